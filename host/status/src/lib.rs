@@ -1,0 +1,22 @@
+//! The words that every part of sandbeat shares.
+//!
+//! The job: say once what a metric, a process status, a plugin status and a status report are, how they look as
+//! JSON, which names are good, and how a person writes a setting. Everything here is a plain value or a pure
+//! function: no I/O, no clock, no runtime, so that the agent and the hub can share it without sharing anything else.
+//!
+//! - [`report`]: the body of `POST /api/v1/sandboxes/{id}/status`, the contract between agent and hub.
+//! - [`metric`], [`process`], [`plugin`]: what a report is made of.
+//! - [`names`]: which names, units and texts are accepted from outside, and the reason when one is not.
+//! - [`settings`]: strict TOML (every problem at once, with line and nearest key), durations and sizes.
+
+pub mod metric;
+pub mod names;
+pub mod plugin;
+pub mod process;
+pub mod report;
+pub mod settings;
+
+pub use metric::{Histogram, Kind, Metric, Value};
+pub use plugin::{Failure, PluginState, PluginStatus, Rejected};
+pub use process::{ProcessState, ProcessStatus};
+pub use report::{Report, ReportedMetric, Resources, SandboxStatus};
