@@ -6,6 +6,7 @@
 //!
 //! - [`report`]: the body of `POST /api/v1/sandboxes/{id}/status`, the contract between agent and hub.
 //! - [`metric`], [`process`], [`plugin`]: what a report is made of.
+//! - [`sample`]: what the agent measures itself, before it becomes a report or is shown to a collector.
 //! - [`names`]: which names, units and texts are accepted from outside, and the reason when one is not.
 //! - [`settings`]: strict TOML (every problem at once, with line and nearest key), durations and sizes.
 
@@ -14,9 +15,11 @@ pub mod names;
 pub mod plugin;
 pub mod process;
 pub mod report;
+pub mod sample;
 pub mod settings;
 
 pub use metric::{Histogram, Kind, Metric, Value};
 pub use plugin::{Failure, PluginState, PluginStatus, Rejected};
 pub use process::{ProcessState, ProcessStatus};
 pub use report::{Report, ReportedMetric, Resources, SandboxStatus};
+pub use sample::{Sample, Source};
