@@ -1,0 +1,337 @@
+//! The `files` import: reading what the sidecar's `[grant] read` names, and nothing else.
+//!
+//! A path is checked twice: as it was asked for, against the globs; and as it was opened, because a name can lead
+//! through symbolic links. The components that the operator wrote out before the first wild one (and the last one)
+//! are opened as the kernel resolves them, since `/proc/net` is itself a link; from there on `openat2` keeps the
+//! walk beneath that folder and away from magic links, and the opened file's own place below it has to match the
+//! glob again. Only regular files and folders are served, so that no pipe or device can hold a reader.
+//!
+//! All functions here block; the caller runs them where that is allowed and bounds their time.
+
+use std::fs::File;
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, ResolveFlags};
+use rustix::io::Errno;
+
+use crate::bindings::files::{Entry, EntryKind, FileError};
+use crate::glob::{Globs, Pattern, components};
+
+/// The longest answer to `read` and `read-at`, in bytes.
+pub(crate) const MAX_READ: u64 = 1 << 20;
+/// The most entries of a folder.
+const MAX_ENTRIES: u64 = 4096;
+
+/// What one collector may read.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Granted(Arc<Rules>);
+
+#[derive(Debug, Default)]
+struct Rules {
+    read: Vec<Pattern>,
+    ceiling: Option<Globs>,
+}
+
+impl Granted {
+    pub(crate) fn new(read: Vec<Pattern>, ceiling: Option<Globs>) -> Self {
+        Granted(Arc::new(Rules { read, ceiling }))
+    }
+
+    /// A whole file.
+    pub(crate) fn read(&self, path: &str) -> Result<Vec<u8>, FileError> {
+        let mut file = self.open_file(path)?;
+        let mut bytes = Vec::new();
+        file.by_ref().take(MAX_READ + 1).read_to_end(&mut bytes).map_err(|e| io_error(&e))?;
+        if bytes.len() as u64 > MAX_READ { Err(FileError::TooLarge(MAX_READ)) } else { Ok(bytes) }
+    }
+
+    /// A part of a file; empty at or past its end.
+    pub(crate) fn read_at(&self, path: &str, offset: u64, length: u32) -> Result<Vec<u8>, FileError> {
+        if u64::from(length) > MAX_READ {
+            return Err(FileError::TooLarge(MAX_READ));
+        }
+        let mut file = self.open_file(path)?;
+        file.seek(SeekFrom::Start(offset)).map_err(|e| io_error(&e))?;
+        let mut bytes = Vec::new();
+        file.take(length.into()).read_to_end(&mut bytes).map_err(|e| io_error(&e))?;
+        Ok(bytes)
+    }
+
+    /// The entries of a folder that are granted or lead to something that may be, by name.
+    pub(crate) fn list(&self, folder: &str) -> Result<Vec<Entry>, FileError> {
+        let parts = components(folder).ok_or(FileError::Denied)?;
+        let dir = self.open_folder(&parts)?;
+        let mut entries = Vec::new();
+        for entry in Dir::read_from(&dir).map_err(errno)? {
+            let entry = entry.map_err(errno)?;
+            let Ok(name) = entry.file_name().to_str() else { continue };
+            let kind = match entry.file_type() {
+                FileType::Unknown => entry_type(&dir, entry.file_name()),
+                known => known,
+            };
+            if name == "." || name == ".." || !self.shows(&parts, name, kind) {
+                continue;
+            }
+            if entries.len() as u64 == MAX_ENTRIES {
+                return Err(FileError::TooLarge(MAX_ENTRIES));
+            }
+            entries.push(Entry { name: name.to_owned(), kind: entry_kind(kind) });
+        }
+        entries.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(entries)
+    }
+
+    fn shows(&self, folder: &[&str], name: &str, kind: FileType) -> bool {
+        let mut path = folder.to_vec();
+        path.push(name);
+        let whole = format!("/{}", path.join("/"));
+        let leads = matches!(kind, FileType::Directory | FileType::Symlink);
+        self.0.read.iter().any(|pattern| pattern.matches(&whole) || leads && pattern.may_lead_below(&path))
+    }
+
+    fn open_file(&self, path: &str) -> Result<File, FileError> {
+        let parts = components(path).ok_or(FileError::Denied)?;
+        let mut answer = FileError::Denied;
+        for pattern in self.0.read.iter().filter(|pattern| pattern.matches(path)) {
+            let matches = |opened: &str| pattern.matches(opened) && self.below_ceiling(opened);
+            match open_below(&parts, pattern.trusted(), OFlags::RDONLY, &matches) {
+                Ok(fd) if file_type(&fd)? == FileType::RegularFile => return Ok(File::from(fd)),
+                Ok(_) => answer = FileError::WrongType,
+                Err(e) => answer = e,
+            }
+        }
+        Err(answer)
+    }
+
+    fn open_folder(&self, parts: &[&str]) -> Result<OwnedFd, FileError> {
+        let mut answer = FileError::Denied;
+        for pattern in &self.0.read {
+            if !pattern.may_lead_below(parts) {
+                continue;
+            }
+            let matches = |opened: &str| components(opened).is_some_and(|parts| pattern.may_lead_below(&parts));
+            match open_below(parts, pattern.trusted(), OFlags::RDONLY | OFlags::DIRECTORY, &matches) {
+                Ok(fd) => return Ok(fd),
+                Err(e) => answer = e,
+            }
+        }
+        Err(answer)
+    }
+
+    fn below_ceiling(&self, path: &str) -> bool {
+        self.0.ceiling.as_ref().is_none_or(|ceiling| ceiling.matches(path))
+    }
+}
+
+/// Opens a path of which the first `trusted` components are resolved as the kernel does and the rest stays beneath
+/// them; `matches` is asked about the place that was reached, written with the trusted components in front.
+fn open_below(
+    parts: &[&str],
+    trusted: usize,
+    flags: OFlags,
+    matches: &dyn Fn(&str) -> bool,
+) -> Result<OwnedFd, FileError> {
+    let (trusted, rest) = parts.split_at(trusted.min(parts.len()));
+    let base_path = format!("/{}", trusted.join("/"));
+    let flags = flags | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    if rest.is_empty() {
+        let fd = rustix::fs::openat(CWD, &base_path, flags, Mode::empty()).map_err(errno)?;
+        return if matches(&base_path) { Ok(fd) } else { Err(FileError::Denied) };
+    }
+    let base_flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let base = rustix::fs::openat(CWD, &base_path, base_flags, Mode::empty()).map_err(errno)?;
+    let fd = open_beneath(base.as_fd(), &rest.join("/"), flags)?;
+    let reached = place_below(&base, &fd).ok_or(FileError::Denied)?;
+    let reached = format!("{}/{reached}", base_path.trim_end_matches('/'));
+    if matches(&reached) { Ok(fd) } else { Err(FileError::Denied) }
+}
+
+fn open_beneath(base: BorrowedFd<'_>, path: &str, flags: OFlags) -> Result<OwnedFd, FileError> {
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
+    loop {
+        return match rustix::fs::openat2(base, path, flags, Mode::empty(), resolve) {
+            // Something was renamed on the way; the kernel asks to try again.
+            Err(Errno::AGAIN | Errno::INTR) => continue,
+            // Before Linux 5.6, and under filters that do not know the call.
+            Err(Errno::NOSYS | Errno::PERM) => open_without_links(base, path, flags),
+            Err(Errno::XDEV | Errno::LOOP) => Err(FileError::Denied),
+            opened => opened.map_err(errno),
+        };
+    }
+}
+
+fn open_without_links(base: BorrowedFd<'_>, path: &str, flags: OFlags) -> Result<OwnedFd, FileError> {
+    let denied = |e| if e == Errno::LOOP || e == Errno::NOTDIR { FileError::Denied } else { errno(e) };
+    let (folders, name) = path.rsplit_once('/').map_or((None, path), |(folders, name)| (Some(folders), name));
+    let mut folder = rustix::io::dup(base).map_err(errno)?;
+    for part in folders.into_iter().flat_map(|folders| folders.split('/')) {
+        let step = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        folder = rustix::fs::openat(&folder, part, step, Mode::empty()).map_err(denied)?;
+    }
+    rustix::fs::openat(&folder, name, flags | OFlags::NOFOLLOW, Mode::empty()).map_err(denied)
+}
+
+/// Where an opened file lies below an opened folder, by the kernel's own account; `None` when it does not.
+fn place_below(base: &OwnedFd, fd: &OwnedFd) -> Option<String> {
+    let base = opened_path(base)?;
+    let path = opened_path(fd)?;
+    path.strip_prefix(base).ok()?.to_str().map(str::to_owned)
+}
+
+fn opened_path(fd: &OwnedFd) -> Option<PathBuf> {
+    use std::os::fd::AsRawFd;
+    std::fs::read_link(Path::new("/proc/self/fd").join(fd.as_raw_fd().to_string())).ok()
+}
+
+fn file_type(fd: &OwnedFd) -> Result<FileType, FileError> {
+    Ok(FileType::from_raw_mode(rustix::fs::fstat(fd).map_err(errno)?.st_mode))
+}
+
+fn entry_type(dir: &OwnedFd, name: &std::ffi::CStr) -> FileType {
+    rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW)
+        .map_or(FileType::Unknown, |stat| FileType::from_raw_mode(stat.st_mode))
+}
+
+fn entry_kind(kind: FileType) -> EntryKind {
+    match kind {
+        FileType::RegularFile => EntryKind::File,
+        FileType::Directory => EntryKind::Directory,
+        FileType::Symlink => EntryKind::Symlink,
+        _ => EntryKind::Other,
+    }
+}
+
+fn errno(e: Errno) -> FileError {
+    io_error(&io::Error::from(e))
+}
+
+fn io_error(e: &io::Error) -> FileError {
+    match e.kind() {
+        ErrorKind::NotFound => FileError::NotFound,
+        ErrorKind::NotADirectory | ErrorKind::IsADirectory => FileError::WrongType,
+        // A pipe without a reader, a socket: nothing that can be read.
+        _ if e.raw_os_error() == Some(Errno::NXIO.raw_os_error()) => FileError::WrongType,
+        _ => FileError::Io(e.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    struct Tree {
+        dir: tempfile::TempDir,
+    }
+
+    impl Tree {
+        fn new() -> Self {
+            let dir = tempfile::tempdir().unwrap();
+            let root = dir.path();
+            std::fs::create_dir_all(root.join("logs/a")).unwrap();
+            std::fs::create_dir(root.join("secret")).unwrap();
+            std::fs::write(root.join("logs/one.log"), "one").unwrap();
+            std::fs::write(root.join("logs/a/two.log"), "two").unwrap();
+            std::fs::write(root.join("logs/key.pem"), "key").unwrap();
+            std::fs::write(root.join("secret/key"), "key").unwrap();
+            Tree { dir }
+        }
+
+        fn path(&self, below: &str) -> String {
+            self.dir.path().canonicalize().unwrap().join(below).to_str().unwrap().to_owned()
+        }
+
+        fn granted(&self, globs: &[&str]) -> Granted {
+            Granted::new(globs.iter().map(|glob| Pattern::new(&self.path(glob)).unwrap()).collect(), None)
+        }
+    }
+
+    fn is_denied<T>(answer: Result<T, FileError>) -> bool {
+        matches!(answer, Err(FileError::Denied))
+    }
+
+    #[test]
+    fn only_what_a_glob_names_can_be_read() {
+        let tree = Tree::new();
+        let granted = tree.granted(&["logs/**/*.log"]);
+        assert_eq!(granted.read(&tree.path("logs/one.log")).unwrap(), b"one");
+        assert_eq!(granted.read(&tree.path("logs/a/two.log")).unwrap(), b"two");
+        assert!(is_denied(granted.read(&tree.path("logs/key.pem"))));
+        assert!(is_denied(granted.read(&tree.path("secret/key"))));
+        assert!(is_denied(granted.read(&tree.path("logs/../secret/key"))));
+        assert!(is_denied(granted.read("/etc/shadow")));
+        assert!(matches!(granted.read(&tree.path("logs/three.log")), Err(FileError::NotFound)));
+        assert!(is_denied(Granted::default().read("/proc/loadavg")));
+    }
+
+    #[test]
+    fn links_cannot_lead_out_or_to_what_is_not_granted() {
+        let tree = Tree::new();
+        symlink(tree.path("secret/key"), tree.path("logs/absolute.log")).unwrap();
+        symlink("../secret/key", tree.path("logs/relative.log")).unwrap();
+        symlink("key.pem", tree.path("logs/inside.log")).unwrap();
+        symlink("one.log", tree.path("logs/good.log")).unwrap();
+        symlink("../secret", tree.path("logs/folder")).unwrap();
+        let granted = tree.granted(&["logs/**/*.log", "logs/folder/*"]);
+        for name in ["absolute.log", "relative.log", "inside.log"] {
+            assert!(is_denied(granted.read(&tree.path(&format!("logs/{name}")))), "{name}");
+        }
+        assert_eq!(granted.read(&tree.path("logs/good.log")).unwrap(), b"one");
+        let strict = open_without_links;
+        let base = std::fs::File::open(tree.path("")).unwrap();
+        assert!(matches!(strict(base.as_fd(), "logs/folder/key", OFlags::RDONLY), Err(FileError::Denied)));
+        assert!(strict(base.as_fd(), "logs/a/two.log", OFlags::RDONLY).is_ok());
+    }
+
+    #[test]
+    fn a_process_cannot_be_reached_through_proc() {
+        let grant = |glob: &str| Granted::new(vec![Pattern::new(glob).unwrap()], None);
+        assert!(grant("/proc/net/dev").read("/proc/net/dev").is_ok());
+        assert!(grant("/proc/*/stat").read("/proc/1/stat").is_ok());
+        assert!(is_denied(grant("/proc/*/stat").read("/proc/1/environ")));
+        let through_root = format!("/proc/{}/root/etc/passwd", std::process::id());
+        assert!(is_denied(grant("/proc/*/root/etc/*").read(&through_root)));
+    }
+
+    #[test]
+    fn pipes_folders_and_floods_are_named() {
+        let tree = Tree::new();
+        let pipe = tree.path("logs/pipe.log");
+        rustix::fs::mknodat(CWD, &pipe, FileType::Fifo, Mode::RWXU, 0).unwrap();
+        std::fs::write(tree.path("logs/big.log"), vec![0; 1 + (1 << 20)]).unwrap();
+        let granted = tree.granted(&["logs/*"]);
+        assert!(matches!(granted.read(&pipe), Err(FileError::WrongType)));
+        assert!(matches!(granted.read(&tree.path("logs/a")), Err(FileError::WrongType)));
+        assert!(matches!(granted.read(&tree.path("logs/big.log")), Err(FileError::TooLarge(_))));
+        let part = granted.read_at(&tree.path("logs/one.log"), 1, 10).unwrap();
+        assert_eq!(part, b"ne");
+        assert!(granted.read_at(&tree.path("logs/one.log"), 10, 10).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_list_shows_only_what_may_be_read_or_leads_there() {
+        let tree = Tree::new();
+        let granted = tree.granted(&["logs/**/*.log"]);
+        let names = |folder: &str| -> Vec<String> {
+            granted.list(folder).unwrap().into_iter().map(|entry| entry.name).collect()
+        };
+        assert_eq!(names(&tree.path("logs")), ["a", "one.log"].map(str::to_owned));
+        let flat = tree.granted(&["logs/*.log"]);
+        let entries = flat.list(&tree.path("logs")).unwrap();
+        assert_eq!(entries.iter().map(|entry| entry.name.as_str()).collect::<Vec<_>>(), ["one.log"]);
+        assert!(is_denied(granted.list(&tree.path("secret"))));
+    }
+
+    #[test]
+    fn the_ceiling_holds_for_what_is_opened() {
+        let tree = Tree::new();
+        let (ceiling, _) = Globs::new(&[tree.path("logs/a/**")]);
+        let granted = Granted::new(vec![Pattern::new(&tree.path("logs/**")).unwrap()], Some(ceiling));
+        assert!(granted.read(&tree.path("logs/a/two.log")).is_ok());
+        assert!(is_denied(granted.read(&tree.path("logs/one.log"))));
+    }
+}

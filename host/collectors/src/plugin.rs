@@ -1,0 +1,287 @@
+//! One plugin: the task that owns its loaded collector and its state.
+//!
+//! Files that changed are loaded beside the running collector, which goes on being called; only one that loads and
+//! describes itself takes its place, between two calls. One that does not leaves the running one as it is, and its
+//! reason is shown beside it. Everything here ends with the task; its panic reaches the runtime.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use sandbeat_status::{Failure, PluginState, PluginStatus, Rejected, Sample};
+use tokio::sync::{mpsc, watch};
+use tokio::task::{JoinError, JoinHandle};
+use tokio::time::MissedTickBehavior;
+
+use crate::board::{Slot, fresh};
+use crate::call::{Collected, Failed};
+use crate::load::{Loaded, Loader, Refused};
+use crate::state::State;
+use crate::{Contribution, validate};
+
+/// When to try again after the host or the machine was at fault.
+const LOAD_AGAIN: Duration = Duration::from_secs(10);
+
+/// What a plugin's task is told.
+pub(crate) enum Message {
+    /// Its files have changed, or someone asks to load them again.
+    Load,
+    /// A report is being made.
+    Collect {
+        sample: Arc<Sample>,
+        /// Dropped when this plugin has nothing further to add.
+        done: mpsc::Sender<()>,
+    },
+}
+
+/// The task's own.
+pub(crate) struct Plugin {
+    name: String,
+    wasm: PathBuf,
+    sidecar: PathBuf,
+    loader: Arc<Loader>,
+    slot: Arc<Slot>,
+    status: PluginStatus,
+    current: Option<Loaded>,
+    contribution: Option<Contribution>,
+    state: State,
+    /// The newest sample; nothing is collected before there is one.
+    sample: Option<Arc<Sample>>,
+    /// A report that waits for the load that goes on.
+    waiting: Option<mpsc::Sender<()>>,
+}
+
+/// A load that goes on. It ends with its owner, and with it the compiler that it waits for.
+struct Loading {
+    task: JoinHandle<LoadResult>,
+    /// It has to compile, which is too long for a report to wait.
+    compiling: watch::Receiver<bool>,
+}
+
+type LoadResult = Result<Loaded, Refused>;
+
+/// What happens to a load.
+enum Step {
+    Compiling,
+    Ended(Box<Result<LoadResult, JoinError>>),
+}
+
+impl Plugin {
+    pub(crate) fn new(name: &str, dir: &Path, loader: Arc<Loader>, slot: Arc<Slot>) -> Self {
+        Plugin {
+            name: name.to_owned(),
+            wasm: dir.join(format!("{name}.wasm")),
+            sidecar: dir.join(format!("{name}.toml")),
+            loader,
+            slot,
+            status: fresh(name),
+            current: None,
+            contribution: None,
+            state: State::default(),
+            sample: None,
+            waiting: None,
+        }
+    }
+
+    /// Runs until the inbox is closed.
+    pub(crate) async fn run(mut self, mut inbox: mpsc::Receiver<Message>) {
+        let mut loading = Some(self.load(Duration::ZERO));
+        let mut ticks = Ticks::default();
+        loop {
+            tokio::select! {
+                message = inbox.recv() => match message {
+                    None => return,
+                    Some(Message::Load) => loading = Some(self.load(Duration::ZERO)),
+                    Some(Message::Collect { sample, done }) => {
+                        self.sample = Some(sample);
+                        if self.current.is_none() && loading.as_ref().is_some_and(Loading::is_quick) {
+                            self.waiting = Some(done);
+                        } else if ticks.0.is_none() {
+                            self.collect().await;
+                        }
+                    }
+                },
+                step = next_step(&mut loading) => {
+                    if let Step::Ended(ended) = step {
+                        loading = self.loaded(*ended).await;
+                        ticks.follow(self.interval());
+                    }
+                    self.waiting = None;
+                }
+                () = ticks.next() => self.collect().await,
+            }
+        }
+    }
+
+    fn interval(&self) -> Option<Duration> {
+        self.current.as_ref()?.callable.shared.sidecar.interval
+    }
+
+    fn load(&mut self, delay: Duration) -> Loading {
+        if self.current.is_none() {
+            self.status.state = PluginState::Compiling;
+            self.show();
+        }
+        let (loader, name) = (self.loader.clone(), self.name.clone());
+        let (wasm, sidecar) = (self.wasm.clone(), self.sidecar.clone());
+        let (says_compiling, compiling) = watch::channel(false);
+        let task = tokio::spawn(async move {
+            tokio::time::sleep(delay).await;
+            loader.load(&name, &wasm, &sidecar, &says_compiling).await
+        });
+        Loading { task, compiling }
+    }
+
+    /// Takes what a load gave; the answer is a load that is to follow.
+    async fn loaded(&mut self, ended: Result<LoadResult, JoinError>) -> Option<Loading> {
+        let refused = match ended {
+            Ok(Ok(loaded)) => {
+                self.swap_in(loaded).await;
+                return None;
+            }
+            Ok(Err(refused)) => refused,
+            Err(e) => Refused {
+                digest: None,
+                failed: Failed::new(Failure::Invalid, format!("loading it failed in the host: {e}")),
+                again: true,
+            },
+        };
+        self.refuse(&refused);
+        refused.again.then(|| self.load(LOAD_AGAIN))
+    }
+
+    async fn swap_in(&mut self, loaded: Loaded) {
+        let version = loaded.description.version.clone();
+        let again = self.current.is_some();
+        tracing::info!(plugin = %self.name, version, digest = short(&loaded.digest), "collector {}",
+            if again { "reloaded" } else { "loaded" });
+        self.status.version = Some(version);
+        self.status.digest = Some(format!("sha256:{}", loaded.digest));
+        self.status.state = PluginState::Active;
+        self.status.failure = None;
+        self.status.reason = None;
+        self.current = Some(loaded);
+        self.show();
+        self.collect().await;
+    }
+
+    fn refuse(&mut self, refused: &Refused) {
+        let Failed { failure, reason } = &refused.failed;
+        let reason = match self.current {
+            Some(_) => format!("its changed files are not used, the version before them goes on: {reason}"),
+            None => reason.clone(),
+        };
+        if self.status.reason.as_ref() != Some(&reason) {
+            tracing::warn!(plugin = %self.name, failure = failure.as_str(), "collector not loaded: {reason}");
+        }
+        if self.current.is_none() {
+            self.status.state = PluginState::Rejected;
+            self.status.digest = refused.digest.as_ref().map(|digest| format!("sha256:{digest}"));
+        }
+        self.status.failure = Some(*failure);
+        self.status.reason = Some(reason);
+        self.show();
+    }
+
+    async fn collect(&mut self) {
+        let (Some(current), Some(sample)) = (&self.current, &self.sample) else { return };
+        let result = current.callable.collect(sample.clone(), self.state.clone()).await;
+        self.status.calls += 1;
+        match result {
+            Ok(collected) => self.take(collected),
+            Err(failed) => self.fail(failed),
+        }
+        self.show();
+    }
+
+    fn take(&mut self, collected: Collected) {
+        self.state = collected.state;
+        let judged = validate::contribution(&self.name, collected.contribution);
+        let points: u64 = judged.rejected.iter().map(|rejected| rejected.count).sum();
+        if points > 0 && self.status.points_rejected == 0 {
+            let first = judged.rejected.first().map(|Rejected { name, reason, .. }| format!("`{name}`: {reason}"));
+            tracing::warn!(plugin = %self.name, points, "points of it are not accepted, the first: {}",
+                first.unwrap_or_default());
+        }
+        self.status.points_rejected += points;
+        if self.status.state == PluginState::Failing {
+            tracing::info!(plugin = %self.name, "collector recovered");
+            self.status.failure = None;
+            self.status.reason = None;
+        }
+        self.status.state = PluginState::Active;
+        self.contribution = Some(Contribution {
+            plugin: self.name.clone(),
+            metrics: judged.metrics,
+            metadata: judged.metadata,
+            rejected: judged.rejected,
+            measured_at: Instant::now(),
+        });
+    }
+
+    fn fail(&mut self, failed: Failed) {
+        if self.status.state != PluginState::Failing || self.status.failure != Some(failed.failure) {
+            tracing::warn!(plugin = %self.name, failure = failed.failure.as_str(), "collect failed: {}", failed.reason);
+        }
+        self.status.failures += 1;
+        self.status.state = PluginState::Failing;
+        self.status.failure = Some(failed.failure);
+        self.status.reason = Some(failed.reason);
+        self.contribution = None;
+    }
+
+    fn show(&self) {
+        self.slot.show(self.status.clone(), self.contribution.clone());
+    }
+}
+
+/// The ticks of a collector with an interval of its own.
+#[derive(Default)]
+struct Ticks(Option<tokio::time::Interval>);
+
+impl Ticks {
+    fn follow(&mut self, interval: Option<Duration>) {
+        if self.0.as_ref().map(tokio::time::Interval::period) == interval {
+            return;
+        }
+        self.0 = interval.map(|period| {
+            let mut ticks = tokio::time::interval_at(tokio::time::Instant::now() + period, period);
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            ticks
+        });
+    }
+
+    async fn next(&mut self) {
+        match &mut self.0 {
+            Some(ticks) => {
+                ticks.tick().await;
+            }
+            None => std::future::pending().await,
+        }
+    }
+}
+
+impl Loading {
+    fn is_quick(&self) -> bool {
+        !*self.compiling.borrow()
+    }
+}
+
+impl Drop for Loading {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn next_step(loading: &mut Option<Loading>) -> Step {
+    let Some(Loading { task, compiling }) = loading else { return std::future::pending().await };
+    tokio::select! {
+        ended = task => Step::Ended(Box::new(ended)),
+        // The sender lives as long as the load; when it is gone, the other branch is ready.
+        Ok(()) = compiling.changed() => Step::Compiling,
+    }
+}
+
+fn short(digest: &str) -> &str {
+    digest.get(..12).unwrap_or(digest)
+}

@@ -1,0 +1,295 @@
+//! The collectors' own thread: it looks at the directory, keeps one task per plugin, and fans requests out to them.
+//!
+//! Owner of everything below it; the agent holds a [`Handle`]. Guests share this one thread and take turns on it, so
+//! that whatever they do, the beat's thread is another one.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use sandbeat_status::{Failure, PluginState, PluginStatus, Sample};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+
+use crate::board::{Board, fresh};
+use crate::cache::Cache;
+use crate::engine::{self, Ticker};
+use crate::load::Loader;
+use crate::plugin::{Message, Plugin};
+use crate::scan::{self, Change, Look};
+use crate::watch::Watch;
+use crate::{Config, Contribution};
+
+/// How many requests may wait for the runtime's task, and for one plugin's.
+const INBOX: usize = 16;
+/// Threads for file reads and compilers' pipes.
+const MAX_BLOCKING_THREADS: usize = 8;
+/// How long the end of the runtime waits for reads that hang.
+const LEAVE: Duration = Duration::from_secs(1);
+
+/// Why the collectors cannot be started. For the operator.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// No place for compiled artifacts.
+    #[error("{0}")]
+    Cache(String),
+    /// wasmtime refuses to start.
+    #[error("the WebAssembly runtime cannot be started: {0}")]
+    Engine(String),
+    /// No thread can be made.
+    #[error("a thread for the collectors cannot be started: {0}")]
+    Thread(#[from] std::io::Error),
+}
+
+/// The running collectors.
+pub struct Collectors {
+    handle: Handle,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// Talks to the running collectors; cheap to clone, to be used from any thread and runtime.
+#[derive(Clone)]
+pub struct Handle {
+    board: Arc<Board>,
+    commands: mpsc::Sender<Command>,
+}
+
+enum Command {
+    Collect { sample: Arc<Sample>, done: mpsc::Sender<()> },
+    Reload { name: String, known: oneshot::Sender<bool> },
+}
+
+impl Collectors {
+    /// Starts the runtime's thread. A directory that is not there is looked for until it is.
+    ///
+    /// # Errors
+    /// See [`StartError`].
+    pub fn start(config: Config) -> Result<Self, StartError> {
+        let (loader, ticker) = loader(&config)?;
+        let board = Arc::new(Board::default());
+        let (commands, inbox) = mpsc::channel(INBOX);
+        let (stop, stopped) = oneshot::channel();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .max_blocking_threads(MAX_BLOCKING_THREADS)
+            .build()?;
+        let manager = Manager::new(config, loader, board.clone());
+        let thread = std::thread::Builder::new().name("collectors".into()).spawn(move || {
+            runtime.block_on(manager.run(inbox, stopped));
+            runtime.shutdown_timeout(LEAVE);
+            drop(ticker);
+        })?;
+        Ok(Collectors { handle: Handle { board, commands }, stop: Some(stop), thread: Some(thread) })
+    }
+
+    /// To talk to them.
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    /// Ends all collectors and waits for the thread, about a second at most. Blocks.
+    pub fn shutdown(mut self) {
+        self.end();
+    }
+
+    fn end(&mut self) {
+        drop(self.stop.take());
+        if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("the collectors' thread has panicked; please report this");
+        }
+    }
+}
+
+impl Drop for Collectors {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+impl Handle {
+    /// Has every collector that is due measure, and returns the newest contribution of each active one, by name, at
+    /// the latest at `deadline`: one that is late contributes what it measured before.
+    pub async fn collect(&self, sample: Sample, deadline: Instant) -> Vec<Contribution> {
+        let (done, mut all_done) = mpsc::channel(1);
+        let command = Command::Collect { sample: Arc::new(sample), done };
+        let collect = async {
+            if self.commands.send(command).await.is_ok() {
+                // Nothing is ever sent: the channel ends when every plugin has dropped its sender.
+                all_done.recv().await;
+            }
+        };
+        let _late = tokio::time::timeout_at(deadline.into(), collect).await;
+        self.board.contributions()
+    }
+
+    /// Every plugin in the directory, by name.
+    pub fn plugins(&self) -> Vec<PluginStatus> {
+        self.board.statuses()
+    }
+
+    /// Loads a plugin's files again; `false` when there is none of that name.
+    pub async fn reload(&self, name: &str) -> bool {
+        let (known, answer) = oneshot::channel();
+        let command = Command::Reload { name: name.to_owned(), known };
+        self.commands.send(command).await.is_ok() && answer.await.unwrap_or(false)
+    }
+}
+
+/// What loads collectors, and the clock that interrupts them.
+pub(crate) fn loader(config: &Config) -> Result<(Loader, Ticker), StartError> {
+    let refused = |e: wasmtime::Error| StartError::Engine(format!("{e:#}"));
+    let engine = engine::running().map_err(refused)?;
+    let cache = Cache::open(config.cache_dir.as_deref()).map_err(StartError::Cache)?;
+    let (ticker, handle) = Ticker::start(&engine)?;
+    let loader =
+        Loader::new(engine, handle, cache, config.compiler.clone(), config.ceiling.clone()).map_err(refused)?;
+    Ok((loader, ticker))
+}
+
+struct Manager {
+    config: Config,
+    loader: Arc<Loader>,
+    board: Arc<Board>,
+    look: Look,
+    missing_said: bool,
+    inboxes: BTreeMap<String, mpsc::Sender<Message>>,
+    tasks: JoinSet<()>,
+    names: BTreeMap<tokio::task::Id, String>,
+}
+
+impl Manager {
+    fn new(config: Config, loader: Loader, board: Arc<Board>) -> Self {
+        Manager {
+            config,
+            loader: Arc::new(loader),
+            board,
+            look: Look::default(),
+            missing_said: false,
+            inboxes: BTreeMap::new(),
+            tasks: JoinSet::new(),
+            names: BTreeMap::new(),
+        }
+    }
+
+    async fn run(mut self, mut commands: mpsc::Receiver<Command>, mut stopped: oneshot::Receiver<()>) {
+        let mut watch = Watch::new(&self.config.dir, self.config.scan_interval);
+        // Before any command, so that the first report finds the plugins at work.
+        watch.follow(self.scan().await);
+        loop {
+            tokio::select! {
+                _ = &mut stopped => break,
+                () = watch.due() => watch.follow(self.scan().await),
+                Some(command) = commands.recv() => self.command(command),
+                Some(ended) = self.tasks.join_next_with_id() => self.ended(ended),
+            }
+        }
+        self.inboxes.clear();
+        self.tasks.shutdown().await;
+    }
+
+    fn command(&self, command: Command) {
+        match command {
+            Command::Collect { sample, done } => {
+                for inbox in self.inboxes.values() {
+                    // A plugin that is behind by a whole inbox contributes what it has.
+                    let _ = inbox.try_send(Message::Collect { sample: sample.clone(), done: done.clone() });
+                }
+            }
+            Command::Reload { name, known } => {
+                let sent = self.inboxes.get(&name).is_some_and(|inbox| inbox.try_send(Message::Load).is_ok());
+                let _ = known.send(sent);
+            }
+        }
+    }
+
+    /// Looks at the directory and tells the tasks; says whether it was there.
+    async fn scan(&mut self) -> bool {
+        let dir = self.config.dir.clone();
+        let looked = tokio::task::spawn_blocking(move || scan::look(&dir)).await;
+        let look = match looked.map_err(std::io::Error::other).flatten() {
+            Ok(look) => {
+                if std::mem::take(&mut self.missing_said) {
+                    tracing::info!(dir = %self.config.dir.display(), "the plugins directory can be read again");
+                }
+                look
+            }
+            Err(e) => {
+                if !std::mem::replace(&mut self.missing_said, true) {
+                    tracing::warn!(dir = %self.config.dir.display(),
+                        "the plugins directory cannot be read: {e}; create it or change plugins.dir");
+                }
+                self.apply(Look::default());
+                return false;
+            }
+        };
+        self.apply(look);
+        true
+    }
+
+    fn apply(&mut self, look: Look) {
+        for change in scan::changes(&self.look, &look) {
+            match change {
+                Change::Appeared(name) => self.appear(&name),
+                Change::Changed(name) => self.tell(&name),
+                Change::Vanished(name) => self.vanish(&name),
+            }
+        }
+        for name in self.look.misnamed.keys().filter(|name| !look.misnamed.contains_key(*name)) {
+            self.board.close(name);
+        }
+        for (name, reason) in look.misnamed.iter().filter(|(name, _)| !self.look.misnamed.contains_key(*name)) {
+            tracing::warn!(plugin = name, "not a plugin's name: {reason}; rename the file");
+            self.board.open(PluginStatus {
+                state: PluginState::Rejected,
+                failure: Some(Failure::Invalid),
+                reason: Some(format!("{reason}; rename the file")),
+                ..fresh(name)
+            });
+        }
+        self.look = look;
+    }
+
+    fn appear(&mut self, name: &str) {
+        let slot = self.board.open(fresh(name));
+        let plugin = Plugin::new(name, &self.config.dir, self.loader.clone(), slot);
+        let (sender, inbox) = mpsc::channel(INBOX);
+        let task = self.tasks.spawn(plugin.run(inbox));
+        self.names.insert(task.id(), name.to_owned());
+        self.inboxes.insert(name.to_owned(), sender);
+    }
+
+    fn tell(&mut self, name: &str) {
+        let told = self.inboxes.get(name).is_some_and(|inbox| inbox.try_send(Message::Load).is_ok());
+        if !told {
+            // Its inbox is full, or its task is gone: start it anew.
+            self.vanish(name);
+            self.appear(name);
+        }
+    }
+
+    fn vanish(&mut self, name: &str) {
+        if self.inboxes.remove(name).is_some() {
+            tracing::info!(plugin = name, "collector removed");
+        }
+        self.board.close(name);
+    }
+
+    fn ended(&mut self, ended: Result<(tokio::task::Id, ()), tokio::task::JoinError>) {
+        let (id, panicked) = match ended {
+            Ok((id, ())) => (id, None),
+            Err(e) => (e.id(), Some(e)),
+        };
+        let Some(name) = self.names.remove(&id) else { return };
+        if let Some(e) = panicked {
+            tracing::error!(plugin = name, "the task of this collector has ended: {e}; please report this");
+            self.inboxes.remove(&name);
+            self.board.open(PluginStatus {
+                state: PluginState::Rejected,
+                reason: Some("the host failed on it; change its file, or restart the agent, to try again".into()),
+                ..fresh(&name)
+            });
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! Judges what a collector returned: names, units, numbers, sizes, counts, repetitions.
+//!
+//! Pure. A contribution is judged point by point: the good ones are kept, each bad one is named with its reason.
+//! Reasons are for the collector's author.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sandbeat_status::{Histogram, Metric, Rejected, Value, names};
+
+use crate::bindings::types;
+
+/// The most metrics of one collect.
+const MAX_METRICS: usize = 1_000;
+/// The most metadata entries of one collect.
+const MAX_METADATA: usize = 64;
+/// The most attributes of one metric.
+const MAX_ATTRIBUTES: usize = 16;
+/// The most buckets of one histogram.
+const MAX_BUCKETS: usize = 256;
+/// The most different rejections that are told apart; the rest is counted together.
+const MAX_REASONS: usize = 20;
+/// How much of a bad name is shown, in bytes.
+const SHOWN_NAME: usize = 80;
+
+/// What of a contribution is good, and what is not.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Judged {
+    pub(crate) metrics: Vec<Metric>,
+    pub(crate) metadata: BTreeMap<String, String>,
+    pub(crate) rejected: Vec<Rejected>,
+}
+
+/// Judges a contribution of `plugin`.
+pub(crate) fn contribution(plugin: &str, raw: types::Contribution) -> Judged {
+    let mut judged = Judged::default();
+    let mut rejections = Rejections::default();
+    let mut seen = BTreeSet::new();
+    for (at, raw) in raw.metrics.into_iter().enumerate() {
+        let name = raw.name.clone();
+        let result = if at < MAX_METRICS { metric(raw) } else { Err(too_many("metrics", MAX_METRICS)) };
+        match result {
+            Ok(metric) if !seen.insert((metric.name.clone(), metric.attributes.clone())) => {
+                rejections.add(name, "its name and attributes occur twice in one collect".into());
+            }
+            Ok(metric) => judged.metrics.push(metric),
+            Err(reason) => rejections.add(name, reason),
+        }
+    }
+    for (at, entry) in raw.metadata.into_iter().enumerate() {
+        let result = names::metric_name(&entry.key)
+            .and_then(|()| names::text(&entry.value, names::MAX_METADATA_VALUE))
+            .and_then(|()| if at < MAX_METADATA { Ok(()) } else { Err(too_many("metadata entries", MAX_METADATA)) });
+        match result {
+            Ok(()) if judged.metadata.contains_key(&entry.key) => {
+                rejections.add(entry.key, "its key occurs twice in one collect".into());
+            }
+            Ok(()) => {
+                judged.metadata.insert(entry.key, entry.value);
+            }
+            Err(reason) => rejections.add(entry.key, reason),
+        }
+    }
+    judged.rejected = rejections.into_list(plugin);
+    judged
+}
+
+fn too_many(what: &str, most: usize) -> String {
+    format!("more than {most} {what} in one collect")
+}
+
+fn metric(raw: types::Metric) -> Result<Metric, String> {
+    names::metric_name(&raw.name)?;
+    names::unit(&raw.unit)?;
+    let value = value(raw.value)?;
+    Ok(Metric { name: raw.name, value, unit: raw.unit, attributes: attributes(raw.attributes)? })
+}
+
+fn attributes(raw: Vec<types::Attribute>) -> Result<BTreeMap<String, String>, String> {
+    if raw.len() > MAX_ATTRIBUTES {
+        return Err(format!("it has {} attributes; {MAX_ATTRIBUTES} are the most", raw.len()));
+    }
+    let mut attributes = BTreeMap::new();
+    for types::Attribute { key, value } in raw {
+        let shown = names::shown(&key, SHOWN_NAME);
+        names::metric_name(&key).map_err(|reason| format!("attribute `{shown}`: {reason}"))?;
+        names::text(&value, names::MAX_ATTRIBUTE_VALUE).map_err(|reason| format!("attribute `{shown}`: {reason}"))?;
+        if attributes.insert(key, value).is_some() {
+            return Err(format!("attribute `{shown}` occurs twice"));
+        }
+    }
+    Ok(attributes)
+}
+
+fn value(raw: types::Value) -> Result<Value, String> {
+    match raw {
+        types::Value::Gauge(value) => finite(value).map(Value::Gauge),
+        types::Value::Counter(value) if value < 0.0 => Err(format!("a counter is not negative, but this is {value}")),
+        types::Value::Counter(value) => finite(value).map(Value::Counter),
+        types::Value::Histogram(raw) => histogram(raw).map(Value::Histogram),
+    }
+}
+
+fn histogram(raw: types::Histogram) -> Result<Histogram, String> {
+    let types::Histogram { bounds, counts, sum } = raw;
+    if bounds.len() >= MAX_BUCKETS {
+        return Err(format!("the histogram has {} bounds; {} are the most", bounds.len(), MAX_BUCKETS - 1));
+    }
+    if counts.len() != bounds.len() + 1 {
+        return Err(format!(
+            "a histogram of {} bounds has {} counts, not {}",
+            bounds.len(),
+            bounds.len() + 1,
+            counts.len()
+        ));
+    }
+    finite(sum)?;
+    for bound in &bounds {
+        finite(*bound)?;
+    }
+    if bounds.windows(2).any(|pair| pair[0] >= pair[1]) {
+        return Err("the histogram's bounds are not strictly increasing".into());
+    }
+    Ok(Histogram { bounds, counts, sum })
+}
+
+fn finite(value: f64) -> Result<f64, String> {
+    if value.is_finite() { Ok(value) } else { Err(format!("the value is {value}, not a finite number")) }
+}
+
+/// Counts equal rejections, and bounds how many different ones are told apart.
+#[derive(Default)]
+struct Rejections {
+    counted: BTreeMap<(String, String), u64>,
+    others: u64,
+}
+
+impl Rejections {
+    fn add(&mut self, name: String, reason: String) {
+        let key = (names::shown(&name, SHOWN_NAME), reason);
+        if self.counted.len() == MAX_REASONS && !self.counted.contains_key(&key) {
+            self.others += 1;
+        } else {
+            *self.counted.entry(key).or_default() += 1;
+        }
+    }
+
+    fn into_list(self, plugin: &str) -> Vec<Rejected> {
+        let rejected = |name, reason, count| Rejected { plugin: Some(plugin.to_owned()), name, reason, count };
+        let mut list: Vec<Rejected> =
+            self.counted.into_iter().map(|((name, reason), count)| rejected(name, reason, count)).collect();
+        if self.others > 0 {
+            list.push(rejected("…".into(), "further ones, for these and other reasons".into(), self.others));
+        }
+        list
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gauge(name: &str, value: f64) -> types::Metric {
+        types::Metric { name: name.into(), unit: "1".into(), value: types::Value::Gauge(value), attributes: vec![] }
+    }
+
+    fn judge(metrics: Vec<types::Metric>) -> Judged {
+        contribution("p", types::Contribution { metrics, metadata: vec![] })
+    }
+
+    fn histogram(bounds: &[f64], counts: &[u64], sum: f64) -> types::Metric {
+        let value = types::Histogram { bounds: bounds.to_vec(), counts: counts.to_vec(), sum };
+        types::Metric { value: types::Value::Histogram(value), ..gauge("h", 0.0) }
+    }
+
+    #[test]
+    fn the_good_points_survive_the_bad_ones() {
+        let judged =
+            judge(vec![gauge("good", 1.0), gauge("nan", f64::NAN), gauge("inf", f64::INFINITY), gauge("B", 1.0)]);
+        assert_eq!(judged.metrics.len(), 1);
+        let reasons: Vec<&str> = judged.rejected.iter().map(|rejected| rejected.reason.as_str()).collect();
+        assert_eq!(judged.rejected.len(), 3, "{reasons:?}");
+        assert!(reasons.iter().any(|reason| reason.contains("NaN")), "{reasons:?}");
+        assert!(reasons.iter().any(|reason| reason.contains("lower-case")), "{reasons:?}");
+    }
+
+    #[test]
+    fn counts_are_bounded_and_what_is_over_is_counted() {
+        let judged = judge((0..1_100).map(|n| gauge(&format!("m{n}"), 1.0)).collect());
+        assert_eq!(judged.metrics.len(), 1_000);
+        assert_eq!(judged.rejected.iter().map(|rejected| rejected.count).sum::<u64>(), 100);
+        assert_eq!(judged.rejected.len(), MAX_REASONS + 1);
+    }
+
+    #[test]
+    fn what_occurs_twice_counts_once() {
+        let judged = judge(vec![gauge("a", 1.0), gauge("a", 2.0)]);
+        assert_eq!(judged.metrics[0].value, Value::Gauge(1.0));
+        assert!(judged.rejected[0].reason.contains("twice"));
+        let entry = |value: &str| types::MetadataEntry { key: "k".into(), value: value.into() };
+        let judged = contribution("p", types::Contribution { metrics: vec![], metadata: vec![entry("1"), entry("2")] });
+        assert_eq!(judged.metadata["k"], "1");
+        assert_eq!(judged.rejected.len(), 1);
+    }
+
+    #[test]
+    fn a_histogram_has_to_add_up() {
+        assert_eq!(judge(vec![histogram(&[1.0, 2.0], &[1, 2, 3], 9.0)]).metrics.len(), 1);
+        for bad in [
+            histogram(&[1.0], &[1], 1.0),
+            histogram(&[2.0, 1.0], &[1, 1, 1], 1.0),
+            histogram(&[1.0], &[1, 1], f64::NAN),
+            histogram(&[f64::INFINITY], &[1, 1], 1.0),
+        ] {
+            assert_eq!(judge(vec![bad]).rejected.len(), 1);
+        }
+    }
+
+    #[test]
+    fn attributes_are_bounded() {
+        let with = |attributes: Vec<(String, String)>| types::Metric {
+            attributes: attributes.into_iter().map(|(key, value)| types::Attribute { key, value }).collect(),
+            ..gauge("a", 1.0)
+        };
+        assert_eq!(judge(vec![with(vec![("k".into(), "v".into())])]).metrics.len(), 1);
+        for bad in [
+            with((0..17).map(|n| (format!("k{n}"), String::new())).collect()),
+            with(vec![("k".into(), "x".repeat(257))]),
+            with(vec![("k".into(), "\u{7}".into())]),
+            with(vec![("K".into(), "v".into())]),
+            with(vec![("k".into(), "v".into()), ("k".into(), "w".into())]),
+            types::Metric { value: types::Value::Counter(-1.0), ..gauge("a", 0.0) },
+            types::Metric { unit: "a b".into(), ..gauge("a", 0.0) },
+        ] {
+            assert_eq!(judge(vec![bad]).rejected.len(), 1);
+        }
+    }
+}
