@@ -1,1 +1,44 @@
-//! Empty.
+//! The hub: receives the status reports of a fleet of sandboxes, keeps its state, and notices who falls silent.
+//!
+//! # The model
+//! - A sandbox becomes known by a registration, which hands out its token this once, or, where `enroll` is `open`, by
+//!   its first valid report.
+//! - Every report is read, checked against every bound and only then taken. What is not acceptable is answered with
+//!   400 and the field's name, and changes nothing.
+//! - Liveness is judged on the hub's monotonic clock alone, never on what a sandbox says of time: see [`Rules`].
+//!
+//! # Who may do what
+//! - A sandbox that was registered with a token always needs it for its status route, and it opens nothing else.
+//! - With `enroll = "closed"` (the default) nothing is taken without a token. With `"open"`, for trusted networks and
+//!   the demo, a sandbox without one is taken as well; that is also the way in for agents that send no token.
+//! - Managing and reading (register, list, get, delete) needs the admin key. Without one the hub refuses to listen
+//!   beyond loopback, whatever `enroll` says: taking reports from a trusted network is one thing, letting everyone on
+//!   it delete sandboxes another. On loopback without a key, these routes answer only requests addressed to a
+//!   loopback name, so that a web page in a browser on the same machine cannot reach them through a name of its own.
+//!
+//! # The files
+//! `server` (connections) → `routes` → `request` (what comes in), `report` and `registration` (what is acceptable),
+//! `auth` (who may) → `store` (the state; the only file that knows how it is kept) → `fleet` (the state in memory,
+//! pure) → `deadlines`, `liveness` (pure). `view` and `reply` are what goes out; `sweep` notices silence.
+
+mod auth;
+mod config;
+mod deadlines;
+mod fleet;
+mod hub;
+mod liveness;
+mod registration;
+mod reply;
+mod report;
+mod request;
+mod routes;
+mod server;
+mod stall;
+mod store;
+mod sweep;
+mod view;
+
+pub use auth::{KeyHash, Secret};
+pub use config::{Config, Enroll, Limits, RawConfig};
+pub use hub::{Accepted, Error, Hub, serve};
+pub use liveness::Rules;

@@ -1,0 +1,153 @@
+//! Who may do what: tokens, the admin key, and the names under which a hub without a key may be addressed.
+//!
+//! A secret is compared as its SHA-256 digest and in constant time, so neither its bytes nor its length show in the
+//! time that an answer takes. A digest without salt is enough: tokens are 256 random bits, and the admin key's digest
+//! never leaves the process.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+
+use axum::http::HeaderMap;
+use axum::http::header::{AUTHORIZATION, HOST};
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+/// A secret as it was written; never shown.
+#[derive(Clone, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Holds a text as a secret.
+    pub fn new(text: impl Into<String>) -> Self {
+        Secret(text.into())
+    }
+
+    /// A new token: 256 bits from the system's random source, in hexadecimal.
+    ///
+    /// # Errors
+    /// The system has no randomness to give.
+    pub(crate) fn random() -> Result<Self, getrandom::Error> {
+        let mut bytes = [0; 32];
+        getrandom::fill(&mut bytes)?;
+        Ok(Secret(bytes.iter().map(|byte| format!("{byte:02x}")).collect()))
+    }
+
+    /// The text, for the one place that hands it out.
+    pub(crate) fn reveal(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether it can be sent in a header and is too long to be guessed; the reason when not.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        let length = self.0.len();
+        if !(16..=1024).contains(&length) {
+            Err(format!("the key has {length} bytes; from 16 to 1024 are good"))
+        } else if !self.0.bytes().all(|byte| byte.is_ascii_graphic()) {
+            Err("the key contains something else than printable ASCII without spaces".into())
+        } else {
+            Ok(())
+        }
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// What is kept of a secret: its SHA-256 digest.
+#[derive(Clone)]
+pub struct KeyHash([u8; 32]);
+
+impl KeyHash {
+    /// The digest of a secret.
+    pub fn of(secret: &Secret) -> Self {
+        KeyHash(Sha256::digest(&secret.0).into())
+    }
+
+    /// Whether a text is the secret, in a time that does not depend on how much of it is right.
+    pub(crate) fn matches(&self, given: &str) -> bool {
+        let given: [u8; 32] = Sha256::digest(given).into();
+        self.0.ct_eq(&given).into()
+    }
+}
+
+impl fmt::Debug for KeyHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("KeyHash(…)")
+    }
+}
+
+/// The token of `Authorization: Bearer`, if there is one.
+pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
+}
+
+/// Whether a request was addressed to a loopback name, as one is that a person or a tool on this machine sends. One
+/// without `Host` cannot come from a browser.
+pub(crate) fn addressed_to_loopback(headers: &HeaderMap) -> bool {
+    let Some(host) = headers.get(HOST) else { return true };
+    host.to_str().is_ok_and(|host| {
+        let name = host.parse::<SocketAddr>().map_or_else(|_| without_port(host).to_owned(), |a| a.ip().to_string());
+        name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    })
+}
+
+fn without_port(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) && !name.contains(':') => name,
+        _ => host.trim_start_matches('[').trim_end_matches(']'),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(name: &'static str, value: &str) -> HeaderMap {
+        HeaderMap::from_iter([(name.parse().unwrap(), value.parse().unwrap())])
+    }
+
+    #[test]
+    fn tokens_are_long_and_never_the_same() {
+        let (one, other) = (Secret::random().unwrap(), Secret::random().unwrap());
+        assert_eq!(one.reveal().len(), 64);
+        assert_ne!(one.reveal(), other.reveal());
+        assert_eq!(one.check(), Ok(()));
+        assert!(!format!("{one:?}").contains(one.reveal()));
+    }
+
+    #[test]
+    fn only_the_whole_secret_matches() {
+        let hash = KeyHash::of(&Secret::new("0123456789abcdef"));
+        assert!(hash.matches("0123456789abcdef"));
+        for wrong in ["", "0123456789abcde", "0123456789abcdef0", "0123456789ABCDEF"] {
+            assert!(!hash.matches(wrong), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_bearer_scheme_alone_is_read() {
+        assert_eq!(bearer(&headers("authorization", "Bearer abc")), Some("abc"));
+        assert_eq!(bearer(&headers("authorization", "bearer abc")), Some("abc"));
+        for other in ["Basic abc", "abc", "Bearerabc"] {
+            assert_eq!(bearer(&headers("authorization", other)), None, "{other}");
+        }
+        assert_eq!(bearer(&HeaderMap::new()), None);
+    }
+
+    #[test]
+    fn loopback_has_few_names() {
+        for name in ["localhost", "LOCALHOST:8080", "127.0.0.1", "127.0.0.1:8080", "127.1.2.3", "[::1]", "[::1]:8080"] {
+            assert!(addressed_to_loopback(&headers("host", name)), "{name}");
+        }
+        for name in ["evil.example", "evil.example:8080", "localhost.evil.example", "0.0.0.0:8080", "10.0.0.1", ""] {
+            assert!(!addressed_to_loopback(&headers("host", name)), "{name}");
+        }
+        assert!(addressed_to_loopback(&HeaderMap::new()));
+    }
+}

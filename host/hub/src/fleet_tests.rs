@@ -1,0 +1,219 @@
+//! The fleet's arithmetic: reports in and out of order, silence, and pages.
+
+use super::*;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// A fleet with a clock of its own, that starts at zero and only moves when told to.
+struct Hub {
+    fleet: Fleet,
+    start: Instant,
+}
+
+impl Hub {
+    fn new(limit: usize) -> Self {
+        let rules =
+            Rules { intervals: 3, grace: SECOND, default_interval: 10 * SECOND, never_reported_after: 60 * SECOND };
+        Hub { fleet: Fleet::new(rules, limit), start: Instant::now() }
+    }
+
+    fn at(&self, seconds: u32) -> Instant {
+        self.start + seconds * SECOND
+    }
+
+    fn register(&mut self, id: &str, seconds: u32) -> Result<Sender, Refused> {
+        let registration = Registration {
+            token: Some(KeyHash::of(&crate::auth::Secret::new("token"))),
+            ..Registration::by_report(id, wall(seconds))
+        };
+        let registration = Arc::new(registration);
+        self.fleet.register(Arc::clone(&registration), self.at(seconds)).map(|()| Sender::Known(registration))
+    }
+
+    fn beat(&mut self, sender: &Sender, id: &str, seconds: u32, fields: serde_json::Value) -> Result<Outcome, Refused> {
+        let mut json = serde_json::json!({"sandboxId": id, "status": "running", "uptimeSecs": 1,
+            "hostname": "h", "timestamp": "2026-11-20T12:00:00Z", "intervalSecs": 2.0});
+        json.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        let report = Arc::new(serde_json::from_value(json).unwrap());
+        let beat = Beat { report, at: self.at(seconds), received: wall(seconds), peer: [127, 0, 0, 1].into() };
+        self.fleet.report(sender, beat)
+    }
+
+    fn expire(&mut self, seconds: u32) -> Vec<(String, Standing)> {
+        let (transitions, _) = self.fleet.expire(self.at(seconds), wall(seconds), 100);
+        transitions.iter().map(|t| (t.id.to_string(), t.to)).collect()
+    }
+
+    fn find(&self, id: &str, seconds: u32) -> Snapshot {
+        self.fleet.find(id, self.at(seconds), wall(seconds)).unwrap()
+    }
+
+    fn page(&self, query: Query, seconds: u32) -> (Vec<String>, usize, bool) {
+        let page = self.fleet.page(&query, self.at(seconds), wall(seconds));
+        (page.sandboxes.iter().map(|s| s.registration.id.to_string()).collect(), page.total, page.more)
+    }
+}
+
+fn wall(seconds: u32) -> Timestamp {
+    Timestamp::from_second(1_800_000_000 + i64::from(seconds)).unwrap()
+}
+
+fn none() -> serde_json::Value {
+    serde_json::json!({})
+}
+
+fn boot(boot: &str, seq: u64, cpu: f64) -> serde_json::Value {
+    serde_json::json!({"bootId": boot, "seq": seq, "cpuPercent": cpu})
+}
+
+/// From and to of the transitions that a report made.
+fn made(outcome: Result<Outcome, Refused>) -> Vec<(Standing, Standing)> {
+    match outcome.unwrap() {
+        Outcome::Accepted(transitions) => transitions.iter().map(|t| (t.from, t.to)).collect(),
+        Outcome::Duplicate => panic!("a duplicate"),
+    }
+}
+
+#[test]
+fn a_sandbox_goes_from_silence_to_live_to_lost_and_back() {
+    let mut hub = Hub::new(10);
+    let a = hub.register("a", 0).unwrap();
+    assert_eq!(hub.find("a", 59).standing, Standing::NeverReported);
+    assert_eq!(hub.expire(59), []);
+    assert_eq!(hub.expire(60), [("a".into(), Standing::Overdue)]);
+    assert_eq!(hub.expire(1000), [], "said once");
+
+    assert_eq!(made(hub.beat(&a, "a", 100, none())), [(Standing::Overdue, Standing::Live)]);
+    assert_eq!(made(hub.beat(&a, "a", 102, none())), []);
+    assert_eq!(hub.expire(108), []);
+    assert_eq!(hub.expire(109), [("a".into(), Standing::Lost)], "102 + 3 × 2 + 1");
+    assert_eq!(hub.find("a", 109).status(), Status::Running, "lost is not stopped");
+
+    assert_eq!(made(hub.beat(&a, "a", 200, none())), [(Standing::Lost, Standing::Live)]);
+    let stopped = serde_json::json!({"status": "stopped"});
+    assert_eq!(made(hub.beat(&a, "a", 201, stopped)), [(Standing::Live, Standing::Stopped)]);
+    assert_eq!(hub.expire(100_000), [], "who said it stops is never lost");
+    assert_eq!(hub.find("a", 100_000).status(), Status::Stopped);
+    assert_eq!(made(hub.beat(&a, "a", 100_001, none())), [(Standing::Stopped, Standing::Live)]);
+}
+
+#[test]
+fn reading_and_a_late_report_see_what_is_due_before_anyone_looked() {
+    let mut hub = Hub::new(10);
+    let a = hub.register("a", 0).unwrap();
+    hub.beat(&a, "a", 1, none()).unwrap();
+    assert_eq!((hub.find("a", 7).standing, hub.find("a", 7).since), (Standing::Live, wall(1)));
+    assert_eq!((hub.find("a", 8).standing, hub.find("a", 8).since), (Standing::Lost, wall(8)));
+    let both = [(Standing::Live, Standing::Lost), (Standing::Lost, Standing::Live)];
+    assert_eq!(made(hub.beat(&a, "a", 9, none())), both, "whatever was read is announced, too");
+}
+
+#[test]
+fn each_keeps_its_own_interval_and_who_says_none_gets_the_default() {
+    let mut hub = Hub::new(10);
+    for (id, fields) in [("a", none()), ("b", serde_json::json!({"intervalSecs": null}))] {
+        let sender = hub.register(id, 0).unwrap();
+        hub.beat(&sender, id, 0, fields).unwrap();
+    }
+    assert_eq!(hub.expire(7), [("a".into(), Standing::Lost)]);
+    assert_eq!(hub.expire(30), []);
+    assert_eq!(hub.expire(31), [("b".into(), Standing::Lost)], "3 × 10 + 1");
+}
+
+#[test]
+fn an_interval_that_gets_shorter_is_noticed_in_time() {
+    let mut hub = Hub::new(10);
+    let a = hub.register("a", 0).unwrap();
+    hub.beat(&a, "a", 0, serde_json::json!({"intervalSecs": 1000})).unwrap();
+    hub.beat(&a, "a", 1, none()).unwrap();
+    assert_eq!(hub.expire(8), [("a".into(), Standing::Lost)]);
+}
+
+#[test]
+fn repeats_and_late_ones_change_nothing() {
+    let mut hub = Hub::new(10);
+    let a = hub.register("a", 0).unwrap();
+    assert!(matches!(hub.beat(&a, "a", 1, boot("x", 2, 20.0)), Ok(Outcome::Accepted(_))));
+    for (second, seq) in [(2, 2), (3, 1)] {
+        assert!(matches!(hub.beat(&a, "a", second, boot("x", seq, 99.0)), Ok(Outcome::Duplicate)));
+    }
+    let beat = hub.find("a", 3).beat.unwrap();
+    assert_eq!((beat.report.cpu_percent, beat.at), (Some(20.0), hub.at(1)));
+    assert_eq!(hub.expire(8), [("a".into(), Standing::Lost)], "a repeat is no sign of life");
+
+    assert!(matches!(hub.beat(&a, "a", 9, boot("y", 1, 1.0)), Ok(Outcome::Accepted(_))), "a new start counts anew");
+    assert!(matches!(hub.beat(&a, "a", 10, none()), Ok(Outcome::Accepted(_))), "no identity, no repeat");
+    assert!(matches!(hub.beat(&a, "a", 11, none()), Ok(Outcome::Accepted(_))));
+}
+
+#[test]
+fn a_newcomer_is_registered_by_its_report_up_to_the_limit() {
+    let mut hub = Hub::new(1);
+    assert_eq!(made(hub.beat(&Sender::New, "a", 5, none())), [(Standing::NeverReported, Standing::Live)]);
+    let a = hub.find("a", 5).registration;
+    assert_eq!((a.name.as_str(), a.created_at, a.token.is_none()), ("a", wall(5), true));
+    assert_eq!(made(hub.beat(&Sender::New, "a", 6, none())), [], "another newcomer was faster");
+    assert_eq!(hub.beat(&Sender::New, "b", 6, none()).unwrap_err(), Refused::Full(1));
+    assert_eq!(hub.register("b", 6).unwrap_err(), Refused::Full(1));
+    assert_eq!(hub.register("a", 6).unwrap_err(), Refused::Exists);
+}
+
+#[test]
+fn a_report_does_not_outlive_the_registration_that_let_it_in() {
+    let mut hub = Hub::new(10);
+    let first = hub.register("a", 0).unwrap();
+    hub.fleet.remove("a").unwrap();
+    assert_eq!(hub.fleet.remove("a"), Err(Refused::Unknown));
+    assert_eq!(hub.beat(&first, "a", 1, none()).unwrap_err(), Refused::Unknown);
+    let second = hub.register("a", 2).unwrap();
+    assert_eq!(hub.beat(&first, "a", 3, none()).unwrap_err(), Refused::Unknown);
+    assert_eq!(hub.beat(&Sender::New, "a", 3, none()).unwrap_err(), Refused::Unknown, "it has a token by now");
+    assert!(hub.beat(&second, "a", 3, none()).is_ok());
+}
+
+#[test]
+fn what_was_deleted_is_not_waited_for() {
+    let mut hub = Hub::new(10);
+    hub.register("a", 0).unwrap();
+    hub.fleet.remove("a").unwrap();
+    assert_eq!(hub.expire(1000), []);
+}
+
+#[test]
+fn many_that_are_due_come_in_parts() {
+    let mut hub = Hub::new(10);
+    for id in ["a", "b", "c"] {
+        hub.register(id, 0).unwrap();
+    }
+    let mut part = || {
+        let (transitions, more) = hub.fleet.expire(hub.start + 60 * SECOND, wall(60), 2);
+        (transitions.len(), more)
+    };
+    assert_eq!((part(), part()), ((2, true), (1, false)));
+}
+
+#[test]
+fn pages_follow_each_other_and_filters_count_what_matches() {
+    let mut hub = Hub::new(10);
+    for id in ["e", "c", "a", "d", "b"] {
+        hub.register(id, 0).unwrap();
+    }
+    for id in ["b", "d"] {
+        let sender = Sender::Known(hub.fleet.registration(id).unwrap());
+        hub.beat(&sender, id, 0, none()).unwrap();
+    }
+    let all = Query { limit: 2, ..Query::default() };
+    assert_eq!(hub.page(all.clone(), 1), (vec!["a".into(), "b".into()], 5, true));
+    let next = Query { after: Some("b".into()), ..all.clone() };
+    assert_eq!(hub.page(next, 1), (vec!["c".into(), "d".into()], 5, true));
+    let last = Query { after: Some("d".into()), ..all.clone() };
+    assert_eq!(hub.page(last, 1), (vec!["e".into()], 5, false));
+
+    let running = Query { status: Some(Status::Running), ..all.clone() };
+    assert_eq!(hub.page(running, 1), (vec!["b".into(), "d".into()], 2, false));
+    let lost = Query { liveness: Some(Liveness::Lost), ..all.clone() };
+    assert_eq!(hub.page(lost.clone(), 6), (vec![], 0, false));
+    assert_eq!(hub.page(lost, 7), (vec!["b".into(), "d".into()], 2, false));
+    let silent = Query { liveness: Some(Liveness::NeverReported), limit: 1, ..all };
+    assert_eq!(hub.page(silent, 7), (vec!["a".into()], 3, true));
+}

@@ -1,0 +1,100 @@
+//! The hub as a whole: made from a [`Config`], served on a listener until told to stop.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use sandbeat_status::Report;
+use tokio::net::TcpListener;
+use tokio::sync::broadcast;
+use tokio::task::{JoinError, JoinSet};
+
+use crate::config::{Config, exposed};
+use crate::routes::{Shared, router};
+use crate::store::Store;
+use crate::{server, sweep};
+
+/// So many accepted reports wait for a listener that is behind; after that it misses the oldest.
+const BEHIND: usize = 1024;
+
+/// A report that the hub took.
+#[derive(Clone, Debug)]
+pub struct Accepted {
+    /// Whose it is.
+    pub sandbox_id: Arc<str>,
+    /// What it says.
+    pub report: Arc<Report>,
+}
+
+/// Why a hub does not serve.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Strangers could manage the fleet; for the operator.
+    #[error("{}", exposed(*.0))]
+    Exposed(SocketAddr),
+    /// The listener does not know its own address.
+    #[error("the listener is not usable: {0}")]
+    Listener(#[source] io::Error),
+    /// The task that notices silence ended; this is a bug.
+    #[error("the task that notices silent sandboxes ended: {0}")]
+    Sweep(#[source] JoinError),
+}
+
+/// Serves a hub on a listener until `shutdown` completes; requests under way then have 5 s to end.
+///
+/// # Errors
+/// See [`Error`].
+pub async fn serve(listener: TcpListener, config: Config, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
+    Hub::new(config).serve(listener, shutdown).await
+}
+
+/// A hub that does not serve yet, for a caller that wants to watch it.
+#[derive(Debug)]
+pub struct Hub {
+    config: Config,
+    accepted: broadcast::Sender<Accepted>,
+}
+
+impl Hub {
+    /// A hub with an empty fleet.
+    pub fn new(config: Config) -> Self {
+        Hub { config, accepted: broadcast::Sender::new(BEHIND) }
+    }
+
+    /// Every report that is accepted from now on. It never holds the hub up: a receiver that is more than 1,024
+    /// reports behind is told how many it missed.
+    pub fn accepted(&self) -> broadcast::Receiver<Accepted> {
+        self.accepted.subscribe()
+    }
+
+    /// Serves; see [`serve`].
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
+        let Hub { config, accepted } = self;
+        let address = listener.local_addr().map_err(Error::Listener)?;
+        if config.exposed_on(address) {
+            return Err(Error::Exposed(address));
+        }
+        let store = Arc::new(Store::new(&config));
+        let shared = Shared {
+            store: Arc::clone(&store),
+            accepted,
+            enroll: config.enroll,
+            admin_key: config.admin_key,
+            body_limit: config.limits.body,
+        };
+        let mut tasks = JoinSet::new();
+        tasks.spawn(sweep::run(store));
+        tracing::info!(%address, enroll = ?config.enroll, "the hub listens");
+        let result = tokio::select! {
+            () = server::run(listener, router(Arc::new(shared)), config.limits, shutdown) => Ok(()),
+            Some(Err(error)) = tasks.join_next() => Err(Error::Sweep(error)),
+        };
+        tasks.shutdown().await;
+        tracing::info!("the hub has stopped");
+        result
+    }
+}

@@ -1,0 +1,141 @@
+//! What a registration may say: all of it is optional, all of it is bounded.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::http::StatusCode;
+use jiff::Timestamp;
+use sandbeat_status::names;
+use serde::Deserialize;
+use uuid::Uuid;
+
+use crate::auth::{KeyHash, Secret};
+use crate::fleet::Registration;
+use crate::reply::Problem;
+use crate::request;
+
+const MAX_NAME: usize = 128;
+const MAX_IMAGE: usize = 512;
+const MAX_METADATA: usize = 32;
+/// All keys and values together, in bytes, because every entry of a list carries them.
+const MAX_METADATA_BYTES: usize = 8192;
+
+/// Reads a registration and gives it what it does not bring: an id, a name, and always a new token. The token is
+/// returned beside it, for the one answer that shows it.
+///
+/// # Errors
+/// 400 that names the field, 500 when the system gives no randomness.
+pub(crate) fn read(body: &[u8], created_at: Timestamp) -> Result<(Arc<Registration>, Secret), Problem> {
+    let Raw { id, name, image, metadata } = request::parse(body)?;
+    let metadata = metadata.unwrap_or_default();
+    if let Some(id) = &id {
+        names::sandbox_id(id).map_err(|reason| Problem::field("id", reason))?;
+    }
+    label("name", name.as_deref(), MAX_NAME)?;
+    label("image", image.as_deref(), MAX_IMAGE)?;
+    check_metadata(&metadata)?;
+
+    let token = Secret::random().map_err(|error| {
+        tracing::error!(%error, "the system gives no randomness for a token");
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "no token can be made; the hub's log says why")
+    })?;
+    let id = id.unwrap_or_else(|| Uuid::new_v4().to_string());
+    let registration = Registration {
+        name: name.unwrap_or_else(|| id.clone()),
+        id: Arc::from(id),
+        image,
+        metadata,
+        created_at,
+        token: Some(KeyHash::of(&token)),
+    };
+    Ok((Arc::new(registration), token))
+}
+
+/// Other fields are passed over: clients of other servers send some.
+#[derive(Deserialize)]
+struct Raw {
+    id: Option<String>,
+    name: Option<String>,
+    image: Option<String>,
+    metadata: Option<BTreeMap<String, String>>,
+}
+
+fn label(field: &str, text: Option<&str>, most: usize) -> Result<(), Problem> {
+    match text {
+        Some("") => Err(Problem::field(field, "the text is empty; leave the field out instead")),
+        Some(text) => names::text(text, most).map_err(|reason| Problem::field(field, reason)),
+        None => Ok(()),
+    }
+}
+
+fn check_metadata(metadata: &BTreeMap<String, String>) -> Result<(), Problem> {
+    if metadata.len() > MAX_METADATA {
+        let reason = format!("there are {} entries; {MAX_METADATA} are the most", metadata.len());
+        return Err(Problem::field("metadata", reason));
+    }
+    for (key, value) in metadata {
+        names::metadata_key(key).map_err(|reason| Problem::field("metadata", reason))?;
+        names::text(value, names::MAX_METADATA_VALUE)
+            .map_err(|reason| Problem::field(&format!("metadata.{key}"), reason))?;
+    }
+    let bytes: usize = metadata.iter().map(|(key, value)| key.len() + value.len()).sum();
+    if bytes > MAX_METADATA_BYTES {
+        let reason = format!("keys and values have {bytes} bytes; {MAX_METADATA_BYTES} are the most");
+        return Err(Problem::field("metadata", reason));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn read(body: serde_json::Value) -> Result<(Arc<Registration>, Secret), Problem> {
+        super::read(body.to_string().as_bytes(), Timestamp::UNIX_EPOCH)
+    }
+
+    #[test]
+    fn nothing_has_to_be_said() {
+        let (registration, token) = read(json!({})).unwrap();
+        assert_eq!(names::sandbox_id(&registration.id), Ok(()));
+        assert_eq!(registration.name, *registration.id);
+        assert!(registration.token.as_ref().unwrap().matches(token.reveal()));
+        let (other, other_token) = read(json!({})).unwrap();
+        assert_ne!(registration.id, other.id);
+        assert_ne!(token.reveal(), other_token.reveal());
+    }
+
+    #[test]
+    fn what_is_said_is_kept() {
+        let (registration, _) = read(
+            json!({"id": "sbox-1", "name": "Größe 1", "image": "python:3.11", "metadata": {"team": "a"}, "cpu": 2}),
+        )
+        .unwrap();
+        assert_eq!((&*registration.id, registration.name.as_str()), ("sbox-1", "Größe 1"));
+        assert_eq!(registration.image.as_deref(), Some("python:3.11"));
+        assert_eq!(registration.metadata["team"], "a");
+    }
+
+    #[test]
+    fn what_is_out_of_bounds_is_named() {
+        let many: BTreeMap<String, &str> = (0..33).map(|i| (format!("k{i}"), "v")).collect();
+        let big: BTreeMap<String, String> = (0..9).map(|i| (format!("k{i}"), "v".repeat(1000))).collect();
+        for (field, body) in [
+            ("id", json!({"id": "a_b"})),
+            ("id", json!({"id": ""})),
+            ("id", json!({"id": 5})),
+            ("name", json!({"name": ""})),
+            ("name", json!({"name": "x".repeat(129)})),
+            ("image", json!({"image": "a\nb"})),
+            ("metadata", json!({"metadata": many})),
+            ("metadata", json!({"metadata": big})),
+            ("metadata", json!({"metadata": {"a b": "v"}})),
+            ("metadata.k", json!({"metadata": {"k": {}}})),
+        ] {
+            let problem = format!("{:?}", read(body).unwrap_err());
+            assert!(problem.contains(&format!("details: Some(\"{field}\")")), "{field}: {problem}");
+        }
+    }
+}

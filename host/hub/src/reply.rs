@@ -1,0 +1,96 @@
+//! What goes out: JSON, and the contract's errors `{code,message,details?}`.
+//!
+//! `code` is the HTTP status as a number and `details` names what the message is about, as existing clients read them.
+
+use axum::Json;
+use axum::http::StatusCode;
+use axum::http::header::{
+    CACHE_CONTROL, CONNECTION, HeaderName, HeaderValue, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+};
+use axum::response::{IntoResponse, Response};
+use sandbeat_status::names::shown;
+use serde::Serialize;
+
+use crate::fleet::Refused;
+
+/// A JSON answer. It changes with every beat and may hold what sandboxes say, so nobody keeps it or guesses its type.
+pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Response {
+    let headers = [(CACHE_CONTROL, "no-store"), (X_CONTENT_TYPE_OPTIONS, "nosniff")];
+    (status, headers, Json(body)).into_response()
+}
+
+/// An error as the contract has it.
+#[derive(Debug)]
+pub(crate) struct Problem {
+    status: StatusCode,
+    message: String,
+    details: Option<String>,
+    header: Option<(HeaderName, &'static str)>,
+}
+
+impl Problem {
+    /// An error with a message that says what to do.
+    pub(crate) fn new(status: StatusCode, message: impl Into<String>) -> Self {
+        Problem { status, message: message.into(), details: None, header: None }
+    }
+
+    /// 400 about one field, which both the message and the details name. What was sent is shown escaped and in part.
+    pub(crate) fn field(field: &str, reason: impl AsRef<str>) -> Self {
+        let field = shown(field, 200);
+        Problem {
+            message: format!("{field}: {}", shown(reason.as_ref(), 300)),
+            details: Some(field),
+            ..Problem::new(StatusCode::BAD_REQUEST, "")
+        }
+    }
+
+    /// 400 about the request as a whole.
+    pub(crate) fn malformed(reason: impl AsRef<str>) -> Self {
+        Problem::new(StatusCode::BAD_REQUEST, shown(reason.as_ref(), 300))
+    }
+
+    /// 401 with the challenge that the standard asks for.
+    pub(crate) fn unauthorized(message: &str) -> Self {
+        Problem {
+            header: Some((WWW_AUTHENTICATE, "Bearer")),
+            ..Problem::new(StatusCode::UNAUTHORIZED, format!("unauthorized: {message}"))
+        }
+    }
+
+    /// 408; the rest of the request is not waited for.
+    pub(crate) fn too_slow() -> Self {
+        Problem {
+            header: Some((CONNECTION, "close")),
+            ..Problem::new(StatusCode::REQUEST_TIMEOUT, "the request took too long to arrive")
+        }
+    }
+}
+
+impl From<Refused> for Problem {
+    fn from(refused: Refused) -> Self {
+        let status = match refused {
+            Refused::Exists => StatusCode::CONFLICT,
+            Refused::Full(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Refused::Unknown => StatusCode::NOT_FOUND,
+        };
+        Problem::new(status, refused.to_string())
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        #[derive(Serialize)]
+        struct Body<'a> {
+            code: u16,
+            message: &'a str,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            details: Option<&'a str>,
+        }
+        let body = Body { code: self.status.as_u16(), message: &self.message, details: self.details.as_deref() };
+        let mut response = json(self.status, &body);
+        if let Some((name, value)) = self.header {
+            response.headers_mut().insert(name, HeaderValue::from_static(value));
+        }
+        response
+    }
+}

@@ -1,0 +1,198 @@
+//! Which reports are acceptable: the first thing that is wrong is named with its field, and nothing is stored.
+//!
+//! Types are serde's matter; here are the bounds. Numbers are bounded by what a machine can be, texts and counts by
+//! what the agent itself would send, and everything together by the body's limit. Names of metrics and units follow
+//! the shared rules. Texts that are for a person (reasons, errors) are bounded in length only: a report that is
+//! otherwise good is not refused for a line break, and whoever shows them escapes them.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+
+use sandbeat_status::{
+    Histogram, PluginStatus, ProcessStatus, Rejected, Report, ReportedMetric, Resources, Value, names,
+};
+
+use crate::reply::Problem;
+use crate::request;
+
+/// A thousand cores, for agents that count each core as 100.
+const MAX_CPU_PERCENT: f64 = 100_000.0;
+/// A pebibyte.
+const MAX_MEMORY_MB: u64 = 1 << 30;
+/// A century.
+const MAX_UPTIME_SECS: u64 = 100 * 366 * 24 * 60 * 60;
+/// A day; in seconds.
+const INTERVAL_SECS: RangeInclusive<f64> = 0.01..=86_400.0;
+/// Ten collectors with as many metrics as each may return.
+const MAX_METRICS: usize = 10_000;
+const MAX_ATTRIBUTES: usize = 16;
+const MAX_BUCKETS: usize = 256;
+const MAX_METADATA: usize = 1024;
+const MAX_PROCESSES: usize = 1024;
+const MAX_PLUGINS: usize = 1024;
+const MAX_REJECTED: usize = 10_000;
+/// Names that are not metrics' or sandboxes': host, boot, process, plugin, version, digest; in bytes.
+const MAX_WORD: usize = 255;
+const MAX_URL: usize = 2048;
+/// What is for a person to read; in bytes.
+const MAX_PROSE: usize = 8192;
+
+/// Reads the report that was posted for a sandbox.
+///
+/// # Errors
+/// 400 that names the field.
+pub(crate) fn read(id: &str, body: &[u8]) -> Result<Report, Problem> {
+    let report: Report = request::parse(body)?;
+    if report.sandbox_id != id {
+        return Err(Problem::field("sandboxId", format!("the path says `{id}`, the body another id")));
+    }
+    check(&report)?;
+    Ok(report)
+}
+
+fn check(report: &Report) -> Result<(), Problem> {
+    within("cpuPercent", report.cpu_percent, 0.0..=MAX_CPU_PERCENT)?;
+    within("memoryMB", report.memory_mb, 0..=MAX_MEMORY_MB)?;
+    within("uptimeSecs", Some(report.uptime_secs), 0..=MAX_UPTIME_SECS)?;
+    within("intervalSecs", report.interval_secs, INTERVAL_SECS)?;
+    word("hostname", &report.hostname)?;
+    optional_word("bootId", report.boot_id.as_deref())?;
+    optional_word("agentVersion", report.agent_version.as_deref())?;
+    metadata(&report.metadata)?;
+    resources(&report.resources)?;
+    count("metrics", report.metrics.len(), MAX_METRICS)?;
+    for (index, metric) in report.metrics.iter().enumerate() {
+        reported_metric(metric)
+            .map_err(|(field, reason)| Problem::field(&format!("metrics[{index}].{field}"), reason))?;
+    }
+    processes(&report.processes)?;
+    plugins(&report.plugins)?;
+    rejected(&report.rejected)
+}
+
+fn metadata(metadata: &BTreeMap<String, String>) -> Result<(), Problem> {
+    count("metadata", metadata.len(), MAX_METADATA)?;
+    for (key, value) in metadata {
+        // More generous than the agent's own rule for keys, for agents that have none.
+        text("metadata", key, names::MAX_NAME)?;
+        text(&format!("metadata.{key}"), value, names::MAX_METADATA_VALUE)?;
+    }
+    Ok(())
+}
+
+fn resources(resources: &Resources) -> Result<(), Problem> {
+    optional_word("resources.cpuSource", resources.cpu_source.as_deref())?;
+    optional_word("resources.memorySource", resources.memory_source.as_deref())?;
+    within("resources.cpuLimitCores", resources.cpu_limit_cores, 0.0..=MAX_CPU_PERCENT)?;
+    within("resources.memoryLimitMB", resources.memory_limit_mb, 0..=MAX_MEMORY_MB)
+}
+
+/// Borrowed names of fields, since a report may have thousands of metrics and nearly all are good.
+fn reported_metric(reported: &ReportedMetric) -> Result<(), (&'static str, String)> {
+    let metric = &reported.metric;
+    names::metric_name(&metric.name).map_err(|reason| ("name", reason))?;
+    names::unit(&metric.unit).map_err(|reason| ("unit", reason))?;
+    names::text(&reported.plugin, MAX_WORD).map_err(|reason| ("plugin", reason))?;
+    if metric.attributes.len() > MAX_ATTRIBUTES {
+        let reason = format!("there are {} attributes; {MAX_ATTRIBUTES} are the most", metric.attributes.len());
+        return Err(("attributes", reason));
+    }
+    for (key, value) in &metric.attributes {
+        names::metric_name(key).map_err(|reason| ("attributes", reason))?;
+        names::text(value, names::MAX_ATTRIBUTE_VALUE).map_err(|reason| ("attributes", reason))?;
+    }
+    match &metric.value {
+        Value::Gauge(value) if !value.is_finite() => Err(("value", "the value is not finite".into())),
+        Value::Counter(value) if !(value.is_finite() && *value >= 0.0) => {
+            Err(("value", "a counter is finite and not negative".into()))
+        }
+        Value::Gauge(_) | Value::Counter(_) => Ok(()),
+        Value::Histogram(histogram) => self::histogram(histogram).map_err(|reason| ("value", reason.to_owned())),
+    }
+}
+
+fn histogram(histogram: &Histogram) -> Result<(), &'static str> {
+    let Histogram { bounds, counts, sum } = histogram;
+    if counts.len() > MAX_BUCKETS {
+        Err("a histogram has at most 256 buckets")
+    } else if counts.len() != bounds.len() + 1 {
+        Err("a histogram has one count more than bounds")
+    } else if !sum.is_finite() || !bounds.iter().all(|bound| bound.is_finite()) {
+        Err("a histogram's numbers are finite")
+    } else if !bounds.is_sorted_by(|a, b| a < b) {
+        Err("a histogram's bounds are strictly increasing")
+    } else {
+        Ok(())
+    }
+}
+
+fn processes(processes: &BTreeMap<String, ProcessStatus>) -> Result<(), Problem> {
+    count("processes", processes.len(), MAX_PROCESSES)?;
+    for (name, process) in processes {
+        word("processes", name)?;
+        let url = process.base_url.as_deref().unwrap_or_default();
+        text(&format!("processes.{name}.baseUrl"), url, MAX_URL)?;
+        prose(&format!("processes.{name}.lastError"), process.last_error.as_deref())?;
+    }
+    Ok(())
+}
+
+fn plugins(plugins: &[PluginStatus]) -> Result<(), Problem> {
+    count("plugins", plugins.len(), MAX_PLUGINS)?;
+    for (index, plugin) in plugins.iter().enumerate() {
+        prose(&format!("plugins[{index}].name"), Some(&plugin.name))?;
+        optional_word(&format!("plugins[{index}].version"), plugin.version.as_deref())?;
+        optional_word(&format!("plugins[{index}].digest"), plugin.digest.as_deref())?;
+        prose(&format!("plugins[{index}].reason"), plugin.reason.as_deref())?;
+    }
+    Ok(())
+}
+
+fn rejected(rejected: &[Rejected]) -> Result<(), Problem> {
+    count("rejected", rejected.len(), MAX_REJECTED)?;
+    for (index, entry) in rejected.iter().enumerate() {
+        prose(&format!("rejected[{index}].plugin"), entry.plugin.as_deref())?;
+        prose(&format!("rejected[{index}].name"), Some(&entry.name))?;
+        prose(&format!("rejected[{index}].reason"), Some(&entry.reason))?;
+    }
+    Ok(())
+}
+
+fn within<N: PartialOrd + Display>(field: &str, value: Option<N>, good: RangeInclusive<N>) -> Result<(), Problem> {
+    match value {
+        Some(value) if !good.contains(&value) => {
+            Err(Problem::field(field, format!("{value} is not from {} to {}", good.start(), good.end())))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn count(field: &str, count: usize, most: usize) -> Result<(), Problem> {
+    if count > most { Err(Problem::field(field, format!("there are {count}; {most} are the most"))) } else { Ok(()) }
+}
+
+fn text(field: &str, text: &str, most: usize) -> Result<(), Problem> {
+    names::text(text, most).map_err(|reason| Problem::field(field, reason))
+}
+
+fn word(field: &str, word: &str) -> Result<(), Problem> {
+    text(field, word, MAX_WORD)
+}
+
+fn optional_word(field: &str, word: Option<&str>) -> Result<(), Problem> {
+    word.map_or(Ok(()), |word| self::word(field, word))
+}
+
+fn prose(field: &str, text: Option<&str>) -> Result<(), Problem> {
+    match text {
+        Some(text) if text.len() > MAX_PROSE => {
+            Err(Problem::field(field, format!("the text has {} bytes; {MAX_PROSE} are the most", text.len())))
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+#[path = "report_tests.rs"]
+mod tests;

@@ -1,0 +1,116 @@
+//! Which reports are acceptable, field by field.
+
+use serde_json::{Value as Json, json};
+
+use super::*;
+
+fn base() -> Json {
+    json!({"sandboxId": "s", "status": "running", "uptimeSecs": 3, "hostname": "h", "timestamp": "2026-11-20T12:00:00Z"})
+}
+
+/// The base report with one more field, or another value of one.
+fn with(field: &str, value: Json) -> String {
+    let mut report = base();
+    report[field] = value;
+    report.to_string()
+}
+
+fn metric(field: &str, value: Json) -> String {
+    let mut metric = json!({"name": "system.network.io", "kind": "counter", "unit": "By", "value": 1.0,
+        "attributes": {"network.interface.name": "eth0"}, "plugin": "net", "ageMs": 12});
+    metric[field] = value;
+    with("metrics", json!([metric]))
+}
+
+fn histogram(bounds: &[f64], counts: &[u64]) -> String {
+    let value = json!({"bounds": bounds, "counts": counts, "sum": 1.0});
+    with("metrics", json!([{"name": "a", "unit": "s", "plugin": "p", "ageMs": 1, "kind": "histogram", "value": value}]))
+}
+
+#[test]
+fn what_older_agents_send_is_a_report() {
+    for timestamp in ["2026-11-20T12:00:00Z", "2026-11-20T13:00:00.123456789+01:00", "2026-11-20T12:00:00.5Z"] {
+        let body = with("timestamp", json!(timestamp));
+        assert!(read("s", body.as_bytes()).is_ok(), "{timestamp}");
+    }
+    let body = with("metadata", json!({"Any Key": "value", "empty": ""}));
+    assert!(read("s", body.as_bytes()).is_ok());
+}
+
+#[test]
+fn what_newer_agents_may_add_is_passed_over() {
+    assert!(read("s", with("fromTheFuture", json!({"deep": [1, 2]})).as_bytes()).is_ok());
+}
+
+#[test]
+fn what_sandbeat_sends_is_a_report() {
+    for body in [
+        metric("name", json!("system.network.io")),
+        histogram(&[0.1, 1.0], &[1, 2, 3]),
+        with("processes", json!({"web": {"status": "error", "restartCount": 2, "lastError": "two\nlines"}})),
+        with("plugins", json!([{"name": "net", "state": "active", "digest": "sha256:00"}])),
+        with("resources", json!({"cpuLimitCores": 0.5, "memoryLimitMB": 2048, "cpuSource": "cgroup2"})),
+        with("intervalSecs", json!(0.5)),
+    ] {
+        assert!(read("s", body.as_bytes()).is_ok(), "{body}: {:?}", read("s", body.as_bytes()));
+    }
+}
+
+#[test]
+fn what_is_out_of_bounds_is_named() {
+    let long = "x".repeat(10_000);
+    let many = |count: usize| (0..count).map(|i| (format!("k{i}"), json!("v"))).collect::<serde_json::Map<_, _>>();
+    for (field, body) in [
+        ("sandboxId", with("sandboxId", json!("other"))),
+        ("status", with("status", json!("failed"))),
+        ("cpuPercent", with("cpuPercent", json!("abc"))),
+        ("cpuPercent", with("cpuPercent", json!(-0.1))),
+        ("cpuPercent", with("cpuPercent", json!(100_001))),
+        ("memoryMB", with("memoryMB", json!(-5))),
+        ("memoryMB", with("memoryMB", json!(1.5))),
+        ("memoryMB", with("memoryMB", json!((1_u64 << 30) + 1))),
+        ("sessionCount", with("sessionCount", json!(1_u64 << 32))),
+        ("uptimeSecs", with("uptimeSecs", json!(-1))),
+        ("uptimeSecs", with("uptimeSecs", json!(u64::MAX))),
+        ("intervalSecs", with("intervalSecs", json!(0))),
+        ("intervalSecs", with("intervalSecs", json!(86_401))),
+        ("timestamp", with("timestamp", json!("yesterday"))),
+        ("hostname", with("hostname", json!(long))),
+        ("hostname", with("hostname", json!("a\u{1b}[0m"))),
+        ("bootId", with("bootId", json!(long))),
+        ("seq", with("seq", json!(-1))),
+        ("metadata", with("metadata", json!(many(1025)))),
+        ("metadata.k", with("metadata", json!({"k": 5}))),
+        ("metadata.k", with("metadata", json!({"k": long}))),
+        ("metadata", with("metadata", json!({long.clone(): "v"}))),
+        ("resources.cpuLimitCores", with("resources", json!({"cpuLimitCores": -1}))),
+        ("metrics", with("metrics", json!({}))),
+        ("metrics[0].name", metric("name", json!("Network IO"))),
+        ("metrics[0].unit", metric("unit", json!(""))),
+        ("metrics[0].value", metric("value", json!(-1.0))),
+        ("metrics[0].attributes", metric("attributes", json!(many(17)))),
+        ("metrics[0].attributes", metric("attributes", json!({"k": long}))),
+        ("metrics[0].plugin", metric("plugin", json!(long))),
+        ("metrics[0].value", histogram(&[1.0, 1.0], &[1, 2, 3])),
+        ("metrics[0].value", histogram(&[1.0], &[1])),
+        ("processes.web.status", with("processes", json!({"web": {"status": "fine"}}))),
+        ("processes.web.lastError", with("processes", json!({"web": {"status": "error", "lastError": long}}))),
+        ("plugins[0].state", with("plugins", json!([{"name": "net", "state": "odd"}]))),
+        ("plugins[0].reason", with("plugins", json!([{"name": "net", "state": "failing", "reason": long}]))),
+        ("rejected[0].name", with("rejected", json!([{"name": long, "reason": "r", "count": 1}]))),
+    ] {
+        let problem = format!("{:?}", read("s", body.as_bytes()).unwrap_err());
+        assert!(problem.contains(&format!("details: Some(\"{field}\")")), "{field}: {problem}");
+        assert!(problem.contains(&format!("message: \"{field}: ")), "{field}: {problem}");
+    }
+}
+
+#[test]
+fn as_many_metrics_as_ten_collectors_may_return_are_taken_and_one_more_is_not() {
+    let body = |count: usize| {
+        let metric = json!({"name": "a", "kind": "gauge", "unit": "1", "value": 1.0, "plugin": "p", "ageMs": 0});
+        with("metrics", json!(vec![metric; count]))
+    };
+    assert!(read("s", body(10_000).as_bytes()).is_ok());
+    assert!(read("s", body(10_001).as_bytes()).is_err());
+}

@@ -1,0 +1,164 @@
+//! What comes in: ids in paths, and JSON bodies of bounded length.
+//!
+//! A body is counted while it arrives, so no more than the limit is ever held. What exceeds it is refused with 413;
+//! the rest is read and dropped up to a bound, because a client that is still sending would miss the answer.
+
+use axum::body::Body;
+use axum::extract::{FromRequestParts, Path};
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode};
+use bytes::Bytes;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use sandbeat_status::names;
+use serde::de::DeserializeOwned;
+
+use crate::reply::Problem;
+
+/// What is read and dropped of a body that is too long, in bytes.
+const DISCARD: usize = 16 << 20;
+
+/// The id in a path.
+pub(crate) struct SandboxId(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for SandboxId {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let Path(id) = Path::<String>::from_request_parts(parts, state)
+            .await
+            .map_err(|_| Problem::field("id", "the id is not text; letters, digits and `-` are allowed"))?;
+        names::sandbox_id(&id).map_err(|reason| Problem::field("id", reason))?;
+        Ok(SandboxId(id))
+    }
+}
+
+/// Reads a JSON body of at most `limit` bytes.
+///
+/// # Errors
+/// 415 for another content type, 413 for a longer body, 400 for one that ends early.
+pub(crate) async fn body(headers: &HeaderMap, mut body: Body, limit: usize) -> Result<Bytes, Problem> {
+    if !is_json(headers) {
+        let message = "send the body as JSON, with `Content-Type: application/json`";
+        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
+    }
+    let too_long =
+        || Problem::new(StatusCode::PAYLOAD_TOO_LARGE, format!("the body is longer than {limit} bytes, the most here"));
+    let declared = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    if declared.is_some_and(|length| length > limit) {
+        // Who asks first has not sent anything yet.
+        if !headers.contains_key(EXPECT) {
+            discard(&mut body).await;
+        }
+        return Err(too_long());
+    }
+    match Limited::new(&mut body, limit).collect().await {
+        Ok(whole) => Ok(whole.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => {
+            discard(&mut body).await;
+            Err(too_long())
+        }
+        Err(error) => Err(Problem::malformed(format!("the body did not arrive whole: {error}"))),
+    }
+}
+
+/// Reads a JSON object.
+///
+/// # Errors
+/// 400 that names the field where there is one.
+pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    match body.trim_ascii_start().first() {
+        None => return Err(Problem::malformed("the body is empty; a JSON object is expected")),
+        // serde would take an array for a struct.
+        Some(first) if *first != b'{' => return Err(Problem::malformed("the body is not a JSON object")),
+        Some(_) => {}
+    }
+    let mut json = serde_json::Deserializer::from_slice(body);
+    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let path = error.path().to_string();
+        match error.inner() {
+            inner if !inner.is_data() => Problem::malformed(format!("the body is not JSON: {inner}")),
+            inner if path == "." => Problem::malformed(inner.to_string()),
+            inner => Problem::field(&path, inner.to_string()),
+        }
+    })?;
+    json.end().map_err(|error| Problem::malformed(format!("the body is more than one JSON object: {error}")))?;
+    Ok(value)
+}
+
+/// A browser sends this type across origins only after asking, so it also keeps foreign web pages out.
+fn is_json(headers: &HeaderMap) -> bool {
+    headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).is_some_and(|value| {
+        let essence = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        essence == "application/json" || essence.starts_with("application/") && essence.ends_with("+json")
+    })
+}
+
+async fn discard(body: &mut Body) {
+    let mut left = DISCARD;
+    while let Some(Ok(frame)) = body.frame().await {
+        let length = frame.data_ref().map_or(0, Bytes::len);
+        match left.checked_sub(length) {
+            Some(rest) => left = rest,
+            None => break,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    struct Thing {
+        _size: u32,
+        #[serde(default)]
+        _parts: Vec<Thing>,
+    }
+
+    fn refusal(body: &str) -> String {
+        format!("{:?}", parse::<Thing>(body.as_bytes()).unwrap_err())
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (body, part) in [
+            ("", "the body is empty"),
+            (" \n", "the body is empty"),
+            ("[1]", "not a JSON object"),
+            ("null", "not a JSON object"),
+            ("{\"_size\": 1", "not JSON: EOF"),
+            ("{\"_size\": 1e999}", "not JSON: number out of range"),
+            ("{\"_size\": NaN}", "not JSON: expected value"),
+            ("{}", "missing field `_size`"),
+            ("{\"_size\": -5}", "_size: invalid value: integer `-5`"),
+            ("{\"_size\": \"abc\"}", "_size: invalid type: string"),
+            ("{\"_size\": 1, \"_parts\": [{\"_size\": 1}, {\"_size\": 1.5}]}", "_parts[1]._size: invalid type"),
+            ("{\"_size\": 1} {}", "more than one JSON object"),
+            ("{\"_size\": 1, \"_size\": 2}", "duplicate field `_size`"),
+        ] {
+            assert!(refusal(body).contains(part), "{body}: {}", refusal(body));
+        }
+        assert!(parse::<Thing>(b" {\"_size\": 1, \"more\": {}} \n").is_ok());
+    }
+
+    #[test]
+    fn an_answer_never_echoes_a_whole_body() {
+        let body = format!("{{\"_size\": \"{}\"}}", "x".repeat(100_000));
+        assert!(refusal(&body).len() < 1000);
+    }
+
+    #[test]
+    fn json_goes_by_its_type() {
+        let is = |value: &str| is_json(&HeaderMap::from_iter([(CONTENT_TYPE, value.parse().unwrap())]));
+        for good in ["application/json", "Application/JSON; charset=utf-8", "application/problem+json"] {
+            assert!(is(good), "{good}");
+        }
+        for bad in ["text/plain", "application/x-www-form-urlencoded", "text/x+json", ""] {
+            assert!(!is(bad), "{bad}");
+        }
+        assert!(!is_json(&HeaderMap::new()));
+    }
+}

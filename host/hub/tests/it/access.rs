@@ -1,0 +1,98 @@
+//! Who may do what.
+
+use sandbeat_hub::Enroll;
+use serde_json::json;
+
+use crate::harness::{ADMIN_KEY, Hub, admin_key, base};
+
+#[tokio::test]
+async fn a_report_needs_the_token_of_its_own_sandbox() {
+    let hub = Hub::start(|_| {}).await;
+    let (token, others) = (hub.register("s").await, hub.register("other").await);
+    let bare = hub.post("/api/v1/sandboxes/s/status").json(&base("s")).send().await;
+    bare.refused(401, "unauthorized");
+    assert!(bare.head.contains("www-authenticate: bearer"), "{bare:?}");
+    for wrong in ["", "wrong", &token[1..], &others, &token.to_uppercase()] {
+        hub.report(wrong, &base("s")).await.refused(401, "unauthorized");
+    }
+    let basic = hub.post("/api/v1/sandboxes/s/status").header("Authorization", &format!("Basic {token}"));
+    basic.json(&base("s")).send().await.refused(401, "unauthorized");
+    assert_eq!(hub.sandbox("s").await["status"], "pending");
+    assert_eq!(hub.report(&token, &base("s")).await.status, 200);
+    hub.stop().await;
+}
+
+#[tokio::test]
+async fn a_token_is_shown_once() {
+    let hub = Hub::start(|_| {}).await;
+    let answer = hub.post("/api/v1/sandboxes").json(&json!({"id": "s"})).send().await;
+    assert!(answer.head.contains("cache-control: no-store"), "{answer:?}");
+    let token = answer.body["token"].as_str().unwrap().to_owned();
+    assert_eq!(token.len(), 64);
+    assert!(!answer.body["sandbox"].to_string().contains("oken"));
+    hub.report(&token, &base("s")).await;
+    for path in ["/api/v1/sandboxes", "/api/v1/sandboxes/s"] {
+        let body = hub.get(path).send().await.body.to_string();
+        assert!(!body.contains(&token) && !body.contains("oken"), "{body}");
+    }
+    let again = hub.post("/api/v1/sandboxes").json(&json!({"id": "s"})).send().await;
+    again.refused(409, "registered already");
+    hub.stop().await;
+}
+
+#[tokio::test]
+async fn open_enrolment_takes_newcomers_but_not_at_the_cost_of_the_registered() {
+    let hub = Hub::start(|config| config.enroll = Enroll::Open).await;
+    let newcomer = hub.post("/api/v1/sandboxes/new/status").json(&base("new")).send().await;
+    assert_eq!((newcomer.status, newcomer.body), (200, json!({"success": true, "sandboxId": "new"})));
+    let sandbox = hub.sandbox("new").await;
+    assert_eq!((&sandbox["name"], &sandbox["liveness"]), (&json!("new"), &json!("live")));
+    assert_eq!(hub.report("some-token", &base("new")).await.status, 200, "nobody asked for a token");
+
+    let token = hub.register("s").await;
+    let bare = hub.post("/api/v1/sandboxes/s/status").json(&base("s")).send().await;
+    bare.refused(401, "unauthorized");
+    assert_eq!(hub.report(&token, &base("s")).await.status, 200);
+
+    let bad = hub.post("/api/v1/sandboxes/bad/status").text("{}").send().await;
+    bad.refused(400, "missing field");
+    hub.get("/api/v1/sandboxes/bad").send().await.refused(404, "no sandbox");
+    hub.stop().await;
+}
+
+#[tokio::test]
+async fn with_an_admin_key_managing_and_reading_need_it_and_reporting_does_not() {
+    let hub = Hub::start(admin_key).await;
+    let register = hub.post("/api/v1/sandboxes").bearer(ADMIN_KEY).json(&json!({"id": "s"})).send().await;
+    assert_eq!(register.status, 201, "{register:?}");
+    let token = register.body["token"].as_str().unwrap();
+    assert_eq!(hub.report(token, &base("s")).await.status, 200);
+    hub.report(ADMIN_KEY, &base("s")).await.refused(401, "unauthorized");
+
+    for (method, path) in [
+        ("POST", "/api/v1/sandboxes"),
+        ("GET", "/api/v1/sandboxes"),
+        ("GET", "/api/v1/sandboxes/s"),
+        ("GET", "/api/v1/sandboxes/unknown"),
+        ("DELETE", "/api/v1/sandboxes/s"),
+    ] {
+        hub.call(method, path).send().await.refused(401, "admin key");
+        hub.call(method, path).bearer(token).json(&json!({})).send().await.refused(401, "admin key");
+    }
+    assert_eq!(hub.get("/health").send().await.status, 200);
+    let host = hub.get("/api/v1/sandboxes").bearer(ADMIN_KEY).host("hub.example").send().await;
+    assert_eq!((host.status, &host.body["total"]), (200, &json!(1)));
+    hub.stop().await;
+}
+
+#[tokio::test]
+async fn without_an_admin_key_a_foreign_name_does_not_lead_here() {
+    let hub = Hub::start(|_| {}).await;
+    hub.register("s").await;
+    for host in ["rebound.example", "rebound.example:8080", "0.0.0.0"] {
+        hub.get("/api/v1/sandboxes").host(host).send().await.refused(403, "admin key");
+        hub.delete("/api/v1/sandboxes/s").host(host).send().await.refused(403, "admin key");
+    }
+    assert_eq!(hub.get("/api/v1/sandboxes").host("localhost:8080").send().await.status, 200);
+    hub.stop().await;
+}

@@ -1,0 +1,8 @@
+//! The hub over real sockets, as agents and clients meet it.
+
+mod access;
+mod connections;
+mod harness;
+mod liveness;
+mod reports;
+mod sandboxes;
