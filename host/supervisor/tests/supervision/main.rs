@@ -1,0 +1,11 @@
+//! Supervision of real, short processes, as the agent uses it.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed, and says where")]
+
+mod harness;
+mod health;
+mod killed;
+mod order;
+mod output;
+mod restarts;
+mod stopping;
