@@ -1,2 +1,47 @@
-//! x
-fn main() {}
+//! The binary: arguments → config → run → exit code.
+
+mod args;
+mod check;
+mod client;
+mod config;
+#[cfg(feature = "bundled")]
+mod demo;
+mod hub;
+mod logging;
+mod output;
+mod run;
+#[cfg(feature = "bundled")]
+mod sample;
+mod signals;
+mod status;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::args::{Args, Command};
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    logging::start(args.log.as_deref(), &args.command);
+    let result = match args.command {
+        Command::Run(config) => run::run(&config),
+        Command::Hub(options) => hub::run(&options),
+        #[cfg(feature = "bundled")]
+        Command::Demo(options) => demo::run(&options),
+        Command::Check(options) => check::run(&options),
+        Command::Status(options) => status::status(&options),
+        Command::Ps(options) => status::ps(&options),
+        Command::Plugins(options) => status::plugins(&options),
+        Command::CompileComponent => sandbeat_collectors::compile_stdin().map_err(anyhow::Error::msg),
+        #[cfg(feature = "bundled")]
+        Command::Sample { listen } => sample::run(&listen),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::error(&error);
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,1 +1,30 @@
-//! Empty.
+//! The agent: it says, once per interval, how its sandbox is.
+//!
+//! The job: measure the sandbox, ask the collectors, merge both into a report, and get that to the hub, whatever else
+//! goes on; and answer those inside the sandbox who ask the same.
+//!
+//! ```text
+//! thread of its own ── beat ─ sample → collect → merge → report ── courier ── hub
+//!                                │ published                         │ how delivery stands
+//! the caller's runtime ── api ───┴───────────────────────────────────┘
+//! ```
+//!
+//! - [`config`]: the agent's sections of the file, checked.
+//! - [`run`]: the whole, until it is asked to stop.
+//! - `beat` reads as the whole loop and is the only file that knows all four stages: [`sample`] measures, the
+//!   collectors' crate collects, [`merge`] is pure, [`report`] delivers.
+//! - [`api`]: the local API.
+
+mod agent;
+pub mod api;
+mod beat;
+pub mod config;
+pub mod merge;
+pub mod report;
+pub mod sample;
+mod thread;
+
+pub use agent::{Error, Sources, run};
+pub use api::{Listen, Listener};
+pub use config::{Config, Sections, resolve};
+pub use thread::BeatError;

@@ -103,6 +103,15 @@ impl Settings {
         self.places.insert(path.join("."), Place::Named(name.to_owned()));
     }
 
+    /// Drops the value under a key, as if it had never been written.
+    pub fn forget(&mut self, key: &str) {
+        let path: Vec<String> = key.split('.').map(str::to_owned).collect();
+        if find(&mut self.table, &path).is_some() {
+            remove(&mut self.table, &path);
+            self.places.remove(key);
+        }
+    }
+
     /// Where the value under a key was written, or the nearest table around it.
     pub fn place(&self, key: &str) -> Place {
         let mut key = key;

@@ -1,0 +1,111 @@
+//! The agent as a whole: the beat on its thread, the local API beside it, and their end.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use sandbeat_collectors::Handle as Collectors;
+use sandbeat_supervisor::Handle as Processes;
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+use crate::Config;
+use crate::api::{self, Listener};
+use crate::beat::Beat;
+use crate::report::{self, Client, ClientError, FINAL_BOUND};
+use crate::thread::{BeatError, BeatThread};
+
+/// How much longer than its own bound the beat's end is waited for.
+const BEAT_GRACE: Duration = Duration::from_secs(2);
+/// How long requests to the local API have to end.
+const API_GRACE: Duration = Duration::from_secs(1);
+
+/// What the agent reports on besides itself. The caller owns both and ends them after the agent.
+#[derive(Clone)]
+pub struct Sources {
+    /// The running collectors.
+    pub collectors: Collectors,
+    /// The supervised processes.
+    pub processes: Processes,
+}
+
+/// Why the agent could not start or did not end well.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// There is no way to speak to the hub. For the operator.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// The system gives no thread. For the operator.
+    #[error("a thread for the beat cannot be started: {0}")]
+    Thread(#[source] std::io::Error),
+    /// The beat failed. For us.
+    #[error(transparent)]
+    Beat(#[from] BeatError),
+}
+
+/// Runs the agent until `shutdown`, then reports `stopped` and returns: within [`FINAL_BOUND`] and about a second.
+///
+/// The local API is served on `listener` where there is one (see [`Listener::bind`]); it answers until the last
+/// report is out. When it fails, that is logged, and the beat goes on.
+///
+/// # Errors
+/// See [`Error`]. A hub that cannot be reached is none: the agent tries on.
+pub async fn run(
+    config: Config,
+    sources: Sources,
+    listener: Option<Listener>,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), Error> {
+    let started = Instant::now();
+    let boot_id = Uuid::new_v4().to_string();
+    let client = Client::new(&config.report, &config.sample.sandbox_id)?;
+    let (outbox, courier, delivery) = report::post_office(client, &config.report);
+    let (beat, seen) = Beat::new(&config, sources.clone(), boot_id.clone(), started, (outbox, delivery.clone()));
+    let mut thread = BeatThread::start(beat, courier).map_err(Error::Thread)?;
+
+    let state = api::State {
+        about: Arc::new(api::About {
+            sandbox_id: config.sample.sandbox_id,
+            boot_id,
+            since: Timestamp::now(),
+            started,
+            interval: config.report.interval,
+        }),
+        seen,
+        delivery,
+        sources,
+    };
+    let mut serving = JoinSet::new();
+    let (stop_api, api_stopped) = oneshot::channel();
+    if let Some(listener) = listener {
+        serving.spawn(api::serve(listener, state, config.api.token, api_stopped));
+    }
+
+    tokio::select! {
+        () = shutdown => {}
+        () = thread.over() => {}
+        () = api_failed(&mut serving) => {}
+    }
+    let beat = thread.stop(FINAL_BOUND + BEAT_GRACE).await;
+    drop(stop_api);
+    if tokio::time::timeout(API_GRACE, api_ended(&mut serving)).await.is_err() {
+        serving.shutdown().await;
+    }
+    Ok(beat?)
+}
+
+/// Tells of the API's end before its time; never returns, because the beat goes on without it.
+async fn api_failed(serving: &mut JoinSet<()>) {
+    api_ended(serving).await;
+    std::future::pending().await
+}
+
+async fn api_ended(serving: &mut JoinSet<()>) {
+    while let Some(ended) = serving.join_next().await {
+        if let Err(failed) = ended {
+            tracing::error!("the local API failed inside the agent; this is a defect of it: {failed}");
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! The local API: what the agent knows, for those inside the sandbox.
+//!
+//! camelCase JSON over HTTP/1.1, on TCP or a Unix socket. Errors are `application/problem+json` (RFC 9457), for unknown
+//! routes and wrong methods as well. Owner: [`crate::run`], beside the beat and never in its way: everything shown is
+//! a copy of what the beat, the collectors and the supervisor have published. A connection that fails ends alone.
+//!
+//! - `GET /v1/health`: `{"status":"ok", …}` while the agent beats; see [`health`](routes).
+//! - `GET /v1/report`: the newest report.
+//! - `GET /v1/plugins`, `GET /v1/plugins/{name}`, `GET /v1/processes`.
+//!
+//! Who may ask: see `guard`. Where it listens: see `listen`.
+
+mod guard;
+mod health;
+mod listen;
+mod problem;
+mod routes;
+mod serve;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use secrecy::SecretString;
+use tokio::sync::watch;
+
+pub use self::listen::{Listen, Listener};
+pub(crate) use self::serve::serve;
+use crate::Sources;
+use crate::beat::Seen;
+use crate::report::Delivery;
+
+/// Where to listen, and what a request must know.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where to listen; `None` for no API.
+    pub listen: Option<Listen>,
+    /// Wanted as `Authorization: Bearer` for everything, where there is one.
+    pub token: Option<SecretString>,
+}
+
+/// What the routes read.
+#[derive(Clone)]
+pub(crate) struct State {
+    pub(crate) about: Arc<About>,
+    pub(crate) seen: watch::Receiver<Seen>,
+    pub(crate) delivery: watch::Receiver<Delivery>,
+    pub(crate) sources: Sources,
+}
+
+/// What does not change while the agent runs.
+#[derive(Debug)]
+pub(crate) struct About {
+    pub(crate) sandbox_id: String,
+    pub(crate) boot_id: String,
+    pub(crate) since: Timestamp,
+    pub(crate) started: Instant,
+    pub(crate) interval: Duration,
+}

@@ -1,0 +1,112 @@
+//! What can be asked. Every answer is a copy of what others have published; nothing here waits or changes anything.
+
+use axum::extract::rejection::PathRejection;
+use axum::extract::{OriginalUri, Path, State as Known};
+use axum::http::{Method, StatusCode};
+use axum::response::{IntoResponse, Json, Response};
+use axum::routing::get;
+use axum::{Router, middleware};
+use sandbeat_status::PluginStatus;
+use sandbeat_status::names::shown;
+use sandbeat_supervisor::Details;
+use serde::Serialize;
+
+use super::State;
+use super::guard::{Guard, guard};
+use super::health::{Health, health};
+use super::problem::Problem;
+
+/// The most bytes of a request's own words in a problem.
+const MAX_WORDS: usize = 100;
+
+/// All routes behind the guard; unknown ones and wrong methods are problems as well.
+pub(super) fn router(state: State, rules: Guard) -> Router {
+    Router::new()
+        .route("/v1/health", get(get_health))
+        .route("/v1/report", get(get_report))
+        .route("/v1/plugins", get(list_plugins))
+        .route("/v1/plugins/{name}", get(get_plugin))
+        .route("/v1/processes", get(list_processes))
+        .fallback(no_route)
+        .method_not_allowed_fallback(no_method)
+        .with_state(state)
+        .layer(middleware::from_fn_with_state(rules, guard))
+}
+
+/// `GET /v1/plugins`.
+#[derive(Debug, Serialize)]
+struct Plugins {
+    /// By name.
+    plugins: Vec<PluginStatus>,
+}
+
+/// `GET /v1/processes`.
+#[derive(Debug, Serialize)]
+struct Processes {
+    /// By name.
+    processes: Vec<Process>,
+}
+
+/// A supervised process, with its name.
+#[derive(Debug, Serialize)]
+struct Process {
+    name: String,
+    #[serde(flatten)]
+    details: Details,
+}
+
+async fn get_health(Known(state): Known<State>) -> Json<Health> {
+    Json(health(&state))
+}
+
+/// The newest report as it was made for the hub, whether or not it was accepted; its `timestamp` says when, which is
+/// at most one interval ago. Making one just for this would measure twice what a report measures once.
+async fn get_report(Known(state): Known<State>) -> Result<Response, Problem> {
+    let report = state.seen.borrow().report.clone();
+    report.map(|report| Json(&*report).into_response()).ok_or_else(|| {
+        Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "no_report_yet",
+            "No report yet",
+            "the agent has just started and is making its first report; ask again in a moment",
+        )
+    })
+}
+
+async fn list_plugins(Known(state): Known<State>) -> Json<Plugins> {
+    Json(Plugins { plugins: plugins(&state) })
+}
+
+async fn get_plugin(
+    Known(state): Known<State>,
+    name: Result<Path<String>, PathRejection>,
+) -> Result<Json<PluginStatus>, Problem> {
+    let Path(name) =
+        name.map_err(|rejection| Problem::new(StatusCode::BAD_REQUEST, "bad_path", "Bad path", rejection.body_text()))?;
+    plugins(&state).into_iter().find(|plugin| plugin.name == name).map(Json).ok_or_else(|| {
+        let detail = format!("no plugin is called `{}`; GET /v1/plugins lists them", shown(&name, MAX_WORDS));
+        Problem::new(StatusCode::NOT_FOUND, "plugin_not_found", "Plugin not found", detail)
+    })
+}
+
+async fn list_processes(Known(state): Known<State>) -> Json<Processes> {
+    let details = state.sources.processes.details();
+    Json(Processes { processes: details.into_iter().map(|(name, details)| Process { name, details }).collect() })
+}
+
+async fn no_route(OriginalUri(uri): OriginalUri) -> Problem {
+    let detail = format!("there is nothing at {}", shown(uri.path(), MAX_WORDS));
+    Problem::new(StatusCode::NOT_FOUND, "not_found", "Not found", detail)
+}
+
+async fn no_method(method: Method, OriginalUri(uri): OriginalUri) -> Problem {
+    let (method, path) = (shown(method.as_str(), MAX_WORDS), shown(uri.path(), MAX_WORDS));
+    let detail = format!("{path} does not take {method}; the `Allow` header says what it takes");
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "Method not allowed", detail)
+}
+
+fn plugins(state: &State) -> Vec<PluginStatus> {
+    let mut plugins = state.sources.collectors.plugins();
+    plugins.sort_by(|a, b| a.name.cmp(&b.name));
+    plugins
+}

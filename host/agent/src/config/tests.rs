@@ -1,0 +1,107 @@
+use sandbeat_status::settings::Settings;
+use secrecy::ExposeSecret;
+
+use super::*;
+
+/// As the binary nests it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[derive(Default)]
+struct Whole {
+    sandbox: SandboxSection,
+    report: ReportSection,
+    metadata: BTreeMap<String, String>,
+    api: ApiSection,
+    sessions: SessionsSection,
+}
+
+fn read(text: &str) -> (Option<Config>, Vec<String>) {
+    let (whole, mut problems) = Settings::parse(text).unwrap().read::<Whole>();
+    let Whole { sandbox, report, metadata, api, sessions } = whole.unwrap();
+    let (config, more) = resolve(Sections { sandbox, report, metadata, api, sessions });
+    problems.extend(more);
+    (config, problems.iter().map(ToString::to_string).collect())
+}
+
+const GOOD: &str = "sandbox.id = \"s-1\"\nreport.server_url = \"http://h/\"\n";
+
+#[test]
+fn id_and_url_are_enough() {
+    let (config, problems) = read(GOOD);
+    assert_eq!(problems, [""; 0]);
+    let config = config.unwrap();
+    assert_eq!(config.sample.sandbox_id, "s-1");
+    assert_eq!(config.report.server_url.to_string(), "http://h");
+    assert_eq!((config.report.interval.as_secs(), config.report.timeout.as_secs()), (30, 10));
+    assert_eq!(config.report.directed, Duration::from_secs(1)..=Duration::from_secs(3600));
+    assert_eq!(config.api.listen.unwrap().to_string(), "127.0.0.1:2468");
+    assert!(config.report.token.is_none() && config.api.token.is_none());
+}
+
+#[test]
+fn every_problem_comes_at_once_with_its_key_and_cure() {
+    let (config, problems) = read(
+        "[report]\ninterval = \"1ms\"\ntimeout = \"1h\"\nmin_interval = \"2h\"\ntoken_file = \"/nowhere/token\"\n\
+         [metadata]\n\"a b\" = \"c\"\nd = \"\\u0007\"\n[api]\nlisten = \"0.0.0.0:2468\"\n[sessions]\nports = [0]\n",
+    );
+    assert!(config.is_none());
+    for part in [
+        "sandbox.id: is missing; set AGENT_SANDBOX_ID, or `id` under [sandbox]",
+        "report.server_url: is missing; set AGENT_SERVER_URL, or `server_url` under [report]",
+        "report.token_file: /nowhere/token cannot be read",
+        "report.interval: 1ms is not between 10ms and 86400s",
+        "report.timeout: 3600s is not",
+        "report.min_interval: is longer than report.max_interval",
+        "metadata.a b: the key contains ' '",
+        "metadata.d: the value contains the control character",
+        "api.listen: 0.0.0.0:2468 can be reached from beyond this machine",
+        "sessions.ports: 0 is not a port",
+    ] {
+        assert!(problems.iter().any(|problem| problem.starts_with(part)), "{part}: {problems:#?}");
+    }
+    assert_eq!(problems.len(), 10, "{problems:#?}");
+}
+
+#[test]
+fn a_bad_id_or_url_is_told_why() {
+    let (_, problems) = read("sandbox.id = \"a/b\"\nreport.server_url = \"hub\"\n[api]\nlisten = \"here\"\n");
+    assert!(problems[0].starts_with("sandbox.id: the id contains '/'"), "{problems:#?}");
+    assert!(problems[1].starts_with("report.server_url: `hub` has no scheme"), "{problems:#?}");
+    assert!(problems[2].starts_with("api.listen: `here` is no place to listen"), "{problems:#?}");
+}
+
+#[test]
+fn a_token_file_is_read_and_trimmed() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "s3cret\n").unwrap();
+    let path = file.path().display();
+    let (config, problems) =
+        read(&format!("{GOOD}report.token_file = \"{path}\"\napi.token_file = \"{path}\"\napi.listen = \"0.0.0.0:1\""));
+    assert_eq!(problems, [""; 0]);
+    let config = config.unwrap();
+    assert_eq!(config.report.token.as_ref().unwrap().expose_secret(), "s3cret");
+    assert!(!format!("{config:?}").contains("s3cret"));
+}
+
+#[test]
+fn a_token_is_never_shown_and_must_fit_a_header() {
+    let (_, problems) = read(&format!("{GOOD}report.token = \"s3cr\\u0000et\"\napi.token = \"\""));
+    assert_eq!(
+        problems,
+        ["report.token: the token has a character that is no printable ASCII", "api.token: the token is empty"]
+    );
+    let (_, problems) = read(&format!("{GOOD}report.token = 31337\n"));
+    assert_eq!(problems, ["line 3: report.token: a token has to be a string"]);
+    let (_, problems) = read(&format!("{GOOD}report.token = \"a\"\nreport.token_file = \"/b\"\n"));
+    assert_eq!(problems, ["report.token_file: report.token is set as well; keep one of the two"]);
+    let (_, problems) = read(&format!("{GOOD}report.token_file = \"/\"\n"));
+    assert_eq!(problems, ["report.token_file: / is not a file"]);
+}
+
+#[test]
+fn the_api_can_be_off_or_a_socket() {
+    let (config, _) = read(&format!("{GOOD}api.listen = \"off\"\n"));
+    assert!(config.unwrap().api.listen.is_none());
+    let (config, _) = read(&format!("{GOOD}api.listen = \"unix:/run/a.sock\"\n"));
+    assert_eq!(config.unwrap().api.listen, Some(Listen::Unix("/run/a.sock".into())));
+}

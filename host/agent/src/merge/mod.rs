@@ -1,0 +1,214 @@
+//! From what was measured to one report: pure, and the same for the same input, in whatever order it came.
+//!
+//! Native fields come first, then the operator's `[metadata]`, then the collectors in the order of their names. What
+//! is already there wins. What loses, and what would pass one of the limits here, is named in `rejected`.
+
+mod rejections;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use sandbeat_collectors::Contribution;
+use sandbeat_status::{PluginStatus, Report, ReportedMetric, Resources, Sample, SandboxStatus};
+use serde::Serialize;
+
+use self::rejections::Rejections;
+
+/// The most metrics in one report.
+pub const MAX_METRICS: usize = 5_000;
+/// The most metadata entries in one report, the operator's included.
+pub const MAX_METADATA: usize = 256;
+/// The most bytes of JSON that metadata takes in one report; the operator's own is always taken.
+pub const MAX_METADATA_BYTES: usize = 128 * 1024;
+/// How large a report's JSON may become because of metrics, in bytes; the last ones are left out.
+pub const MAX_REPORT_BYTES: usize = 512 * 1024;
+
+/// What one report is made of.
+#[derive(Clone, Debug)]
+pub struct Parts {
+    /// Which report it is.
+    pub identity: Identity,
+    /// What the agent measured.
+    pub sample: Sample,
+    /// The operator's own.
+    pub metadata: BTreeMap<String, String>,
+    /// What the collectors measured.
+    pub contributions: Vec<Contribution>,
+    /// How the plugins are.
+    pub plugins: Vec<PluginStatus>,
+    /// The moment by the monotonic clock, from which metrics' ages count.
+    pub now: Instant,
+    /// The same moment by the wall clock.
+    pub timestamp: Timestamp,
+}
+
+/// Which report it is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Identity {
+    /// `running`, or `stopped` for the last one.
+    pub status: SandboxStatus,
+    /// One per start of the agent.
+    pub boot_id: String,
+    /// Counts this start's reports from 1.
+    pub seq: u64,
+    /// Until the next report is due.
+    pub interval: Duration,
+}
+
+/// Makes the report.
+pub fn merge(parts: Parts) -> Report {
+    let Parts { identity, sample, metadata, mut contributions, mut plugins, now, timestamp } = parts;
+    contributions.sort_by(|a, b| a.plugin.cmp(&b.plugin).then(b.measured_at.cmp(&a.measured_at)));
+    plugins.sort_by(|a, b| a.name.cmp(&b.name));
+    let mut rejections = Rejections::default();
+    for rejected in contributions.iter_mut().flat_map(|contribution| std::mem::take(&mut contribution.rejected)) {
+        rejections.add(rejected);
+    }
+    let metadata = merge_metadata(metadata, &mut contributions, &mut rejections);
+    let mut report = base(identity, sample, timestamp);
+    report.metadata = metadata;
+    report.plugins = plugins;
+    let room = MAX_REPORT_BYTES.saturating_sub(encoded_len(&report) + rejections::MAX_BYTES);
+    report.metrics = merge_metrics(contributions, now, room, &mut rejections);
+    report.rejected = rejections.into_list();
+    report
+}
+
+/// The native fields.
+fn base(identity: Identity, sample: Sample, timestamp: Timestamp) -> Report {
+    Report {
+        sandbox_id: sample.sandbox_id,
+        status: identity.status,
+        cpu_percent: sample.cpu_percent.map(hundredths),
+        memory_mb: sample.memory_bytes.map(mebibytes),
+        session_count: sample.session_count,
+        uptime_secs: sample.uptime_secs,
+        hostname: sample.hostname,
+        timestamp,
+        metadata: BTreeMap::new(),
+        boot_id: Some(identity.boot_id),
+        seq: Some(identity.seq),
+        agent_version: Some(env!("CARGO_PKG_VERSION").to_owned()),
+        interval_secs: Some(identity.interval.as_secs_f64()),
+        resources: Resources {
+            cpu_source: sample.cpu_source.map(|source| source.as_str().to_owned()),
+            memory_source: sample.memory_source.map(|source| source.as_str().to_owned()),
+            cpu_limit_cores: sample.cpu_limit_cores.map(hundredths),
+            memory_limit_mb: sample.memory_limit_bytes.map(mebibytes),
+        },
+        metrics: Vec::new(),
+        processes: sample.processes,
+        plugins: Vec::new(),
+        rejected: Vec::new(),
+    }
+}
+
+fn merge_metadata(
+    mut merged: BTreeMap<String, String>,
+    contributions: &mut [Contribution],
+    rejections: &mut Rejections,
+) -> BTreeMap<String, String> {
+    let mut owners: BTreeMap<String, String> = BTreeMap::new();
+    let mut room = MAX_METADATA_BYTES.saturating_sub(encoded_len(&merged));
+    for Contribution { plugin, metadata, .. } in contributions {
+        for (key, value) in std::mem::take(metadata) {
+            if let Some(owner) = owners.get(&key) {
+                rejections.note(plugin, &key, &format!("the collector `{owner}` already sets this metadata key"));
+            } else if merged.contains_key(&key) {
+                rejections.note(plugin, &key, "the operator's [metadata] sets this key");
+            } else if merged.len() >= MAX_METADATA {
+                rejections.note(plugin, &key, &format!("a report has at most {MAX_METADATA} metadata entries"));
+            } else if encoded_len(&(&key, &value)) > room {
+                let most = MAX_METADATA_BYTES / 1024;
+                rejections.note(plugin, &key, &format!("a report has at most {most} KiB of metadata"));
+            } else {
+                room -= encoded_len(&(&key, &value));
+                owners.insert(key.clone(), plugin.clone());
+                merged.insert(key, value);
+            }
+        }
+    }
+    merged
+}
+
+/// The metrics in order, up to the first that has no place; those after it are left out with it, so that a report
+/// that is too large loses the last collectors' metrics and not some of everyone's.
+fn merge_metrics(
+    contributions: Vec<Contribution>,
+    now: Instant,
+    mut room: usize,
+    rejections: &mut Rejections,
+) -> Vec<ReportedMetric> {
+    let mut merged: Vec<ReportedMetric> = Vec::new();
+    let mut owners: BTreeMap<(String, BTreeMap<String, String>), String> = BTreeMap::new();
+    let mut cut: Option<String> = None;
+    for Contribution { plugin, mut metrics, measured_at, .. } in contributions {
+        metrics.sort_by(|a, b| (&a.name, &a.attributes).cmp(&(&b.name, &b.attributes)));
+        let age_ms = u64::try_from(now.saturating_duration_since(measured_at).as_millis()).unwrap_or(u64::MAX);
+        for metric in metrics {
+            let identity = (metric.name.clone(), metric.attributes.clone());
+            if let Some(owner) = owners.get(&identity) {
+                let reason = format!("the collector `{owner}` already reports this name with these attributes");
+                rejections.note(&plugin, &metric.name, &reason);
+                continue;
+            }
+            let reported = ReportedMetric { metric, plugin: plugin.clone(), age_ms };
+            let size = encoded_len(&reported) + 1;
+            if cut.is_none() {
+                cut = no_place(merged.len(), size, room);
+            }
+            if let Some(reason) = &cut {
+                rejections.note(&plugin, &reported.metric.name, reason);
+                continue;
+            }
+            room -= size;
+            owners.insert(identity, plugin.clone());
+            merged.push(reported);
+        }
+    }
+    merged
+}
+
+fn no_place(metrics: usize, size: usize, room: usize) -> Option<String> {
+    if metrics >= MAX_METRICS {
+        Some(format!("a report has at most {MAX_METRICS} metrics"))
+    } else if size > room {
+        Some(format!("the report would be larger than {} KiB", MAX_REPORT_BYTES / 1024))
+    } else {
+        None
+    }
+}
+
+fn mebibytes(bytes: u64) -> u64 {
+    const MIB: u64 = 1 << 20;
+    bytes / MIB + u64::from(bytes % MIB >= MIB / 2)
+}
+
+fn hundredths(value: f64) -> f64 {
+    (value * 100.0).round() / 100.0
+}
+
+/// The length of a value's JSON, in bytes.
+fn encoded_len(value: &impl Serialize) -> usize {
+    struct Count(usize);
+    impl io::Write for Count {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut count = Count(0);
+    match serde_json::to_writer(&mut count, value) {
+        Ok(()) => count.0,
+        // Cannot be written, so it must not be taken.
+        Err(_) => usize::MAX / 4,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,50 @@
+//! Getting reports to the hub: one at a time, the newest first, for as long as it takes.
+//!
+//! Owner: the beat's thread, where the [`Courier`] runs beside the loop that makes reports. The loop leaves a report
+//! in the [`Outbox`] and goes on; the courier sends what is newest, tries again with growing, random pauses while
+//! nothing newer comes, and keeps nothing older. A failure of any kind ends an attempt and never the courier; it is
+//! logged once, and again when it changes or is over.
+//!
+//! - `url` and `client`: one exchange over HTTP; `connect` knows which stage of it failed.
+//! - `outcome`: what an exchange means, in the operator's words. `delivery`: how delivery stands. `schedule`: when to
+//!   report and when to try again. All three are pure.
+//! - `courier`: puts these together.
+
+mod client;
+mod connect;
+mod courier;
+mod delivery;
+mod outcome;
+mod schedule;
+mod url;
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+pub use self::client::{Client, ClientError};
+pub use self::courier::{Courier, Outbox, post_office};
+pub use self::delivery::{Delivery, Failing};
+pub use self::outcome::{Failure, FailureKind, Outcome};
+pub use self::schedule::Schedule;
+pub use self::url::ServerUrl;
+
+/// The longest time that the last report, `stopped`, may hold up the agent's exit; less where `timeout` is less.
+/// It leaves room within the 10 s that container runtimes give before they kill.
+pub const FINAL_BOUND: Duration = Duration::from_secs(5);
+
+/// Where reports go, and how.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The hub.
+    pub server_url: ServerUrl,
+    /// Sent as `Authorization: Bearer`; absent for a hub that asks for none.
+    pub token: Option<SecretString>,
+    /// Between reports, unless the hub directs otherwise.
+    pub interval: Duration,
+    /// For one exchange with the hub, from name resolution to the end of the answer.
+    pub timeout: Duration,
+    /// What the hub may direct: `nextReportSecs` and `Retry-After` are moved into this range.
+    pub directed: RangeInclusive<Duration>,
+}

@@ -1,0 +1,103 @@
+//! The hub's address as the operator writes it, and the address that reports are posted to.
+
+use std::fmt;
+
+use hyper::Uri;
+
+/// Longer ones are a mistake.
+const MAX_URL: usize = 2048;
+
+/// A hub's base URL: `http` or `https`, a host, perhaps a port and a path; without the trailing slash.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerUrl {
+    base: String,
+    https: bool,
+}
+
+impl ServerUrl {
+    /// Reads what the operator wrote.
+    ///
+    /// # Errors
+    /// Why it is not such a URL, for the operator.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        const FORM: &str = "write one such as `https://hub.example`";
+        if text.len() > MAX_URL {
+            return Err(format!("the URL has {} bytes; {MAX_URL} are the most", text.len()));
+        }
+        let uri: Uri = text.parse().map_err(|_| format!("`{text}` is not a URL; {FORM}"))?;
+        let https = match uri.scheme_str() {
+            Some("http") => false,
+            Some("https") => true,
+            Some(other) => return Err(format!("`{other}` URLs are not supported; {FORM}")),
+            None => return Err(format!("`{text}` has no scheme; {FORM}")),
+        };
+        match uri.authority() {
+            Some(authority) if authority.as_str().contains('@') => {
+                return Err("the URL carries a user or a password; use report.token_file instead".to_owned());
+            }
+            Some(authority) if !authority.host().is_empty() => {}
+            _ => return Err(format!("`{text}` has no host; {FORM}")),
+        }
+        if uri.query().is_some() || text.contains('#') {
+            return Err(format!("`{text}` has a query or a fragment; give only the part before it"));
+        }
+        Ok(ServerUrl { base: text.trim_end_matches('/').to_owned(), https })
+    }
+
+    /// Whether the hub is spoken to over TLS.
+    pub fn is_https(&self) -> bool {
+        self.https
+    }
+
+    /// Where a sandbox's reports go. The id has been checked by [`sandbeat_status::names::sandbox_id`].
+    ///
+    /// # Errors
+    /// The id makes it no URL.
+    pub(super) fn status_uri(&self, sandbox_id: &str) -> Result<Uri, hyper::http::uri::InvalidUri> {
+        format!("{}/api/v1/sandboxes/{sandbox_id}/status", self.base).parse()
+    }
+}
+
+impl fmt::Display for ServerUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.base)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trailing_slash_and_a_path_are_fine() {
+        for (base, full) in [
+            ("http://h:8080", "http://h:8080/api/v1/sandboxes/s/status"),
+            ("http://h:8080/", "http://h:8080/api/v1/sandboxes/s/status"),
+            ("https://h/base//", "https://h/base/api/v1/sandboxes/s/status"),
+            ("http://[::1]:80", "http://[::1]:80/api/v1/sandboxes/s/status"),
+        ] {
+            let url = ServerUrl::parse(base).unwrap();
+            assert_eq!(url.status_uri("s").unwrap().to_string(), full);
+        }
+        assert!(ServerUrl::parse("https://h").unwrap().is_https());
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_url_is_said() {
+        for (text, part) in [
+            ("hub.example", "scheme"),
+            ("/hub", "scheme"),
+            ("ftp://h", "`ftp`"),
+            ("http://", "not a URL"),
+            ("http://u:p@h", "password"),
+            ("http://h/?a=1", "query"),
+            ("http://h/#a", "fragment"),
+            ("", "not a URL"),
+            ("http://a b", "not a URL"),
+        ] {
+            let reason = ServerUrl::parse(text).unwrap_err();
+            assert!(reason.contains(part), "{text}: {reason}");
+            assert!(!reason.contains("u:p"), "{reason}");
+        }
+    }
+}

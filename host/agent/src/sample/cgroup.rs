@@ -1,0 +1,233 @@
+//! Which control groups this process is in, and where their files are.
+//!
+//! `/proc/self/cgroup` names a group per hierarchy, `/proc/self/mountinfo` says where the hierarchies are mounted and
+//! which part of each. The two are joined so that a namespaced root, a container that sees only its own part, and a
+//! host where both versions are mounted all come out right. What cannot be found out is left out, and the machine's
+//! figures take its place. Rules: cgroups(7), cgroup_namespaces(7), proc_pid_mountinfo(5).
+//!
+//! Groups are located once, when the agent starts: the sandbox is what the agent was started in, even where it moves
+//! itself or its children into groups of their own later.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Component, Path, PathBuf};
+
+use super::files;
+
+/// A machine with thousands of mounts stays below this; one above it has its groups not found.
+const MAX_MOUNTINFO: u64 = 4 * 1024 * 1024;
+
+/// The groups of this process that mean less than the whole machine.
+#[derive(Debug, Default)]
+pub(super) struct Groups {
+    /// In the version 2 hierarchy.
+    pub(super) v2: Option<Group>,
+    /// In the version 1 hierarchies, by controller.
+    pub(super) v1: BTreeMap<String, Group>,
+    /// Controllers that version 1 has, so that version 2 cannot have them.
+    pub(super) v1_controllers: BTreeSet<String>,
+}
+
+/// A group's directory, and those above it that can be seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Group {
+    dir: PathBuf,
+    /// Where the hierarchy is mounted; `dir` is this or below it.
+    top: PathBuf,
+}
+
+impl Group {
+    /// The group's own file.
+    pub(super) fn file(&self, name: &str) -> PathBuf {
+        self.dir.join(name)
+    }
+
+    /// A file of the group and of each ancestor that can be seen, from the group upward.
+    pub(super) fn files_upward<'a>(&'a self, name: &'a str) -> impl Iterator<Item = PathBuf> + 'a {
+        let depth = self.dir.strip_prefix(&self.top).map_or(0, |below| below.components().count());
+        self.dir.ancestors().take(depth + 1).map(move |dir| dir.join(name))
+    }
+}
+
+impl Groups {
+    /// Finds the groups of this process below `root`, which is `/` outside tests.
+    pub(super) fn locate(root: &Path) -> Self {
+        let (Some(own), Some(mounts)) = (
+            files::read(&root.join("proc/self/cgroup")),
+            files::read_up_to(&root.join("proc/self/mountinfo"), MAX_MOUNTINFO),
+        ) else {
+            return Groups::default();
+        };
+        let mounts: Vec<Mount> = mounts.lines().filter_map(Mount::parse).collect();
+        let mut groups = Groups::default();
+        for (controllers, path) in own.lines().filter_map(own_group) {
+            if controllers.is_empty() {
+                groups.v2 = find(root, mounts.iter().filter(|mount| mount.v2), path).filter(|group| !is_v2_root(group));
+            }
+            for controller in controllers.split(',').filter(|name| !name.is_empty()) {
+                groups.v1_controllers.insert(controller.to_owned());
+                let mounts =
+                    mounts.iter().filter(|mount| !mount.v2 && mount.controllers.iter().any(|c| c == controller));
+                if let Some(group) = find(root, mounts, path).filter(|group| !is_v1_root(group)) {
+                    groups.v1.insert(controller.to_owned(), group);
+                }
+            }
+        }
+        groups
+    }
+}
+
+/// A mounted hierarchy.
+#[derive(Debug, PartialEq, Eq)]
+struct Mount {
+    /// The group that is seen at `point`.
+    root: PathBuf,
+    point: PathBuf,
+    v2: bool,
+    controllers: Vec<String>,
+}
+
+impl Mount {
+    /// A line such as `32 31 0:29 / /sys/fs/cgroup/cpu rw,relatime - cgroup cgroup rw,cpu`, if it is a hierarchy's.
+    fn parse(line: &str) -> Option<Self> {
+        let (place, kind) = line.split_once(" - ")?;
+        let mut place = place.split(' ').skip(3).map(|field| PathBuf::from(unescape(field)));
+        let (root, point) = (place.next()?, place.next()?);
+        let mut kind = kind.split(' ');
+        let v2 = match kind.next()? {
+            "cgroup2" => true,
+            "cgroup" => false,
+            _ => return None,
+        };
+        let controllers = kind.nth(1)?.split(',').map(str::to_owned).collect();
+        Some(Mount { root, point, v2, controllers })
+    }
+}
+
+/// A line of `/proc/self/cgroup`, such as `4:memory:/a/b`: its controllers (none in version 2) and the path.
+fn own_group(line: &str) -> Option<(&str, &Path)> {
+    let (controllers, path) = line.split_once(':')?.1.split_once(':')?;
+    Some((controllers, Path::new(path)))
+}
+
+/// The group's directory in the first mount that shows it, else what the first mount shows at its top: in a
+/// container, a path that is not there is the host's name for what is mounted.
+fn find<'a>(root: &Path, mounts: impl Iterator<Item = &'a Mount>, path: &Path) -> Option<Group> {
+    if climbs(path) {
+        return None;
+    }
+    let mut fallback = None;
+    for mount in mounts.filter(|mount| !climbs(&mount.root)) {
+        let top = below(root, &mount.point);
+        if let Ok(rest) = path.strip_prefix(&mount.root) {
+            let dir = if rest.as_os_str().is_empty() { top.clone() } else { top.join(rest) };
+            if dir.is_dir() {
+                return Some(Group { dir, top });
+            }
+        }
+        if fallback.is_none() && top.is_dir() {
+            fallback = Some(Group { dir: top.clone(), top });
+        }
+    }
+    fallback
+}
+
+/// A group outside the namespace is shown with `..`; what is between is not known.
+fn climbs(path: &Path) -> bool {
+    path.components().any(|part| part == Component::ParentDir)
+}
+
+fn below(root: &Path, path: &Path) -> PathBuf {
+    root.join(path.strip_prefix("/").unwrap_or(path))
+}
+
+/// Only the hierarchy's own root lacks `cgroup.events`; a namespaced root has it.
+fn is_v2_root(group: &Group) -> bool {
+    !group.file("cgroup.events").exists()
+}
+
+/// Only the hierarchy's own root has these.
+fn is_v1_root(group: &Group) -> bool {
+    group.file("cgroup.sane_behavior").exists() || group.file("release_agent").exists()
+}
+
+/// Spaces and the like are written as `\040` in octal.
+fn unescape(field: &str) -> String {
+    let mut parts = field.split('\\');
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        match part.get(..3).and_then(|octal| u8::from_str_radix(octal, 8).ok()) {
+            Some(byte) => {
+                out.push(char::from(byte));
+                out.push_str(&part[3..]);
+            }
+            None => {
+                out.push('\\');
+                out.push_str(part);
+            }
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample::tree::Tree;
+
+    #[test]
+    fn a_mount_is_read_with_its_part_and_controllers() {
+        let line = "33 31 0:30 /docker/a /sys/fs/cgroup/cpu\\040x rw,relatime shared:9 - cgroup cgroup rw,cpu,cpuacct";
+        let mount = Mount::parse(line).unwrap();
+        assert_eq!(mount.root, Path::new("/docker/a"));
+        assert_eq!(mount.point, Path::new("/sys/fs/cgroup/cpu x"));
+        assert!(mount.controllers.contains(&"cpuacct".to_owned()));
+        assert_eq!(Mount::parse("22 1 8:1 / / rw - ext4 /dev/sda1 rw"), None);
+    }
+
+    #[test]
+    fn a_nested_v2_group_shows_its_ancestors_up_to_the_mount() {
+        let tree = Tree::v2("/a/b");
+        let group = Groups::locate(tree.root()).v2.unwrap();
+        let files: Vec<PathBuf> = group.files_upward("cpu.max").collect();
+        let at = |path: &str| tree.root().join("sys/fs/cgroup").join(path);
+        assert_eq!(files, [at("a/b/cpu.max"), at("a/cpu.max"), at("cpu.max")]);
+    }
+
+    #[test]
+    fn a_container_that_sees_its_own_part_is_at_its_top() {
+        let tree = Tree::new("4:memory:/docker/abc\n")
+            .mount("/docker/abc", "/sys/fs/cgroup/memory", "cgroup", "rw,memory")
+            .file("sys/fs/cgroup/memory/memory.usage_in_bytes", "1");
+        let groups = Groups::locate(tree.root());
+        assert_eq!(groups.v1["memory"].dir, tree.root().join("sys/fs/cgroup/memory"));
+    }
+
+    #[test]
+    fn the_hosts_name_for_a_group_that_is_not_there_means_the_mount() {
+        let tree = Tree::new("0::/kubepods/pod1/c1\n")
+            .mount("/", "/sys/fs/cgroup", "cgroup2", "rw")
+            .file("sys/fs/cgroup/cgroup.events", "");
+        assert_eq!(Groups::locate(tree.root()).v2.unwrap().dir, tree.root().join("sys/fs/cgroup"));
+    }
+
+    #[test]
+    fn the_true_root_of_a_hierarchy_is_no_group() {
+        let tree = Tree::new("3:memory:/\n0::/\n")
+            .mount("/", "/sys/fs/cgroup/memory", "cgroup", "rw,memory")
+            .mount("/", "/sys/fs/cgroup/unified", "cgroup2", "rw")
+            .file("sys/fs/cgroup/memory/release_agent", "")
+            .file("sys/fs/cgroup/unified/cpu.stat", "usage_usec 5");
+        let groups = Groups::locate(tree.root());
+        assert_eq!(groups.v2, None);
+        assert!(groups.v1.is_empty());
+        assert!(groups.v1_controllers.contains("memory"));
+    }
+
+    #[test]
+    fn a_group_outside_the_namespace_is_not_guessed() {
+        let tree = Tree::new("0::/../other\n")
+            .mount("/", "/sys/fs/cgroup", "cgroup2", "rw")
+            .file("sys/fs/cgroup/cgroup.events", "");
+        assert_eq!(Groups::locate(tree.root()).v2, None);
+    }
+}

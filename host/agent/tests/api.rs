@@ -1,0 +1,137 @@
+//! The local API as a client inside the sandbox sees it.
+
+mod support;
+
+use serde_json::json;
+
+use sandbeat_agent::{Listen, Listener};
+use support::agent::Builder;
+use support::eventually;
+use support::http::{Message, ask};
+use support::hub::{Answer, Hub};
+
+/// What a problem's body must have, and its type.
+fn problem(message: &Message) -> String {
+    assert_eq!(message.header("content-type"), "application/problem+json");
+    let body = message.json();
+    assert_eq!(body["status"], message.status());
+    assert!(body["title"].is_string() && body["detail"].is_string(), "{body}");
+    body["type"].as_str().unwrap().strip_prefix("urn:sandbeat:error:").unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn health_says_ok_and_how_reports_fare() {
+    let hub = Hub::start(|_, _| Answer::ok()).await;
+    let agent = Builder::new(&hub.url()).start().await;
+    agent.health("acceptance", |reports| reports["accepted"].as_u64() >= Some(2)).await;
+    let health = agent.get("/v1/health").await;
+    assert_eq!(health["status"], "ok");
+    assert_eq!(health["sandboxId"], "sbox-1");
+    assert_eq!(health["unavailable"], json!([]));
+    assert!(health["beatingSince"].is_string() && health["reports"]["lastAccepted"].is_string(), "{health}");
+    assert_eq!(health["bootId"], hub.received()[0].report["bootId"]);
+    agent.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_report_is_the_one_that_is_posted() {
+    let hub = Hub::start(|_, _| Answer::ok()).await;
+    let agent = Builder::new(&hub.url()).interval(60_000).start().await;
+    let posted = hub.wait_count(1).await[0].report.clone();
+    assert_eq!(agent.get("/v1/report").await, posted);
+    agent.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn plugins_and_processes_are_listed() {
+    let hub = Hub::start(|_, _| Answer::ok()).await;
+    let agent = Builder::new(&hub.url())
+        .plugin("junk.wasm", b"no component")
+        .process("sleeper", &["sleep", "600"])
+        .start()
+        .await;
+    let plugin = eventually("the plugin's verdict", || async {
+        let list = agent.get("/v1/plugins").await;
+        list["plugins"].as_array().unwrap().iter().find(|plugin| plugin["state"] == "rejected").cloned()
+    })
+    .await;
+    assert_eq!(plugin["name"], "junk");
+    assert_eq!(agent.get("/v1/plugins/junk").await, plugin);
+    let process = eventually("the process", || async {
+        let list = agent.get("/v1/processes").await;
+        list["processes"].as_array().unwrap().iter().find(|process| process["status"] == "running").cloned()
+    })
+    .await;
+    assert_eq!((&process["name"], &process["restartCount"]), (&json!("sleeper"), &json!(0)));
+    hub.wait("the plugin in a report", |all| all.iter().any(|one| one.report["plugins"][0]["name"] == "junk")).await;
+    agent.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn errors_are_problems() {
+    let hub = Hub::start(|_, _| Answer::ok()).await;
+    let agent = Builder::new(&hub.url()).start().await;
+    for (request, status, kind) in [
+        ("GET /v1/nothing", 404, "not_found"),
+        ("GET /", 404, "not_found"),
+        ("GET /v1/plugins/nobody", 404, "plugin_not_found"),
+        ("GET /v1/plugins/%ff", 400, "bad_path"),
+        ("POST /v1/health", 405, "method_not_allowed"),
+    ] {
+        let answer = agent.ask(request, &[]).await;
+        assert_eq!((answer.status(), problem(&answer).as_str()), (status, kind), "{request}");
+    }
+    assert!(agent.ask("POST /v1/health", &[]).await.header("allow").contains("GET"));
+    for headers in [[("host", "evil.example")], [("origin", "http://evil.example")], [("sec-fetch-site", "cross-site")]]
+    {
+        let answer = agent.ask("GET /v1/health", &headers).await;
+        assert_eq!(answer.status(), 403, "{headers:?}");
+        problem(&answer);
+    }
+    agent.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_a_token_everything_wants_it() {
+    let hub = Hub::start(|_, _| Answer::ok()).await;
+    let agent =
+        Builder::new(&hub.url()).with(|sections| sections.api.token = Some("k3y".to_owned().into())).start().await;
+    for path in ["/v1/health", "/v1/report", "/v1/plugins", "/v1/processes", "/v1/nothing"] {
+        for headers in [vec![], vec![("authorization", "Bearer k3")]] {
+            let answer = agent.ask(&format!("GET {path}"), &headers).await;
+            assert_eq!((answer.status(), problem(&answer).as_str()), (401, "unauthorized"), "{path}");
+            assert_eq!(answer.header("www-authenticate"), "Bearer");
+        }
+    }
+    let answer = agent.ask("GET /v1/health", &[("authorization", "Bearer k3y"), ("host", "sandbox.example")]).await;
+    assert_eq!(answer.status(), 200);
+    agent.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_unix_socket_serves_and_goes() {
+    let dir = tempfile::TempDir::new().unwrap();
+    let path = dir.path().join("api.sock");
+    let hub = Hub::start(|_, _| Answer::ok()).await;
+    let listen = format!("unix:{}", path.display());
+    let agent = Builder::new(&hub.url()).with(|sections| sections.api.listen = listen).start().await;
+    assert_eq!(agent.socket(), path);
+    assert_eq!(agent.ask("GET /v1/health", &[("host", "any.name")]).await.json()["status"], "ok");
+    let taken = Listener::bind(&Listen::Unix(path.clone())).await;
+    assert!(taken.is_err(), "somebody listens there");
+    agent.stop().await.unwrap();
+    assert!(!path.exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_that_say_nothing_hold_up_neither_others_nor_the_end() {
+    let hub = Hub::start(|_, _| Answer::ok()).await;
+    let agent = Builder::new(&hub.url()).start().await;
+    let mut idle = Vec::new();
+    for _ in 0..20 {
+        idle.push(tokio::net::TcpStream::connect(agent.address()).await.unwrap());
+    }
+    let stream = tokio::net::TcpStream::connect(agent.address()).await.unwrap();
+    assert_eq!(ask(stream, "GET /v1/health", &[]).await.status(), 200);
+    agent.stop().await.unwrap();
+}

@@ -1,0 +1,162 @@
+//! An agent in this process, with real collectors and a real supervisor, and no plugins unless a test adds some.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use sandbeat_agent::config::{ApiSection, ReportSection, SandboxSection, SessionsSection};
+use sandbeat_agent::{Error, Listen, Listener, Sections, Sources, resolve, run};
+use sandbeat_collectors::{Ceiling, Collectors, CompilerCommand};
+use sandbeat_supervisor::{RawProcess, Supervisor};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::net::{TcpStream, UnixStream};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use super::http::{self, Message};
+use super::{DEADLINE, eventually, logs};
+
+/// What to start.
+pub struct Builder {
+    pub sections: Sections,
+    pub processes: BTreeMap<String, RawProcess>,
+    /// Files of the plugins directory.
+    pub plugins: Vec<(&'static str, &'static [u8])>,
+}
+
+pub struct Agent {
+    pub listen: Listen,
+    stop: oneshot::Sender<()>,
+    running: JoinHandle<Result<(), Error>>,
+    supervisor: Supervisor,
+    collectors: Collectors,
+    _dir: TempDir,
+}
+
+impl Builder {
+    pub fn new(server_url: &str) -> Self {
+        let sections = Sections {
+            sandbox: SandboxSection { id: Some("sbox-1".to_owned()) },
+            report: ReportSection {
+                server_url: Some(server_url.to_owned()),
+                token: Some("s3cret".to_owned().into()),
+                interval: Duration::from_millis(100),
+                timeout: Duration::from_secs(5),
+                min_interval: Duration::from_millis(10),
+                ..ReportSection::default()
+            },
+            metadata: BTreeMap::from([("region".to_owned(), "eu-1".to_owned())]),
+            api: ApiSection { listen: "127.0.0.1:0".to_owned(), ..ApiSection::default() },
+            sessions: SessionsSection::default(),
+        };
+        Builder { sections, processes: BTreeMap::new(), plugins: Vec::new() }
+    }
+
+    pub fn interval(mut self, millis: u64) -> Self {
+        self.sections.report.interval = Duration::from_millis(millis);
+        self
+    }
+
+    pub fn timeout(mut self, millis: u64) -> Self {
+        self.sections.report.timeout = Duration::from_millis(millis);
+        self
+    }
+
+    pub fn with(mut self, change: impl FnOnce(&mut Sections)) -> Self {
+        change(&mut self.sections);
+        self
+    }
+
+    pub fn plugin(mut self, name: &'static str, bytes: &'static [u8]) -> Self {
+        self.plugins.push((name, bytes));
+        self
+    }
+
+    pub fn process(mut self, name: &str, command: &[&str]) -> Self {
+        let command = command.iter().map(|word| (*word).to_owned()).collect();
+        self.processes.insert(name.to_owned(), RawProcess { command, ..RawProcess::default() });
+        self
+    }
+
+    pub async fn start(self) -> Agent {
+        logs::capture();
+        let (config, problems) = resolve(self.sections);
+        assert!(problems.is_empty(), "{problems:?}");
+        let config = config.unwrap();
+        let dir = TempDir::new().unwrap();
+        for (name, bytes) in self.plugins {
+            std::fs::write(dir.path().join(name), bytes).unwrap();
+        }
+        let collectors = Collectors::start(sandbeat_collectors::Config {
+            dir: dir.path().to_owned(),
+            cache_dir: Some(dir.path().join("cache")),
+            scan_interval: Duration::from_secs(1),
+            ceiling: Ceiling::default(),
+            compiler: CompilerCommand { program: "/bin/false".into(), args: Vec::new() },
+        })
+        .unwrap();
+        let (processes, problems) = sandbeat_supervisor::resolve(self.processes, BTreeMap::new());
+        assert!(problems.is_empty(), "{problems:?}");
+        let supervisor = Supervisor::start(processes);
+        let listener = Listener::bind(&config.api.listen.clone().unwrap()).await.unwrap();
+        let listen = listener.bound().clone();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let sources = Sources { collectors: collectors.handle(), processes: supervisor.handle() };
+        let running = tokio::spawn(run(config, sources, Some(listener), async {
+            let _ = stopped.await;
+        }));
+        Agent { listen, stop, running, supervisor, collectors, _dir: dir }
+    }
+}
+
+impl Agent {
+    pub fn address(&self) -> SocketAddr {
+        match &self.listen {
+            Listen::Tcp(address) => *address,
+            Listen::Unix(_) => panic!("listens on a Unix socket"),
+        }
+    }
+
+    pub fn socket(&self) -> PathBuf {
+        match &self.listen {
+            Listen::Unix(path) => path.clone(),
+            Listen::Tcp(_) => panic!("listens on TCP"),
+        }
+    }
+
+    pub async fn ask(&self, request: &str, headers: &[(&str, &str)]) -> Message {
+        match &self.listen {
+            Listen::Tcp(address) => http::ask(TcpStream::connect(address).await.unwrap(), request, headers).await,
+            Listen::Unix(path) => http::ask(UnixStream::connect(path).await.unwrap(), request, headers).await,
+        }
+    }
+
+    pub async fn get(&self, path: &str) -> Value {
+        self.ask(&format!("GET {path}"), &[]).await.json()
+    }
+
+    /// `reports` of `/v1/health`, as soon as it is as wanted.
+    pub async fn health(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        eventually(what, || async {
+            let health = self.get("/v1/health").await;
+            wanted(&health["reports"]).then(|| health["reports"].clone())
+        })
+        .await
+    }
+
+    /// The kind of failure, as soon as there is one.
+    pub async fn failing(&self) -> Value {
+        self.health("a failure", |reports| reports.get("failing").is_some()).await["failing"].clone()
+    }
+
+    pub async fn stop(self) -> Result<(), Error> {
+        let _ = self.stop.send(());
+        let ended = tokio::time::timeout(DEADLINE, self.running).await.expect("the agent ends").unwrap();
+        self.supervisor.shutdown().await;
+        let collectors = self.collectors;
+        tokio::task::spawn_blocking(|| collectors.shutdown()).await.unwrap();
+        ended
+    }
+}

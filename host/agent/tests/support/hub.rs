@@ -1,0 +1,171 @@
+//! A hub on loopback that answers as it is told.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use super::http::{self, Message};
+use super::{DEADLINE, http::Message as Request};
+
+/// How to answer one request.
+#[derive(Clone, Debug)]
+pub enum Answer {
+    /// A status, further header lines, and a body.
+    Http(u16, &'static str, String),
+    /// These bytes, and the end of the connection.
+    Raw(&'static str),
+    /// Nothing, until the other side has had enough.
+    Silence,
+    /// 200, and a body that never ends.
+    Endless,
+}
+
+/// What the hub decides by: how many requests came before, and this one's body.
+type Script = dyn Fn(usize, &Value) -> Answer + Send + Sync;
+
+/// A request as it arrived.
+#[derive(Clone, Debug)]
+pub struct Received {
+    pub request: Request,
+    pub report: Value,
+    pub at: Instant,
+}
+
+pub struct Hub {
+    pub address: SocketAddr,
+    received: watch::Receiver<Vec<Received>>,
+    _serving: JoinSet<()>,
+}
+
+impl Answer {
+    pub fn ok() -> Self {
+        Answer::Http(200, "", r#"{"success":true,"sandboxId":"sbox-1"}"#.to_owned())
+    }
+
+    pub fn status(status: u16) -> Self {
+        Answer::Http(status, "", String::new())
+    }
+}
+
+impl Hub {
+    /// On any free port.
+    pub async fn start(script: impl Fn(usize, &Value) -> Answer + Send + Sync + 'static) -> Self {
+        Hub::start_on("127.0.0.1:0".parse().unwrap(), script).await
+    }
+
+    pub async fn start_on(
+        address: SocketAddr,
+        script: impl Fn(usize, &Value) -> Answer + Send + Sync + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind(address).await.unwrap();
+        let (sender, received) = watch::channel(Vec::new());
+        let address = listener.local_addr().unwrap();
+        let mut serving = JoinSet::new();
+        serving.spawn(serve(listener, Arc::new(script), Arc::new(Mutex::new(0)), sender));
+        Hub { address, received, _serving: serving }
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    pub fn received(&self) -> Vec<Received> {
+        self.received.borrow().clone()
+    }
+
+    /// Waits until what arrived is as wanted.
+    pub async fn wait(&self, what: &str, mut wanted: impl FnMut(&[Received]) -> bool) -> Vec<Received> {
+        let mut received = self.received.clone();
+        let waiting = received.wait_for(|received| wanted(received));
+        let waited = tokio::time::timeout(DEADLINE, waiting).await;
+        waited.unwrap_or_else(|_| panic!("waited in vain for {what}")).unwrap().clone()
+    }
+
+    pub async fn wait_count(&self, count: usize) -> Vec<Received> {
+        self.wait(&format!("{count} requests"), |received| received.len() >= count).await
+    }
+}
+
+/// An address to which nobody listens; nobody else gets it soon.
+pub async fn free_address() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
+}
+
+async fn serve(
+    listener: TcpListener,
+    script: Arc<Script>,
+    count: Arc<Mutex<usize>>,
+    sender: watch::Sender<Vec<Received>>,
+) {
+    let mut connections = JoinSet::new();
+    loop {
+        let (stream, _) = listener.accept().await.unwrap();
+        connections.spawn(connection(stream, script.clone(), count.clone(), sender.clone()));
+    }
+}
+
+async fn connection(
+    mut stream: TcpStream,
+    script: Arc<Script>,
+    count: Arc<Mutex<usize>>,
+    sender: watch::Sender<Vec<Received>>,
+) {
+    while let Some(request) = http::read(&mut stream).await {
+        let at = Instant::now();
+        let report: Value = serde_json::from_slice(&request.body).unwrap();
+        let before = {
+            let mut count = count.lock().unwrap();
+            *count += 1;
+            *count - 1
+        };
+        let answer = script(before, &report);
+        sender.send_modify(|received| received.push(Received { request, report, at }));
+        if !answer_with(&mut stream, answer).await {
+            return;
+        }
+    }
+}
+
+/// Whether the connection goes on.
+async fn answer_with(stream: &mut TcpStream, answer: Answer) -> bool {
+    match answer {
+        Answer::Http(status, headers, body) => {
+            let length = body.len();
+            let text = format!("HTTP/1.1 {status} X\r\n{headers}content-length: {length}\r\n\r\n{body}");
+            stream.write_all(text.as_bytes()).await.is_ok()
+        }
+        Answer::Raw(bytes) => {
+            let _ = stream.write_all(bytes.as_bytes()).await;
+            false
+        }
+        Answer::Silence => {
+            let _ = stream.read(&mut [0]).await;
+            false
+        }
+        Answer::Endless => {
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 99999999999\r\n\r\n").await;
+            while stream.write_all(&[b' '; 4096]).await.is_ok() {}
+            false
+        }
+    }
+}
+
+impl Received {
+    pub fn status(&self) -> &str {
+        self.report["status"].as_str().unwrap()
+    }
+
+    pub fn seq(&self) -> u64 {
+        self.report["seq"].as_u64().unwrap()
+    }
+
+    pub fn message(&self) -> &Message {
+        &self.request
+    }
+}

@@ -1,0 +1,107 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+/// The agent inside a sandbox: it reports a heartbeat, supervises processes, and collects metrics with WebAssembly
+/// components that are dropped into a directory.
+#[derive(Debug, Parser)]
+#[command(version, propagate_version = true, disable_help_subcommand = true)]
+pub(crate) struct Args {
+    /// What to log on standard error: error, warn, info, debug, trace, or a filter such as `sandbeat_hub=debug`
+    #[arg(long, global = true, env = "SANDBEAT_LOG", value_name = "FILTER")]
+    pub(crate) log: Option<String>,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the agent
+    Run(ConfigFile),
+    /// Run the hub, the server that receives reports
+    Hub(HubOptions),
+    #[cfg(feature = "bundled")]
+    /// Run a hub, an agent, the bundled collectors and a sample process on loopback, and print each report
+    Demo(DemoOptions),
+    /// Validate configuration, plugins and grants without starting anything
+    Check(Print),
+    /// Show how the running agent does
+    Status(Print),
+    /// List the processes that the running agent supervises
+    Ps(Print),
+    /// List the collectors of the running agent
+    Plugins(Print),
+    /// Compile a component from standard input to standard output; the agent calls this itself
+    #[command(hide = true)]
+    CompileComponent,
+    #[cfg(feature = "bundled")]
+    /// The demo's sample process: answers HTTP on loopback
+    #[command(hide = true)]
+    Sample {
+        #[arg(long)]
+        listen: SocketAddr,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ConfigFile {
+    /// The configuration file [default: ./sandbeat.toml where it exists, else /etc/sandbeat/sandbeat.toml, else none]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Print {
+    #[command(flatten)]
+    pub(crate) file: ConfigFile,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct HubOptions {
+    #[command(flatten)]
+    pub(crate) file: ConfigFile,
+    /// The address to listen on [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) listen: Option<SocketAddr>,
+    /// Whether a sandbox that is not registered may report [default: closed]
+    #[arg(long, value_enum)]
+    pub(crate) enroll: Option<Enroll>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Enroll {
+    /// Any sandbox on this trusted network, with or without a token
+    Open,
+    /// Only registered sandboxes, each with its token
+    Closed,
+}
+
+#[cfg(feature = "bundled")]
+#[derive(Debug, clap::Args)]
+pub(crate) struct DemoOptions {
+    /// How often the agent reports
+    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = sandbeat_status::settings::parse_duration)]
+    pub(crate) interval: std::time::Duration,
+    /// The plugins directory, made where it is missing and kept [default: a new temporary one]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) plugins: Option<PathBuf>,
+    /// The hub's address; port 0 is any free one
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
+    pub(crate) listen: SocketAddr,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Args::command().debug_assert();
+    }
+}

@@ -1,0 +1,282 @@
+//! Configuration: one TOML file, then environment, then flags; resolved once, every problem named.
+//!
+//! Each part of sandbeat owns its own settings; this file only nests them and says where a value came from.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use sandbeat_agent::Sections;
+use sandbeat_agent::config::{ApiSection, ReportSection, SandboxSection, SessionsSection};
+use sandbeat_collectors::CompilerCommand;
+use sandbeat_status::settings::{Place, Problem, Settings};
+use sandbeat_supervisor::RawProcess;
+use serde::Deserialize;
+
+use crate::args::ConfigFile;
+use crate::output::Problems;
+
+/// The largest configuration file, in bytes.
+const MAX_FILE: u64 = 1 << 20;
+/// Where the file is looked for when no flag names it.
+const USUAL_FILES: [&str; 2] = ["sandbeat.toml", "/etc/sandbeat/sandbeat.toml"];
+/// The variables of the agents that this one replaces.
+const AGENT_VARIABLES: [(&str, [&str; 2]); 5] = [
+    ("AGENT_SERVER_URL", ["report", "server_url"]),
+    ("AGENT_SANDBOX_ID", ["sandbox", "id"]),
+    ("AGENT_TOKEN", ["report", "token"]),
+    ("AGENT_TOKEN_FILE", ["report", "token_file"]),
+    ("AGENT_REPORT_INTERVAL", ["report", "interval"]),
+];
+/// Keys of which one, set in the environment, replaces the other in the file.
+const EITHER: [[&str; 2]; 3] =
+    [["report.token", "report.token_file"], ["api.token", "api.token_file"], ["hub.admin_key", "hub.admin_key_file"]];
+
+/// Everything that `sandbeat run` runs on.
+pub(crate) struct Config {
+    pub(crate) agent: sandbeat_agent::Config,
+    pub(crate) plugins: sandbeat_collectors::Config,
+    pub(crate) processes: sandbeat_supervisor::Config,
+}
+
+/// The file as it is written.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Raw {
+    sandbox: SandboxSection,
+    report: ReportSection,
+    metadata: BTreeMap<String, String>,
+    api: ApiSection,
+    sessions: SessionsSection,
+    plugins: sandbeat_collectors::RawConfig,
+    processes: BTreeMap<String, RawProcess>,
+    agents: BTreeMap<String, RawProcess>,
+    hub: sandbeat_hub::RawConfig,
+}
+
+/// The settings of file and environment, not yet judged.
+pub(crate) struct Source {
+    settings: Settings,
+    /// The file, where there is one.
+    pub(crate) file: Option<PathBuf>,
+}
+
+impl Source {
+    /// Reads the file and the environment.
+    ///
+    /// # Errors
+    /// The file cannot be read, or is not TOML.
+    pub(crate) fn read(option: &ConfigFile) -> anyhow::Result<Self> {
+        let file = match &option.config {
+            Some(file) => Some(file.clone()),
+            None => USUAL_FILES.iter().map(PathBuf::from).find(|file| file.exists()),
+        };
+        let mut settings = match &file {
+            Some(file) => {
+                let text = read(file).with_context(|| format!("cannot read the configuration {}", file.display()))?;
+                let problem = |problem: Problem| Problems(vec![in_file(problem, Some(file))]);
+                Settings::parse(&text).map_err(problem)?
+            }
+            None => Settings::default(),
+        };
+        overlay(&mut settings, std::env::vars());
+        Ok(Source { settings, file })
+    }
+
+    /// Takes a text as the file, without environment.
+    ///
+    /// # Errors
+    /// It is not TOML.
+    #[cfg(any(test, feature = "bundled"))]
+    pub(crate) fn of(text: &str) -> Result<Self, Problems> {
+        let settings = Settings::parse(text).map_err(|problem| Problems(vec![problem]))?;
+        Ok(Source { settings, file: None })
+    }
+
+    /// The agent's configuration.
+    ///
+    /// # Errors
+    /// All [`Problems`] with it.
+    pub(crate) fn agent(&self) -> Result<Config, Problems> {
+        let (raw, problems) = self.settings.read::<Raw>();
+        let raw = raw.unwrap_or_default();
+        let mut problems = Judge { source: self, problems };
+        let Raw { sandbox, report, metadata, api, sessions, .. } = raw;
+        let (agent, wrong) = sandbeat_agent::resolve(Sections { sandbox, report, metadata, api, sessions });
+        problems.add("", wrong);
+        let (plugins, wrong) = raw.plugins.resolve(compiler());
+        problems.add("plugins.", wrong);
+        let (processes, wrong) = sandbeat_supervisor::resolve(raw.processes, raw.agents);
+        problems.add("", wrong);
+        problems.end(agent.map(|agent| Config { agent, plugins, processes }))
+    }
+
+    /// The plugins' configuration alone.
+    ///
+    /// # Errors
+    /// [`Problems`] with `[plugins]`.
+    pub(crate) fn plugins(&self) -> Result<sandbeat_collectors::Config, Problems> {
+        let (raw, problems) = self.settings.read::<Raw>();
+        let (plugins, wrong) = raw.unwrap_or_default().plugins.resolve(compiler());
+        let problems = problems.into_iter().filter(|problem| problem.key.starts_with("plugins")).collect();
+        let mut problems = Judge { source: self, problems };
+        problems.add("plugins.", wrong);
+        problems.end(Some(plugins))
+    }
+
+    /// Where the agent's local API is, and its token. Other problems do not matter to one who only asks.
+    ///
+    /// # Errors
+    /// [`Problems`] with `[api]`.
+    pub(crate) fn api(&self) -> Result<sandbeat_agent::api::Config, Problems> {
+        let (raw, problems) = self.settings.read::<Raw>();
+        let (api, wrong) = sandbeat_agent::config::resolve_api(raw.unwrap_or_default().api);
+        let problems = problems.into_iter().filter(|problem| problem.key.starts_with("api")).collect();
+        let mut problems = Judge { source: self, problems };
+        problems.add("", wrong);
+        problems.end(api)
+    }
+
+    /// The hub's configuration.
+    ///
+    /// # Errors
+    /// All [`Problems`] with it.
+    pub(crate) fn hub(&self) -> Result<sandbeat_hub::Config, Problems> {
+        let (raw, problems) = self.settings.read::<Raw>();
+        let (hub, wrong) = raw.unwrap_or_default().hub.resolve();
+        let mut problems = Judge { source: self, problems };
+        problems.add("hub.", wrong);
+        problems.end(Some(hub))
+    }
+
+    /// Lays a flag over file and environment.
+    pub(crate) fn flag(&mut self, path: [&str; 2], value: &str, flag: &str) {
+        self.settings.overlay(&path, value, flag);
+    }
+}
+
+/// How the agent starts the compiler of collectors: the same binary, even where its file has been replaced since.
+pub(crate) fn compiler() -> CompilerCommand {
+    CompilerCommand { program: "/proc/self/exe".into(), args: vec!["compile-component".into()] }
+}
+
+/// Gathers problems from all parts and gives each its place.
+struct Judge<'a> {
+    source: &'a Source,
+    problems: Vec<Problem>,
+}
+
+impl Judge<'_> {
+    fn add(&mut self, prefix: &str, wrong: Vec<Problem>) {
+        for problem in wrong {
+            let key = format!("{prefix}{}", problem.key);
+            // A value that could not be read has been named already; that it is now missing would mislead.
+            if !self.problems.iter().any(|known| known.key == key) {
+                self.problems.push(self.source.settings.problem(&key, problem.message));
+            }
+        }
+    }
+
+    /// The value, when nothing is wrong with it.
+    fn end<T>(mut self, value: Option<T>) -> Result<T, Problems> {
+        match value {
+            Some(value) if self.problems.is_empty() => return Ok(value),
+            _ => {}
+        }
+        self.problems.sort_by(|a, b| a.place.cmp(&b.place));
+        let file = self.source.file.as_deref();
+        Err(Problems(self.problems.into_iter().map(|problem| in_file(problem, file)).collect()))
+    }
+}
+
+fn in_file(problem: Problem, file: Option<&Path>) -> Problem {
+    match (problem.place, file) {
+        (Place::Line(line), Some(file)) => {
+            Problem { place: Place::Named(format!("{} line {line}", file.display())), ..problem }
+        }
+        (place, _) => Problem { place, ..problem },
+    }
+}
+
+fn read(file: &Path) -> anyhow::Result<String> {
+    use std::io::Read;
+    let mut text = String::new();
+    std::fs::File::open(file)?.take(MAX_FILE + 1).read_to_string(&mut text)?;
+    anyhow::ensure!(text.len() as u64 <= MAX_FILE, "it is larger than 1 MiB");
+    Ok(text)
+}
+
+fn overlay(settings: &mut Settings, variables: impl Iterator<Item = (String, String)>) {
+    for (name, value) in variables {
+        let path: Vec<String> = match AGENT_VARIABLES.iter().find(|(known, _)| *known == name) {
+            Some((_, path)) => path.iter().map(ToString::to_string).collect(),
+            None => match name.strip_prefix("SANDBEAT_").filter(|rest| rest.contains("__")) {
+                Some(rest) => rest.split("__").map(str::to_ascii_lowercase).collect(),
+                None => continue,
+            },
+        };
+        let key = path.join(".");
+        for [one, other] in EITHER {
+            let replaced = if key == one { other } else { one };
+            if (key == one || key == other) && !matches!(settings.place(replaced), Place::Named(_)) {
+                settings.forget(replaced);
+            }
+        }
+        settings.overlay(&path.iter().map(String::as_str).collect::<Vec<_>>(), &value, &name);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn source(text: &str, variables: &[(&str, &str)]) -> Source {
+        let mut source = Source::of(text).unwrap();
+        overlay(&mut source.settings, variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        Source { file: Some("sandbeat.toml".into()), ..source }
+    }
+
+    fn problems(text: &str, variables: &[(&str, &str)]) -> Vec<String> {
+        let Err(Problems(problems)) = source(text, variables).agent() else { return Vec::new() };
+        problems.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn the_documented_file_is_good() {
+        let text = include_str!("../../docs/sandbeat.example.toml");
+        assert_eq!(problems(text, &[]), Vec::<String>::new());
+    }
+
+    #[test]
+    fn the_environment_of_earlier_agents_is_enough() {
+        let variables = [("AGENT_SERVER_URL", "http://127.0.0.1:1/"), ("AGENT_SANDBOX_ID", "1"), ("AGENT_TOKEN", "2")];
+        assert_eq!(problems("", &variables), Vec::<String>::new());
+    }
+
+    #[test]
+    fn every_problem_of_every_part_is_named_with_its_place() {
+        let found = problems(
+            "[report]\ninterval = \"soon\"\n[plugins]\nscan_interval = \"1ms\"\n[procesess.web]\ncommand = [\"x\"]\n\
+             [processes.db]\ncommand = []\n",
+            &[("SANDBEAT_API__LISTN", "off")],
+        );
+        for part in [
+            "sandbeat.toml line 2: report.interval: `soon`",
+            "sandbeat.toml line 4: plugins.scan_interval: ",
+            "sandbeat.toml line 5: procesess: unknown key; did you mean `processes`?",
+            "sandbeat.toml line 8: processes.db.command: ",
+            "SANDBEAT_API__LISTN: api.listn: unknown key; did you mean `listen`?",
+            "sandbox.id: ",
+            "report.server_url: ",
+        ] {
+            assert!(found.iter().any(|problem| problem.starts_with(part)), "{part}: {found:#?}");
+        }
+    }
+
+    #[test]
+    fn a_token_in_the_environment_replaces_the_file_s() {
+        let text = "[sandbox]\nid = \"a\"\n[report]\nserver_url = \"http://h\"\ntoken_file = \"/nowhere\"\n";
+        assert_eq!(problems(text, &[("AGENT_TOKEN", "t")]), Vec::<String>::new());
+        assert_eq!(problems(text, &[]).len(), 1);
+    }
+}

@@ -1,0 +1,32 @@
+//! `sandbeat hub`: the receiving server.
+
+use anyhow::Context;
+use clap::ValueEnum;
+
+use crate::args::HubOptions;
+use crate::config::Source;
+use crate::signals::Terminate;
+
+pub(crate) fn run(options: &HubOptions) -> anyhow::Result<()> {
+    let mut source = Source::read(&options.file)?;
+    if let Some(listen) = options.listen {
+        source.flag(["hub", "listen"], &listen.to_string(), "--listen");
+    }
+    if let Some(value) = options.enroll.as_ref().and_then(ValueEnum::to_possible_value) {
+        source.flag(["hub", "enroll"], value.get_name(), "--enroll");
+    }
+    let config = source.hub()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let mut terminate = Terminate::listen()?;
+        let listener = tokio::net::TcpListener::bind(config.listen)
+            .await
+            .with_context(|| format!("cannot listen on {}; choose another with --listen", config.listen))?;
+        let shutdown = async move {
+            let signal = terminate.received().await;
+            tracing::info!(signal, "the hub is asked to stop");
+        };
+        sandbeat_hub::serve(listener, config, shutdown).await?;
+        Ok(())
+    })
+}

@@ -1,0 +1,135 @@
+//! `sandbeat status`, `ps` and `plugins`: what the running agent says, as tables or as JSON.
+
+use serde_json::Value;
+
+use crate::args::Print;
+use crate::config::Source;
+use crate::{client, output};
+
+/// On one screen: is it beating, when was the last report accepted, what is wrong.
+pub(crate) fn status(options: &Print) -> anyhow::Result<()> {
+    let health = ask(options, "/v1/health")?;
+    if options.json {
+        return output::json(&health);
+    }
+    let reports = &health["reports"];
+    let mut rows = vec![
+        ("sandbox", text(&health["sandboxId"])),
+        ("beating", format!("since {} (every {} s)", text(&health["beatingSince"]), text(&health["intervalSecs"]))),
+        ("reports", format!("{} made, {} accepted", text(&reports["made"]), text(&reports["accepted"]))),
+        ("accepted", text(&reports["lastAccepted"])),
+    ];
+    let failing = &reports["failing"];
+    if failing.is_object() {
+        rows.push(("failing", format!("since {}: {}", text(&failing["since"]), text(&failing["message"]))));
+    }
+    for missing in health["unavailable"].as_array().into_iter().flatten() {
+        rows.push(("missing", format!("{}: {}", text(&missing["figure"]), text(&missing["reason"]))));
+    }
+    let plugins = ask(options, "/v1/plugins")?;
+    rows.push(("plugins", tally(&plugins["plugins"], "state")));
+    let processes = ask(options, "/v1/processes")?;
+    rows.push(("processes", tally(&processes["processes"], "status")));
+    for (label, value) in rows {
+        output::line(format_args!("{label:<10} {value}"))?;
+    }
+    Ok(())
+}
+
+/// The supervised processes.
+pub(crate) fn ps(options: &Print) -> anyhow::Result<()> {
+    let answer = ask(options, "/v1/processes")?;
+    if options.json {
+        return output::json(&answer);
+    }
+    let mut table = output::table(["NAME", "STATUS", "PHASE", "PID", "UPTIME", "RESTARTS", "LAST ERROR"]);
+    for process in answer["processes"].as_array().into_iter().flatten() {
+        table.add_row([
+            text(&process["name"]),
+            text(&process["status"]),
+            text(&process["phase"]),
+            text(&process["pid"]),
+            process["uptimeMs"].as_u64().map_or_else(|| "-".to_owned(), uptime),
+            text(&process["restartCount"]),
+            text(&process["lastError"]),
+        ]);
+    }
+    output::line(table.trim_fmt())
+}
+
+/// The collectors.
+pub(crate) fn plugins(options: &Print) -> anyhow::Result<()> {
+    let answer = ask(options, "/v1/plugins")?;
+    if options.json {
+        return output::json(&answer);
+    }
+    let mut table = output::table(["NAME", "VERSION", "STATE", "CALLS", "FAILURES", "REJECTED", "REASON"]);
+    for plugin in answer["plugins"].as_array().into_iter().flatten() {
+        table.add_row([
+            text(&plugin["name"]),
+            text(&plugin["version"]),
+            text(&plugin["state"]),
+            text(&plugin["calls"]),
+            text(&plugin["failures"]),
+            text(&plugin["pointsRejected"]),
+            match plugin["failure"].as_str() {
+                Some(failure) => format!("{failure}: {}", text(&plugin["reason"])),
+                None => text(&plugin["reason"]),
+            },
+        ]);
+    }
+    output::line(table.trim_fmt())
+}
+
+fn ask(options: &Print, path: &str) -> anyhow::Result<Value> {
+    let api = Source::read(&options.file)?.api()?;
+    client::get(&api, path)
+}
+
+/// A value as a cell shows it.
+fn text(value: &Value) -> String {
+    match value {
+        Value::Null => "-".to_owned(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// How many there are, by a field: `3 active, 1 failing`.
+fn tally(list: &Value, field: &str) -> String {
+    let mut counts = std::collections::BTreeMap::new();
+    for entry in list.as_array().into_iter().flatten() {
+        *counts.entry(text(&entry[field])).or_insert(0) += 1;
+    }
+    if counts.is_empty() {
+        return "none".to_owned();
+    }
+    counts.iter().map(|(what, count)| format!("{count} {what}")).collect::<Vec<_>>().join(", ")
+}
+
+/// The two largest units of a time: `3d 4h`, `12m 5s`.
+fn uptime(millis: u64) -> String {
+    let secs = millis / 1000;
+    let parts = [(secs / 86_400, "d"), (secs / 3600 % 24, "h"), (secs / 60 % 60, "m"), (secs % 60, "s")];
+    let from = parts.iter().position(|(count, _)| *count > 0).unwrap_or(parts.len() - 1);
+    parts[from..].iter().take(2).map(|(count, unit)| format!("{count}{unit}")).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_uptime_shows_its_two_largest_units() {
+        for (millis, shown) in [(0, "0s"), (59_999, "59s"), (61_000, "1m 1s"), (90_061_000, "1d 1h")] {
+            assert_eq!(uptime(millis), shown);
+        }
+    }
+
+    #[test]
+    fn a_tally_counts_by_field() {
+        let list = serde_json::json!([{"state": "active"}, {"state": "failing"}, {"state": "active"}]);
+        assert_eq!(tally(&list, "state"), "2 active, 1 failing");
+        assert_eq!(tally(&Value::Null, "state"), "none");
+    }
+}

@@ -1,0 +1,9 @@
+//! Builds the bundled collectors as components, into `OUT_DIR`.
+
+use std::process::ExitCode;
+
+use sandbeat_guest_build::Targets;
+
+fn main() -> ExitCode {
+    sandbeat_guest_build::run(&["sandbeat-git", "sandbeat-load", "sandbeat-net"], Targets::Libraries)
+}

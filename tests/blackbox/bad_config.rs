@@ -1,0 +1,88 @@
+//! What a wrong configuration gets: every problem on a line of its own, and an exit code.
+
+use crate::harness::Sandbox;
+
+#[test]
+fn all_problems_are_listed_at_once_with_key_and_cure() {
+    let sandbox = Sandbox::new().config(
+        "[report]\nintervall = \"3s\"\ntimeout = \"soon\"\n[processes.web]\ncommand = []\nafter = [\"bd\"]\n\
+         [processes.db]\ncommand = [\"true\"]",
+    );
+    for arguments in [&["run"][..], &["check"]] {
+        let ended = sandbox.start(arguments).ended();
+        assert_eq!(ended.status.code(), Some(1), "{ended:?}");
+        let all = format!("{}\n{}", ended.stdout, ended.stderr);
+        for parts in [
+            ["line 2: report.intervall", "did you mean `interval`?"],
+            ["line 3: report.timeout", "`30s`"],
+            ["sandbox.id", "AGENT_SANDBOX_ID"],
+            ["report.server_url", "AGENT_SERVER_URL"],
+            ["processes.web.command", "line 5"],
+            ["processes.web.after", "`db`"],
+        ] {
+            let lines = all.lines().filter(|line| parts.iter().all(|part| line.contains(part))).count();
+            assert_eq!(lines, 1, "{parts:?} in\n{all}");
+        }
+    }
+}
+
+#[test]
+fn a_file_that_is_not_toml_or_not_there_is_named() {
+    let sandbox = Sandbox::new().config("[report\ninterval = 3");
+    let ended = sandbox.start(&["run"]).ended();
+    assert_eq!(ended.status.code(), Some(1));
+    assert!(ended.stderr.contains("sandbeat.toml line 1"), "{}", ended.stderr);
+    let ended = sandbox.start(&["run", "--config", "nowhere.toml"]).ended();
+    assert_eq!(ended.status.code(), Some(1));
+    assert!(ended.stderr.contains("nowhere.toml"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_bad_variable_is_named_as_it_was_set() {
+    let sandbox = Sandbox::new()
+        .env("AGENT_SANDBOX_ID", "no/slashes")
+        .env("AGENT_SERVER_URL", "hub.example")
+        .env("AGENT_REPORT_INTERVAL", "30")
+        .env("SANDBEAT_PLUGIN__DIR", "x");
+    let ended = sandbox.start(&["run"]).ended();
+    for name in ["AGENT_SANDBOX_ID: ", "AGENT_SERVER_URL: ", "AGENT_REPORT_INTERVAL: ", "SANDBEAT_PLUGIN__DIR: "] {
+        assert_eq!(ended.stderr.lines().filter(|line| line.contains(name)).count(), 1, "{name}\n{}", ended.stderr);
+    }
+}
+
+#[test]
+fn wrong_usage_is_exit_code_2() {
+    let sandbox = Sandbox::new();
+    for arguments in [&["rum"][..], &["run", "--confg", "x"], &[], &["demo", "--interval", "soon"]] {
+        let ended = sandbox.start(arguments).ended();
+        assert_eq!(ended.status.code(), Some(2), "{arguments:?}: {ended:?}");
+        assert!(!ended.stderr.is_empty());
+    }
+}
+
+#[test]
+fn secrets_are_not_shown() {
+    let sandbox = Sandbox::new().env("AGENT_TOKEN", "very-secret").config("[report]\nintervall = \"1s\"");
+    for arguments in [&["run", "--log", "trace"][..], &["check", "--json"]] {
+        let ended = sandbox.start(arguments).ended();
+        assert!(!format!("{ended:?}").contains("very-secret"), "{ended:?}");
+    }
+}
+
+#[test]
+fn check_of_a_good_configuration_says_what_the_plugins_may_do() {
+    let sandbox = Sandbox::new().env("AGENT_SANDBOX_ID", "a").env("AGENT_SERVER_URL", "http://127.0.0.1:1");
+    sandbox.drop_collector("load", crate::harness::bundled("load"), "[grant]\nread = [\"/proc/loadavg\"]");
+    let ended = sandbox.start(&["check"]).ended();
+    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+    assert!(ended.stdout.contains("plugin load"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("may read /proc/loadavg"), "{}", ended.stdout);
+
+    sandbox.drop_in("broken.wasm", "not wasm");
+    sandbox.drop_in("load.toml", "[grant]\nraed = []");
+    let ended = sandbox.start(&["check", "--json"]).ended();
+    assert_eq!(ended.status.code(), Some(1));
+    let findings: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!(findings["plugins"][0]["reason"], "it is not WebAssembly");
+    assert!(findings["plugins"][1]["reason"].as_str().unwrap().contains("did you mean `read`?"), "{findings}");
+}

@@ -1,0 +1,149 @@
+//! Files that are no collectors and collectors that misbehave: each is named, and everything else goes on.
+
+use rustix::fs::{CWD, FileType, Mode, mknodat};
+use serde_json::Value;
+
+use crate::harness::{FakeHub, Sandbox, guest};
+
+/// The plugin's entry of a report.
+fn plugin<'a>(report: &'a Value, name: &str) -> &'a Value {
+    let plugins = report["plugins"].as_array().expect("a list of plugins");
+    plugins.iter().find(|plugin| plugin["name"] == name).unwrap_or(&Value::Null)
+}
+
+fn metric<'a>(report: &'a Value, plugin: &str, name: &str) -> Option<&'a Value> {
+    report["metrics"].as_array()?.iter().find(|metric| metric["plugin"] == plugin && metric["name"] == name)
+}
+
+#[test]
+fn files_that_are_no_collectors_are_listed_with_their_reason() {
+    let hub = FakeHub::start();
+    let sandbox = Sandbox::reporting_to(&hub);
+    let whole = guest("one");
+    let component = |text: &str| wat::parse_str(text).unwrap();
+    sandbox
+        .drop_in("empty.wasm", "")
+        .drop_in("text.wasm", "hello")
+        .drop_in("truncated.wasm", &whole[..whole.len() / 2]);
+    sandbox.drop_in("stub.wasm", &whole[..6]).drop_in("native.wasm", b"\x7fELF\x02\x01\x01");
+    sandbox.drop_in("module.wasm", component("(module)")).drop_in("world.wasm", component("(component)"));
+    sandbox.drop_in(
+        "version.wasm",
+        component(r#"(component (instance $i) (export "sandbeat:collector/guest@0.9.0" (instance $i)))"#),
+    );
+    sandbox.drop_in(
+        "import.wasm",
+        component(
+            r#"(component (import "acme:gpu/device@1.0.0" (instance)) (instance $i)
+               (export "sandbeat:collector/guest@0.1.0" (instance $i)))"#,
+        ),
+    );
+    sandbox.drop_in(
+        "shape.wasm",
+        component(r#"(component (instance $i) (export "sandbeat:collector/guest@0.1.0" (instance $i)))"#),
+    );
+    sandbox.drop_in("bad name.wasm", whole).drop_in("sidecar.wasm", whole).drop_in("sidecar.toml", "[grants]");
+    mknodat(CWD, sandbox.plugin("pipe.wasm"), FileType::Fifo, Mode::RWXU, 0).unwrap();
+    std::fs::create_dir(sandbox.plugin("folder.wasm")).unwrap();
+    std::os::unix::fs::symlink("/nowhere", sandbox.plugin("dangling.wasm")).unwrap();
+    sandbox.drop_collector("good", whole, "");
+    let _agent = sandbox.start(&["run"]);
+
+    let expected = [
+        ("empty", "empty"),
+        ("text", "not WebAssembly"),
+        ("truncated", "not a valid component"),
+        ("stub", "truncated"),
+        ("native", "native code"),
+        ("module", "core WebAssembly module"),
+        ("world", "another world"),
+        ("version", "0.9.0"),
+        ("import", "acme:gpu/device@1.0.0"),
+        ("shape", "exports"),
+        ("bad name", "rename the file"),
+        ("sidecar", "did you mean `grant`?"),
+        ("pipe", "a pipe"),
+        ("folder", "a folder"),
+        ("dangling", "link to nothing"),
+    ];
+    let report = hub.report("all of them rejected and the good one at work", |report| {
+        expected.iter().all(|(name, _)| plugin(report, name)["state"] == "rejected")
+            && metric(report, "good", "test.value").is_some()
+    });
+    for (name, part) in expected {
+        let reason = plugin(&report, name)["reason"].as_str().unwrap();
+        assert!(reason.contains(part), "{name}: {reason}");
+    }
+    assert_eq!(plugin(&report, "good")["state"], "active");
+    assert_eq!(plugin(&report, "good")["version"], "1.0.0");
+    assert!(plugin(&report, "good")["digest"].as_str().unwrap().starts_with("sha256:"));
+}
+
+#[test]
+fn each_misbehaviour_has_its_name_and_touches_nobody_else() {
+    let hub = FakeHub::start();
+    let sandbox = Sandbox::reporting_to(&hub);
+    let cases = [
+        ("panics", "panic", "", "trap"),
+        ("loops", "loop", "", "cpu-timeout"),
+        ("sleeps", "sleep", "[limits]\ntimeout = \"300ms\"", "wall-timeout"),
+        ("hoards", "allocate", "[limits]\nmemory = \"4MiB\"", "memory"),
+        ("nests", "recurse", "", "stack"),
+        ("returns-megabytes", "megabytes", "", "output"),
+        ("returns-many", "many", "", "output"),
+        ("wants-shadow", "shadow", "[grant]\nread = [\"/etc/passwd\"]", "denied"),
+    ];
+    for (name, behaviour, more, _) in cases {
+        sandbox.drop_hostile(name, behaviour, more);
+    }
+    sandbox.drop_hostile("dies-early", "trap in describe", "").drop_collector("good", guest("one"), "");
+    let agent = sandbox.start(&["run"]);
+    let report = hub.report("every failure, beside the good one's values", |report| {
+        cases.iter().all(|(name, ..)| plugin(report, name)["failure"].is_string())
+            && plugin(report, "dies-early")["failure"].is_string()
+            && metric(report, "good", "test.calls").is_some_and(|calls| calls["value"].as_f64() > Some(2.0))
+    });
+    for (name, _, _, failure) in cases {
+        let plugin = plugin(&report, name);
+        assert_eq!(plugin["failure"], failure, "{plugin}");
+        assert_eq!(plugin["state"], "failing", "{plugin}");
+        assert!(metric(&report, name, "test.good").is_none(), "{name} contributes although it failed");
+    }
+    assert_eq!(plugin(&report, "dies-early")["state"], "rejected");
+    assert_eq!(plugin(&report, "good")["state"], "active");
+    assert_eq!(plugin(&report, "good")["failures"], 0);
+    assert_eq!(agent.said("wants-shadow"), 1 + agent.said("collector loaded plugin=wants-shadow"));
+}
+
+#[test]
+fn bad_points_are_rejected_one_by_one_with_their_reason() {
+    let hub = FakeHub::start();
+    let sandbox = Sandbox::reporting_to(&hub);
+    sandbox.drop_hostile("numbers", "not finite", "").drop_hostile("names", "absurd name", "");
+    let _agent = sandbox.start(&["run"]);
+    let report = hub.report("the good points of both", |report| {
+        metric(report, "numbers", "test.good").is_some() && metric(report, "names", "test.good").is_some()
+    });
+    assert!(metric(&report, "numbers", "test.bad").is_none());
+    let rejected = report["rejected"].as_array().unwrap();
+    let reason = |plugin: &str, part: &str| {
+        rejected
+            .iter()
+            .any(|one| one["plugin"] == plugin && one["reason"].as_str().is_some_and(|reason| reason.contains(part)))
+    };
+    assert!(reason("numbers", "NaN") && reason("numbers", "inf"), "{rejected:#?}");
+    assert!(reason("names", "lower-case"), "{rejected:#?}");
+    assert!(plugin(&report, "numbers")["pointsRejected"].as_u64() >= Some(2));
+    assert_eq!(plugin(&report, "numbers")["state"], "active");
+}
+
+#[test]
+fn a_flood_of_log_lines_is_cut() {
+    let hub = FakeHub::start();
+    let sandbox = Sandbox::reporting_to(&hub);
+    sandbox.drop_hostile("floods", "flood", "");
+    let agent = sandbox.start(&["run"]);
+    agent.says(&["floods", "lines a minute"]);
+    hub.reports(hub.requests().len() + 3);
+    assert!(agent.said("line ") <= 62, "{}", agent.said("line "));
+}

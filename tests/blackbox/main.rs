@@ -1,0 +1,12 @@
+//! Drives the built binary as a user does: real processes, sockets, files and signals.
+
+mod agent;
+mod bad_config;
+mod bad_plugins;
+mod demo;
+mod harness;
+mod hub;
+mod local_api;
+mod plugins;
+mod processes;
+mod reports;
