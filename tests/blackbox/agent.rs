@@ -1,7 +1,6 @@
 //! The agent and a control plane in trouble.
 
-use crate::harness::OK;
-use crate::harness::{Answer, FakeHub, Sandbox, wait_for};
+use crate::harness::{Answer, FakeHub, OK, Sandbox, wait_for};
 
 #[test]
 fn a_hub_that_comes_later_is_found_and_both_are_said_once() {

@@ -63,7 +63,10 @@ pub async fn run(
     let client = Client::new(&config.report, &config.sample.sandbox_id)?;
     let (outbox, courier, delivery) = report::post_office(client, &config.report);
     let (beat, seen) = Beat::new(&config, sources.clone(), boot_id.clone(), started, (outbox, delivery.clone()));
-    let mut thread = BeatThread::start(beat, courier).map_err(Error::Thread)?;
+    let mut thread = BeatThread::start(|stop| async {
+        tokio::join!(beat.run(stop), courier.run());
+    })
+    .map_err(Error::Thread)?;
 
     let state = api::State {
         about: Arc::new(api::About {

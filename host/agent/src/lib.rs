@@ -12,14 +12,14 @@
 //! - [`config`]: the agent's sections of the file, checked.
 //! - [`run`]: the whole, until it is asked to stop.
 //! - `beat` reads as the whole loop and is the only file that knows all four stages: [`sample`] measures, the
-//!   collectors' crate collects, [`merge`] is pure, [`report`] delivers.
+//!   collectors' crate collects, `merge` is pure, [`report`] delivers.
 //! - [`api`]: the local API.
 
 mod agent;
 pub mod api;
 mod beat;
 pub mod config;
-pub mod merge;
+mod merge;
 pub mod report;
 pub mod sample;
 mod thread;

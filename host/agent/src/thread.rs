@@ -1,15 +1,13 @@
 //! The beat's own OS thread and runtime, so that nothing that the rest of the agent does can starve it.
 
 use std::any::Any;
+use std::future::Future;
 use std::io;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::runtime;
 use tokio::sync::{oneshot, watch};
-
-use crate::beat::Beat;
-use crate::report::Courier;
 
 /// Name resolution is the only thing that blocks; one may hang while the next is tried.
 const MAX_BLOCKING_THREADS: usize = 2;
@@ -24,18 +22,22 @@ pub(crate) struct BeatThread {
 }
 
 impl BeatThread {
-    /// Starts to beat.
+    /// Starts the work, which is to end soon after what it is given turns true.
     ///
     /// # Errors
     /// The system gives no thread or no runtime.
-    pub(crate) fn start(beat: Beat, courier: Courier) -> io::Result<Self> {
+    pub(crate) fn start<W, F>(work: W) -> io::Result<Self>
+    where
+        W: FnOnce(watch::Receiver<bool>) -> F + Send + 'static,
+        F: Future<Output = ()>,
+    {
         let runtime =
             runtime::Builder::new_current_thread().enable_all().max_blocking_threads(MAX_BLOCKING_THREADS).build()?;
         let (stop, stopped) = watch::channel(false);
         let (alive, over) = oneshot::channel::<()>();
         let thread = std::thread::Builder::new().name("beat".to_owned()).spawn(move || {
             let _alive = alive;
-            runtime.block_on(async { tokio::join!(beat.run(stopped), courier.run()) });
+            runtime.block_on(work(stopped));
             // A name that does not resolve must not hold up the exit.
             runtime.shutdown_background();
         })?;
@@ -76,4 +78,32 @@ pub enum BeatError {
 fn words(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().copied();
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no words").to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_reaches_the_owner_at_once() {
+        let mut thread = BeatThread::start(|_| async { panic!("out of beat") }).unwrap();
+        thread.over().await;
+        let error = thread.stop(Duration::from_secs(10)).await.unwrap_err();
+        assert!(error.to_string().ends_with("out of beat"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn one_that_does_not_end_is_not_waited_for_without_end() {
+        let thread = BeatThread::start(|_| std::future::pending()).unwrap();
+        let error = thread.stop(Duration::from_millis(20)).await.unwrap_err();
+        assert!(matches!(error, BeatError::Stuck(_)), "{error}");
+    }
+
+    #[tokio::test]
+    async fn asked_to_stop_it_ends() {
+        let work = |mut stop: watch::Receiver<bool>| async move {
+            stop.wait_for(|stop| *stop).await.unwrap();
+        };
+        BeatThread::start(work).unwrap().stop(Duration::from_secs(10)).await.unwrap();
+    }
 }

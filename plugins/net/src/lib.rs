@@ -14,8 +14,7 @@ use sandbeat_sdk::prelude::*;
 use sandbeat_sdk::{Point, export};
 
 // Names, units and attributes from OpenTelemetry's semantic conventions for system metrics.
-const IO: Counter =
-    Counter::new("system.network.io", "By", "Bytes received and transmitted since the interface is up.");
+const IO: Counter = Counter::new("system.network.io", "By", "Bytes received and transmitted.");
 const PACKETS: Counter = Counter::new("system.network.packet.count", "{packet}", "Packets received and transmitted.");
 const ERRORS: Counter = Counter::new("system.network.errors", "{error}", "Errors while receiving and transmitting.");
 const DROPPED: Counter = Counter::new(

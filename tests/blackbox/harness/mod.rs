@@ -6,8 +6,8 @@ mod sandbox;
 
 use std::time::{Duration, Instant};
 
-pub(crate) use fake_hub::{Answer, FakeHub, Request};
-pub(crate) use process::{Ended, Process};
+pub(crate) use fake_hub::{Answer, FakeHub, OK};
+pub(crate) use process::Process;
 pub(crate) use sandbox::{Sandbox, bundled, guest};
 
 /// How long a test waits for something that has to happen. Far above what it takes, for busy machines.

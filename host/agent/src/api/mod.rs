@@ -4,7 +4,7 @@
 //! routes and wrong methods as well. Owner: [`crate::run`], beside the beat and never in its way: everything shown is
 //! a copy of what the beat, the collectors and the supervisor have published. A connection that fails ends alone.
 //!
-//! - `GET /v1/health`: `{"status":"ok", …}` while the agent beats; see [`health`](routes).
+//! - `GET /v1/health`: `{"status":"ok", …}` while the agent beats, and how reports fare.
 //! - `GET /v1/report`: the newest report.
 //! - `GET /v1/plugins`, `GET /v1/plugins/{name}`, `GET /v1/processes`.
 //!

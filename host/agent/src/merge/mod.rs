@@ -17,48 +17,48 @@ use serde::Serialize;
 use self::rejections::Rejections;
 
 /// The most metrics in one report.
-pub const MAX_METRICS: usize = 5_000;
+pub(crate) const MAX_METRICS: usize = 5_000;
 /// The most metadata entries in one report, the operator's included.
-pub const MAX_METADATA: usize = 256;
+pub(crate) const MAX_METADATA: usize = 256;
 /// The most bytes of JSON that metadata takes in one report; the operator's own is always taken.
-pub const MAX_METADATA_BYTES: usize = 128 * 1024;
+pub(crate) const MAX_METADATA_BYTES: usize = 128 * 1024;
 /// How large a report's JSON may become because of metrics, in bytes; the last ones are left out.
-pub const MAX_REPORT_BYTES: usize = 512 * 1024;
+pub(crate) const MAX_REPORT_BYTES: usize = 512 * 1024;
 
 /// What one report is made of.
 #[derive(Clone, Debug)]
-pub struct Parts {
+pub(crate) struct Parts {
     /// Which report it is.
-    pub identity: Identity,
+    pub(crate) identity: Identity,
     /// What the agent measured.
-    pub sample: Sample,
+    pub(crate) sample: Sample,
     /// The operator's own.
-    pub metadata: BTreeMap<String, String>,
+    pub(crate) metadata: BTreeMap<String, String>,
     /// What the collectors measured.
-    pub contributions: Vec<Contribution>,
+    pub(crate) contributions: Vec<Contribution>,
     /// How the plugins are.
-    pub plugins: Vec<PluginStatus>,
+    pub(crate) plugins: Vec<PluginStatus>,
     /// The moment by the monotonic clock, from which metrics' ages count.
-    pub now: Instant,
+    pub(crate) now: Instant,
     /// The same moment by the wall clock.
-    pub timestamp: Timestamp,
+    pub(crate) timestamp: Timestamp,
 }
 
 /// Which report it is.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Identity {
+pub(crate) struct Identity {
     /// `running`, or `stopped` for the last one.
-    pub status: SandboxStatus,
+    pub(crate) status: SandboxStatus,
     /// One per start of the agent.
-    pub boot_id: String,
+    pub(crate) boot_id: String,
     /// Counts this start's reports from 1.
-    pub seq: u64,
+    pub(crate) seq: u64,
     /// Until the next report is due.
-    pub interval: Duration,
+    pub(crate) interval: Duration,
 }
 
 /// Makes the report.
-pub fn merge(parts: Parts) -> Report {
+pub(crate) fn merge(parts: Parts) -> Report {
     let Parts { identity, sample, metadata, mut contributions, mut plugins, now, timestamp } = parts;
     contributions.sort_by(|a, b| a.plugin.cmp(&b.plugin).then(b.measured_at.cmp(&a.measured_at)));
     plugins.sort_by(|a, b| a.name.cmp(&b.name));

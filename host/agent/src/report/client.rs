@@ -25,7 +25,7 @@ const KEEP_IDLE: Duration = Duration::from_secs(90);
 /// Posts reports of one sandbox to one hub. Redirects are not followed: the token would go to a host that the
 /// operator did not name.
 #[derive(Debug)]
-pub struct Client {
+pub(crate) struct Client {
     http: hyper_util::client::legacy::Client<Connector, Full<Bytes>>,
     uri: Uri,
     authorization: Option<HeaderValue>,
@@ -53,7 +53,7 @@ impl Client {
     ///
     /// # Errors
     /// See [`ClientError`].
-    pub fn new(config: &Config, sandbox_id: &str) -> Result<Self, ClientError> {
+    pub(crate) fn new(config: &Config, sandbox_id: &str) -> Result<Self, ClientError> {
         let authorization = match &config.token {
             Some(token) => {
                 let text = format!("Bearer {}", token.expose_secret());
@@ -86,7 +86,7 @@ impl Client {
     }
 
     /// Posts a report. Takes at most `within`, and never longer than the configured timeout, in all.
-    pub async fn post(&self, report: &Report, within: Duration) -> Outcome {
+    pub(crate) async fn post(&self, report: &Report, within: Duration) -> Outcome {
         let deadline = Instant::now() + within.min(self.timeout);
         let request = match self.request(report) {
             Ok(request) => request,

@@ -160,3 +160,40 @@ impl fmt::Display for DnsError {
 }
 
 impl Error for DnsError {}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use http_body_util::Full;
+    use hyper_util::client::legacy::Client;
+    use hyper_util::rt::TokioExecutor;
+    use tokio::io::AsyncWriteExt;
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    async fn failure(url: &str) -> Failure {
+        let connector = connector(false, Duration::from_secs(10)).unwrap();
+        let client = Client::builder(TokioExecutor::new()).build::<_, Full<Bytes>>(connector);
+        classify(url, &client.get(url.parse().unwrap()).await.unwrap_err())
+    }
+
+    #[tokio::test]
+    async fn a_server_that_speaks_no_tls_is_told_apart() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("https://{}", listener.local_addr().unwrap());
+        let serve = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
+        };
+        let (failure, ()) = tokio::join!(failure(&url), serve);
+        assert_eq!(failure.kind, FailureKind::Tls, "{failure:?}");
+        assert!(failure.message.contains(&url), "{failure:?}");
+    }
+
+    #[tokio::test]
+    async fn nobody_there_is_nobody_there_with_tls_as_well() {
+        let address = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        assert_eq!(failure(&format!("https://{address}")).await.kind, FailureKind::Refused);
+    }
+}

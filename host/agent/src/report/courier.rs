@@ -20,20 +20,20 @@ use super::{Config, FINAL_BOUND};
 
 /// Where the loop leaves its reports.
 #[derive(Debug)]
-pub struct Outbox {
+pub(crate) struct Outbox {
     newest: watch::Sender<Option<Arc<Report>>>,
 }
 
 impl Outbox {
     /// Leaves a report; one that still waits is replaced. Nothing may follow one that says `stopped`.
-    pub fn put(&self, report: Arc<Report>) {
+    pub(crate) fn put(&self, report: Arc<Report>) {
         self.newest.send_replace(Some(report));
     }
 }
 
 /// Carries reports to the hub.
 #[derive(Debug)]
-pub struct Courier {
+pub(crate) struct Courier {
     client: Client,
     newest: watch::Receiver<Option<Arc<Report>>>,
     delivery: watch::Sender<Delivery>,
@@ -49,7 +49,7 @@ pub struct Courier {
 }
 
 /// An outbox, the courier that empties it, and how delivery stands.
-pub fn post_office(client: Client, config: &Config) -> (Outbox, Courier, watch::Receiver<Delivery>) {
+pub(crate) fn post_office(client: Client, config: &Config) -> (Outbox, Courier, watch::Receiver<Delivery>) {
     let (newest_in, newest) = watch::channel(None);
     let (delivery, delivery_out) = watch::channel(Delivery::default());
     let now = Instant::now();
@@ -69,7 +69,7 @@ pub fn post_office(client: Client, config: &Config) -> (Outbox, Courier, watch::
 
 impl Courier {
     /// Delivers until the report `stopped` has been dealt with or the outbox is gone.
-    pub async fn run(mut self) {
+    pub(crate) async fn run(mut self) {
         while let Some(report) = self.next().await {
             if report.status == SandboxStatus::Stopped {
                 return self.deliver_last(&report, Instant::now() + self.last_bound()).await;

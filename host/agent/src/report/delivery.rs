@@ -8,32 +8,32 @@ use super::outcome::{Failure, FailureKind};
 
 /// How delivery stands; what the local API shows of it.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Delivery {
+pub(crate) struct Delivery {
     /// Reports that the hub accepted since the agent started.
-    pub accepted: u64,
+    pub(crate) accepted: u64,
     /// When it accepted the last one, by the sandbox's wall clock.
-    pub last_accepted: Option<Timestamp>,
+    pub(crate) last_accepted: Option<Timestamp>,
     /// Which one that was; 0 before the first.
-    pub last_accepted_seq: u64,
+    pub(crate) last_accepted_seq: u64,
     /// What stands in the way since then.
-    pub failing: Option<Failing>,
+    pub(crate) failing: Option<Failing>,
     /// The interval that the hub directed in its last answer.
-    pub directed: Option<Duration>,
+    pub(crate) directed: Option<Duration>,
 }
 
 /// What stands in the way of reports.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Failing {
+pub(crate) struct Failing {
     /// The last failure's kind.
-    pub kind: FailureKind,
+    pub(crate) kind: FailureKind,
     /// The last failure in the operator's words.
-    pub message: String,
+    pub(crate) message: String,
     /// When the first attempt failed, by the sandbox's wall clock.
-    pub since: Timestamp,
+    pub(crate) since: Timestamp,
     /// When the last attempt failed.
-    pub last: Timestamp,
+    pub(crate) last: Timestamp,
     /// Failed attempts in a row.
-    pub attempts: u32,
+    pub(crate) attempts: u32,
 }
 
 /// A change that the operator wants to know of.

@@ -1,7 +1,7 @@
 //! Getting reports to the hub: one at a time, the newest first, for as long as it takes.
 //!
-//! Owner: the beat's thread, where the [`Courier`] runs beside the loop that makes reports. The loop leaves a report
-//! in the [`Outbox`] and goes on; the courier sends what is newest, tries again with growing, random pauses while
+//! Owner: the beat's thread, where the courier runs beside the loop that makes reports. The loop leaves a report
+//! in the outbox and goes on; the courier sends what is newest, tries again with growing, random pauses while
 //! nothing newer comes, and keeps nothing older. A failure of any kind ends an attempt and never the courier; it is
 //! logged once, and again when it changes or is over.
 //!
@@ -23,11 +23,11 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-pub use self::client::{Client, ClientError};
-pub use self::courier::{Courier, Outbox, post_office};
-pub use self::delivery::{Delivery, Failing};
-pub use self::outcome::{Failure, FailureKind, Outcome};
-pub use self::schedule::Schedule;
+pub(crate) use self::client::Client;
+pub use self::client::ClientError;
+pub(crate) use self::courier::{Outbox, post_office};
+pub(crate) use self::delivery::{Delivery, Failing};
+pub(crate) use self::schedule::Schedule;
 pub use self::url::ServerUrl;
 
 /// The longest time that the last report, `stopped`, may hold up the agent's exit; less where `timeout` is less.

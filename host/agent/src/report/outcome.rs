@@ -12,7 +12,7 @@ const MAX_WORDS: usize = 200;
 
 /// How one attempt to deliver a report ended.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Outcome {
+pub(crate) enum Outcome {
     /// The hub has it.
     Accepted {
         /// When the hub wants the next one, as it said.
@@ -24,18 +24,18 @@ pub enum Outcome {
 
 /// Why the hub does not have a report.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Failure {
+pub(crate) struct Failure {
     /// Which kind.
-    pub kind: FailureKind,
+    pub(crate) kind: FailureKind,
     /// What happened, and what to do about it where someone can; for the operator. No secret is in it.
-    pub message: String,
+    pub(crate) message: String,
     /// How long the hub wants to be left alone, as it said.
-    pub retry_after: Option<Duration>,
+    pub(crate) retry_after: Option<Duration>,
 }
 
 /// The kinds of failure that need different answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FailureKind {
+pub(crate) enum FailureKind {
     /// The hub's name does not resolve.
     Dns,
     /// Nobody listens there.
@@ -66,7 +66,7 @@ pub enum FailureKind {
 
 impl FailureKind {
     /// The word that the local API shows.
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             FailureKind::Dns => "dns",
             FailureKind::Refused => "refused",
@@ -86,7 +86,7 @@ impl FailureKind {
 
     /// Whether it may be over by itself, so that the same report is worth another attempt. The others want the
     /// operator, and the next report is soon enough.
-    pub fn is_transient(self) -> bool {
+    pub(crate) fn is_transient(self) -> bool {
         match self {
             FailureKind::Dns
             | FailureKind::Refused
@@ -107,7 +107,7 @@ impl FailureKind {
 
 impl Failure {
     /// A failure without an answer.
-    pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
+    pub(crate) fn new(kind: FailureKind, message: impl Into<String>) -> Self {
         Failure { kind, message: message.into(), retry_after: None }
     }
 }

@@ -9,7 +9,7 @@ const MOST_FIRST_PAUSE: Duration = Duration::from_secs(1);
 
 /// The moments at which reports are due: a fixed start and whole intervals after it, so that nothing drifts.
 #[derive(Clone, Debug)]
-pub struct Schedule {
+pub(crate) struct Schedule {
     anchor: Instant,
     every: Duration,
     last: Instant,
@@ -17,37 +17,37 @@ pub struct Schedule {
 
 impl Schedule {
     /// The first report is due at `start`.
-    pub fn new(start: Instant, every: Duration) -> Self {
+    pub(crate) fn new(start: Instant, every: Duration) -> Self {
         Schedule { anchor: start, every: every.max(Duration::from_millis(1)), last: start }
     }
 
     /// The report that was due at `due` has been made.
-    pub fn made(&mut self, due: Instant) {
+    pub(crate) fn made(&mut self, due: Instant) {
         self.last = due;
     }
 
     /// Reports come at another interval from the last one on. The same interval changes nothing.
-    pub fn set_every(&mut self, every: Duration) {
+    pub(crate) fn set_every(&mut self, every: Duration) {
         if every != self.every {
             *self = Schedule::new(self.last, every);
         }
     }
 
     /// Between reports.
-    pub fn every(&self) -> Duration {
+    pub(crate) fn every(&self) -> Duration {
         self.every
     }
 
     /// When the report after the last one is due. Of several that were missed, only the latest is left, and is in
     /// the past.
-    pub fn next(&self, now: Instant) -> Instant {
+    pub(crate) fn next(&self, now: Instant) -> Instant {
         let done = self.steps(self.last);
         let passed = self.steps(now);
         self.anchor + self.every.saturating_mul(passed.max(done.saturating_add(1)))
     }
 
     /// How long before a report is due the collectors are asked.
-    pub fn lead(&self) -> Duration {
+    pub(crate) fn lead(&self) -> Duration {
         (self.every / 2).min(MOST_LEAD)
     }
 

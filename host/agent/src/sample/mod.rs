@@ -43,16 +43,16 @@ pub struct Config {
 /// A figure that cannot be measured here, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Unavailable {
+pub(crate) struct Unavailable {
     /// The field of the report that is absent.
-    pub figure: &'static str,
+    pub(crate) figure: &'static str,
     /// For a person.
-    pub reason: String,
+    pub(crate) reason: String,
 }
 
 /// Measures the sandbox; has what must be remembered from one time to the next.
 #[derive(Debug)]
-pub struct Sampler {
+pub(crate) struct Sampler {
     config: Config,
     root: PathBuf,
     started: Instant,
@@ -66,7 +66,7 @@ pub struct Sampler {
 impl Sampler {
     /// Locates the control groups and takes the first reading of CPU time, so that a later sample can have a
     /// percentage. `root` is `/`; uptime counts from `started`.
-    pub fn new(config: Config, root: &Path, started: Instant) -> Self {
+    pub(crate) fn new(config: Config, root: &Path, started: Instant) -> Self {
         let groups = Groups::locate(root);
         let mut sampler = Sampler {
             config,
@@ -85,7 +85,7 @@ impl Sampler {
     }
 
     /// Measures for a report: the next report's CPU percentage starts here.
-    pub fn take(&mut self, processes: BTreeMap<String, ProcessStatus>) -> Sample {
+    pub(crate) fn take(&mut self, processes: BTreeMap<String, ProcessStatus>) -> Sample {
         let (sample, reading) = self.measure(processes);
         if let Some(reading) = reading {
             self.window.keep(reading);
@@ -94,12 +94,12 @@ impl Sampler {
     }
 
     /// Measures between reports and changes nothing for them.
-    pub fn peek(&mut self, processes: BTreeMap<String, ProcessStatus>) -> Sample {
+    pub(crate) fn peek(&mut self, processes: BTreeMap<String, ProcessStatus>) -> Sample {
         self.measure(processes).0
     }
 
     /// What the last measurement could not find out. A CPU percentage that only wants a second reading is not named.
-    pub fn unavailable(&self) -> &[Unavailable] {
+    pub(crate) fn unavailable(&self) -> &[Unavailable] {
         &self.unavailable
     }
 

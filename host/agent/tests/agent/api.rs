@@ -1,14 +1,12 @@
 //! The local API as a client inside the sandbox sees it.
 
-mod support;
-
 use serde_json::json;
 
+use crate::support::agent::Builder;
+use crate::support::eventually;
+use crate::support::http::{Message, ask};
+use crate::support::hub::{Answer, Hub};
 use sandbeat_agent::{Listen, Listener};
-use support::agent::Builder;
-use support::eventually;
-use support::http::{Message, ask};
-use support::hub::{Answer, Hub};
 
 /// What a problem's body must have, and its type.
 fn problem(message: &Message) -> String {

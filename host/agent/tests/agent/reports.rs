@@ -1,15 +1,13 @@
 //! What a hub sees of an agent, and what an operator sees of a hub that misbehaves.
 
-mod support;
-
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use support::agent::Builder;
-use support::eventually;
-use support::hub::{Answer, Hub, free_address};
-use support::logs;
+use crate::support::agent::Builder;
+use crate::support::eventually;
+use crate::support::hub::{Answer, Hub, free_address};
+use crate::support::logs;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_base_fields_are_what_existing_servers_read() {

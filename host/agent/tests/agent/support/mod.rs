@@ -1,21 +1,20 @@
 //! A hub that can be made to misbehave, an agent in this process, and a client for its API.
-#![expect(dead_code, reason = "each test binary uses a part of it")]
 
-pub mod agent;
-pub mod http;
-pub mod hub;
-pub mod logs;
+pub(crate) mod agent;
+pub(crate) mod http;
+pub(crate) mod hub;
+pub(crate) mod logs;
 
 use std::future::Future;
 use std::time::Duration;
 
 /// Longer than anything here takes on a busy machine.
-pub const DEADLINE: Duration = Duration::from_secs(20);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 /// Between looks at a condition that cannot be waited for.
 const LOOK: Duration = Duration::from_millis(5);
 
 /// Asks until there is an answer.
-pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut ask: impl FnMut() -> F) -> T {
+pub(crate) async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut ask: impl FnMut() -> F) -> T {
     let asking = async {
         loop {
             if let Some(answer) = ask().await {

@@ -15,7 +15,7 @@ use super::{DEADLINE, http::Message as Request};
 
 /// How to answer one request.
 #[derive(Clone, Debug)]
-pub enum Answer {
+pub(crate) enum Answer {
     /// A status, further header lines, and a body.
     Http(u16, &'static str, String),
     /// These bytes, and the end of the connection.
@@ -31,35 +31,35 @@ type Script = dyn Fn(usize, &Value) -> Answer + Send + Sync;
 
 /// A request as it arrived.
 #[derive(Clone, Debug)]
-pub struct Received {
-    pub request: Request,
-    pub report: Value,
-    pub at: Instant,
+pub(crate) struct Received {
+    pub(crate) request: Request,
+    pub(crate) report: Value,
+    pub(crate) at: Instant,
 }
 
-pub struct Hub {
-    pub address: SocketAddr,
+pub(crate) struct Hub {
+    pub(crate) address: SocketAddr,
     received: watch::Receiver<Vec<Received>>,
     _serving: JoinSet<()>,
 }
 
 impl Answer {
-    pub fn ok() -> Self {
+    pub(crate) fn ok() -> Self {
         Answer::Http(200, "", r#"{"success":true,"sandboxId":"sbox-1"}"#.to_owned())
     }
 
-    pub fn status(status: u16) -> Self {
+    pub(crate) fn status(status: u16) -> Self {
         Answer::Http(status, "", String::new())
     }
 }
 
 impl Hub {
     /// On any free port.
-    pub async fn start(script: impl Fn(usize, &Value) -> Answer + Send + Sync + 'static) -> Self {
+    pub(crate) async fn start(script: impl Fn(usize, &Value) -> Answer + Send + Sync + 'static) -> Self {
         Hub::start_on("127.0.0.1:0".parse().unwrap(), script).await
     }
 
-    pub async fn start_on(
+    pub(crate) async fn start_on(
         address: SocketAddr,
         script: impl Fn(usize, &Value) -> Answer + Send + Sync + 'static,
     ) -> Self {
@@ -71,29 +71,29 @@ impl Hub {
         Hub { address, received, _serving: serving }
     }
 
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    pub fn received(&self) -> Vec<Received> {
+    pub(crate) fn received(&self) -> Vec<Received> {
         self.received.borrow().clone()
     }
 
     /// Waits until what arrived is as wanted.
-    pub async fn wait(&self, what: &str, mut wanted: impl FnMut(&[Received]) -> bool) -> Vec<Received> {
+    pub(crate) async fn wait(&self, what: &str, mut wanted: impl FnMut(&[Received]) -> bool) -> Vec<Received> {
         let mut received = self.received.clone();
         let waiting = received.wait_for(|received| wanted(received));
         let waited = tokio::time::timeout(DEADLINE, waiting).await;
         waited.unwrap_or_else(|_| panic!("waited in vain for {what}")).unwrap().clone()
     }
 
-    pub async fn wait_count(&self, count: usize) -> Vec<Received> {
+    pub(crate) async fn wait_count(&self, count: usize) -> Vec<Received> {
         self.wait(&format!("{count} requests"), |received| received.len() >= count).await
     }
 }
 
 /// An address to which nobody listens; nobody else gets it soon.
-pub async fn free_address() -> SocketAddr {
+pub(crate) async fn free_address() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
 }
 
@@ -157,15 +157,15 @@ async fn answer_with(stream: &mut TcpStream, answer: Answer) -> bool {
 }
 
 impl Received {
-    pub fn status(&self) -> &str {
+    pub(crate) fn status(&self) -> &str {
         self.report["status"].as_str().unwrap()
     }
 
-    pub fn seq(&self) -> u64 {
+    pub(crate) fn seq(&self) -> u64 {
         self.report["seq"].as_u64().unwrap()
     }
 
-    pub fn message(&self) -> &Message {
+    pub(crate) fn message(&self) -> &Message {
         &self.request
     }
 }

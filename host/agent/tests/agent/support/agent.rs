@@ -19,15 +19,15 @@ use super::http::{self, Message};
 use super::{DEADLINE, eventually, logs};
 
 /// What to start.
-pub struct Builder {
-    pub sections: Sections,
-    pub processes: BTreeMap<String, RawProcess>,
+pub(crate) struct Builder {
+    pub(crate) sections: Sections,
+    pub(crate) processes: BTreeMap<String, RawProcess>,
     /// Files of the plugins directory.
-    pub plugins: Vec<(&'static str, &'static [u8])>,
+    pub(crate) plugins: Vec<(&'static str, &'static [u8])>,
 }
 
-pub struct Agent {
-    pub listen: Listen,
+pub(crate) struct Agent {
+    pub(crate) listen: Listen,
     stop: oneshot::Sender<()>,
     running: JoinHandle<Result<(), Error>>,
     supervisor: Supervisor,
@@ -36,7 +36,7 @@ pub struct Agent {
 }
 
 impl Builder {
-    pub fn new(server_url: &str) -> Self {
+    pub(crate) fn new(server_url: &str) -> Self {
         let sections = Sections {
             sandbox: SandboxSection { id: Some("sbox-1".to_owned()) },
             report: ReportSection {
@@ -54,33 +54,33 @@ impl Builder {
         Builder { sections, processes: BTreeMap::new(), plugins: Vec::new() }
     }
 
-    pub fn interval(mut self, millis: u64) -> Self {
+    pub(crate) fn interval(mut self, millis: u64) -> Self {
         self.sections.report.interval = Duration::from_millis(millis);
         self
     }
 
-    pub fn timeout(mut self, millis: u64) -> Self {
+    pub(crate) fn timeout(mut self, millis: u64) -> Self {
         self.sections.report.timeout = Duration::from_millis(millis);
         self
     }
 
-    pub fn with(mut self, change: impl FnOnce(&mut Sections)) -> Self {
+    pub(crate) fn with(mut self, change: impl FnOnce(&mut Sections)) -> Self {
         change(&mut self.sections);
         self
     }
 
-    pub fn plugin(mut self, name: &'static str, bytes: &'static [u8]) -> Self {
+    pub(crate) fn plugin(mut self, name: &'static str, bytes: &'static [u8]) -> Self {
         self.plugins.push((name, bytes));
         self
     }
 
-    pub fn process(mut self, name: &str, command: &[&str]) -> Self {
+    pub(crate) fn process(mut self, name: &str, command: &[&str]) -> Self {
         let command = command.iter().map(|word| (*word).to_owned()).collect();
         self.processes.insert(name.to_owned(), RawProcess { command, ..RawProcess::default() });
         self
     }
 
-    pub async fn start(self) -> Agent {
+    pub(crate) async fn start(self) -> Agent {
         logs::capture();
         let (config, problems) = resolve(self.sections);
         assert!(problems.is_empty(), "{problems:?}");
@@ -112,33 +112,33 @@ impl Builder {
 }
 
 impl Agent {
-    pub fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         match &self.listen {
             Listen::Tcp(address) => *address,
             Listen::Unix(_) => panic!("listens on a Unix socket"),
         }
     }
 
-    pub fn socket(&self) -> PathBuf {
+    pub(crate) fn socket(&self) -> PathBuf {
         match &self.listen {
             Listen::Unix(path) => path.clone(),
             Listen::Tcp(_) => panic!("listens on TCP"),
         }
     }
 
-    pub async fn ask(&self, request: &str, headers: &[(&str, &str)]) -> Message {
+    pub(crate) async fn ask(&self, request: &str, headers: &[(&str, &str)]) -> Message {
         match &self.listen {
             Listen::Tcp(address) => http::ask(TcpStream::connect(address).await.unwrap(), request, headers).await,
             Listen::Unix(path) => http::ask(UnixStream::connect(path).await.unwrap(), request, headers).await,
         }
     }
 
-    pub async fn get(&self, path: &str) -> Value {
+    pub(crate) async fn get(&self, path: &str) -> Value {
         self.ask(&format!("GET {path}"), &[]).await.json()
     }
 
     /// `reports` of `/v1/health`, as soon as it is as wanted.
-    pub async fn health(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+    pub(crate) async fn health(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         eventually(what, || async {
             let health = self.get("/v1/health").await;
             wanted(&health["reports"]).then(|| health["reports"].clone())
@@ -147,11 +147,11 @@ impl Agent {
     }
 
     /// The kind of failure, as soon as there is one.
-    pub async fn failing(&self) -> Value {
+    pub(crate) async fn failing(&self) -> Value {
         self.health("a failure", |reports| reports.get("failing").is_some()).await["failing"].clone()
     }
 
-    pub async fn stop(self) -> Result<(), Error> {
+    pub(crate) async fn stop(self) -> Result<(), Error> {
         let _ = self.stop.send(());
         let ended = tokio::time::timeout(DEADLINE, self.running).await.expect("the agent ends").unwrap();
         self.supervisor.shutdown().await;

@@ -9,12 +9,12 @@ static LINES: Mutex<Vec<String>> = Mutex::new(Vec::new());
 static INIT: Once = Once::new();
 
 /// Lines about one hub at the default level. Tests share the process, so a hub is known by its address.
-pub fn about(hub: &str) -> Vec<String> {
+pub(crate) fn about(hub: &str) -> Vec<String> {
     LINES.lock().unwrap().iter().filter(|line| line.contains(hub)).cloned().collect()
 }
 
 /// Starts to listen; to be called before the agent starts.
-pub fn capture() {
+pub(crate) fn capture() {
     INIT.call_once(|| {
         tracing_subscriber::fmt().with_ansi(false).with_max_level(tracing::Level::INFO).with_writer(Lines).init();
     });

@@ -7,30 +7,30 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 /// A request or a response.
 #[derive(Clone, Debug)]
-pub struct Message {
+pub(crate) struct Message {
     /// `POST /path HTTP/1.1` or `HTTP/1.1 200 OK`.
-    pub start: String,
+    pub(crate) start: String,
     /// Names in lower case.
-    pub headers: BTreeMap<String, String>,
-    pub body: Vec<u8>,
+    pub(crate) headers: BTreeMap<String, String>,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Message {
-    pub fn status(&self) -> u16 {
+    pub(crate) fn status(&self) -> u16 {
         self.start.split(' ').nth(1).unwrap().parse().unwrap()
     }
 
-    pub fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", String::as_str)
     }
 
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|e| panic!("{e} in {}", String::from_utf8_lossy(&self.body)))
     }
 }
 
 /// Reads one message whose body has a `Content-Length`; `None` at the end of the stream.
-pub async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Option<Message> {
+pub(crate) async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Option<Message> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         head.push(stream.read_u8().await.ok()?);
@@ -49,7 +49,11 @@ pub async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Option<Message> {
 }
 
 /// Sends one request and reads the answer.
-pub async fn ask(mut stream: impl AsyncRead + AsyncWrite + Unpin, request: &str, headers: &[(&str, &str)]) -> Message {
+pub(crate) async fn ask(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    request: &str,
+    headers: &[(&str, &str)],
+) -> Message {
     let mut text = format!("{request} HTTP/1.1\r\n");
     if !headers.iter().any(|(name, _)| *name == "host") {
         text.push_str("host: localhost\r\n");
