@@ -266,8 +266,8 @@ mod tests {
             "sandbeat.toml line 5: procesess: unknown key; did you mean `processes`?",
             "sandbeat.toml line 8: processes.db.command: ",
             "SANDBEAT_API__LISTN: api.listn: unknown key; did you mean `listen`?",
-            "sandbox.id: ",
-            "report.server_url: ",
+            "sandbox.id: is missing",
+            "sandbeat.toml line 1: report.server_url: is missing",
         ] {
             assert!(found.iter().any(|problem| problem.starts_with(part)), "{part}: {found:#?}");
         }

@@ -117,24 +117,38 @@ fn each_misbehaviour_has_its_name_and_touches_nobody_else() {
 
 #[test]
 fn bad_points_are_rejected_one_by_one_with_their_reason() {
+    for (behaviour, reasons) in [("not finite", &["NaN", "inf"][..]), ("absurd name", &["lower-case"])] {
+        let hub = FakeHub::start();
+        let sandbox = Sandbox::reporting_to(&hub);
+        sandbox.drop_hostile("test", behaviour, "");
+        let _agent = sandbox.start(&["run"]);
+        let report = hub.report("the good point", |report| metric(report, "test", "test.good").is_some());
+        assert!(metric(&report, "test", "test.bad").is_none());
+        let rejected = report["rejected"].as_array().unwrap();
+        for part in reasons {
+            let names = |one: &Value| {
+                one["plugin"] == "test" && one["reason"].as_str().is_some_and(|reason| reason.contains(part))
+            };
+            assert!(rejected.iter().any(names), "{part}: {rejected:#?}");
+        }
+        let plugin = plugin(&report, "test");
+        assert_eq!(plugin["state"], "active");
+        assert!(plugin["pointsRejected"].as_u64() >= Some(reasons.len() as u64), "{plugin}");
+    }
+}
+
+#[test]
+fn of_two_collectors_with_the_same_metric_the_first_by_name_is_reported() {
     let hub = FakeHub::start();
     let sandbox = Sandbox::reporting_to(&hub);
-    sandbox.drop_hostile("numbers", "not finite", "").drop_hostile("names", "absurd name", "");
+    sandbox.drop_collector("b", guest("two"), "").drop_collector("a", guest("one"), "");
     let _agent = sandbox.start(&["run"]);
-    let report = hub.report("the good points of both", |report| {
-        metric(report, "numbers", "test.good").is_some() && metric(report, "names", "test.good").is_some()
-    });
-    assert!(metric(&report, "numbers", "test.bad").is_none());
-    let rejected = report["rejected"].as_array().unwrap();
-    let reason = |plugin: &str, part: &str| {
-        rejected
-            .iter()
-            .any(|one| one["plugin"] == plugin && one["reason"].as_str().is_some_and(|reason| reason.contains(part)))
-    };
-    assert!(reason("numbers", "NaN") && reason("numbers", "inf"), "{rejected:#?}");
-    assert!(reason("names", "lower-case"), "{rejected:#?}");
-    assert!(plugin(&report, "numbers")["pointsRejected"].as_u64() >= Some(2));
-    assert_eq!(plugin(&report, "numbers")["state"], "active");
+    let report = hub.report("a rejection", |report| report["rejected"].is_array());
+    assert_eq!(metric(&report, "a", "test.value").unwrap()["value"], 1.0);
+    assert!(metric(&report, "b", "test.value").is_none());
+    assert!(
+        report["rejected"].as_array().unwrap().iter().any(|one| one["plugin"] == "b" && one["name"] == "test.value")
+    );
 }
 
 #[test]

@@ -139,6 +139,6 @@ fn a_hub_that_is_killed_and_back_is_reported_to_again() {
     agent.says(&["refused"]);
     let back = sandbox.start(&["hub", "--listen", &address, "--enroll", "open"]);
     back.says(&["the hub listens"]);
-    agent.says(&["accepted", "again"]);
+    agent.says(&["accepts reports again"]);
     wait_for("the next report", || (get(&url).0 == 200).then_some(()));
 }

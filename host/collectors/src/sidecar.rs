@@ -39,7 +39,11 @@ impl Grants {
     pub(crate) fn lines(&self) -> Vec<String> {
         let read = self.read.iter().map(|pattern| format!("read {}", pattern.text()));
         let dirs = self.dirs.iter().map(|dir| {
-            format!("use the folder {} ({})", dir.path.display(), if dir.write { "read and write" } else { "read only" })
+            format!(
+                "use the folder {} ({})",
+                dir.path.display(),
+                if dir.write { "read and write" } else { "read only" }
+            )
         });
         let env = self.env.iter().map(|name| format!("see the environment variable {name}"));
         read.chain(dirs).chain(env).collect()

@@ -91,7 +91,8 @@ impl Settings {
         };
         let Some((last, parents)) = path.split_last() else { return };
         let mut table = &mut self.table;
-        for key in parents {
+        for (depth, key) in parents.iter().enumerate() {
+            self.places.entry(path[..=depth].join(".")).or_insert_with(|| Place::Named(name.to_owned()));
             let entry = table.entry(*key).or_insert_with(|| Value::Table(Table::new()));
             if !entry.is_table() {
                 *entry = Value::Table(Table::new());

@@ -31,7 +31,8 @@ async fn the_base_fields_are_what_existing_servers_read() {
     assert!(report.get("sessionCount").is_none(), "no ports are configured: {report}");
 
     let seqs: Vec<u64> = received.iter().map(|received| received.seq()).collect();
-    assert_eq!(seqs, [1, 2, 3, 4]);
+    assert_eq!(seqs[0], 1);
+    assert!(seqs.is_sorted_by(|a, b| a < b), "{seqs:?}");
     assert!(received.iter().all(|received| received.report["bootId"] == report["bootId"]));
     let with_cpu = hub.wait("a CPU percentage", |all| all.iter().any(|one| one.report["cpuPercent"].is_number())).await;
     let cpu = with_cpu.iter().find_map(|one| one.report["cpuPercent"].as_f64()).unwrap();
@@ -124,7 +125,8 @@ async fn what_the_operator_must_do_is_said_and_tried_once_per_interval() {
         let hub = Hub::start(move |_, _| Answer::Http(status, "", body.clone())).await;
         let agent = Builder::new(&hub.url()).start().await;
         let received = hub.wait_count(5).await;
-        assert_eq!(received.iter().map(|one| one.seq()).collect::<Vec<_>>(), [1, 2, 3, 4, 5], "{status}");
+        let seqs: Vec<u64> = received.iter().map(|one| one.seq()).collect();
+        assert!(seqs.is_sorted_by(|a, b| a < b), "no report is tried twice: {status} {seqs:?}");
         let failing = agent.failing().await;
         assert_eq!(failing["kind"], kind);
         let message = failing["message"].as_str().unwrap();

@@ -26,12 +26,14 @@ impl Collector for Hostile {
                 Ok(good)
             }
             "allocate" => hoard(),
-            "recurse" => Ok(good.with(BAD.value(nest(1)))),
+            "recurse" => Ok(good.with(BAD.value(nest(std::hint::black_box(1))))),
             "not finite" => Ok(good.with(BAD.value(f64::NAN)).with(BAD.value(f64::INFINITY).attribute("sign", "plus"))),
             "absurd name" => Ok(good.with(ABSURD.value(1))),
             "megabytes" => Ok(good.with(Metadata::new("test.text", "Too long.").value("x".repeat(8 << 20)))),
             "many" => Ok((0..100_000).fold(good, |all, n| all.with(BAD.value(n)))),
-            "shadow" => Ok(good.with(Metadata::new("test.shadow", "Secret.").value(files::read_to_string("/etc/shadow")?))),
+            "shadow" => {
+                Ok(good.with(Metadata::new("test.shadow", "Secret.").value(files::read_to_string("/etc/shadow")?)))
+            }
             "flood" => {
                 (0..10_000).for_each(|n| log::info!("line {n}"));
                 Ok(good)
@@ -59,6 +61,6 @@ fn hoard() -> Result<Contribution, Error> {
 
 #[expect(unconditional_recursion, reason = "that is what is tested")]
 fn nest(depth: u64) -> u64 {
-    let frame = std::hint::black_box([depth; 64]);
-    nest(frame[0] + 1) + frame[1]
+    // No array: the guest's own stack in linear memory would run out first, which is another trap.
+    nest(depth.wrapping_add(1)).wrapping_mul(31) ^ depth
 }
