@@ -1,5 +1,7 @@
 //! Drives the built binary as a user does: real processes, sockets, files and signals.
 
+#![expect(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test ends with its first surprise")]
+
 mod agent;
 mod bad_config;
 mod bad_plugins;

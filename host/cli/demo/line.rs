@@ -72,7 +72,7 @@ mod tests {
     fn a_report_reads_in_one_line() {
         let report: Report = serde_json::from_value(serde_json::json!({
             "sandboxId": "demo", "status": "running", "uptimeSecs": 4, "hostname": "h",
-            "timestamp": "2026-11-20T12:00:04.123Z", "cpuPercent": 3.14, "memoryMB": 512,
+            "timestamp": "2026-11-20T12:00:04.123Z", "cpuPercent": 3.12, "memoryMB": 512,
             "metadata": {"git.branch": "main"},
             "metrics": [
                 {"name": "a", "kind": "gauge", "unit": "1", "value": 1.0, "plugin": "load", "ageMs": 0},

@@ -50,10 +50,6 @@ impl Process {
         Process { child, stdout, stderr }
     }
 
-    pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
     /// The lines on standard output so far.
     pub(crate) fn stdout(&self) -> Vec<String> {
         self.stdout.lines()
