@@ -92,3 +92,28 @@ internal!(
     char::ParseCharError,
     state::StateError
 );
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Sandbox;
+
+    #[test]
+    fn a_file_says_who_must_act() {
+        let read = || -> Result<u32, Error> { Ok(files::read_to_string("/run/n")?.trim().parse()?) };
+        let denied = Error::Denied("`/run/n` is not granted; add it to `read` under `[grant]` in the sidecar".into());
+        assert_eq!(Sandbox::new().run(read), Err(denied));
+        assert_eq!(Sandbox::new().missing("/run/n").run(read), Err(Error::Unavailable("`/run/n` is not there".into())));
+        assert!(matches!(Sandbox::new().file("/run/n", [0xff]).run(read), Err(Error::Internal(_))));
+        assert!(matches!(Sandbox::new().file("/run/n", "three").run(read), Err(Error::Internal(_))));
+        assert_eq!(Sandbox::new().file("/run/n", "3\n").run(read), Ok(3));
+    }
+
+    #[test]
+    fn an_error_of_std_fs_does_too() {
+        let of = |kind: ErrorKind| Error::from(std::io::Error::from(kind));
+        assert!(matches!(of(ErrorKind::PermissionDenied), Error::Denied(_)));
+        assert!(matches!(of(ErrorKind::NotFound), Error::Unavailable(_)));
+        assert!(matches!(of(ErrorKind::InvalidData), Error::Internal(_)));
+    }
+}

@@ -159,3 +159,14 @@ fn a_report_stays_small_whatever_the_collectors_bring() {
     let kept = report.metrics.len() + report.metadata.len() - 1;
     assert_eq!(kept as u64 + rejected_total(&report), 20 * (300 + 64));
 }
+
+#[test]
+fn metadata_past_its_number_is_rejected_and_the_operators_stays() {
+    let now = Instant::now();
+    let keys: Vec<String> = (0..300).map(|n| format!("k{n}")).collect();
+    let entries: Vec<(&str, &str)> = keys.iter().map(|key| (key.as_str(), "v")).collect();
+    let report = merge(parts(now, vec![contribution("a", now, Vec::new(), &entries)]));
+    assert_eq!(report.metadata.len(), MAX_METADATA);
+    assert_eq!(report.metadata["region"], "eu");
+    assert_eq!(rejected_total(&report), 301 - MAX_METADATA as u64);
+}

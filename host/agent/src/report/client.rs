@@ -38,7 +38,7 @@ pub(crate) struct Client {
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// The hub is to be reached over TLS, and TLS cannot be set up.
-    #[error("report.server_url is https, and TLS cannot be set up: {0}; install the system's CA certificates")]
+    #[error("report.server_url is https, and TLS cannot be set up: {0}")]
     Tls(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The token has characters that a header cannot have.
     #[error("report.token has characters that an HTTP header cannot carry")]

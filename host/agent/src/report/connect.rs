@@ -37,7 +37,9 @@ pub(super) fn connector(https: bool, timeout: Duration) -> Result<Connector, Box
     let tls =
         ClientConfig::builder_with_provider(ring::default_provider().into()).with_safe_default_protocol_versions()?;
     let tls = match https {
-        true => tls.with_native_roots()?,
+        true => tls.with_native_roots().map_err(
+            |_| "this system has no CA certificates; install them (the package ca-certificates), or set SSL_CERT_FILE",
+        )?,
         false => tls.with_root_certificates(RootCertStore::empty()),
     };
     let mut tcp = HttpConnector::new_with_resolver(Resolver(GaiResolver::new()));

@@ -2,7 +2,7 @@
 //!
 //! Owner: the beat, on its own thread. Control groups come first (version 2, then 1), then the machine, for CPU and
 //! memory apart, since a host may limit one and not the other. Everything read is a file of the kernel's own, so
-//! nothing here waits for a disk or a network. On failure a figure is absent and named in [`Sampler::unavailable`];
+//! nothing here waits for a disk or a network. On failure a figure is absent and named in `/v1/health`;
 //! no failure is an error.
 //!
 //! - `cgroup` finds the groups, `cpu` and `memory` read them, `machine` stands in for them.
