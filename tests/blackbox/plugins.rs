@@ -109,3 +109,21 @@ fn the_bundled_collectors_measure_what_the_kernel_says() {
     let reported = value(&report, "load", "system.cpu.load_average.1m").unwrap();
     assert!((load - reported).abs() < 1.0, "{load} against {reported}");
 }
+
+#[test]
+fn a_granted_folder_that_comes_later_is_used_when_it_is_there() {
+    let hub = FakeHub::start();
+    let sandbox = Sandbox::reporting_to(&hub);
+    let folder = sandbox.path("workspace");
+    let path = folder.display();
+    let sidecar = format!("[config]\npath = \"{path}\"\n[grant]\ndirs = [\"{path}\"]\n");
+    sandbox.drop_collector("git", bundled("git"), &sidecar);
+    let _agent = sandbox.start(&["run"]);
+    let report = hub.report("its failure", |report| state(report, "git") == Some("failing"));
+    let reason = report["plugins"][0]["reason"].as_str().unwrap();
+    assert!(reason.contains(&path.to_string()) && reason.contains("create it"), "{reason}");
+    std::fs::create_dir_all(folder.join(".git/objects")).unwrap();
+    std::fs::create_dir_all(folder.join(".git/refs")).unwrap();
+    std::fs::write(folder.join(".git/HEAD"), "ref: refs/heads/trunk\n").unwrap();
+    hub.report("the branch", |report| report["metadata"]["git.branch"] == "trunk");
+}

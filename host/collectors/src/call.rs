@@ -12,7 +12,6 @@ use sandbeat_status::{Failure, Sample, names};
 use wasmtime::{Engine, Store, Trap, UpdateDeadline};
 
 use crate::bindings::{CollectorPre, Guest, types};
-use crate::cpu::CpuMeter;
 use crate::engine::TickerHandle;
 use crate::guest::{Host, Shared};
 use crate::state::State;
@@ -53,25 +52,25 @@ impl Failed {
 impl Callable {
     /// Calls `describe`.
     pub(crate) async fn describe(&self) -> Result<types::Description, Failed> {
-        let (described, _) = self.call(Arc::default(), State::default(), Function::Describe).await?;
-        match described {
-            Answer::Description(description) => Ok(description),
-            Answer::Contribution(_) => Err(Failed::new(Failure::Invalid, "describe gave no description")),
+        let host = Host::bare(self.shared.clone(), Arc::default());
+        match self.call(host, Function::Describe).await? {
+            (Answer::Description(description), _) => Ok(description),
+            (Answer::Contribution(_), _) => Err(Failed::new(Failure::Invalid, "describe gave no description")),
         }
     }
 
     /// Calls `collect`.
     pub(crate) async fn collect(&self, sample: Arc<Sample>, state: State) -> Result<Collected, Failed> {
-        match self.call(sample, state, Function::Collect).await? {
+        let host = Host::granted(self.shared.clone(), sample, state, Arc::default())
+            .map_err(|reason| Failed::new(Failure::Denied, reason))?;
+        match self.call(host, Function::Collect).await? {
             (Answer::Contribution(contribution), state) => Ok(Collected { contribution, state }),
             (Answer::Description(_), _) => Err(Failed::new(Failure::Invalid, "collect gave no contribution")),
         }
     }
 
-    async fn call(&self, sample: Arc<Sample>, state: State, function: Function) -> Result<(Answer, State), Failed> {
-        let cpu = Arc::new(CpuMeter::default());
-        let host = Host::new(self.shared.clone(), sample, state, cpu.clone())
-            .map_err(|reason| Failed::new(Failure::Denied, reason))?;
+    async fn call(&self, host: Host, function: Function) -> Result<(Answer, State), Failed> {
+        let cpu = host.cpu.clone();
         let mut store = self.store(host);
         let timeout = self.shared.sidecar.limits.timeout;
         let running = self.ticker.run();

@@ -19,7 +19,7 @@ use crate::bindings::{config, files, log, native, state, types};
 use crate::cpu::CpuMeter;
 use crate::files::Granted;
 use crate::limiter::Memory;
-use crate::sidecar::{Limits, Sidecar};
+use crate::sidecar::{Grants, Limits, Sidecar};
 use crate::state::{State, StateError};
 
 /// The longest log line, in bytes.
@@ -54,18 +54,41 @@ pub(crate) struct Host {
 }
 
 impl Host {
+    /// For a `collect`, with what is granted.
+    ///
     /// # Errors
     /// A granted folder cannot be opened; in words for the operator.
-    pub(crate) fn new(
+    pub(crate) fn granted(
         shared: Arc<Shared>,
         sample: Arc<Sample>,
         state: State,
         cpu: Arc<CpuMeter>,
     ) -> Result<Self, String> {
+        let mut wasi = WasiCtxBuilder::new();
+        grant(&mut wasi, &shared.sidecar.grant)?;
+        Ok(Host { sample, state, ..Host::with(wasi, shared, cpu) })
+    }
+
+    /// For a `describe`, without folders and environment, on which the answer must not depend.
+    pub(crate) fn bare(shared: Arc<Shared>, cpu: Arc<CpuMeter>) -> Self {
+        Host::with(WasiCtxBuilder::new(), shared, cpu)
+    }
+
+    fn with(mut wasi: WasiCtxBuilder, shared: Arc<Shared>, cpu: Arc<CpuMeter>) -> Self {
         let stderr = Tail::default();
-        let wasi = wasi(&shared.sidecar, &stderr)?;
+        wasi.stderr(stderr.clone()).allow_tcp(false).allow_udp(false);
         let memory = Memory::new(shared.sidecar.limits.memory);
-        Ok(Host { shared, sample, state, memory, cpu, denied: None, stderr, wasi, table: ResourceTable::new() })
+        Host {
+            shared,
+            sample: Arc::default(),
+            state: State::default(),
+            memory,
+            cpu,
+            denied: None,
+            stderr,
+            wasi: wasi.build(),
+            table: ResourceTable::new(),
+        }
     }
 
     pub(crate) fn limits(&self) -> &Limits {
@@ -96,16 +119,13 @@ impl Host {
     }
 }
 
-fn wasi(sidecar: &Sidecar, stderr: &Tail) -> Result<WasiCtx, String> {
-    let mut wasi = WasiCtxBuilder::new();
-    wasi.stderr(stderr.clone());
-    wasi.allow_tcp(false).allow_udp(false);
-    for name in &sidecar.grant.env {
+fn grant(wasi: &mut WasiCtxBuilder, grant: &Grants) -> Result<(), String> {
+    for name in &grant.env {
         if let Ok(value) = std::env::var(name) {
             wasi.env(name, value);
         }
     }
-    for dir in &sidecar.grant.dirs {
+    for dir in &grant.dirs {
         let perms = if dir.write { FsPerms::ReadWrite } else { FsPerms::ReadOnly };
         wasi.preopened_dir(&dir.path, dir.path.to_string_lossy(), perms).map_err(|e| {
             format!(
@@ -114,7 +134,7 @@ fn wasi(sidecar: &Sidecar, stderr: &Tail) -> Result<WasiCtx, String> {
             )
         })?;
     }
-    Ok(wasi.build())
+    Ok(())
 }
 
 impl HasData for Host {
