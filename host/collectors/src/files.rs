@@ -3,14 +3,16 @@
 //! A path is checked twice: as it was asked for, against the globs; and as it was opened, because a name can lead
 //! through symbolic links. The components that the operator wrote out before the first wild one (and the last one)
 //! are opened as the kernel resolves them, since `/proc/net` is itself a link; from there on `openat2` keeps the
-//! walk beneath that folder and away from magic links, and the opened file's own place below it has to match the
-//! glob again. Only regular files and folders are served, so that no pipe or device can hold a reader.
+//! walk beneath that folder, and the opened file's own place below it has to match the glob again. Magic links, such
+//! as `/proc/PID/root`, are followed nowhere. `[plugins.ceiling]`, which binds the sidecar's author as well, is held
+//! against the place that the kernel names for what was opened, and so is the agent's own privacy. Only regular files
+//! and folders are served, so that no pipe or device can hold a reader.
 //!
 //! All functions here block; the caller runs them where that is allowed and bounds their time.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -18,10 +20,13 @@ use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
 use crate::bindings::files::{Entry, EntryKind, FileError};
-use crate::glob::{Globs, Pattern, components};
+use crate::glob::{Pattern, components};
+use crate::own;
 
 /// The longest answer to `read` and `read-at`, in bytes.
 pub(crate) const MAX_READ: u64 = 1 << 20;
+/// How often an open is tried that the kernel asks to try again.
+const MAX_TRIES: u32 = 8;
 /// The most entries of a folder.
 const MAX_ENTRIES: u64 = 4096;
 
@@ -32,11 +37,11 @@ pub(crate) struct Granted(Arc<Rules>);
 #[derive(Debug, Default)]
 struct Rules {
     read: Vec<Pattern>,
-    ceiling: Option<Globs>,
+    ceiling: Option<Vec<Pattern>>,
 }
 
 impl Granted {
-    pub(crate) fn new(read: Vec<Pattern>, ceiling: Option<Globs>) -> Self {
+    pub(crate) fn new(read: Vec<Pattern>, ceiling: Option<Vec<Pattern>>) -> Self {
         Granted(Arc::new(Rules { read, ceiling }))
     }
 
@@ -89,15 +94,17 @@ impl Granted {
         path.push(name);
         let whole = format!("/{}", path.join("/"));
         let leads = matches!(kind, FileType::Directory | FileType::Symlink);
-        self.0.read.iter().any(|pattern| pattern.matches(&whole) || leads && pattern.may_lead_below(&path))
+        let shown = |pattern: &Pattern| pattern.matches(&whole) || leads && pattern.may_lead_below(&path);
+        self.0.read.iter().any(shown) && self.0.ceiling.as_ref().is_none_or(|ceiling| ceiling.iter().any(shown))
     }
 
     fn open_file(&self, path: &str) -> Result<File, FileError> {
         let parts = components(path).ok_or(FileError::Denied)?;
         let mut answer = FileError::Denied;
         for pattern in self.0.read.iter().filter(|pattern| pattern.matches(path)) {
-            let matches = |opened: &str| pattern.matches(opened) && self.below_ceiling(opened);
+            let matches = |opened: &str| pattern.matches(opened);
             match open_below(&parts, pattern.trusted(), OFlags::RDONLY, &matches) {
+                Ok(fd) if !self.may_open(&fd, Pattern::matches) => answer = FileError::Denied,
                 Ok(fd) if file_type(&fd)? == FileType::RegularFile => return Ok(File::from(fd)),
                 Ok(_) => answer = FileError::WrongType,
                 Err(e) => answer = e,
@@ -112,8 +119,9 @@ impl Granted {
             if !pattern.may_lead_below(parts) {
                 continue;
             }
-            let matches = |opened: &str| components(opened).is_some_and(|parts| pattern.may_lead_below(&parts));
+            let matches = |opened: &str| leads(pattern, opened);
             match open_below(parts, pattern.trusted(), OFlags::RDONLY | OFlags::DIRECTORY, &matches) {
+                Ok(fd) if !self.may_open(&fd, leads) => answer = FileError::Denied,
                 Ok(fd) => return Ok(fd),
                 Err(e) => answer = e,
             }
@@ -121,9 +129,19 @@ impl Granted {
         Err(answer)
     }
 
-    fn below_ceiling(&self, path: &str) -> bool {
-        self.0.ceiling.as_ref().is_none_or(|ceiling| ceiling.matches(path))
+    /// Whether what was opened, wherever the way led, may be shown at all.
+    fn may_open(&self, fd: &OwnedFd, below: impl Fn(&Pattern, &str) -> bool) -> bool {
+        let Some(place) = opened_path(fd) else { return false };
+        let Some(place) = place.to_str() else { return false };
+        let names = own::names(place);
+        let allowed =
+            |ceiling: &Vec<Pattern>| ceiling.iter().any(|pattern| names.iter().any(|name| below(pattern, name)));
+        !own::is_private(place) && self.0.ceiling.as_ref().is_none_or(allowed)
     }
+}
+
+fn leads(pattern: &Pattern, folder: &str) -> bool {
+    components(folder).is_some_and(|parts| pattern.may_lead_below(&parts))
 }
 
 /// Opens a path of which the first `trusted` components are resolved as the kernel does and the rest stays beneath
@@ -138,22 +156,23 @@ fn open_below(
     let base_path = format!("/{}", trusted.join("/"));
     let flags = flags | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     if rest.is_empty() {
-        let fd = rustix::fs::openat(CWD, &base_path, flags, Mode::empty()).map_err(errno)?;
+        let fd = open_resolved(CWD, &base_path, flags, ResolveFlags::empty())?;
         return if matches(&base_path) { Ok(fd) } else { Err(FileError::Denied) };
     }
     let base_flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let base = rustix::fs::openat(CWD, &base_path, base_flags, Mode::empty()).map_err(errno)?;
-    let fd = open_beneath(base.as_fd(), &rest.join("/"), flags)?;
+    let base = open_resolved(CWD, &base_path, base_flags, ResolveFlags::empty())?;
+    let fd = open_resolved(base.as_fd(), &rest.join("/"), flags, ResolveFlags::BENEATH)?;
     let reached = place_below(&base, &fd).ok_or(FileError::Denied)?;
     let reached = format!("{}/{reached}", base_path.trim_end_matches('/'));
     if matches(&reached) { Ok(fd) } else { Err(FileError::Denied) }
 }
 
-fn open_beneath(base: BorrowedFd<'_>, path: &str, flags: OFlags) -> Result<OwnedFd, FileError> {
-    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
-    loop {
+/// Opens without following a magic link, and within the given bounds.
+fn open_resolved(base: BorrowedFd<'_>, path: &str, flags: OFlags, bounds: ResolveFlags) -> Result<OwnedFd, FileError> {
+    let resolve = bounds | ResolveFlags::NO_MAGICLINKS;
+    for _ in 0..MAX_TRIES {
         return match rustix::fs::openat2(base, path, flags, Mode::empty(), resolve) {
-            // Something was renamed on the way; the kernel asks to try again.
+            // Something was renamed on the way, and the kernel asks to try again; or somebody holds a lease.
             Err(Errno::AGAIN | Errno::INTR) => continue,
             // Before Linux 5.6, and under filters that do not know the call.
             Err(Errno::NOSYS | Errno::PERM) => open_without_links(base, path, flags),
@@ -161,16 +180,20 @@ fn open_beneath(base: BorrowedFd<'_>, path: &str, flags: OFlags) -> Result<Owned
             opened => opened.map_err(errno),
         };
     }
+    Err(FileError::Io("it is being changed or locked by another process".into()))
 }
 
 fn open_without_links(base: BorrowedFd<'_>, path: &str, flags: OFlags) -> Result<OwnedFd, FileError> {
+    let path = path.trim_start_matches('/');
     let denied = |e| if e == Errno::LOOP || e == Errno::NOTDIR { FileError::Denied } else { errno(e) };
     let (folders, name) = path.rsplit_once('/').map_or((None, path), |(folders, name)| (Some(folders), name));
-    let mut folder = rustix::io::dup(base).map_err(errno)?;
+    let start = if base.as_raw_fd() == CWD.as_raw_fd() { "/" } else { "." };
+    let step = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let mut folder = rustix::fs::openat(base, start, step, Mode::empty()).map_err(denied)?;
     for part in folders.into_iter().flat_map(|folders| folders.split('/')) {
-        let step = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         folder = rustix::fs::openat(&folder, part, step, Mode::empty()).map_err(denied)?;
     }
+    let name = if name.is_empty() { "." } else { name };
     rustix::fs::openat(&folder, name, flags | OFlags::NOFOLLOW, Mode::empty()).map_err(denied)
 }
 
@@ -182,7 +205,6 @@ fn place_below(base: &OwnedFd, fd: &OwnedFd) -> Option<String> {
 }
 
 fn opened_path(fd: &OwnedFd) -> Option<PathBuf> {
-    use std::os::fd::AsRawFd;
     std::fs::read_link(Path::new("/proc/self/fd").join(fd.as_raw_fd().to_string())).ok()
 }
 
@@ -329,9 +351,38 @@ mod tests {
     #[test]
     fn the_ceiling_holds_for_what_is_opened() {
         let tree = Tree::new();
-        let (ceiling, _) = Globs::new(&[tree.path("logs/a/**")]);
-        let granted = Granted::new(vec![Pattern::new(&tree.path("logs/**")).unwrap()], Some(ceiling));
+        let pattern = |glob: &str| Pattern::new(&tree.path(glob)).unwrap();
+        let granted = Granted::new(vec![pattern("logs/**")], Some(vec![pattern("logs/a/**")]));
         assert!(granted.read(&tree.path("logs/a/two.log")).is_ok());
         assert!(is_denied(granted.read(&tree.path("logs/one.log"))));
+        let listed = granted.list(&tree.path("logs")).unwrap();
+        assert_eq!(listed.iter().map(|entry| entry.name.as_str()).collect::<Vec<_>>(), ["a"]);
+
+        // A sidecar whose own literal path leads through a link to what is above the ceiling.
+        symlink(tree.path("secret"), tree.path("logs/a/out")).unwrap();
+        let granted = Granted::new(vec![pattern("logs/a/out/key")], Some(vec![pattern("logs/a/**")]));
+        assert!(is_denied(granted.read(&tree.path("logs/a/out/key"))));
+        let through_root = "/proc/self/root/etc/passwd";
+        let grant = |ceiling| Granted::new(vec![Pattern::new(through_root).unwrap()], ceiling);
+        assert!(is_denied(grant(None).read(through_root)));
+        assert!(is_denied(grant(Some(vec![Pattern::new("/proc/**").unwrap()])).read(through_root)));
+    }
+
+    #[test]
+    fn a_ceiling_over_proc_knows_the_links_of_proc() {
+        for ceiling in ["/proc/**", "/proc/net/*", "/proc/self/net/dev"] {
+            let ceiling = Some(vec![Pattern::new(ceiling).unwrap()]);
+            assert!(Granted::new(vec![Pattern::new("/proc/net/dev").unwrap()], ceiling).read("/proc/net/dev").is_ok());
+        }
+    }
+
+    #[test]
+    fn the_agent_s_own_environment_is_never_shown() {
+        let granted = Granted::new(vec![Pattern::new("/proc/**").unwrap()], None);
+        let own = format!("/proc/{}/environ", std::process::id());
+        for path in ["/proc/self/environ", "/proc/thread-self/environ", &own] {
+            assert!(is_denied(granted.read(path)), "{path}");
+        }
+        assert!(granted.read("/proc/self/status").is_ok());
     }
 }

@@ -28,6 +28,7 @@ mod glob;
 mod guest;
 mod limiter;
 mod load;
+mod own;
 mod plugin;
 mod read;
 mod runtime;

@@ -87,7 +87,7 @@ impl Default for Limits {
 /// What sidecars may grant at most; `None` is no bound.
 #[derive(Clone, Debug, Default)]
 pub struct Ceiling {
-    pub(crate) read: Option<Globs>,
+    pub(crate) read: Option<Vec<Pattern>>,
     pub(crate) dirs: Option<Globs>,
     pub(crate) env: Option<Globs>,
 }
@@ -115,9 +115,14 @@ impl RawCeiling {
                 globs
             })
         };
-        let ceiling =
-            Ceiling { read: globs("read", self.read), dirs: globs("dirs", self.dirs), env: globs("env", self.env) };
-        (ceiling, problems)
+        let (dirs, env) = (globs("dirs", self.dirs), globs("env", self.env));
+        let read = self.read.map(|texts| {
+            let pattern = |(at, text): (usize, String)| {
+                Pattern::new(&text).map_err(|message| problems.push(Problem::new(format!("read.{at}"), message))).ok()
+            };
+            texts.into_iter().enumerate().filter_map(pattern).collect()
+        });
+        (Ceiling { read, dirs, env }, problems)
     }
 }
 
@@ -205,7 +210,7 @@ impl RawGrants {
         for (at, text) in self.read.iter().enumerate() {
             match Pattern::new(text) {
                 // Whether a path lies under the ceiling shows when it is asked for; a literal one shows it now.
-                Ok(pattern) if above(&ceiling.read, pattern.literal()) => {
+                Ok(pattern) if over(ceiling.read.as_deref(), pattern.literal()) => {
                     wrong.push((format!("read.{at}"), forbidden(text)));
                 }
                 Ok(pattern) => read.push(pattern),
@@ -226,7 +231,9 @@ impl RawGrants {
             }
         }
         for (at, name) in self.env.iter().enumerate() {
-            if above(&ceiling.env, Some(name)) {
+            if name.starts_with("AGENT_") || name.starts_with("SANDBEAT_") {
+                wrong.push((format!("env.{at}"), format!("`{name}` is the agent's own and is never granted")));
+            } else if above(&ceiling.env, Some(name)) {
                 wrong.push((format!("env.{at}"), forbidden(name)));
             }
         }
@@ -236,6 +243,11 @@ impl RawGrants {
         }
         (Grants { read, dirs, env: self.env }, wrong)
     }
+}
+
+/// Names a path that no pattern of the ceiling matches. Only what is opened says whether it really lies below.
+fn over(ceiling: Option<&[Pattern]>, path: Option<&str>) -> bool {
+    matches!((ceiling, path), (Some(patterns), Some(path)) if !patterns.iter().any(|pattern| pattern.matches(path)))
 }
 
 fn above(ceiling: &Option<Globs>, text: Option<&str>) -> bool {
