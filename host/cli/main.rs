@@ -25,6 +25,7 @@ fn main() -> ExitCode {
     let args = Args::parse();
     logging::start(args.log.as_deref(), &args.command);
     let result = match args.command {
+        Command::CompileComponent => return sandbeat_collectors::compile_stdin(),
         Command::Run(config) => run::run(&config),
         Command::Hub(options) => hub::run(&options),
         #[cfg(feature = "bundled")]
@@ -33,7 +34,6 @@ fn main() -> ExitCode {
         Command::Status(options) => status::status(&options),
         Command::Ps(options) => status::ps(&options),
         Command::Plugins(options) => status::plugins(&options),
-        Command::CompileComponent => sandbeat_collectors::compile_stdin().map_err(anyhow::Error::msg),
         #[cfg(feature = "bundled")]
         Command::Sample { listen } => sample::run(&listen),
     };

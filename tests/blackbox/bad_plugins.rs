@@ -161,3 +161,37 @@ fn a_flood_of_log_lines_is_cut() {
     hub.reports(hub.requests().len() + 3);
     assert!(agent.said("line ") <= 62, "{}", agent.said("line "));
 }
+
+#[test]
+fn a_read_that_hangs_is_cut_and_holds_up_neither_the_others_nor_the_end() {
+    let hub = FakeHub::start();
+    let sandbox = Sandbox::reporting_to(&hub).config("[plugins]\nscan_interval = \"100ms\"");
+    let folder = sandbox.path("folder");
+    std::fs::create_dir(&folder).unwrap();
+    mknodat(CWD, folder.join("pipe"), FileType::Fifo, Mode::RWXU, 0).unwrap();
+    let sidecar = format!(
+        "[grant]\ndirs = [\"{0}\"]\n[limits]\ntimeout = \"200ms\"\n[config]\nbehaviour = \"open\"\npath = \"{0}/pipe\"\n",
+        folder.display()
+    );
+    sandbox.drop_collector("hangs", guest("hostile"), &sidecar);
+    let agent = sandbox.start(&["run"]);
+    // More often than the host has threads for its own reads.
+    hub.report("ten failures", |report| plugin(report, "hangs")["failures"].as_u64() > Some(10));
+    sandbox.drop_collector("good", guest("one"), "");
+    let report = hub.report("a new collector", |report| metric(report, "good", "test.value").is_some());
+    assert_eq!(plugin(&report, "hangs")["failure"], "wall-timeout");
+    agent.signal(rustix::process::Signal::TERM);
+    let ended = agent.ended();
+    assert_eq!(ended.status.code(), Some(0), "{}", ended.stderr);
+}
+
+#[test]
+fn what_is_the_agent_s_own_cannot_be_granted() {
+    let hub = FakeHub::start();
+    let sandbox = Sandbox::reporting_to(&hub).env("AGENT_TOKEN", "very-secret");
+    sandbox.drop_collector("spy", guest("one"), "[grant]\nenv = [\"AGENT_TOKEN\"]");
+    let _agent = sandbox.start(&["run"]);
+    let report = hub.report("its rejection", |report| plugin(report, "spy")["state"] == "rejected");
+    let reason = plugin(&report, "spy")["reason"].as_str().unwrap();
+    assert!(reason.contains("AGENT_TOKEN") && reason.contains("never granted"), "{reason}");
+}

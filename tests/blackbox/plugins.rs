@@ -127,3 +127,26 @@ fn a_granted_folder_that_comes_later_is_used_when_it_is_there() {
     std::fs::write(folder.join(".git/HEAD"), "ref: refs/heads/trunk\n").unwrap();
     hub.report("the branch", |report| report["metadata"]["git.branch"] == "trunk");
 }
+
+#[test]
+fn a_damaged_artifact_is_made_again() {
+    let hub = FakeHub::start();
+    let cache = tempfile::tempdir().unwrap();
+    let cache_dir = cache.path().join("artifacts");
+    let sandbox = Sandbox::reporting_to(&hub).env("SANDBEAT_PLUGINS__CACHE_DIR", cache_dir.to_str().unwrap());
+    sandbox.drop_collector("test", guest("one"), "");
+    let works = |report: &Value| value(report, "test", "test.value") == Some(1.0);
+    let agent = sandbox.start(&["run"]);
+    hub.report("a value", works);
+    drop(agent);
+    let of_code = |entry: &std::fs::DirEntry| entry.path().extension().is_some_and(|extension| extension == "cwasm");
+    let artifact = std::fs::read_dir(&cache_dir).unwrap().flatten().find(of_code).unwrap().path();
+    let mut code = std::fs::read(&artifact).unwrap();
+    let good = code.clone();
+    let middle = code.len() / 2;
+    code[middle..].fill(0xcc);
+    std::fs::write(&artifact, code).unwrap();
+    let _agent = sandbox.start(&["run"]);
+    hub.report("a value again", works);
+    assert_eq!(std::fs::read(&artifact).unwrap().len(), good.len());
+}

@@ -2,15 +2,24 @@
 //!
 //! An artifact is native code: whoever can write here can run code as the agent. The folder is therefore made
 //! private to the agent's user and refused when it is not. A file is written beside its place, synced and renamed,
-//! and never changed afterwards, because a running agent has it mapped (wasmtime#10283). An artifact of another
-//! wasmtime, CPU or setting does not load and is made again.
+//! and never changed afterwards, because a running agent has it mapped (wasmtime#10283). Its own digest lies beside
+//! it: one that the disk has damaged is made again, not run. So is one of another wasmtime, CPU or setting, which
+//! wasmtime refuses to load.
 
 use std::fs::{DirBuilder, File};
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tempfile::NamedTempFile;
+
+use crate::digest::digest;
+
+/// How the name of a file begins that is not finished.
+const UNFINISHED: &str = ".new-";
+/// No compilation takes this long.
+const LEFT_BEHIND: Duration = Duration::from_secs(3600);
 
 /// The folder of artifacts.
 #[derive(Clone, Debug)]
@@ -31,31 +40,68 @@ impl Cache {
         };
         for dir in places {
             match private(&dir) {
-                Ok(()) => return Ok(Cache { dir }),
+                Ok(()) => {
+                    sweep(&dir);
+                    return Ok(Cache { dir });
+                }
                 Err(e) => tried.push(format!("{}: {e}", dir.display())),
             }
         }
         Err(format!("no folder for compiled collectors can be used ({}); set plugins.cache_dir", tried.join("; ")))
     }
 
-    /// Where the artifact of a component lies, or would lie.
-    pub(crate) fn path(&self, digest: &str) -> PathBuf {
+    /// Where the artifact of a component lies, if it is there and as it was written. Reads all of it.
+    pub(crate) fn find(&self, digest: &str) -> Option<PathBuf> {
+        let path = self.path(digest);
+        let written = std::fs::read_to_string(self.sum(digest)).ok()?;
+        let found = digest_of_file(&path).ok()?;
+        (written == found).then_some(path)
+    }
+
+    fn path(&self, digest: &str) -> PathBuf {
         self.dir.join(format!("{digest}.cwasm"))
+    }
+
+    fn sum(&self, digest: &str) -> PathBuf {
+        self.dir.join(format!("{digest}.sha256"))
     }
 
     /// A new file beside the artifacts, to be filled and then [`Cache::keep`]ed.
     pub(crate) fn begin(&self) -> io::Result<NamedTempFile> {
-        tempfile::Builder::new().prefix(".new-").tempfile_in(&self.dir)
+        tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(&self.dir)
     }
 
     /// Puts a filled file in its place.
     pub(crate) fn keep(&self, file: NamedTempFile, digest: &str) -> io::Result<PathBuf> {
         file.as_file().sync_all()?;
         let path = self.path(digest);
+        let mut sum = self.begin()?;
+        sum.write_all(digest_of_file(file.path())?.as_bytes())?;
+        sum.as_file().sync_all()?;
+        // Of two agents that write the same, each pair fits: a sum that does not makes the artifact anew.
+        sum.persist(self.sum(digest)).map_err(|e| e.error)?;
         file.persist(&path).map_err(|e| e.error)?;
         File::open(&self.dir)?.sync_all()?;
         Ok(path)
     }
+}
+
+/// Removes what an agent that was killed left half-written.
+fn sweep(dir: &Path) {
+    let is_old = |entry: &std::fs::DirEntry| {
+        let modified = entry.metadata().and_then(|found| found.modified());
+        modified.is_ok_and(|modified| modified.elapsed().is_ok_and(|age| age > LEFT_BEHIND))
+    };
+    for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
+        if entry.file_name().to_string_lossy().starts_with(UNFINISHED) && is_old(&entry) {
+            // It is tried again at the next start.
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
+}
+
+fn digest_of_file(path: &Path) -> io::Result<String> {
+    std::fs::read(path).map(|bytes| digest(&bytes))
 }
 
 fn usual_places() -> Vec<PathBuf> {
@@ -123,8 +169,11 @@ mod tests {
         let file = cache.begin().unwrap();
         std::fs::write(file.path(), "code").unwrap();
         let path = cache.keep(file, "abc").unwrap();
-        assert_eq!(path, cache.path("abc"));
-        assert_eq!(std::fs::read(path).unwrap(), b"code");
+        assert_eq!(cache.find("abc"), Some(path.clone()));
+        assert_eq!(std::fs::read(&path).unwrap(), b"code");
+        std::fs::write(&path, "damaged").unwrap();
+        assert_eq!(cache.find("abc"), None);
+        assert_eq!(cache.find("abd"), None);
         assert_eq!(std::fs::metadata(dir.path().join("a/b")).unwrap().mode() & 0o777, 0o700);
     }
 }

@@ -9,6 +9,7 @@
 use std::sync::Arc;
 
 use sandbeat_status::{Failure, Sample, names};
+use tokio::sync::Semaphore;
 use wasmtime::{Engine, Store, Trap, UpdateDeadline};
 
 use crate::bindings::{CollectorPre, Guest, types};
@@ -24,6 +25,7 @@ const MAX_WORDS: usize = 512;
 pub(crate) struct Callable {
     pub(crate) engine: Engine,
     pub(crate) ticker: TickerHandle,
+    pub(crate) places: Arc<Semaphore>,
     pub(crate) pre: CollectorPre<Host>,
     pub(crate) shared: Arc<Shared>,
 }
@@ -71,12 +73,14 @@ impl Callable {
 
     async fn call(&self, host: Host, function: Function) -> Result<(Answer, State), Failed> {
         let cpu = host.cpu.clone();
+        let place = self.places.acquire().await;
         let mut store = self.store(host);
         let timeout = self.shared.sidecar.limits.timeout;
         let running = self.ticker.run();
         let call = cpu.measure(function.run(&self.pre, &mut store));
         let ended = tokio::time::timeout(timeout, call).await;
         drop(running);
+        drop(place);
         let result = match ended {
             Ok(result) => result.map_err(|error| classify(&error, store.data())),
             Err(_) => Err(Failed::new(

@@ -3,7 +3,7 @@
 use tokio::sync::watch;
 
 use crate::load::Refused;
-use crate::runtime::{StartError, loader};
+use crate::runtime::{StartError, loader, pool};
 use crate::{Config, scan};
 
 /// What was found out about one plugin.
@@ -32,9 +32,10 @@ pub struct Accepted {
 /// The runtime cannot be started, or the directory cannot be read.
 pub fn check(config: &Config) -> Result<Vec<Checked>, CheckError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(StartError::Thread)?;
-    let look = scan::look(&config.dir)
+    let (look, _) = scan::look(&config.dir)
         .map_err(|e| CheckError::Directory { dir: config.dir.display().to_string(), words: e.to_string() })?;
-    let (loader, _ticker) = loader(config)?;
+    let pool = pool().map_err(StartError::Thread)?;
+    let (loader, _ticker) = loader(config, pool.handle().clone())?;
     let misnamed = look.misnamed.into_iter().map(|(name, reason)| Checked { name, result: Err(reason) });
     let mut checked: Vec<Checked> = misnamed.collect();
     for name in look.plugins.into_keys() {

@@ -1,14 +1,14 @@
 //! Compiles components in a child process of the same binary, so that the memory and the faults of a compiler never
 //! are the agent's.
 //!
-//! The protocol: the component on standard input, the artifact on standard output, a reason on standard error, exit
-//! code 0 or 1. The child is started without environment, is the first to be stopped when memory runs out, gives way
+//! The protocol: the component on standard input, the artifact on standard output, a reason on standard error, and an
+//! exit code: 0, or 1 when the component is at fault, or another when the machine is. The child is started without environment, is the first to be stopped when memory runs out, gives way
 //! to everything else on the machine, and dies with the agent.
 
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{Read, Write};
-use std::process::Stdio;
+use std::process::{ExitCode, Stdio};
 use std::time::Duration;
 
 use sandbeat_status::names;
@@ -19,6 +19,9 @@ use crate::engine;
 
 /// The largest component, in bytes.
 pub(crate) const MAX_COMPONENT: u64 = 64 << 20;
+/// The child's exit codes; a panic has 101.
+const AT_FAULT: u8 = 1;
+const NOT_AT_FAULT: u8 = 3;
 /// How long one compilation may take.
 const TIMEOUT: Duration = Duration::from_secs(120);
 /// How much address space the child may use, in bytes.
@@ -46,21 +49,29 @@ pub(crate) enum CompileError {
     Host(String),
 }
 
-/// The child's side: reads a component from standard input and writes its artifact to standard output.
-///
-/// # Errors
-/// Why there is no artifact, in words for the component's author.
-pub fn compile_stdin() -> Result<(), String> {
+/// The child's side: reads a component from standard input and writes its artifact to standard output. The answer is
+/// the process's exit code; where it is not 0, the reason is on standard error.
+pub fn compile_stdin() -> ExitCode {
     restrict();
+    let (code, reason) = match compile_bytes() {
+        Ok(()) => return ExitCode::SUCCESS,
+        Err(CompileError::Component(reason)) => (AT_FAULT, reason),
+        Err(CompileError::Host(reason)) => (NOT_AT_FAULT, reason),
+    };
+    // Where standard error is gone, the exit code has to do.
+    let _ = writeln!(std::io::stderr(), "{reason}");
+    ExitCode::from(code)
+}
+
+fn compile_bytes() -> Result<(), CompileError> {
+    let host = |what: &str, e: std::io::Error| CompileError::Host(format!("{what}: {e}"));
     let mut component = Vec::new();
-    std::io::stdin()
-        .take(MAX_COMPONENT + 1)
-        .read_to_end(&mut component)
-        .map_err(|e| format!("cannot read the component: {e}"))?;
-    let engine = engine::compiling().map_err(|e| format!("cannot make a compiler: {e:#}"))?;
-    let artifact = engine.precompile_component(&component).map_err(|e| format!("{e:#}"))?;
+    let stdin = std::io::stdin().take(MAX_COMPONENT + 1).read_to_end(&mut component);
+    stdin.map_err(|e| host("cannot read the component", e))?;
+    let engine = engine::compiling().map_err(|e| CompileError::Host(format!("cannot make a compiler: {e:#}")))?;
+    let artifact = engine.precompile_component(&component).map_err(|e| CompileError::Component(format!("{e:#}")))?;
     let mut stdout = std::io::stdout();
-    stdout.write_all(&artifact).and_then(|()| stdout.flush()).map_err(|e| format!("cannot write the artifact: {e}"))
+    stdout.write_all(&artifact).and_then(|()| stdout.flush()).map_err(|e| host("cannot write the artifact", e))
 }
 
 /// The agent's side: compiles `component` into `artifact`.
@@ -102,7 +113,8 @@ pub(crate) async fn compile(
     let status = status.map_err(|e| host("it cannot be waited for", e))?;
     match status.code() {
         Some(0) => Ok(()),
-        Some(1) => Err(CompileError::Component(names::shown(&reason, 1024))),
+        Some(code) if code == i32::from(AT_FAULT) => Err(CompileError::Component(names::shown(&reason, 1024))),
+        Some(code) if code == i32::from(NOT_AT_FAULT) => Err(CompileError::Host(names::shown(&reason, 1024))),
         _ => Err(CompileError::Host(format!("it ended with {status}; {}", names::shown(&reason, 1024)))),
     }
 }

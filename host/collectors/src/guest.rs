@@ -26,6 +26,10 @@ use crate::state::{State, StateError};
 const MAX_LOG_LINE: usize = 1024;
 /// Log lines per minute and collector.
 const LOG_LINES_PER_MINUTE: u32 = 60;
+/// Random bytes of one call; making them cannot be interrupted.
+const MAX_RANDOM: u64 = 64 << 10;
+/// Open files, streams and the like of one instance, which are file descriptors of the agent.
+const MAX_RESOURCES: usize = 256;
 /// What is kept of a guest's standard error: a panic's message.
 const MAX_STDERR: usize = 2048;
 
@@ -76,8 +80,10 @@ impl Host {
 
     fn with(mut wasi: WasiCtxBuilder, shared: Arc<Shared>, cpu: Arc<CpuMeter>) -> Self {
         let stderr = Tail::default();
-        wasi.stderr(stderr.clone()).allow_tcp(false).allow_udp(false);
+        wasi.stderr(stderr.clone()).allow_tcp(false).allow_udp(false).max_random_size(MAX_RANDOM);
         let memory = Memory::new(shared.sidecar.limits.memory);
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(MAX_RESOURCES);
         Host {
             shared,
             sample: Arc::default(),
@@ -87,7 +93,7 @@ impl Host {
             denied: None,
             stderr,
             wasi: wasi.build(),
-            table: ResourceTable::new(),
+            table,
         }
     }
 

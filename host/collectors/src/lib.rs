@@ -22,6 +22,7 @@ mod check;
 mod compile;
 mod config;
 mod cpu;
+mod digest;
 mod engine;
 mod files;
 mod glob;

@@ -4,14 +4,13 @@
 //! and export is checked against the world before a single instruction of the component runs. The first one that
 //! does is `describe`, under the collector's limits.
 
-use std::fmt::Write;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use sandbeat_status::settings::Problem;
 use sandbeat_status::{Failure, names};
-use sha2::{Digest, Sha256};
+use tokio::runtime;
 use tokio::sync::{Semaphore, watch};
 use wasmtime::Engine;
 use wasmtime::component::{Component, Linker};
@@ -20,6 +19,7 @@ use crate::bindings::{self, Collector, CollectorPre, types};
 use crate::cache::Cache;
 use crate::call::{Callable, Failed};
 use crate::compile::{self, CompileError, CompilerCommand, MAX_COMPONENT};
+use crate::digest::digest;
 use crate::engine::TickerHandle;
 use crate::files::Granted;
 use crate::guest::{Host, LogBudget, Shared};
@@ -29,6 +29,8 @@ use crate::sidecar::{Ceiling, Sidecar};
 
 /// The largest sidecar, in bytes.
 const MAX_SIDECAR: u64 = 64 << 10;
+/// Guests take turns on one thread; more of them at once would make the wall clocks of all run out.
+const MAX_RUNNING: usize = 8;
 /// A file that has not changed for this long is taken to be complete.
 const SETTLED: Duration = Duration::from_millis(50);
 /// A file that keeps changing is read after this many looks; it will be read again when it changes again.
@@ -42,6 +44,10 @@ pub(crate) struct Loader {
     cache: Cache,
     compiler: CompilerCommand,
     ceiling: Ceiling,
+    /// Threads for the host's own reads, apart from those that a guest's reads may hold.
+    pool: runtime::Handle,
+    /// So many guests run at the same time; a call's wall clock starts when it is one of them.
+    places: Arc<Semaphore>,
     /// Components are compiled one after another, so that a hundred new files do not take the machine.
     turn: Semaphore,
 }
@@ -71,11 +77,13 @@ impl Loader {
         cache: Cache,
         compiler: CompilerCommand,
         ceiling: Ceiling,
+        pool: runtime::Handle,
     ) -> wasmtime::Result<Self> {
         let mut linker = Linker::new(&engine);
         wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
         Collector::add_to_linker::<_, Host>(&mut linker, |host| host)?;
-        Ok(Loader { engine, ticker, linker, cache, compiler, ceiling, turn: Semaphore::new(1) })
+        let places = Arc::new(Semaphore::new(MAX_RUNNING));
+        Ok(Loader { engine, ticker, linker, cache, compiler, ceiling, pool, places, turn: Semaphore::new(1) })
     }
 
     /// Loads `wasm` with its sidecar, which may be absent; `compiling` becomes true when that will take long.
@@ -88,7 +96,7 @@ impl Loader {
     ) -> Result<Loaded, Refused> {
         settle(wasm, sidecar).await;
         let refuse = |failed| Refused { digest: None, failed, again: false };
-        let bytes = read_file(wasm, MAX_COMPONENT).await.map_err(|e| refuse(invalid(e.of("the file"))))?;
+        let bytes = self.read_file(wasm, MAX_COMPONENT).await.map_err(|e| refuse(invalid(e.of("the file"))))?;
         let sidecar = self.sidecar(sidecar).await.map_err(refuse)?;
         recognise(&bytes).map_err(|reason| refuse(invalid(reason)))?;
         let digest = digest(&bytes);
@@ -102,7 +110,8 @@ impl Loader {
         };
         let pre = self.check(&component).map_err(|reason| refuse(invalid(reason)))?;
         let shared = self.shared(name, sidecar).map_err(refuse)?;
-        let callable = Callable { engine: self.engine.clone(), ticker: self.ticker.clone(), pre, shared };
+        let (engine, ticker, places) = (self.engine.clone(), self.ticker.clone(), self.places.clone());
+        let callable = Callable { engine, ticker, places, pre, shared };
         let description = callable
             .describe()
             .await
@@ -112,7 +121,7 @@ impl Loader {
     }
 
     async fn sidecar(&self, path: &Path) -> Result<Sidecar, Failed> {
-        let text = match read_file(path, MAX_SIDECAR).await {
+        let text = match self.read_file(path, MAX_SIDECAR).await {
             Ok(bytes) => String::from_utf8(bytes).map_err(|_| invalid("its sidecar is not UTF-8 text".into()))?,
             Err(ReadError::NotFound) => String::new(),
             Err(e) => return Err(invalid(e.of("its sidecar"))),
@@ -137,9 +146,9 @@ impl Loader {
         digest: &str,
         compiling: &watch::Sender<bool>,
     ) -> Result<Component, CompileError> {
-        let path = self.cache.path(digest);
-        if path.exists() {
-            match self.open(path.clone()).await {
+        let (cache, wanted) = (self.cache.clone(), digest.to_owned());
+        if let Some(path) = self.blocking(move || cache.find(&wanted)).await.map_err(CompileError::Host)? {
+            match self.open(path).await {
                 Ok(component) => return Ok(component),
                 Err(e) => tracing::debug!(digest, "the cached artifact is made again: {e}"),
             }
@@ -150,7 +159,8 @@ impl Loader {
         let artifact = self.cache.begin().map_err(host)?;
         compile::compile(&self.compiler, bytes, artifact.as_file()).await?;
         let (cache, digest) = (self.cache.clone(), digest.to_owned());
-        let path = blocking(move || cache.keep(artifact, &digest)).await.map_err(CompileError::Host)?.map_err(host)?;
+        let path =
+            self.blocking(move || cache.keep(artifact, &digest)).await.map_err(CompileError::Host)?.map_err(host)?;
         self.open(path).await.map_err(CompileError::Host)
     }
 
@@ -159,11 +169,20 @@ impl Loader {
         #[expect(unsafe_code, reason = "wasmtime trusts an artifact's content")]
         let open = move || {
             // SAFETY: the file was written by our own compiler into a folder that only this user can write to
-            // (`Cache` refuses others), and is never changed once it is there; wasmtime refuses those of other
-            // versions and settings.
+            // (`Cache` refuses others), is as it was written (`Cache::find` has compared its digest), and is never
+            // changed once it is there; wasmtime refuses those of other versions and settings.
             unsafe { Component::deserialize_file(&engine, path) }
         };
-        blocking(open).await?.map_err(|e| format!("{e:#}"))
+        self.blocking(open).await?.map_err(|e| format!("{e:#}"))
+    }
+
+    async fn read_file(&self, path: &Path, most: u64) -> Result<Vec<u8>, ReadError> {
+        let path = path.to_owned();
+        self.blocking(move || read::bounded(&path, most)).await.map_err(ReadError::Io)?
+    }
+
+    async fn blocking<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> Result<T, String> {
+        self.pool.spawn_blocking(job).await.map_err(|e| e.to_string())
     }
 
     /// Checks imports and exports against the world.
@@ -255,14 +274,6 @@ fn invalid(reason: String) -> Failed {
     Failed::new(Failure::Invalid, reason)
 }
 
-fn digest(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut text, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
 /// Waits until neither file has changed for a moment, so that one that is being copied is not judged half.
 async fn settle(wasm: &Path, sidecar: &Path) {
     let look = || (Stamp::of(wasm), Stamp::of(sidecar));
@@ -281,15 +292,6 @@ async fn settle(wasm: &Path, sidecar: &Path) {
     }
 }
 
-async fn read_file(path: &Path, most: u64) -> Result<Vec<u8>, ReadError> {
-    let path = path.to_owned();
-    blocking(move || read::bounded(&path, most)).await.map_err(ReadError::Io)?
-}
-
-async fn blocking<T: Send + 'static>(job: impl FnOnce() -> T + Send + 'static) -> Result<T, String> {
-    tokio::task::spawn_blocking(job).await.map_err(|e| e.to_string())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -306,11 +308,6 @@ mod tests {
             assert!(recognise(bytes).unwrap_err().contains(part), "{bytes:?}");
         }
         assert_eq!(recognise(b"\0asm\x0d\0\x01\0"), Ok(()));
-    }
-
-    #[test]
-    fn the_digest_is_sha256_in_hexadecimal() {
-        assert_eq!(digest(b""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
     }
 
     #[test]

@@ -22,16 +22,11 @@ use crate::{Contribution, validate};
 /// When to try again after the host or the machine was at fault.
 const LOAD_AGAIN: Duration = Duration::from_secs(10);
 
-/// What a plugin's task is told.
-pub(crate) enum Message {
-    /// Its files have changed, or someone asks to load them again.
-    Load,
-    /// A report is being made.
-    Collect {
-        sample: Arc<Sample>,
-        /// Dropped when this plugin has nothing further to add.
-        done: mpsc::Sender<()>,
-    },
+/// A report is being made: the plugin's task measures for it.
+pub(crate) struct Request {
+    pub(crate) sample: Arc<Sample>,
+    /// Dropped when this plugin has nothing further to add; closed when nobody waits any more.
+    pub(crate) done: mpsc::Sender<()>,
 }
 
 /// The task's own.
@@ -83,24 +78,17 @@ impl Plugin {
         }
     }
 
-    /// Runs until the inbox is closed.
-    pub(crate) async fn run(mut self, mut inbox: mpsc::Receiver<Message>) {
+    /// Runs until the inbox is closed; `loads` changes whenever its files are to be loaded again.
+    pub(crate) async fn run(mut self, mut inbox: mpsc::Receiver<Request>, mut loads: watch::Receiver<()>) {
         let mut loading = Some(self.load(Duration::ZERO));
         let mut ticks = Ticks::default();
         loop {
             tokio::select! {
-                message = inbox.recv() => match message {
+                request = inbox.recv() => match request {
                     None => return,
-                    Some(Message::Load) => loading = Some(self.load(Duration::ZERO)),
-                    Some(Message::Collect { sample, done }) => {
-                        self.sample = Some(sample);
-                        if self.current.is_none() && loading.as_ref().is_some_and(Loading::is_quick) {
-                            self.waiting = Some(done);
-                        } else if ticks.0.is_none() {
-                            self.collect().await;
-                        }
-                    }
+                    Some(request) => self.serve(request, loading.as_ref(), &ticks).await,
                 },
+                Ok(()) = loads.changed() => loading = Some(self.load(Duration::ZERO)),
                 step = next_step(&mut loading) => {
                     if let Step::Ended(ended) = step {
                         loading = self.loaded(*ended).await;
@@ -110,6 +98,16 @@ impl Plugin {
                 }
                 () = ticks.next() => self.collect().await,
             }
+        }
+    }
+
+    async fn serve(&mut self, request: Request, loading: Option<&Loading>, ticks: &Ticks) {
+        let Request { sample, done } = request;
+        self.sample = Some(sample);
+        if self.current.is_none() && loading.is_some_and(Loading::is_quick) {
+            self.waiting = Some(done);
+        } else if ticks.0.is_none() && !done.is_closed() {
+            self.collect().await;
         }
     }
 
@@ -124,7 +122,8 @@ impl Plugin {
         }
         let (loader, name) = (self.loader.clone(), self.name.clone());
         let (wasm, sidecar) = (self.wasm.clone(), self.sidecar.clone());
-        let (says_compiling, compiling) = watch::channel(false);
+        // A load that is put off is as long as one that compiles.
+        let (says_compiling, compiling) = watch::channel(!delay.is_zero());
         let task = tokio::spawn(async move {
             tokio::time::sleep(delay).await;
             loader.load(&name, &wasm, &sidecar, &says_compiling).await

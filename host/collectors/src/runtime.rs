@@ -9,22 +9,25 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use sandbeat_status::{Failure, PluginState, PluginStatus, Sample};
-use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinSet;
+use tokio::runtime::{self, Runtime};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::{self, AbortHandle, JoinError, JoinSet};
 
 use crate::board::{Board, fresh};
 use crate::cache::Cache;
 use crate::engine::{self, Ticker};
 use crate::load::Loader;
-use crate::plugin::{Message, Plugin};
+use crate::plugin::{Plugin, Request};
 use crate::scan::{self, Change, Look};
-use crate::watch::Watch;
+use crate::watch::{Identity, Watch};
 use crate::{Config, Contribution};
 
 /// How many requests may wait for the runtime's task, and for one plugin's.
 const INBOX: usize = 16;
-/// Threads for file reads and compilers' pipes.
-const MAX_BLOCKING_THREADS: usize = 8;
+/// Threads for the reads of guests. One that hangs, in a pipe among granted files say, holds its thread for ever.
+const MAX_GUEST_THREADS: usize = 64;
+/// Threads for the host's own reads.
+const MAX_HOST_THREADS: usize = 4;
 /// How long the end of the runtime waits for reads that hang.
 const LEAVE: Duration = Duration::from_secs(1);
 
@@ -67,18 +70,20 @@ impl Collectors {
     /// # Errors
     /// See [`StartError`].
     pub fn start(config: Config) -> Result<Self, StartError> {
-        let (loader, ticker) = loader(&config)?;
+        let pool = pool()?;
+        let (loader, ticker) = loader(&config, pool.handle().clone())?;
         let board = Arc::new(Board::default());
         let (commands, inbox) = mpsc::channel(INBOX);
         let (stop, stopped) = oneshot::channel();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
-            .max_blocking_threads(MAX_BLOCKING_THREADS)
+            .max_blocking_threads(MAX_GUEST_THREADS)
             .build()?;
-        let manager = Manager::new(config, loader, board.clone());
+        let manager = Manager::new(config, loader, pool.handle().clone(), board.clone());
         let thread = std::thread::Builder::new().name("collectors".into()).spawn(move || {
             runtime.block_on(manager.run(inbox, stopped));
             runtime.shutdown_timeout(LEAVE);
+            pool.shutdown_timeout(LEAVE);
             drop(ticker);
         })?;
         Ok(Collectors { handle: Handle { board, commands }, stop: Some(stop), thread: Some(thread) })
@@ -137,98 +142,125 @@ impl Handle {
     }
 }
 
-/// What loads collectors, and the clock that interrupts them.
-pub(crate) fn loader(config: &Config) -> Result<(Loader, Ticker), StartError> {
+/// A runtime that only lends its threads for blocking work.
+pub(crate) fn pool() -> std::io::Result<Runtime> {
+    tokio::runtime::Builder::new_current_thread().max_blocking_threads(MAX_HOST_THREADS).build()
+}
+
+/// What loads collectors, and the clock that interrupts them. Reads happen in `pool`.
+pub(crate) fn loader(config: &Config, pool: runtime::Handle) -> Result<(Loader, Ticker), StartError> {
     let refused = |e: wasmtime::Error| StartError::Engine(format!("{e:#}"));
     let engine = engine::running().map_err(refused)?;
     let cache = Cache::open(config.cache_dir.as_deref()).map_err(StartError::Cache)?;
     let (ticker, handle) = Ticker::start(&engine)?;
-    let loader =
-        Loader::new(engine, handle, cache, config.compiler.clone(), config.ceiling.clone()).map_err(refused)?;
+    let (compiler, ceiling) = (config.compiler.clone(), config.ceiling.clone());
+    let loader = Loader::new(engine, handle, cache, compiler, ceiling, pool).map_err(refused)?;
     Ok((loader, ticker))
 }
 
 struct Manager {
     config: Config,
     loader: Arc<Loader>,
+    pool: runtime::Handle,
     board: Arc<Board>,
     look: Look,
-    missing_said: bool,
-    inboxes: BTreeMap<String, mpsc::Sender<Message>>,
+    /// The directory cannot be read, and that has been said.
+    unreadable: bool,
+    plugins: BTreeMap<String, Running>,
     tasks: JoinSet<()>,
-    names: BTreeMap<tokio::task::Id, String>,
+}
+
+/// A plugin's task, from outside.
+struct Running {
+    /// Reports that are being made.
+    requests: mpsc::Sender<Request>,
+    /// Changes whenever its files are to be loaded again.
+    load: watch::Sender<()>,
+    task: AbortHandle,
 }
 
 impl Manager {
-    fn new(config: Config, loader: Loader, board: Arc<Board>) -> Self {
+    fn new(config: Config, loader: Loader, pool: runtime::Handle, board: Arc<Board>) -> Self {
         Manager {
             config,
             loader: Arc::new(loader),
+            pool,
             board,
             look: Look::default(),
-            missing_said: false,
-            inboxes: BTreeMap::new(),
+            unreadable: false,
+            plugins: BTreeMap::new(),
             tasks: JoinSet::new(),
-            names: BTreeMap::new(),
         }
     }
 
-    async fn run(mut self, mut commands: mpsc::Receiver<Command>, mut stopped: oneshot::Receiver<()>) {
+    async fn run(mut self, commands: mpsc::Receiver<Command>, stopped: oneshot::Receiver<()>) {
+        tokio::select! {
+            // A directory that does not answer must not hold up the end.
+            _ = stopped => {}
+            () = self.serve(commands) => {}
+        }
+        self.plugins.clear();
+        self.tasks.shutdown().await;
+    }
+
+    async fn serve(&mut self, mut commands: mpsc::Receiver<Command>) {
         let mut watch = Watch::new(&self.config.dir, self.config.scan_interval);
         // Before any command, so that the first report finds the plugins at work.
         watch.follow(self.scan().await);
         loop {
             tokio::select! {
-                _ = &mut stopped => break,
                 () = watch.due() => watch.follow(self.scan().await),
                 Some(command) = commands.recv() => self.command(command),
                 Some(ended) = self.tasks.join_next_with_id() => self.ended(ended),
             }
         }
-        self.inboxes.clear();
-        self.tasks.shutdown().await;
     }
 
     fn command(&self, command: Command) {
         match command {
             Command::Collect { sample, done } => {
-                for inbox in self.inboxes.values() {
-                    // A plugin that is behind by a whole inbox contributes what it has.
-                    let _ = inbox.try_send(Message::Collect { sample: sample.clone(), done: done.clone() });
+                for plugin in self.plugins.values() {
+                    // One that is behind by a whole inbox contributes what it has.
+                    let _ = plugin.requests.try_send(Request { sample: sample.clone(), done: done.clone() });
                 }
             }
             Command::Reload { name, known } => {
-                let sent = self.inboxes.get(&name).is_some_and(|inbox| inbox.try_send(Message::Load).is_ok());
+                let sent = self.plugins.get(&name).is_some_and(|plugin| plugin.load.send(()).is_ok());
                 let _ = known.send(sent);
             }
         }
     }
 
-    /// Looks at the directory and tells the tasks; says whether it was there.
-    async fn scan(&mut self) -> bool {
+    /// Looks at the directory and tells the tasks; says which directory it was.
+    async fn scan(&mut self) -> Option<Identity> {
         let dir = self.config.dir.clone();
-        let looked = tokio::task::spawn_blocking(move || scan::look(&dir)).await;
-        let look = match looked.map_err(std::io::Error::other).flatten() {
-            Ok(look) => {
-                if std::mem::take(&mut self.missing_said) {
+        let looked = self.pool.spawn_blocking(move || scan::look(&dir)).await;
+        match looked.map_err(std::io::Error::other).flatten() {
+            Ok((look, identity)) => {
+                if std::mem::take(&mut self.unreadable) {
                     tracing::info!(dir = %self.config.dir.display(), "the plugins directory can be read again");
                 }
-                look
+                self.apply(look);
+                Some(identity)
             }
             Err(e) => {
-                if !std::mem::replace(&mut self.missing_said, true) {
+                if !std::mem::replace(&mut self.unreadable, true) {
                     tracing::warn!(dir = %self.config.dir.display(),
                         "the plugins directory cannot be read: {e}; create it or change plugins.dir");
                 }
-                self.apply(Look::default());
-                return false;
+                // One that is gone has no plugins. Any other trouble, such as too many open files, says nothing.
+                if e.kind() == std::io::ErrorKind::NotFound {
+                    self.apply(Look::default());
+                }
+                None
             }
-        };
-        self.apply(look);
-        true
+        }
     }
 
     fn apply(&mut self, look: Look) {
+        for name in self.look.misnamed.keys().filter(|name| !look.misnamed.contains_key(*name)) {
+            self.board.close(name);
+        }
         for change in scan::changes(&self.look, &look) {
             match change {
                 Change::Appeared(name) => self.appear(&name),
@@ -236,15 +268,12 @@ impl Manager {
                 Change::Vanished(name) => self.vanish(&name),
             }
         }
-        for name in self.look.misnamed.keys().filter(|name| !look.misnamed.contains_key(*name)) {
-            self.board.close(name);
-        }
         for (name, reason) in look.misnamed.iter().filter(|(name, _)| !self.look.misnamed.contains_key(*name)) {
-            tracing::warn!(plugin = name, "not a plugin's name: {reason}; rename the file");
+            tracing::warn!(plugin = name, "not a plugin: {reason}");
             self.board.open(PluginStatus {
                 state: PluginState::Rejected,
                 failure: Some(Failure::Invalid),
-                reason: Some(format!("{reason}; rename the file")),
+                reason: Some(reason.clone()),
                 ..fresh(name)
             });
         }
@@ -254,42 +283,39 @@ impl Manager {
     fn appear(&mut self, name: &str) {
         let slot = self.board.open(fresh(name));
         let plugin = Plugin::new(name, &self.config.dir, self.loader.clone(), slot);
-        let (sender, inbox) = mpsc::channel(INBOX);
-        let task = self.tasks.spawn(plugin.run(inbox));
-        self.names.insert(task.id(), name.to_owned());
-        self.inboxes.insert(name.to_owned(), sender);
+        let (requests, inbox) = mpsc::channel(INBOX);
+        let (load, loads) = watch::channel(());
+        let task = self.tasks.spawn(plugin.run(inbox, loads));
+        self.plugins.insert(name.to_owned(), Running { requests, load, task });
     }
 
     fn tell(&mut self, name: &str) {
-        let told = self.inboxes.get(name).is_some_and(|inbox| inbox.try_send(Message::Load).is_ok());
-        if !told {
-            // Its inbox is full, or its task is gone: start it anew.
-            self.vanish(name);
+        if self.plugins.get(name).is_none_or(|plugin| plugin.load.send(()).is_err()) {
+            // Its task has ended by a fault of the host's: the changed file is a new start.
             self.appear(name);
         }
     }
 
     fn vanish(&mut self, name: &str) {
-        if self.inboxes.remove(name).is_some() {
+        if let Some(plugin) = self.plugins.remove(name) {
+            plugin.task.abort();
             tracing::info!(plugin = name, "collector removed");
         }
         self.board.close(name);
     }
 
-    fn ended(&mut self, ended: Result<(tokio::task::Id, ()), tokio::task::JoinError>) {
-        let (id, panicked) = match ended {
-            Ok((id, ())) => (id, None),
-            Err(e) => (e.id(), Some(e)),
-        };
-        let Some(name) = self.names.remove(&id) else { return };
-        if let Some(e) = panicked {
-            tracing::error!(plugin = name, "the task of this collector has ended: {e}; please report this");
-            self.inboxes.remove(&name);
-            self.board.open(PluginStatus {
-                state: PluginState::Rejected,
-                reason: Some("the host failed on it; change its file, or restart the agent, to try again".into()),
-                ..fresh(&name)
-            });
-        }
+    /// A task ends by itself only when the host has a fault.
+    fn ended(&mut self, ended: Result<(task::Id, ()), JoinError>) {
+        let Err(failed) = ended else { return };
+        let by_task = |(_, plugin): &(&String, &Running)| plugin.task.id() == failed.id();
+        let Some(name) = self.plugins.iter().find(by_task).map(|(name, _)| name.clone()) else { return };
+        tracing::error!(plugin = name, "the task of this collector has ended: {failed}; please report this");
+        self.plugins.remove(&name);
+        self.board.open(PluginStatus {
+            state: PluginState::Rejected,
+            failure: Some(Failure::Invalid),
+            reason: Some("the host failed on it; change its file, or restart the agent, to try again".into()),
+            ..fresh(&name)
+        });
     }
 }

@@ -11,8 +11,13 @@ use std::time::{Duration, SystemTime};
 
 use sandbeat_status::names;
 
+use crate::watch::Identity;
+
 /// The most plugins of one directory.
 pub(crate) const MAX_PLUGINS: usize = 256;
+
+/// The most files that are named because they are no plugins.
+const MAX_MISNAMED: usize = 32;
 
 /// What tells whether a file has been replaced or written to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +67,14 @@ pub(crate) struct Look {
     pub(crate) misnamed: BTreeMap<String, String>,
 }
 
+impl Look {
+    fn misname(&mut self, name: &str, reason: String) {
+        if self.misnamed.len() < MAX_MISNAMED {
+            self.misnamed.insert(names::shown(name, 80), reason);
+        }
+    }
+}
+
 /// What a task has to be told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Change {
@@ -71,7 +84,8 @@ pub(crate) enum Change {
 }
 
 /// Looks at the directory. Files that are hidden or do not end in `.wasm` are not plugins: editors leave such.
-pub(crate) fn look(dir: &Path) -> io::Result<Look> {
+pub(crate) fn look(dir: &Path) -> io::Result<(Look, Identity)> {
+    let found = std::fs::metadata(dir)?;
     let mut look = Look::default();
     let mut names: Vec<String> = Vec::new();
     for entry in std::fs::read_dir(dir)? {
@@ -84,16 +98,16 @@ pub(crate) fn look(dir: &Path) -> io::Result<Look> {
     names.sort();
     for name in names {
         if let Err(reason) = names::short_name(&name) {
-            look.misnamed.insert(names::shown(&name, 80), reason);
+            look.misname(&name, format!("{reason}; rename the file"));
         } else if look.plugins.len() == MAX_PLUGINS {
-            look.misnamed.insert(name, format!("more than {MAX_PLUGINS} plugins in one directory"));
+            look.misname(&name, format!("more than {MAX_PLUGINS} plugins in one directory"));
         } else {
             let wasm = Stamp::of(&dir.join(format!("{name}.wasm")));
             let sidecar = Stamp::of(&dir.join(format!("{name}.toml")));
             look.plugins.insert(name, Found { wasm, sidecar });
         }
     }
-    Ok(look)
+    Ok((look, (found.dev(), found.ino())))
 }
 
 /// What has changed between two looks, in name order.
@@ -115,7 +129,7 @@ mod tests {
     use super::*;
 
     fn at(dir: &Path) -> Look {
-        look(dir).unwrap()
+        look(dir).unwrap().0
     }
 
     #[test]

@@ -16,42 +16,43 @@ pub(crate) struct Watch {
     interval: Duration,
     notified: watch::Receiver<()>,
     notify: watch::Sender<()>,
-    /// `None` while the directory cannot be watched: the periodic look remains.
-    watcher: Option<RecommendedWatcher>,
-    last: Instant,
+    /// What is watched, with the directory's identity; `None` while it cannot be: the periodic look remains.
+    watching: Option<(Identity, RecommendedWatcher)>,
+    next: Instant,
 }
+
+/// Device and inode of a directory: another one of the same name has to be watched anew.
+pub(crate) type Identity = (u64, u64);
 
 impl Watch {
     pub(crate) fn new(dir: &Path, interval: Duration) -> Self {
         let (notify, notified) = watch::channel(());
-        Watch { dir: dir.to_owned(), interval, notified, notify, watcher: None, last: Instant::now() }
+        Watch { dir: dir.to_owned(), interval, notified, notify, watching: None, next: Instant::now() + interval }
     }
 
-    /// Waits until a look is due again.
+    /// Waits until a look is due again. Nothing is lost when this is dropped and asked again.
     pub(crate) async fn due(&mut self) {
-        let notified = async {
-            // The sender is ours, so it is never gone.
-            let _ = self.notified.changed().await;
-            tokio::time::sleep(GATHER).await;
-        };
-        tokio::select! {
-            () = tokio::time::sleep_until(self.last + self.interval) => {}
-            () = notified => {}
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep_until(self.next) => break,
+                // The sender is ours, so it is never gone. What has been gathered for once is not put off again.
+                Ok(()) = self.notified.changed() => self.next = self.next.min(Instant::now() + GATHER),
+            }
         }
         self.notified.mark_unchanged();
-        self.last = Instant::now();
+        self.next = Instant::now() + self.interval;
     }
 
-    /// To be told after each look whether the directory was there: one that was gone has to be watched anew.
-    pub(crate) fn follow(&mut self, is_there: bool) {
-        if !is_there {
-            self.watcher = None;
-        } else if self.watcher.is_none() {
-            self.watcher = self.start();
-            if self.watcher.is_some() {
-                // What came between the look and the watch would go unnoticed until the next periodic look.
-                let _ = self.notify.send(());
-            }
+    /// To be told after each look which directory was there, if any.
+    pub(crate) fn follow(&mut self, found: Option<Identity>) {
+        let watched = self.watching.as_ref().map(|(identity, _)| *identity);
+        if found == watched {
+            return;
+        }
+        self.watching = found.and_then(|identity| self.start().map(|watcher| (identity, watcher)));
+        if self.watching.is_some() {
+            // What came between the look and the watch would go unnoticed until the next periodic look.
+            let _ = self.notify.send(());
         }
     }
 

@@ -34,6 +34,10 @@ impl Collector for Hostile {
             "shadow" => {
                 Ok(good.with(Metadata::new("test.shadow", "Secret.").value(files::read_to_string("/etc/shadow")?)))
             }
+            "open" => {
+                std::fs::read(config::get("path").unwrap_or_default())?;
+                Ok(good)
+            }
             "flood" => {
                 (0..10_000).for_each(|n| log::info!("line {n}"));
                 Ok(good)
