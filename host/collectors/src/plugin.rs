@@ -38,6 +38,12 @@ pub(crate) struct Plugin {
     slot: Arc<Slot>,
     status: PluginStatus,
     current: Option<Loaded>,
+    /// Why the newest files are not used.
+    refused: Option<Failed>,
+    /// The last refusal that was logged: one that only comes again is not.
+    said: Option<Failed>,
+    /// Why the last call gave nothing.
+    failed: Option<Failed>,
     contribution: Option<Contribution>,
     state: State,
     /// The newest sample; nothing is collected before there is one.
@@ -71,6 +77,9 @@ impl Plugin {
             slot,
             status: fresh(name),
             current: None,
+            refused: None,
+            said: None,
+            failed: None,
             contribution: None,
             state: State::default(),
             sample: None,
@@ -117,7 +126,7 @@ impl Plugin {
 
     fn load(&mut self, delay: Duration) -> Loading {
         if self.current.is_none() {
-            self.status.state = PluginState::Compiling;
+            self.refused = None;
             self.show();
         }
         let (loader, name) = (self.loader.clone(), self.name.clone());
@@ -154,11 +163,10 @@ impl Plugin {
         let again = self.current.is_some();
         tracing::info!(plugin = %self.name, version, digest = short(&loaded.digest), "collector {}",
             if again { "reloaded" } else { "loaded" });
+        self.said = None;
         self.status.version = Some(version);
         self.status.digest = Some(format!("sha256:{}", loaded.digest));
-        self.status.state = PluginState::Active;
-        self.status.failure = None;
-        self.status.reason = None;
+        (self.refused, self.failed) = (None, None);
         self.current = Some(loaded);
         self.show();
         self.collect().await;
@@ -170,15 +178,15 @@ impl Plugin {
             Some(_) => format!("its changed files are not used, the version before them goes on: {reason}"),
             None => reason.clone(),
         };
-        if self.status.reason.as_ref() != Some(&reason) {
-            tracing::warn!(plugin = %self.name, failure = failure.as_str(), "collector not loaded: {reason}");
+        let failed = Failed::new(*failure, reason);
+        if self.said.as_ref() != Some(&failed) {
+            tracing::warn!(plugin = %self.name, failure = failure.as_str(), "collector not loaded: {}", failed.reason);
+            self.said = Some(failed.clone());
         }
         if self.current.is_none() {
-            self.status.state = PluginState::Rejected;
             self.status.digest = refused.digest.as_ref().map(|digest| format!("sha256:{digest}"));
         }
-        self.status.failure = Some(*failure);
-        self.status.reason = Some(reason);
+        self.refused = Some(failed);
         self.show();
     }
 
@@ -203,12 +211,9 @@ impl Plugin {
                 first.unwrap_or_default());
         }
         self.status.points_rejected += points;
-        if self.status.state == PluginState::Failing {
+        if self.failed.take().is_some() {
             tracing::info!(plugin = %self.name, "collector recovered");
-            self.status.failure = None;
-            self.status.reason = None;
         }
-        self.status.state = PluginState::Active;
         self.contribution = Some(Contribution {
             plugin: self.name.clone(),
             metrics: judged.metrics,
@@ -219,17 +224,24 @@ impl Plugin {
     }
 
     fn fail(&mut self, failed: Failed) {
-        if self.status.state != PluginState::Failing || self.status.failure != Some(failed.failure) {
+        if self.failed.as_ref().is_none_or(|before| before.failure != failed.failure) {
             tracing::warn!(plugin = %self.name, failure = failed.failure.as_str(), "collect failed: {}", failed.reason);
         }
         self.status.failures += 1;
-        self.status.state = PluginState::Failing;
-        self.status.failure = Some(failed.failure);
-        self.status.reason = Some(failed.reason);
+        self.failed = Some(failed);
         self.contribution = None;
     }
 
-    fn show(&self) {
+    fn show(&mut self) {
+        self.status.state = match (&self.current, &self.failed, &self.refused) {
+            (Some(_), Some(_), _) => PluginState::Failing,
+            (Some(_), None, _) => PluginState::Active,
+            (None, _, Some(_)) => PluginState::Rejected,
+            (None, _, None) => PluginState::Compiling,
+        };
+        let trouble = self.failed.as_ref().or(self.refused.as_ref());
+        self.status.failure = trouble.map(|failed| failed.failure);
+        self.status.reason = trouble.map(|failed| failed.reason.clone());
         self.slot.show(self.status.clone(), self.contribution.clone());
     }
 }
