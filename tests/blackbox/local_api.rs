@@ -26,7 +26,11 @@ fn what_the_agent_knows_can_be_asked_over_http() {
     assert_eq!(health["sandboxId"], "test");
     let (_, plugins) = get(&format!("{api}/v1/plugins"));
     assert_eq!(plugins["plugins"][0]["name"], "test");
-    assert_eq!(get(&format!("{api}/v1/plugins/test")).1["state"], "active");
+    wait_for("an active collector", || {
+        let (status, plugin) = get(&format!("{api}/v1/plugins/test"));
+        assert_eq!(status, 200, "{plugin}");
+        (plugin["state"] == "active").then_some(())
+    });
     assert_eq!(get(&format!("{api}/v1/processes")).1["processes"][0]["name"], "web");
     assert_eq!(get(&format!("{api}/v1/report")).1["sandboxId"], "test");
     for (status, answer) in [get(&format!("{api}/v1/nothing")), get(&format!("{api}/v1/plugins/none"))] {

@@ -3,6 +3,7 @@
 //! Owner: the store, and so the one call that it lives for. Nothing here may wait without the call's deadline
 //! ending it, and nothing here trusts a length or a text of the guest's.
 
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
@@ -18,7 +19,9 @@ use crate::bindings::files::{Entry, FileError};
 use crate::bindings::{config, files, log, native, state, types};
 use crate::cpu::CpuMeter;
 use crate::files::Granted;
+use crate::glob::Globs;
 use crate::limiter::Memory;
+use crate::open::with_folder;
 use crate::sidecar::{Grants, Limits, Sidecar};
 use crate::state::{State, StateError};
 
@@ -40,6 +43,8 @@ pub(crate) struct Shared {
     pub(crate) sidecar: Sidecar,
     pub(crate) config_json: serde_json::Value,
     pub(crate) files: Granted,
+    /// `dirs` of the ceiling.
+    pub(crate) folders: Option<Globs>,
     pub(crate) log: LogBudget,
 }
 
@@ -69,7 +74,7 @@ impl Host {
         cpu: Arc<CpuMeter>,
     ) -> Result<Self, String> {
         let mut wasi = WasiCtxBuilder::new();
-        grant(&mut wasi, &shared.sidecar.grant)?;
+        grant(&mut wasi, &shared.sidecar.grant, shared.folders.as_ref())?;
         Ok(Host { sample, state, ..Host::with(wasi, shared, cpu) })
     }
 
@@ -125,7 +130,7 @@ impl Host {
     }
 }
 
-fn grant(wasi: &mut WasiCtxBuilder, grant: &Grants) -> Result<(), String> {
+fn grant(wasi: &mut WasiCtxBuilder, grant: &Grants, ceiling: Option<&Globs>) -> Result<(), String> {
     for name in &grant.env {
         if let Ok(value) = std::env::var(name) {
             wasi.env(name, value);
@@ -133,11 +138,13 @@ fn grant(wasi: &mut WasiCtxBuilder, grant: &Grants) -> Result<(), String> {
     }
     for dir in &grant.dirs {
         let perms = if dir.write { FsPerms::ReadWrite } else { FsPerms::ReadOnly };
-        wasi.preopened_dir(&dir.path, dir.path.to_string_lossy(), perms).map_err(|e| {
-            format!(
-                "the granted folder `{}` cannot be opened: {e}; create it or change [grant] dirs",
-                dir.path.display()
-            )
+        let preopen = |opened: &Path| {
+            let preopened = wasi.preopened_dir(opened, dir.path.to_string_lossy(), perms);
+            preopened.map(drop).map_err(|e| e.to_string())
+        };
+        with_folder(&dir.path, ceiling, preopen).map_err(|e| {
+            let path = dir.path.display();
+            format!("the granted folder `{path}` cannot be opened: {e}; create it or change [grant] dirs")
         })?;
     }
     Ok(())

@@ -29,6 +29,7 @@ mod glob;
 mod guest;
 mod limiter;
 mod load;
+mod open;
 mod own;
 mod plugin;
 mod read;

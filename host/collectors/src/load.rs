@@ -136,7 +136,8 @@ impl Loader {
         let config_json = serde_json::to_value(&sidecar.config)
             .map_err(|e| invalid(format!("its sidecar's [config] cannot be handed over: {e}")))?;
         let files = Granted::new(sidecar.grant.read.clone(), self.ceiling.read.clone());
-        Ok(Arc::new(Shared { name: name.to_owned(), sidecar, config_json, files, log: LogBudget::default() }))
+        let folders = self.ceiling.dirs.clone();
+        Ok(Arc::new(Shared { name: name.to_owned(), sidecar, config_json, files, folders, log: LogBudget::default() }))
     }
 
     /// The compiled component, from the cache or from the child.

@@ -19,8 +19,9 @@ use crate::load::{Loaded, Loader, Refused};
 use crate::state::State;
 use crate::{Contribution, validate};
 
-/// When to try again after the host or the machine was at fault.
+/// When to try again after the host or the machine was at fault: at first, and at the most; each time twice as long.
 const LOAD_AGAIN: Duration = Duration::from_secs(10);
+const LOAD_AGAIN_MAX: Duration = Duration::from_secs(640);
 
 /// A report is being made: the plugin's task measures for it.
 pub(crate) struct Request {
@@ -48,6 +49,8 @@ pub(crate) struct Plugin {
     state: State,
     /// The newest sample; nothing is collected before there is one.
     sample: Option<Arc<Sample>>,
+    /// Until a load that failed by no fault of the files is tried again.
+    pause: Duration,
     /// A report that waits for the load that goes on.
     waiting: Option<mpsc::Sender<()>>,
 }
@@ -83,6 +86,7 @@ impl Plugin {
             contribution: None,
             state: State::default(),
             sample: None,
+            pause: LOAD_AGAIN,
             waiting: None,
         }
     }
@@ -144,6 +148,7 @@ impl Plugin {
     async fn loaded(&mut self, ended: Result<LoadResult, JoinError>) -> Option<Loading> {
         let refused = match ended {
             Ok(Ok(loaded)) => {
+                self.pause = LOAD_AGAIN;
                 self.swap_in(loaded).await;
                 return None;
             }
@@ -155,7 +160,9 @@ impl Plugin {
             },
         };
         self.refuse(&refused);
-        refused.again.then(|| self.load(LOAD_AGAIN))
+        let pause = self.pause;
+        self.pause = (pause * 2).min(LOAD_AGAIN_MAX);
+        refused.again.then(|| self.load(pause))
     }
 
     async fn swap_in(&mut self, loaded: Loaded) {
