@@ -1,6 +1,6 @@
 //! `sandbeat check`: everything that `run` would refuse, all at once, without starting anything.
 
-use sandbeat_collectors::Checked;
+use sandbeat_collectors::{CheckError, Checked};
 use serde::Serialize;
 
 use crate::args::Print;
@@ -12,6 +12,7 @@ struct Findings {
     ok: bool,
     config: Option<String>,
     problems: Vec<String>,
+    notes: Vec<String>,
     plugins: Vec<Plugin>,
 }
 
@@ -41,10 +42,12 @@ pub(crate) fn run(options: &Print) -> anyhow::Result<()> {
 }
 
 fn find(options: &Print) -> Findings {
-    let mut findings = Findings { ok: false, config: None, problems: Vec::new(), plugins: Vec::new() };
+    let mut findings =
+        Findings { ok: false, config: None, problems: Vec::new(), notes: Vec::new(), plugins: Vec::new() };
     let source = match Source::read(&options.file) {
         Ok(source) => source,
         Err(error) => {
+            findings.config = options.file.config.as_ref().map(|file| file.display().to_string());
             findings.problems.push(format!("{error:#}"));
             return findings;
         }
@@ -57,6 +60,8 @@ fn find(options: &Print) -> Findings {
     if let Ok(plugins) = source.plugins() {
         match sandbeat_collectors::check(&plugins) {
             Ok(checked) => findings.plugins = checked.into_iter().map(plugin).collect(),
+            // `run` waits for it to come.
+            Err(error @ CheckError::Directory { .. }) => findings.notes.push(error.to_string()),
             Err(error) => findings.problems.push(error.to_string()),
         }
     }
@@ -88,6 +93,9 @@ fn print(findings: &Findings) -> anyhow::Result<()> {
     })?;
     for problem in &findings.problems {
         output::line(format_args!("  wrong  {problem}"))?;
+    }
+    for note in &findings.notes {
+        output::line(format_args!("  note   {note}"))?;
     }
     for plugin in &findings.plugins {
         match (&plugin.version, &plugin.summary, &plugin.reason) {

@@ -207,7 +207,8 @@ fn read(file: &Path) -> anyhow::Result<String> {
 }
 
 fn overlay(settings: &mut Settings, variables: impl Iterator<Item = (String, String)>) {
-    for (name, value) in variables {
+    // An empty one is what `${NAME:-}` leaves of a variable that is not set.
+    for (name, value) in variables.filter(|(_, value)| !value.is_empty()) {
         let path: Vec<String> = match AGENT_VARIABLES.iter().find(|(known, _)| *known == name) {
             Some((_, path)) => path.iter().map(ToString::to_string).collect(),
             None => match name.strip_prefix("SANDBEAT_").filter(|rest| rest.contains("__")) {

@@ -71,3 +71,34 @@ fn the_agent_stops_in_time_when_the_hub_does_not_answer() {
     assert_eq!(ended.status.code(), Some(0), "{}", ended.stderr);
     wait_for("the stopped report", || hub.requests().into_iter().find(|request| request.body["status"] == "stopped"));
 }
+
+#[test]
+fn without_a_place_for_compiled_collectors_it_beats_and_says_why() {
+    use std::os::unix::fs::PermissionsExt;
+    let hub = FakeHub::start();
+    let sandbox = Sandbox::reporting_to(&hub);
+    let cache = sandbox.path("cache");
+    std::fs::create_dir(&cache).unwrap();
+    std::fs::set_permissions(&cache, std::fs::Permissions::from_mode(0o777)).unwrap();
+    let sandbox = sandbox.env("SANDBEAT_PLUGINS__CACHE_DIR", cache.to_str().unwrap());
+    sandbox.drop_collector("test", crate::harness::guest("one"), "");
+    let _agent = sandbox.start(&["run"]);
+    let report = hub.report("the reason", |report| report["plugins"][0]["state"] == "rejected");
+    let reason = report["plugins"][0]["reason"].as_str().unwrap();
+    assert!(reason.contains("others can write") && reason.contains("plugins.cache_dir"), "{reason}");
+}
+
+#[test]
+fn a_last_report_that_is_lost_is_said() {
+    for answer in [Answer::Status("404 Not Found", "{}"), Answer::Status("500 Internal Server Error", "")] {
+        let hub = FakeHub::start();
+        hub.answer(answer);
+        let sandbox = Sandbox::reporting_to(&hub);
+        let agent = sandbox.start(&["run"]);
+        hub.reports(1);
+        agent.signal(rustix::process::Signal::TERM);
+        let ended = agent.ended();
+        assert_eq!(ended.status.code(), Some(0));
+        assert_eq!(ended.stderr.matches("did not arrive").count(), 1, "{}", ended.stderr);
+    }
+}

@@ -85,8 +85,10 @@ fn a_directory_that_comes_later_and_goes_again_is_followed() {
 fn a_collector_with_an_interval_of_its_own_says_how_old_its_values_are() {
     let hub = FakeHub::start();
     let sandbox = Sandbox::reporting_to(&hub);
-    sandbox.drop_collector("test", guest("one"), "interval = \"1h\"");
     let _agent = sandbox.start(&["run"]);
+    hub.reports(1);
+    // Dropped later: its first values do not wait for its interval.
+    sandbox.drop_collector("test", guest("one"), "interval = \"1h\"");
     hub.report("values older than half a second", |report| {
         let metrics = report["metrics"].as_array().into_iter().flatten();
         metrics.into_iter().any(|metric| metric["plugin"] == "test" && metric["ageMs"].as_u64() > Some(500))

@@ -8,8 +8,48 @@ use sandbeat_status::{PluginState, Report, SandboxStatus, names};
 /// The longest text of a metadata value in a line, in bytes.
 const SHOWN: usize = 24;
 
-/// Time, CPU, memory, metrics by collector, metadata, processes, and what is wrong.
-pub(crate) fn line(report: &Report) -> String {
+/// The lines of one sandbox; what is wrong is told when it begins, and named after that.
+#[derive(Default)]
+pub(crate) struct Lines {
+    told: BTreeMap<String, String>,
+}
+
+impl Lines {
+    /// Time, CPU, memory, metrics by collector, metadata, processes, and what is wrong.
+    pub(crate) fn next(&mut self, report: &Report) -> String {
+        let mut line = figures(report);
+        let mut told = BTreeMap::new();
+        for (plugin, trouble, words) in troubles(report) {
+            let is_new = self.told.get(plugin) != Some(&words);
+            match is_new && !words.is_empty() {
+                true => add(&mut line, format_args!("  [{plugin} {trouble}: {words}]")),
+                false => add(&mut line, format_args!("  [{plugin} {trouble}]")),
+            }
+            told.insert(plugin.to_owned(), words);
+        }
+        self.told = told;
+        line
+    }
+}
+
+/// Plugin, what it is in a word, and the words.
+fn troubles(report: &Report) -> Vec<(&str, String, String)> {
+    let mut troubles = Vec::new();
+    for plugin in &report.plugins {
+        let reason = plugin.reason.as_deref().map(|reason| names::shown(reason, 120)).unwrap_or_default();
+        let rejected = report.rejected.iter().filter(|one| one.plugin.as_deref() == Some(&plugin.name));
+        let points: u64 = rejected.clone().map(|one| one.count).sum();
+        if plugin.state != PluginState::Active || plugin.reason.is_some() {
+            troubles.push((plugin.name.as_str(), plugin.state.as_str().to_owned(), reason));
+        } else if points > 0 {
+            let first = rejected.map(|one| format!("{}: {}", one.name, one.reason)).next().unwrap_or_default();
+            troubles.push((plugin.name.as_str(), format!("{points} points rejected"), names::shown(&first, 120)));
+        }
+    }
+    troubles
+}
+
+fn figures(report: &Report) -> String {
     let mut line = format!("{:.8}", report.timestamp.strftime("%H:%M:%S").to_string());
     if report.status == SandboxStatus::Stopped {
         line.push_str("  stopped");
@@ -33,14 +73,6 @@ pub(crate) fn line(report: &Report) -> String {
         if process.restart_count > 0 {
             add(&mut line, format_args!(" ({} restarts)", process.restart_count));
         }
-    }
-    for plugin in report.plugins.iter().filter(|plugin| plugin.state != PluginState::Active || plugin.reason.is_some())
-    {
-        add(&mut line, format_args!("  [{} {}", plugin.name, plugin.state.as_str()));
-        if let Some(reason) = &plugin.reason {
-            add(&mut line, format_args!(": {}", names::shown(reason, 100)));
-        }
-        line.push(']');
     }
     line
 }
@@ -87,10 +119,25 @@ mod tests {
         }))
         .unwrap();
         assert_eq!(
-            line(&report),
+            Lines::default().next(&report),
             "12:00:04  cpu   3.1%  memory   512 MB    3 metrics (load 1, net 2)  git.branch=main  \
              web running (2 restarts)  [bad rejected: it is not WebAssembly]"
         );
+    }
+
+    #[test]
+    fn a_reason_is_told_once_and_rejected_points_are_counted() {
+        let report: Report = serde_json::from_value(serde_json::json!({
+            "sandboxId": "demo", "status": "running", "uptimeSecs": 4, "timestamp": "2026-11-20T12:00:04Z",
+            "plugins": [{"name": "bad", "state": "rejected", "reason": "why"}, {"name": "twin", "state": "active"}],
+            "rejected": [{"plugin": "twin", "name": "a", "reason": "is there already", "count": 15}]
+        }))
+        .unwrap();
+        let mut lines = Lines::default();
+        let first = lines.next(&report);
+        assert!(first.ends_with("  [bad rejected: why]  [twin 15 points rejected: a: is there already]"), "{first}");
+        let second = lines.next(&report);
+        assert!(second.ends_with("  [bad rejected]  [twin 15 points rejected]"), "{second}");
     }
 
     #[test]
@@ -99,6 +146,6 @@ mod tests {
             "sandboxId": "demo", "status": "stopped", "uptimeSecs": 4, "timestamp": "2026-11-20T12:00:04Z"
         }))
         .unwrap();
-        assert_eq!(line(&report), "12:00:04  stopped  cpu     –  memory     –       0 metrics");
+        assert_eq!(Lines::default().next(&report), "12:00:04  stopped  cpu     –  memory     –       0 metrics");
     }
 }

@@ -39,6 +39,7 @@ pub(crate) fn run(options: &DemoOptions) -> anyhow::Result<()> {
 }
 
 async fn play(options: &DemoOptions, folder: &Folder, added: &[String]) -> anyhow::Result<()> {
+    anyhow::ensure!(options.listen.ip().is_loopback(), "the demo listens on loopback only; choose such a --listen");
     let mut terminate = Terminate::listen()?;
     let listener = TcpListener::bind(options.listen)
         .await
@@ -98,10 +99,11 @@ fn introduce(hub: SocketAddr, folder: &Folder, added: &[String]) -> anyhow::Resu
 
 /// Prints each accepted report, until the hub is gone.
 async fn print(mut reports: Receiver<Accepted>) -> anyhow::Result<()> {
+    let mut lines = line::Lines::default();
     loop {
         match reports.recv().await {
             Ok(Accepted { report, .. }) => {
-                output::line(line::line(&report))?;
+                output::line(lines.next(&report))?;
                 if report.status == SandboxStatus::Stopped {
                     return Ok(());
                 }

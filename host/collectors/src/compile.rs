@@ -44,6 +44,9 @@ pub(crate) enum CompileError {
     /// The component is at fault.
     #[error("{0}")]
     Component(String),
+    /// There is no place for artifacts. For the operator.
+    #[error("{0}")]
+    Cache(String),
     /// The host or the machine is.
     #[error("the compiler could not do its work: {0}")]
     Host(String),
@@ -56,7 +59,7 @@ pub fn compile_stdin() -> ExitCode {
     let (code, reason) = match compile_bytes() {
         Ok(()) => return ExitCode::SUCCESS,
         Err(CompileError::Component(reason)) => (AT_FAULT, reason),
-        Err(CompileError::Host(reason)) => (NOT_AT_FAULT, reason),
+        Err(CompileError::Host(reason) | CompileError::Cache(reason)) => (NOT_AT_FAULT, reason),
     };
     // Where standard error is gone, the exit code has to do.
     let _ = writeln!(std::io::stderr(), "{reason}");

@@ -4,8 +4,8 @@
 //! and export is checked against the world before a single instruction of the component runs. The first one that
 //! does is `describe`, under the collector's limits.
 
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use sandbeat_status::settings::Problem;
@@ -19,6 +19,7 @@ use crate::bindings::{self, Collector, CollectorPre, types};
 use crate::cache::Cache;
 use crate::call::{Callable, Failed};
 use crate::compile::{self, CompileError, CompilerCommand, MAX_COMPONENT};
+use crate::config::Config;
 use crate::digest::digest;
 use crate::engine::TickerHandle;
 use crate::files::Granted;
@@ -41,7 +42,9 @@ pub(crate) struct Loader {
     engine: Engine,
     ticker: TickerHandle,
     linker: Linker<Host>,
-    cache: Cache,
+    /// Opened when it is first needed: without one there are no collectors, but there is a beat.
+    cache: OnceLock<Cache>,
+    cache_dir: Option<PathBuf>,
     compiler: CompilerCommand,
     ceiling: Ceiling,
     /// Threads for the host's own reads, apart from those that a guest's reads may hold.
@@ -74,16 +77,24 @@ impl Loader {
     pub(crate) fn new(
         engine: Engine,
         ticker: TickerHandle,
-        cache: Cache,
-        compiler: CompilerCommand,
-        ceiling: Ceiling,
+        config: &Config,
         pool: runtime::Handle,
     ) -> wasmtime::Result<Self> {
         let mut linker = Linker::new(&engine);
         wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
         Collector::add_to_linker::<_, Host>(&mut linker, |host| host)?;
-        let places = Arc::new(Semaphore::new(MAX_RUNNING));
-        Ok(Loader { engine, ticker, linker, cache, compiler, ceiling, pool, places, turn: Semaphore::new(1) })
+        Ok(Loader {
+            engine,
+            ticker,
+            linker,
+            cache: OnceLock::new(),
+            cache_dir: config.cache_dir.clone(),
+            compiler: config.compiler.clone(),
+            ceiling: config.ceiling.clone(),
+            pool,
+            places: Arc::new(Semaphore::new(MAX_RUNNING)),
+            turn: Semaphore::new(1),
+        })
     }
 
     /// Loads `wasm` with its sidecar, which may be absent; `compiling` becomes true when that will take long.
@@ -106,7 +117,7 @@ impl Loader {
             Err(CompileError::Component(reason)) => {
                 return Err(refuse(invalid(format!("not a valid component: {reason}"))));
             }
-            Err(e @ CompileError::Host(_)) => return Err(Refused { again: true, ..refuse(invalid(e.to_string())) }),
+            Err(e) => return Err(Refused { again: true, ..refuse(invalid(e.to_string())) }),
         };
         let pre = self.check(&component).map_err(|reason| refuse(invalid(reason)))?;
         let shared = self.shared(name, sidecar).map_err(refuse)?;
@@ -147,8 +158,9 @@ impl Loader {
         digest: &str,
         compiling: &watch::Sender<bool>,
     ) -> Result<Component, CompileError> {
-        let (cache, wanted) = (self.cache.clone(), digest.to_owned());
-        if let Some(path) = self.blocking(move || cache.find(&wanted)).await.map_err(CompileError::Host)? {
+        let cache = self.cache()?;
+        let (found, wanted) = (cache.clone(), digest.to_owned());
+        if let Some(path) = self.blocking(move || found.find(&wanted)).await.map_err(CompileError::Host)? {
             match self.open(path).await {
                 Ok(component) => return Ok(component),
                 Err(e) => tracing::debug!(digest, "the cached artifact is made again: {e}"),
@@ -157,15 +169,23 @@ impl Loader {
         let host = |e: std::io::Error| CompileError::Host(format!("the cache: {e}"));
         compiling.send_replace(true);
         let _turn = self.turn.acquire().await.map_err(|e| CompileError::Host(e.to_string()))?;
-        let artifact = self.cache.begin().map_err(host)?;
+        let artifact = cache.begin().map_err(host)?;
         compile::compile(&self.compiler, bytes, artifact.as_file()).await?;
-        let (cache, digest) = (self.cache.clone(), digest.to_owned());
+        let (cache, digest) = (cache.clone(), digest.to_owned());
         let path =
             self.blocking(move || cache.keep(artifact, &digest)).await.map_err(CompileError::Host)?.map_err(host)?;
         self.open(path).await.map_err(CompileError::Host)
     }
 
-    async fn open(&self, path: std::path::PathBuf) -> Result<Component, String> {
+    fn cache(&self) -> Result<&Cache, CompileError> {
+        if let Some(cache) = self.cache.get() {
+            return Ok(cache);
+        }
+        let cache = Cache::open(self.cache_dir.as_deref()).map_err(CompileError::Cache)?;
+        Ok(self.cache.get_or_init(|| cache))
+    }
+
+    async fn open(&self, path: PathBuf) -> Result<Component, String> {
         let engine = self.engine.clone();
         #[expect(unsafe_code, reason = "wasmtime trusts an artifact's content")]
         let open = move || {

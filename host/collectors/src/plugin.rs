@@ -39,6 +39,8 @@ pub(crate) struct Plugin {
     slot: Arc<Slot>,
     status: PluginStatus,
     current: Option<Loaded>,
+    /// It has not been called yet, for want of a sample; the next report need not wait for its interval.
+    uncalled: bool,
     /// Why the newest files are not used.
     refused: Option<Failed>,
     /// The last refusal that was logged: one that only comes again is not.
@@ -80,6 +82,7 @@ impl Plugin {
             slot,
             status: fresh(name),
             current: None,
+            uncalled: false,
             refused: None,
             said: None,
             failed: None,
@@ -119,7 +122,7 @@ impl Plugin {
         self.sample = Some(sample);
         if self.current.is_none() && loading.is_some_and(Loading::is_quick) {
             self.waiting = Some(done);
-        } else if ticks.0.is_none() && !done.is_closed() {
+        } else if (ticks.0.is_none() || self.uncalled) && !done.is_closed() {
             self.collect().await;
         }
     }
@@ -129,7 +132,7 @@ impl Plugin {
     }
 
     fn load(&mut self, delay: Duration) -> Loading {
-        if self.current.is_none() {
+        if self.current.is_none() && delay.is_zero() {
             self.refused = None;
             self.show();
         }
@@ -175,6 +178,7 @@ impl Plugin {
         self.status.digest = Some(format!("sha256:{}", loaded.digest));
         (self.refused, self.failed) = (None, None);
         self.current = Some(loaded);
+        self.uncalled = true;
         self.show();
         self.collect().await;
     }
@@ -200,6 +204,7 @@ impl Plugin {
     async fn collect(&mut self) {
         let (Some(current), Some(sample)) = (&self.current, &self.sample) else { return };
         let result = current.callable.collect(sample.clone(), self.state.clone()).await;
+        self.uncalled = false;
         self.status.calls += 1;
         match result {
             Ok(collected) => self.take(collected),

@@ -14,7 +14,6 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{self, AbortHandle, JoinError, JoinSet};
 
 use crate::board::{Board, fresh};
-use crate::cache::Cache;
 use crate::engine::{self, Ticker};
 use crate::load::Loader;
 use crate::plugin::{Plugin, Request};
@@ -34,9 +33,6 @@ const LEAVE: Duration = Duration::from_secs(1);
 /// Why the collectors cannot be started. For the operator.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// No place for compiled artifacts.
-    #[error("{0}")]
-    Cache(String),
     /// wasmtime refuses to start.
     #[error("the WebAssembly runtime cannot be started: {0}")]
     Engine(String),
@@ -71,7 +67,14 @@ impl Collectors {
     /// See [`StartError`].
     pub fn start(config: Config) -> Result<Self, StartError> {
         let pool = pool()?;
-        let (loader, ticker) = loader(&config, pool.handle().clone())?;
+        let (loader, ticker) = match loader(&config, pool.handle().clone()) {
+            Ok(loader) => loader,
+            Err(e) => {
+                // The caller may be in a runtime, where one must not be dropped.
+                pool.shutdown_background();
+                return Err(e);
+            }
+        };
         let board = Arc::new(Board::default());
         let (commands, inbox) = mpsc::channel(INBOX);
         let (stop, stopped) = oneshot::channel();
@@ -151,10 +154,8 @@ pub(crate) fn pool() -> std::io::Result<Runtime> {
 pub(crate) fn loader(config: &Config, pool: runtime::Handle) -> Result<(Loader, Ticker), StartError> {
     let refused = |e: wasmtime::Error| StartError::Engine(format!("{e:#}"));
     let engine = engine::running().map_err(refused)?;
-    let cache = Cache::open(config.cache_dir.as_deref()).map_err(StartError::Cache)?;
     let (ticker, handle) = Ticker::start(&engine)?;
-    let (compiler, ceiling) = (config.compiler.clone(), config.ceiling.clone());
-    let loader = Loader::new(engine, handle, cache, compiler, ceiling, pool).map_err(refused)?;
+    let loader = Loader::new(engine, handle, config, pool).map_err(refused)?;
     Ok((loader, ticker))
 }
 

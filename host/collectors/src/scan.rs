@@ -91,7 +91,9 @@ pub(crate) fn look(dir: &Path) -> io::Result<(Look, Identity)> {
     for entry in std::fs::read_dir(dir)? {
         let file = entry?.file_name();
         let file = file.to_string_lossy();
-        if let Some(name) = file.strip_suffix(".wasm").filter(|_| !file.starts_with('.')) {
+        if file.ends_with(".cwasm") {
+            look.misname(&file, "it is compiled code, which is never loaded; drop in the component".into());
+        } else if let Some(name) = file.strip_suffix(".wasm").filter(|_| !file.starts_with('.')) {
             names.push(name.to_owned());
         }
     }

@@ -147,7 +147,7 @@ impl Settings {
             if self.as_string(&path, &mut table) {
                 continue;
             }
-            let message = error.inner().message().to_owned();
+            let message = wanted(error.inner().message());
             let (path, message) = unknown_key(&path, &message).unwrap_or((path, message));
             problems.push(self.problem(&path.join("."), message));
             if !remove(&mut table, &path) {
@@ -178,7 +178,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
     let wrong = || format!("`{text}` is not a duration; write one such as `30s`, `500ms` or `1m30s`");
     let span: jiff::SignedDuration = text.parse().map_err(|_| wrong())?;
     let duration = Duration::try_from(span).map_err(|_| wrong())?;
-    if duration.is_zero() { Err(wrong()) } else { Ok(duration) }
+    if duration.is_zero() { Err(format!("`{text}` is no time at all; write one such as `30s`")) } else { Ok(duration) }
 }
 
 /// For `#[serde(deserialize_with)]`: a duration as [`parse_duration`] reads it.
@@ -225,6 +225,23 @@ fn unknown_key(path: &[String], message: &str) -> Option<(Vec<String>, String)> 
         None => format!("unknown key; known here: {}", known.join(", ")),
     };
     Some((path, message))
+}
+
+/// serde's message about a value of another type, with how to write the right one.
+fn wanted(message: &str) -> String {
+    let Some((found, wanted)) = message.strip_prefix("invalid type: ").and_then(|rest| rest.split_once(", expected "))
+    else {
+        return message.to_owned();
+    };
+    let cure = match wanted {
+        "a string" => "write a text in quotes",
+        "a sequence" => "write an array, such as `[22, 2222]` or `[\"python3\", \"app.py\"]`",
+        "a boolean" => "write `true` or `false`",
+        "a map" => "write a table",
+        "u16" | "u32" | "u64" | "usize" => "write a whole number",
+        other => return format!("is {found}; {other} is wanted"),
+    };
+    format!("is {found}; {cure}")
 }
 
 fn in_order(mut problems: Vec<Problem>) -> Vec<Problem> {
@@ -375,6 +392,13 @@ mod tests {
         for text in ["", "30", "-5s", "0s", "soon"] {
             assert!(parse_duration(text).is_err(), "{text:?}");
         }
+    }
+
+    #[test]
+    fn a_value_of_another_type_is_told_how_to_write_it() {
+        let found = problems("[report]\ninterval = 5\nports = 22\n");
+        assert_eq!(found[0], "line 2: report.interval: is integer `5`; write a text in quotes");
+        assert!(found[1].starts_with("line 3: report.ports: is integer `22`; write an array"), "{found:?}");
     }
 
     #[test]

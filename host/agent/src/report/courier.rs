@@ -149,19 +149,23 @@ impl Courier {
     /// `stopped` is tried until the bound, also where the hub has been failing or asked to be left alone: there is no
     /// later. A second attempt follows only a failure that may be over by itself.
     async fn deliver_last(&mut self, report: &Report, deadline: Instant) {
-        for attempt in 1..=2 {
+        for _ in 0..2 {
             let left = deadline.saturating_duration_since(Instant::now());
             let outcome = self.client.post(report, left).await;
-            let again = matches!(&outcome, Outcome::Failed(failure) if failure.kind.is_transient());
-            if attempt == 2 && again {
-                tracing::warn!("the last report, `stopped`, did not arrive");
-            }
+            let (delivered, again) = match &outcome {
+                Outcome::Accepted { .. } => (true, false),
+                Outcome::Failed(failure) => (false, failure.kind.is_transient()),
+            };
             self.settle(report, outcome);
-            let pause = Instant::now() + self.last_bound() / 20;
-            if !again || timeout_at(deadline, sleep_until(pause)).await.is_err() {
+            if delivered {
                 return;
             }
+            let pause = Instant::now() + self.last_bound() / 20;
+            if !again || timeout_at(deadline, sleep_until(pause)).await.is_err() {
+                break;
+            }
         }
+        tracing::warn!("the last report, `stopped`, did not arrive; the hub will take this sandbox for lost");
     }
 
     fn last_bound(&self) -> Duration {
