@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use tracing_subscriber::EnvFilter;
 
 /// The agent inside a sandbox: it reports a heartbeat, supervises processes, and collects metrics with WebAssembly
 /// components that are dropped into a directory.
@@ -11,7 +12,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 #[command(version, propagate_version = true, disable_help_subcommand = true)]
 pub(crate) struct Args {
     /// What to log on standard error: error, warn, info, debug, trace, or a filter such as `sandbeat_hub=debug`
-    #[arg(long, global = true, env = "SANDBEAT_LOG", value_name = "FILTER")]
+    #[arg(long, global = true, env = "SANDBEAT_LOG", value_name = "FILTER", value_parser = log_filter)]
     pub(crate) log: Option<String>,
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -94,6 +95,10 @@ pub(crate) struct DemoOptions {
     /// The hub's address; port 0 is any free one
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
     pub(crate) listen: SocketAddr,
+}
+
+fn log_filter(text: &str) -> Result<String, String> {
+    EnvFilter::try_new(text).map(|_| text.to_owned()).map_err(|e| e.to_string())
 }
 
 #[cfg(test)]

@@ -15,18 +15,10 @@ pub(crate) fn start(filter: Option<&str>, command: &Command) {
         Command::Demo(_) => "warn,sandbeat_collectors=info",
         _ => "warn",
     };
-    let (filter, wrong) = match filter.map(EnvFilter::try_new) {
-        None => (EnvFilter::new(usual), None),
-        Some(Ok(filter)) => (filter, None),
-        Some(Err(e)) => (EnvFilter::new(usual), Some(e)),
-    };
     tracing_subscriber::fmt()
-        .with_env_filter(filter)
+        .with_env_filter(EnvFilter::new(filter.unwrap_or(usual)))
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         .with_target(false)
         .init();
-    if let Some(e) = wrong {
-        tracing::warn!("the log filter is not used: {e}; write one such as `info` or `sandbeat_hub=debug`");
-    }
 }

@@ -53,7 +53,9 @@ fn a_bad_variable_is_named_as_it_was_set() {
 #[test]
 fn wrong_usage_is_exit_code_2() {
     let sandbox = Sandbox::new();
-    for arguments in [&["rum"][..], &["run", "--confg", "x"], &[], &["demo", "--interval", "soon"]] {
+    for arguments in
+        [&["rum"][..], &["run", "--confg", "x"], &[], &["demo", "--interval", "soon"], &["run", "--log", "a=b=c"]]
+    {
         let ended = sandbox.start(arguments).ended();
         assert_eq!(ended.status.code(), Some(2), "{arguments:?}: {ended:?}");
         assert!(!ended.stderr.is_empty());
