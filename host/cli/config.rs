@@ -79,7 +79,7 @@ impl Source {
             }
             None => Settings::default(),
         };
-        overlay(&mut settings, std::env::vars());
+        overlay(&mut settings, variables());
         Ok(Source { settings, file })
     }
 
@@ -98,9 +98,7 @@ impl Source {
     /// # Errors
     /// All [`Problems`] with it.
     pub(crate) fn agent(&self) -> Result<Config, Problems> {
-        let (raw, problems) = self.settings.read::<Raw>();
-        let raw = raw.unwrap_or_default();
-        let mut problems = Judge { source: self, problems };
+        let (raw, mut problems) = self.judge("");
         let Raw { sandbox, report, metadata, api, sessions, .. } = raw;
         let (agent, wrong) = sandbeat_agent::resolve(Sections { sandbox, report, metadata, api, sessions });
         problems.add("", wrong);
@@ -116,10 +114,8 @@ impl Source {
     /// # Errors
     /// [`Problems`] with `[plugins]`.
     pub(crate) fn plugins(&self) -> Result<sandbeat_collectors::Config, Problems> {
-        let (raw, problems) = self.settings.read::<Raw>();
-        let (plugins, wrong) = raw.unwrap_or_default().plugins.resolve(compiler());
-        let problems = problems.into_iter().filter(|problem| problem.key.starts_with("plugins")).collect();
-        let mut problems = Judge { source: self, problems };
+        let (raw, mut problems) = self.judge("plugins");
+        let (plugins, wrong) = raw.plugins.resolve(compiler());
         problems.add("plugins.", wrong);
         problems.end(Some(plugins))
     }
@@ -129,10 +125,8 @@ impl Source {
     /// # Errors
     /// [`Problems`] with `[api]`.
     pub(crate) fn api(&self) -> Result<sandbeat_agent::api::Config, Problems> {
-        let (raw, problems) = self.settings.read::<Raw>();
-        let (api, wrong) = sandbeat_agent::config::resolve_api(raw.unwrap_or_default().api);
-        let problems = problems.into_iter().filter(|problem| problem.key.starts_with("api")).collect();
-        let mut problems = Judge { source: self, problems };
+        let (raw, mut problems) = self.judge("api");
+        let (api, wrong) = sandbeat_agent::config::resolve_api(raw.api);
         problems.add("", wrong);
         problems.end(api)
     }
@@ -142,11 +136,17 @@ impl Source {
     /// # Errors
     /// All [`Problems`] with it.
     pub(crate) fn hub(&self) -> Result<sandbeat_hub::Config, Problems> {
-        let (raw, problems) = self.settings.read::<Raw>();
-        let (hub, wrong) = raw.unwrap_or_default().hub.resolve();
-        let mut problems = Judge { source: self, problems };
+        let (raw, mut problems) = self.judge("");
+        let (hub, wrong) = raw.hub.resolve();
         problems.add("hub.", wrong);
         problems.end(Some(hub))
+    }
+
+    /// What is written, and the problems of reading it whose keys begin like this.
+    fn judge(&self, section: &str) -> (Raw, Judge<'_>) {
+        let (raw, mut problems) = self.settings.read::<Raw>();
+        problems.retain(|problem| problem.key.starts_with(section));
+        (raw.unwrap_or_default(), Judge { source: self, problems })
     }
 
     /// Lays a flag over file and environment.
@@ -204,6 +204,11 @@ fn read(file: &Path) -> anyhow::Result<String> {
     std::fs::File::open(file)?.take(MAX_FILE + 1).read_to_string(&mut text)?;
     anyhow::ensure!(text.len() as u64 <= MAX_FILE, "it is larger than 1 MiB");
     Ok(text)
+}
+
+/// The environment as far as it is text: nothing that is read here has a name or a value that is not.
+fn variables() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }
 
 fn overlay(settings: &mut Settings, variables: impl Iterator<Item = (String, String)>) {

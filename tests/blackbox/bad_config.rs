@@ -88,3 +88,17 @@ fn check_of_a_good_configuration_says_what_the_plugins_may_do() {
     assert_eq!(findings["plugins"][0]["reason"], "it is not WebAssembly");
     assert!(findings["plugins"][1]["reason"].as_str().unwrap().contains("did you mean `read`?"), "{findings}");
 }
+
+#[test]
+fn a_variable_that_is_not_text_is_nobody_s_business() {
+    use std::os::unix::ffi::OsStrExt;
+    let ended = std::process::Command::new(env!("CARGO_BIN_EXE_sandbeat"))
+        .arg("check")
+        .current_dir("/")
+        .env("STRANGE", std::ffi::OsStr::from_bytes(b"\xff\xfe"))
+        .output()
+        .expect("the binary starts");
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(1), "{said}");
+    assert!(!said.contains("panicked"), "{said}");
+}
