@@ -24,6 +24,7 @@ const LOAD_AGAIN: Duration = Duration::from_secs(10);
 const LOAD_AGAIN_MAX: Duration = Duration::from_secs(640);
 
 /// A report is being made: the plugin's task measures for it.
+#[derive(Clone)]
 pub(crate) struct Request {
     pub(crate) sample: Arc<Sample>,
     /// Dropped when this plugin has nothing further to add; closed when nobody waits any more.

@@ -52,12 +52,7 @@ pub struct Collectors {
 #[derive(Clone)]
 pub struct Handle {
     board: Arc<Board>,
-    commands: mpsc::Sender<Command>,
-}
-
-enum Command {
-    Collect { sample: Arc<Sample>, done: mpsc::Sender<()> },
-    Reload { name: String, known: oneshot::Sender<bool> },
+    requests: mpsc::Sender<Request>,
 }
 
 impl Collectors {
@@ -76,7 +71,7 @@ impl Collectors {
             }
         };
         let board = Arc::new(Board::default());
-        let (commands, inbox) = mpsc::channel(INBOX);
+        let (requests, inbox) = mpsc::channel(INBOX);
         let (stop, stopped) = oneshot::channel();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -89,7 +84,7 @@ impl Collectors {
             pool.shutdown_timeout(LEAVE);
             drop(ticker);
         })?;
-        Ok(Collectors { handle: Handle { board, commands }, stop: Some(stop), thread: Some(thread) })
+        Ok(Collectors { handle: Handle { board, requests }, stop: Some(stop), thread: Some(thread) })
     }
 
     /// To talk to them.
@@ -121,9 +116,9 @@ impl Handle {
     /// the latest at `deadline`: one that is late contributes what it measured before.
     pub async fn collect(&self, sample: Sample, deadline: Instant) -> Vec<Contribution> {
         let (done, mut all_done) = mpsc::channel(1);
-        let command = Command::Collect { sample: Arc::new(sample), done };
+        let request = Request { sample: Arc::new(sample), done };
         let collect = async {
-            if self.commands.send(command).await.is_ok() {
+            if self.requests.send(request).await.is_ok() {
                 // Nothing is ever sent: the channel ends when every plugin has dropped its sender.
                 all_done.recv().await;
             }
@@ -135,13 +130,6 @@ impl Handle {
     /// Every plugin in the directory, by name.
     pub fn plugins(&self) -> Vec<PluginStatus> {
         self.board.statuses()
-    }
-
-    /// Loads a plugin's files again; `false` when there is none of that name.
-    pub async fn reload(&self, name: &str) -> bool {
-        let (known, answer) = oneshot::channel();
-        let command = Command::Reload { name: name.to_owned(), known };
-        self.commands.send(command).await.is_ok() && answer.await.unwrap_or(false)
     }
 }
 
@@ -194,41 +182,33 @@ impl Manager {
         }
     }
 
-    async fn run(mut self, commands: mpsc::Receiver<Command>, stopped: oneshot::Receiver<()>) {
+    async fn run(mut self, requests: mpsc::Receiver<Request>, stopped: oneshot::Receiver<()>) {
         tokio::select! {
             // A directory that does not answer must not hold up the end.
             _ = stopped => {}
-            () = self.serve(commands) => {}
+            () = self.serve(requests) => {}
         }
         self.plugins.clear();
         self.tasks.shutdown().await;
     }
 
-    async fn serve(&mut self, mut commands: mpsc::Receiver<Command>) {
+    async fn serve(&mut self, mut requests: mpsc::Receiver<Request>) {
         let mut watch = Watch::new(&self.config.dir, self.config.scan_interval);
-        // Before any command, so that the first report finds the plugins at work.
+        // Before any request, so that the first report finds the plugins at work.
         watch.follow(self.scan().await);
         loop {
             tokio::select! {
                 () = watch.due() => watch.follow(self.scan().await),
-                Some(command) = commands.recv() => self.command(command),
+                Some(request) = requests.recv() => self.pass_on(&request),
                 Some(ended) = self.tasks.join_next_with_id() => self.ended(ended),
             }
         }
     }
 
-    fn command(&self, command: Command) {
-        match command {
-            Command::Collect { sample, done } => {
-                for plugin in self.plugins.values() {
-                    // One that is behind by a whole inbox contributes what it has.
-                    let _ = plugin.requests.try_send(Request { sample: sample.clone(), done: done.clone() });
-                }
-            }
-            Command::Reload { name, known } => {
-                let sent = self.plugins.get(&name).is_some_and(|plugin| plugin.load.send(()).is_ok());
-                let _ = known.send(sent);
-            }
+    fn pass_on(&self, request: &Request) {
+        for plugin in self.plugins.values() {
+            // One that is behind by a whole inbox contributes what it has.
+            let _ = plugin.requests.try_send(request.clone());
         }
     }
 

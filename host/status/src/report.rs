@@ -109,7 +109,11 @@ pub struct ReportedMetric {
     pub age_ms: u64,
 }
 
-fn milliseconds<S: Serializer>(timestamp: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+/// For `#[serde(serialize_with)]`: a time as every answer and report writes it, RFC 3339 in UTC with milliseconds.
+///
+/// # Errors
+/// Those of the serializer.
+pub fn milliseconds<S: Serializer>(timestamp: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(&format_args!("{timestamp:.3}"))
 }
 

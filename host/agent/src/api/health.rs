@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use jiff::Timestamp;
+use sandbeat_status::report::milliseconds;
 use serde::{Serialize, Serializer};
 
 use super::State;
@@ -91,10 +92,6 @@ fn trouble(failing: Failing) -> Trouble {
         last_attempt: failing.last,
         attempts: failing.attempts,
     }
-}
-
-fn milliseconds<S: Serializer>(timestamp: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(&format_args!("{timestamp:.3}"))
 }
 
 fn optional_milliseconds<S: Serializer>(timestamp: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {

@@ -5,15 +5,17 @@
 //! its place and the nearest known key, not only the first one. serde stops at its first error; what it complained
 //! about is therefore noted, taken out, and the rest is read again.
 
+mod values;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
-use std::time::Duration;
 
-use serde::de::{DeserializeOwned, Error as _};
-use serde::{Deserialize, Deserializer};
+use serde::de::DeserializeOwned;
 use toml::de::{DeTable, DeValue};
 use toml::{Spanned, Table, Value};
+
+pub use self::values::{duration, optional_duration, parse_duration, size};
 
 /// One thing that is wrong with the settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -170,36 +172,6 @@ impl Settings {
     }
 }
 
-/// Reads a duration such as `30s`, `500ms`, `1m30s` or `1.5s`.
-///
-/// # Errors
-/// The text has another form, or the duration is zero or negative.
-pub fn parse_duration(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("`{text}` is not a duration; write one such as `30s`, `500ms` or `1m30s`");
-    let span: jiff::SignedDuration = text.parse().map_err(|_| wrong())?;
-    let duration = Duration::try_from(span).map_err(|_| wrong())?;
-    if duration.is_zero() { Err(format!("`{text}` is no time at all; write one such as `30s`")) } else { Ok(duration) }
-}
-
-/// For `#[serde(deserialize_with)]`: a duration as [`parse_duration`] reads it.
-pub fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-    parse_duration(&String::deserialize(deserializer)?).map_err(D::Error::custom)
-}
-
-/// For `#[serde(default, deserialize_with)]`: a duration that may be absent.
-pub fn optional_duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
-    duration(deserializer).map(Some)
-}
-
-/// For `#[serde(deserialize_with)]`: a size in bytes, such as `32MiB` or `64kB`.
-pub fn size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    let size: bytesize::ByteSize = text
-        .parse()
-        .map_err(|_| D::Error::custom(format!("`{text}` is not a size; write one such as `32MiB` or `64KiB`")))?;
-    Ok(size.as_u64())
-}
-
 /// The known word nearest to a misspelt one, if one is near enough to be meant.
 pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     known
@@ -309,6 +281,10 @@ fn line(text: &str, span: &Range<usize>) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use serde::Deserialize;
+
     use super::*;
 
     #[derive(Debug, PartialEq, Deserialize)]
@@ -382,16 +358,6 @@ mod tests {
         settings.overlay(&["report", "interval"], "never", "AGENT_REPORT_INTERVAL");
         let (_, problems) = settings.read::<Outer>();
         assert!(problems[0].to_string().starts_with("AGENT_REPORT_INTERVAL: report.interval: `never`"), "{problems:?}");
-    }
-
-    #[test]
-    fn durations_have_the_forms_of_the_agents_before() {
-        for (text, millis) in [("30s", 30_000), ("500ms", 500), ("1m30s", 90_000), ("1.5s", 1_500), ("1h", 3_600_000)] {
-            assert_eq!(parse_duration(text), Ok(Duration::from_millis(millis)), "{text}");
-        }
-        for text in ["", "30", "-5s", "0s", "soon"] {
-            assert!(parse_duration(text).is_err(), "{text:?}");
-        }
     }
 
     #[test]

@@ -1,0 +1,51 @@
+//! Durations and sizes as a person writes them.
+
+use std::time::Duration;
+
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
+
+/// Reads a duration such as `30s`, `500ms`, `1m30s` or `1.5s`.
+///
+/// # Errors
+/// The text has another form, or the duration is zero or negative.
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("`{text}` is not a duration; write one such as `30s`, `500ms` or `1m30s`");
+    let span: jiff::SignedDuration = text.parse().map_err(|_| wrong())?;
+    let duration = Duration::try_from(span).map_err(|_| wrong())?;
+    if duration.is_zero() { Err(format!("`{text}` is no time at all; write one such as `30s`")) } else { Ok(duration) }
+}
+
+/// For `#[serde(deserialize_with)]`: a duration as [`parse_duration`] reads it.
+pub fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    parse_duration(&String::deserialize(deserializer)?).map_err(D::Error::custom)
+}
+
+/// For `#[serde(default, deserialize_with)]`: a duration that may be absent.
+pub fn optional_duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+    duration(deserializer).map(Some)
+}
+
+/// For `#[serde(deserialize_with)]`: a size in bytes, such as `32MiB` or `64kB`.
+pub fn size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let size: bytesize::ByteSize = text
+        .parse()
+        .map_err(|_| D::Error::custom(format!("`{text}` is not a size; write one such as `32MiB` or `64KiB`")))?;
+    Ok(size.as_u64())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_have_the_forms_of_the_agents_before() {
+        for (text, millis) in [("30s", 30_000), ("500ms", 500), ("1m30s", 90_000), ("1.5s", 1_500), ("1h", 3_600_000)] {
+            assert_eq!(parse_duration(text), Ok(Duration::from_millis(millis)), "{text}");
+        }
+        for text in ["", "30", "-5s", "0s", "soon"] {
+            assert!(parse_duration(text).is_err(), "{text:?}");
+        }
+    }
+}
