@@ -157,7 +157,7 @@ fn a_flood_of_log_lines_is_cut() {
     let sandbox = Sandbox::reporting_to(&hub);
     sandbox.drop_hostile("floods", "flood", "");
     let agent = sandbox.start(&["run"]);
-    agent.says(&["floods", "lines a minute"]);
+    agent.says(&["floods", "limits.log_lines"]);
     hub.reports(hub.requests().len() + 3);
     assert!(agent.said("line ") <= 62, "{}", agent.said("line "));
 }
@@ -170,7 +170,8 @@ fn a_read_that_hangs_is_cut_and_holds_up_neither_the_others_nor_the_end() {
     std::fs::create_dir(&folder).unwrap();
     mknodat(CWD, folder.join("pipe"), FileType::Fifo, Mode::RWXU, 0).unwrap();
     let sidecar = format!(
-        "[grant]\ndirs = [\"{0}\"]\n[limits]\ntimeout = \"200ms\"\n[config]\nbehaviour = \"open\"\npath = \"{0}/pipe\"\n",
+        "[grant]\ndirs = [\"{0}\"]\n[limits]\ntimeout = \"200ms\"\n\
+         [failure]\nbackoff = \"1ms\"\nbackoff_max = \"1ms\"\nquarantine_after = 0\n[config]\nbehaviour = \"open\"\npath = \"{0}/pipe\"\n",
         folder.display()
     );
     sandbox.drop_collector("hangs", guest("hostile"), &sidecar);

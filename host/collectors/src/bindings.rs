@@ -5,7 +5,7 @@
 wasmtime::component::bindgen!({
     path: "../../wit",
     world: "collector",
-    imports: { "sandbeat:collector/files": async },
+    imports: { "sandbeat:collector/files": async | trappable },
     exports: { default: async },
 });
 

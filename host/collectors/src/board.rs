@@ -5,10 +5,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
-use sandbeat_status::{PluginState, PluginStatus};
+use sandbeat_status::PluginStatus;
 
 use crate::Contribution;
+use crate::stats::Stats;
 
 /// All slots, by plugin name.
 #[derive(Debug, Default)]
@@ -18,17 +20,29 @@ pub(crate) struct Board(Mutex<BTreeMap<String, Arc<Slot>>>);
 #[derive(Debug)]
 pub(crate) struct Slot(Mutex<Shown>);
 
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Shown {
     status: PluginStatus,
-    contribution: Option<Contribution>,
+    /// While it rests after failures.
+    rests_until: Option<Instant>,
+    stats: Stats,
+    values: Option<Values>,
+}
+
+/// What a plugin contributes.
+#[derive(Clone, Debug)]
+pub(crate) struct Values {
+    pub(crate) contribution: Arc<Contribution>,
+    /// From then on they are too old to be reported.
+    pub(crate) until: Option<Instant>,
 }
 
 impl Board {
     /// A slot for a plugin, in place of an earlier one of that name.
     pub(crate) fn open(&self, status: PluginStatus) -> Arc<Slot> {
         let name = status.name.clone();
-        let slot = Arc::new(Slot(Mutex::new(Shown { status, contribution: None })));
+        let shown = Shown { status, rests_until: None, stats: Stats::default(), values: None };
+        let slot = Arc::new(Slot(Mutex::new(shown)));
         lock(&self.0).insert(name, slot.clone());
         slot
     }
@@ -38,35 +52,76 @@ impl Board {
     }
 
     pub(crate) fn statuses(&self) -> Vec<PluginStatus> {
-        lock(&self.0).values().map(|slot| lock(&slot.0).status.clone()).collect()
+        lock(&self.0).values().map(|slot| slot.status()).collect()
     }
 
+    /// What is not too old, by plugin name.
     pub(crate) fn contributions(&self) -> Vec<Contribution> {
-        lock(&self.0).values().filter_map(|slot| lock(&slot.0).contribution.clone()).collect()
+        let now = Instant::now();
+        lock(&self.0).values().filter_map(|slot| slot.contribution(now)).collect()
     }
 }
 
 impl Slot {
-    pub(crate) fn show(&self, status: PluginStatus, contribution: Option<Contribution>) {
-        *lock(&self.0) = Shown { status, contribution };
+    pub(crate) fn show(&self, status: PluginStatus, rests_until: Option<Instant>, values: Option<Values>) {
+        let mut shown = lock(&self.0);
+        (shown.status, shown.rests_until, shown.values) = (status, rests_until, values);
     }
-}
 
-/// The status of a plugin that has just been found.
-pub(crate) fn fresh(name: &str) -> PluginStatus {
-    PluginStatus {
-        name: name.to_owned(),
-        version: None,
-        digest: None,
-        state: PluginState::Compiling,
-        failure: None,
-        reason: None,
-        calls: 0,
-        failures: 0,
-        points_rejected: 0,
+    /// A call has ended that took so long.
+    pub(crate) fn timed(&self, took: Duration) {
+        lock(&self.0).stats.add(took);
+    }
+
+    pub(crate) fn status(&self) -> PluginStatus {
+        let shown = lock(&self.0);
+        let rests_for = shown.rests_until.and_then(|until| until.checked_duration_since(Instant::now()));
+        PluginStatus {
+            duration_ms: shown.stats.durations(),
+            rests_for_ms: rests_for.map(|rest| u64::try_from(rest.as_millis()).unwrap_or(u64::MAX)),
+            ..shown.status.clone()
+        }
+    }
+
+    fn contribution(&self, now: Instant) -> Option<Contribution> {
+        let values = lock(&self.0).values.clone()?;
+        values.until.is_none_or(|until| now < until).then(|| (*values.contribution).clone())
     }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_that_are_too_old_are_not_shown() {
+        let board = Board::default();
+        let slot = board.open(PluginStatus::found("a"));
+        let now = Instant::now();
+        let contribution = Arc::new(Contribution {
+            plugin: "a".into(),
+            metrics: Vec::new(),
+            metadata: BTreeMap::new(),
+            rejected: Vec::new(),
+            measured_at: now,
+        });
+        let until = Some(now + Duration::from_secs(60));
+        slot.show(PluginStatus::found("a"), None, Some(Values { contribution, until }));
+        assert!(slot.contribution(now).is_some() && slot.contribution(now + Duration::from_secs(60)).is_none());
+        assert_eq!(board.contributions().len(), 1);
+    }
+
+    #[test]
+    fn a_rest_is_shown_by_what_is_left_of_it() {
+        let board = Board::default();
+        let slot = board.open(PluginStatus::found("a"));
+        slot.show(PluginStatus::found("a"), Some(Instant::now() + Duration::from_secs(60)), None);
+        assert!(slot.status().rests_for_ms.is_some_and(|rest| rest > 50_000));
+        slot.show(PluginStatus::found("a"), Some(Instant::now()), None);
+        assert_eq!(slot.status().rests_for_ms.unwrap_or(0), 0);
+    }
 }

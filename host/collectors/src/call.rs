@@ -1,24 +1,32 @@
-//! Calls into a collector: one fresh instance per call, under its limits, with a name for every way it can end.
+//! Calls into a collector, under its limits, with a name for every way that a call can end.
 //!
-//! Owner: the plugin's task. A call that ends badly takes its store with it, so nothing of it can be seen by the
-//! next one. Limits hold from instantiation on, because a component's start function is guest code, too:
+//! Owner: the plugin's task. An instance lives for one call, or is kept for the next ones where the sidecar says so
+//! ([`Kept`]); a call that ends badly takes its store with it, so that nothing of it can be seen by the next one.
+//! Limits hold from instantiation on, because a component's start function is guest code, too:
 //! - CPU: the epoch callback compares what the call has used with `limits.cpu`;
 //! - wall clock: the whole call, host functions included, is dropped at `limits.timeout`;
-//! - memory: [`crate::limiter`]; output: wasmtime's fuel for what is lifted out of the guest.
+//! - memory: [`crate::limiter`]; output: wasmtime's fuel for what is lifted out of the guest;
+//! - what imports give: [`crate::guest`].
+//!
+//! A call's clocks start when it has a place among the running ones and everyone's budget has CPU left.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use sandbeat_status::{Failure, Sample, names};
-use tokio::sync::Semaphore;
-use wasmtime::{Engine, Store, Trap, UpdateDeadline};
+use tokio::sync::{Semaphore, SemaphorePermit};
+use wasmtime::{Engine, Store, UpdateDeadline};
 
-use crate::bindings::{CollectorPre, Guest, types};
+use crate::bindings::{Collector, CollectorPre, Guest, types};
+use crate::blame::classify;
+use crate::budget::Budget;
 use crate::engine::TickerHandle;
 use crate::guest::{Host, Shared};
+use crate::sidecar::Instance;
 use crate::state::State;
 
 /// How much of a guest's own words is shown, in bytes.
-const MAX_WORDS: usize = 512;
+pub(crate) const MAX_WORDS: usize = 512;
 
 /// A collector that is ready to be called.
 #[derive(Clone)]
@@ -26,6 +34,7 @@ pub(crate) struct Callable {
     pub(crate) engine: Engine,
     pub(crate) ticker: TickerHandle,
     pub(crate) places: Arc<Semaphore>,
+    pub(crate) budget: Budget,
     pub(crate) pre: CollectorPre<Host>,
     pub(crate) shared: Arc<Shared>,
 }
@@ -36,78 +45,139 @@ pub(crate) struct Failed {
     pub(crate) failure: Failure,
     /// In words: what happened, and who can do what about it.
     pub(crate) reason: String,
+    /// Where in the guest, the innermost function first.
+    pub(crate) trace: Option<String>,
 }
 
-/// What a successful `collect` gave.
+/// Raised inside a call by the host to end it under a name.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", .0.reason)]
+pub(crate) struct Breach(pub(crate) Failed);
+
+/// How a `collect` ended.
 pub(crate) struct Collected {
-    pub(crate) contribution: types::Contribution,
-    /// The state as the call left it.
-    pub(crate) state: State,
+    pub(crate) result: Result<types::Contribution, Failed>,
+    /// The state as the call left it, unless it was cut short.
+    pub(crate) state: Option<State>,
+    pub(crate) took: Duration,
+    /// The most memory that the instance has ever had, in bytes.
+    pub(crate) peak_memory: u64,
+}
+
+/// An instance that waits for its next call.
+pub(crate) struct Kept {
+    store: Store<Host>,
+    instance: Option<Collector>,
+    calls: u64,
 }
 
 impl Failed {
     pub(crate) fn new(failure: Failure, reason: impl Into<String>) -> Self {
-        Failed { failure, reason: reason.into() }
+        Failed { failure, reason: reason.into(), trace: None }
     }
 }
 
 impl Callable {
     /// Calls `describe`.
     pub(crate) async fn describe(&self) -> Result<types::Description, Failed> {
-        let host = Host::bare(self.shared.clone(), Arc::default());
-        match self.call(host, Function::Describe).await? {
-            (Answer::Description(description), _) => Ok(description),
-            (Answer::Contribution(_), _) => Err(Failed::new(Failure::Invalid, "describe gave no description")),
+        let _place = self.place().await;
+        let mut called = self.instance(Host::bare(self.shared.clone()));
+        match self.run(&mut called, Function::Describe).await.0? {
+            Ok(Answer::Description(description)) => Ok(description),
+            Ok(Answer::Contribution(_)) => Err(Failed::new(Failure::Invalid, "describe gave no description")),
+            Err(error) => Err(own_error(error)),
         }
     }
 
-    /// Calls `collect`.
-    pub(crate) async fn collect(&self, sample: Arc<Sample>, state: State) -> Result<Collected, Failed> {
-        let host = Host::granted(self.shared.clone(), sample, state, Arc::default())
-            .map_err(|reason| Failed::new(Failure::Denied, reason))?;
-        match self.call(host, Function::Collect).await? {
-            (Answer::Contribution(contribution), state) => Ok(Collected { contribution, state }),
-            (Answer::Description(_), _) => Err(Failed::new(Failure::Invalid, "collect gave no contribution")),
+    /// Calls `collect`, in the kept instance where there is one, and leaves there what may be kept.
+    pub(crate) async fn collect(&self, kept: &mut Option<Kept>, sample: Arc<Sample>, state: State) -> Collected {
+        let _place = self.place().await;
+        let start = Instant::now();
+        let mut called = match kept.take().map_or_else(|| self.granted(), Ok) {
+            Ok(called) => called,
+            Err(reason) => {
+                let result = Err(Failed::new(Failure::Denied, reason));
+                return Collected { result, state: None, took: start.elapsed(), peak_memory: 0 };
+            }
+        };
+        called.store.data_mut().renew(sample, state);
+        let (answered, took) = self.run(&mut called, Function::Collect).await;
+        let host = called.store.data_mut();
+        let peak_memory = host.memory.peak();
+        let state = answered.is_ok().then(|| std::mem::take(&mut host.state));
+        let result = match answered {
+            Ok(answer) => {
+                if self.may_keep(&called) {
+                    *kept = Some(called);
+                }
+                match answer {
+                    Ok(Answer::Contribution(contribution)) => Ok(contribution),
+                    Ok(Answer::Description(_)) => Err(Failed::new(Failure::Invalid, "collect gave no contribution")),
+                    Err(error) => Err(own_error(error)),
+                }
+            }
+            Err(failed) => Err(failed),
+        };
+        Collected { result, state, took, peak_memory }
+    }
+
+    fn may_keep(&self, called: &Kept) -> bool {
+        match self.shared.sidecar.instance {
+            Instance::Fresh => false,
+            Instance::Keep { calls, memory } => called.calls < calls && called.store.data().memory.used() <= memory,
         }
     }
 
-    async fn call(&self, host: Host, function: Function) -> Result<(Answer, State), Failed> {
-        let cpu = host.cpu.clone();
-        let place = self.places.acquire().await;
-        let mut store = self.store(host);
+    /// Waits for a turn.
+    async fn place(&self) -> Option<SemaphorePermit<'_>> {
+        // It is never closed.
+        let place = self.places.acquire().await.ok();
+        self.budget.admit().await;
+        place
+    }
+
+    async fn run(
+        &self,
+        called: &mut Kept,
+        function: Function,
+    ) -> (Result<Result<Answer, types::Error>, Failed>, Duration) {
+        let start = Instant::now();
+        let cpu = called.store.data().cpu.clone();
         let timeout = self.shared.sidecar.limits.timeout;
         let running = self.ticker.run();
-        let call = cpu.measure(function.run(&self.pre, &mut store));
-        let ended = tokio::time::timeout(timeout, call).await;
+        let ended = tokio::time::timeout(timeout, cpu.measure(function.run(&self.pre, called))).await;
         drop(running);
-        drop(place);
+        self.budget.spend(cpu.used());
+        called.calls += 1;
         let result = match ended {
-            Ok(result) => result.map_err(|error| classify(&error, store.data())),
+            Ok(result) => result.map_err(|error| classify(&error, called.store.data())),
             Err(_) => Err(Failed::new(
                 Failure::WallTimeout,
                 format!("{} took longer than limits.timeout ({timeout:?})", function.name()),
             )),
         };
-        match result? {
-            Ok(answer) => Ok((answer, store.into_data().state)),
-            Err(error) => Err(own_error(error)),
-        }
+        (result, start.elapsed())
     }
 
-    fn store(&self, host: Host) -> Store<Host> {
+    fn granted(&self) -> Result<Kept, String> {
+        Host::granted(self.shared.clone()).map(|host| self.instance(host))
+    }
+
+    /// A store, with its instance still to be made.
+    fn instance(&self, host: Host) -> Kept {
         let limits = *host.limits();
         let mut store = Store::new(&self.engine, host);
         store.limiter(|host| &mut host.memory);
         store.set_hostcall_fuel(usize::try_from(limits.output).unwrap_or(usize::MAX));
-        store.set_epoch_deadline(1);
         store.epoch_deadline_callback(move |context| {
             if context.data().cpu.used_so_far() > limits.cpu {
-                return Err(wasmtime::Error::new(OutOfCpu));
+                let reason = format!("used more CPU than limits.cpu ({:?})", limits.cpu);
+                return Err(Breach(Failed::new(Failure::CpuTimeout, reason)).into());
             }
             // Others on this thread get their turn, and the wall clock can end the call.
             Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
         });
-        store
+        Kept { store, instance: None, calls: 0 }
     }
 }
 
@@ -130,12 +200,17 @@ impl Function {
         }
     }
 
-    async fn run(
-        self,
-        pre: &CollectorPre<Host>,
-        store: &mut Store<Host>,
-    ) -> wasmtime::Result<Result<Answer, types::Error>> {
-        let instance = pre.instantiate_async(&mut *store).await?;
+    async fn run(self, pre: &CollectorPre<Host>, called: &mut Kept) -> wasmtime::Result<Result<Answer, types::Error>> {
+        let Kept { store, instance, .. } = called;
+        store.set_epoch_deadline(1);
+        if store.data().memory.refused().is_some() {
+            // The instance alone is too large.
+            return Err(wasmtime::Error::msg("no memory"));
+        }
+        let instance = match instance {
+            Some(instance) => &*instance,
+            None => &*instance.insert(pre.instantiate_async(&mut *store).await?),
+        };
         let guest: &Guest = instance.sandbeat_collector_guest();
         Ok(match self {
             Function::Describe => guest.call_describe(store).await?.map(Answer::Description),
@@ -143,11 +218,6 @@ impl Function {
         })
     }
 }
-
-/// Raised from the epoch callback.
-#[derive(Debug, thiserror::Error)]
-#[error("out of CPU")]
-struct OutOfCpu;
 
 /// A collector that says itself what went wrong.
 fn own_error(error: types::Error) -> Failed {
@@ -160,33 +230,4 @@ fn own_error(error: types::Error) -> Failed {
         types::Error::Unavailable(text) => Failed::new(Failure::Collector, format!("unavailable: {}", words(&text))),
         types::Error::Internal(text) => Failed::new(Failure::Collector, words(&text)),
     }
-}
-
-/// Names what ended a call, and blames the one who can do something about it.
-fn classify(error: &wasmtime::Error, host: &Host) -> Failed {
-    let limits = host.limits();
-    if error.is::<OutOfCpu>() {
-        return Failed::new(Failure::CpuTimeout, format!("used more CPU than limits.cpu ({:?})", limits.cpu));
-    }
-    if host.memory.refused() {
-        let reason = format!("wanted more memory than limits.memory ({} bytes)", limits.memory);
-        return Failed::new(Failure::Memory, reason);
-    }
-    if matches!(error.downcast_ref::<Trap>(), Some(Trap::StackOverflow)) {
-        return Failed::new(Failure::Stack, "its calls nested deeper than the guest stack (512 KiB)");
-    }
-    let cause = error.root_cause().to_string();
-    // wasmtime 48 gives this error no type of its own; a test with a hostile guest watches over the words.
-    if cause.contains("fuel allocated for hostcalls") {
-        let reason = format!("returned more than limits.output ({} bytes)", limits.output);
-        return Failed::new(Failure::Output, reason);
-    }
-    let (failure, what) = match error.downcast_ref::<Trap>() {
-        Some(trap) => (Failure::Trap, format!("trapped: {trap}")),
-        None if error.is::<wasmtime_wasi::I32Exit>() => (Failure::Trap, format!("ended itself: {cause}")),
-        None => (Failure::Invalid, format!("its answer cannot be read: {}", names::shown(&cause, MAX_WORDS))),
-    };
-    let said = host.stderr.text().map(|text| format!("; it said: {text}")).unwrap_or_default();
-    let denied = host.denied.as_ref().map(|text| format!("; {text}")).unwrap_or_default();
-    Failed::new(failure, format!("{what}{said}{denied}"))
 }

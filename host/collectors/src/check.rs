@@ -2,7 +2,7 @@
 
 use tokio::sync::watch;
 
-use crate::load::Refused;
+use crate::load::{Job, Outcome, Refused};
 use crate::runtime::{StartError, loader, pool};
 use crate::{Config, scan};
 
@@ -39,10 +39,10 @@ pub fn check(config: &Config) -> Result<Vec<Checked>, CheckError> {
     let misnamed = look.misnamed.into_iter().map(|(name, reason)| Checked { name, result: Err(reason) });
     let mut checked: Vec<Checked> = misnamed.collect();
     for name in look.plugins.into_keys() {
-        let wasm = config.dir.join(format!("{name}.wasm"));
-        let sidecar = config.dir.join(format!("{name}.toml"));
-        let result = match runtime.block_on(loader.load(&name, &wasm, &sidecar, &watch::Sender::new(false))) {
-            Ok(loaded) => Ok(Accepted {
+        let job = Job::new(&name, &config.dir);
+        let result = match runtime.block_on(loader.load(&job, &watch::Sender::new(false))) {
+            Ok(Outcome::Unchanged) => Err("the host took it for loaded; please report this".into()),
+            Ok(Outcome::Loaded(loaded)) => Ok(Accepted {
                 version: loaded.description.version,
                 summary: loaded.description.summary,
                 grants: loaded.callable.shared.sidecar.grant.lines(),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use sandbeat_status::settings::{self, Problem};
 use serde::Deserialize;
 
+use crate::budget::BudgetConfig;
 use crate::compile::CompilerCommand;
 use crate::sidecar::{Ceiling, RawCeiling};
 
@@ -20,6 +21,8 @@ pub struct Config {
     pub scan_interval: Duration,
     /// What sidecars may grant at most.
     pub ceiling: Ceiling,
+    /// What all collectors together may use.
+    pub budget: BudgetConfig,
     /// How the compiling child is started.
     pub compiler: CompilerCommand,
 }
@@ -37,6 +40,8 @@ pub struct RawConfig {
     pub scan_interval: Duration,
     /// What sidecars may grant at most.
     pub ceiling: RawCeiling,
+    /// What all collectors together may use.
+    pub budget: BudgetConfig,
 }
 
 impl Default for RawConfig {
@@ -46,6 +51,7 @@ impl Default for RawConfig {
             cache_dir: None,
             scan_interval: Duration::from_secs(5),
             ceiling: RawCeiling::default(),
+            budget: BudgetConfig::default(),
         }
     }
 }
@@ -58,10 +64,12 @@ impl RawConfig {
             .into_iter()
             .map(|problem| Problem { key: format!("ceiling.{}", problem.key), ..problem })
             .collect();
+        let budget = self.budget.wrong().into_iter();
+        problems.extend(budget.map(|problem| Problem { key: format!("budget.{}", problem.key), ..problem }));
         if self.scan_interval < Duration::from_millis(100) {
             problems.push(Problem::new("scan_interval", "is too short; 100ms is the least"));
         }
-        let RawConfig { dir, cache_dir, scan_interval, .. } = self;
-        (Config { dir, cache_dir, scan_interval, ceiling, compiler }, problems)
+        let RawConfig { dir, cache_dir, scan_interval, budget, .. } = self;
+        (Config { dir, cache_dir, scan_interval, ceiling, budget, compiler }, problems)
     }
 }

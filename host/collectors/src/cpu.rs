@@ -27,6 +27,16 @@ impl CpuMeter {
         Duration::from_nanos(self.used.load(Ordering::Relaxed) + current)
     }
 
+    /// What all polls that have ended have used.
+    pub(crate) fn used(&self) -> Duration {
+        Duration::from_nanos(self.used.load(Ordering::Relaxed))
+    }
+
+    /// For the next call.
+    pub(crate) fn reset(&self) {
+        self.used.store(0, Ordering::Relaxed);
+    }
+
     /// Runs a future and counts what its polls use.
     pub(crate) async fn measure<F: Future>(&self, future: F) -> F::Output {
         let mut future = pin!(future);

@@ -15,9 +15,12 @@
 //! The collectors run on an OS thread of their own (see [`Collectors`]); the agent asks through a [`Handle`].
 
 mod bindings;
+mod blame;
 mod board;
+mod budget;
 mod cache;
 mod call;
+mod calls;
 mod check;
 mod compile;
 mod config;
@@ -29,22 +32,29 @@ mod glob;
 mod guest;
 mod limiter;
 mod load;
+mod loading;
 mod open;
 mod own;
 mod plugin;
+mod policy;
 mod read;
 mod runtime;
 mod scan;
+mod series;
 mod sidecar;
 mod state;
+mod stats;
 mod validate;
 mod watch;
+pub mod workbench;
+mod world;
 
 use std::collections::BTreeMap;
 use std::time::Instant;
 
 use sandbeat_status::{Metric, Rejected};
 
+pub use budget::BudgetConfig;
 pub use check::{Accepted, CheckError, Checked, check};
 pub use compile::{CompilerCommand, compile_stdin};
 pub use config::{Config, RawConfig};

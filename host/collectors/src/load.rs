@@ -2,31 +2,35 @@
 //!
 //! The order is the point: the sidecar is read and the file recognised before anything is compiled, and every import
 //! and export is checked against the world before a single instruction of the component runs. The first one that
-//! does is `describe`, under the collector's limits.
+//! does is `describe`, under the collector's limits. A version that is to replace one that works has to pass a
+//! `collect` as well, of which nothing is kept.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use sandbeat_status::settings::Problem;
-use sandbeat_status::{Failure, names};
+use sandbeat_status::{Failure, Sample};
 use tokio::runtime;
 use tokio::sync::{Semaphore, watch};
-use wasmtime::Engine;
-use wasmtime::component::{Component, Linker};
+use wasmtime::component::Component;
 
-use crate::bindings::{self, Collector, CollectorPre, types};
+use crate::bindings::types;
+use crate::budget::Budget;
 use crate::cache::Cache;
 use crate::call::{Callable, Failed};
 use crate::compile::{self, CompileError, CompilerCommand, MAX_COMPONENT};
 use crate::config::Config;
 use crate::digest::digest;
-use crate::engine::TickerHandle;
+use crate::engine::{Class, Engines, TickerHandle};
 use crate::files::Granted;
-use crate::guest::{Host, LogBudget, Shared};
+use crate::guest::{LogBudget, Shared};
+use crate::policy;
 use crate::read::{self, ReadError};
 use crate::scan::{self, Stamp};
-use crate::sidecar::{Ceiling, Sidecar};
+use crate::sidecar::{Ceiling, Grants, Sidecar};
+use crate::state::State;
+use crate::world::{self, Import};
 
 /// The largest sidecar, in bytes.
 const MAX_SIDECAR: u64 = 64 << 10;
@@ -39,9 +43,8 @@ const MAX_LOOKS: u32 = 40;
 
 /// Loads collectors; one for the whole runtime.
 pub(crate) struct Loader {
-    engine: Engine,
+    engines: Engines,
     ticker: TickerHandle,
-    linker: Linker<Host>,
     /// Opened when it is first needed: without one there are no collectors, but there is a beat.
     cache: OnceLock<Cache>,
     cache_dir: Option<PathBuf>,
@@ -51,8 +54,48 @@ pub(crate) struct Loader {
     pool: runtime::Handle,
     /// So many guests run at the same time; a call's wall clock starts when it is one of them.
     places: Arc<Semaphore>,
+    budget: Budget,
     /// Components are compiled one after another, so that a hundred new files do not take the machine.
     turn: Semaphore,
+}
+
+/// What to load.
+#[derive(Clone)]
+pub(crate) struct Job {
+    pub(crate) name: String,
+    pub(crate) wasm: PathBuf,
+    /// May be absent.
+    pub(crate) sidecar: PathBuf,
+    pub(crate) log: Arc<LogBudget>,
+    /// What is at work; equal files are not loaded again.
+    pub(crate) before: Option<Version>,
+    /// Before it replaces another component that worked.
+    pub(crate) probe: Option<Probe>,
+}
+
+/// Which files a collector was made from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Version {
+    /// The component's SHA-256, in hexadecimal.
+    pub(crate) digest: String,
+    /// The sidecar's text; empty where there is none.
+    pub(crate) sidecar: Arc<str>,
+}
+
+/// What a new version is tried with.
+#[derive(Clone)]
+pub(crate) struct Probe {
+    /// The component that worked: the same one again need not be tried.
+    pub(crate) digest: String,
+    pub(crate) sample: Arc<Sample>,
+    pub(crate) state: State,
+}
+
+/// What came of a load.
+pub(crate) enum Outcome {
+    Loaded(Box<Loaded>),
+    /// The files are those that are at work.
+    Unchanged,
 }
 
 /// A collector that has described itself.
@@ -60,100 +103,184 @@ pub(crate) struct Loader {
 pub(crate) struct Loaded {
     pub(crate) callable: Callable,
     pub(crate) description: types::Description,
-    pub(crate) digest: String,
+    pub(crate) version: Version,
 }
 
 /// Files that did not become a collector.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) struct Refused {
     /// Once the file has been read.
     pub(crate) digest: Option<String>,
     pub(crate) failed: Failed,
-    /// The host or the machine was at fault, not the files: it is worth trying again.
+    /// Worth trying again: the host or the machine was at fault, or something that may be otherwise next time.
     pub(crate) again: bool,
+    /// What the newest sidecar grants, where that could be read.
+    pub(crate) grants: Option<Grants>,
+}
+
+impl Job {
+    /// For the first load of a plugin of a directory.
+    pub(crate) fn new(name: &str, dir: &Path) -> Self {
+        Job {
+            name: name.to_owned(),
+            wasm: dir.join(format!("{name}.wasm")),
+            sidecar: dir.join(format!("{name}.toml")),
+            log: Arc::default(),
+            before: None,
+            probe: None,
+        }
+    }
 }
 
 impl Loader {
-    pub(crate) fn new(
-        engine: Engine,
-        ticker: TickerHandle,
-        config: &Config,
-        pool: runtime::Handle,
-    ) -> wasmtime::Result<Self> {
-        let mut linker = Linker::new(&engine);
-        wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
-        Collector::add_to_linker::<_, Host>(&mut linker, |host| host)?;
+    pub(crate) fn new(ticker: TickerHandle, config: &Config, pool: runtime::Handle) -> wasmtime::Result<Self> {
         Ok(Loader {
-            engine,
+            engines: Engines::new(ticker.clone())?,
             ticker,
-            linker,
             cache: OnceLock::new(),
             cache_dir: config.cache_dir.clone(),
             compiler: config.compiler.clone(),
             ceiling: config.ceiling.clone(),
             pool,
             places: Arc::new(Semaphore::new(MAX_RUNNING)),
+            budget: Budget::new(&config.budget),
             turn: Semaphore::new(1),
         })
     }
 
-    /// Loads `wasm` with its sidecar, which may be absent; `compiling` becomes true when that will take long.
-    pub(crate) async fn load(
-        &self,
-        name: &str,
-        wasm: &Path,
-        sidecar: &Path,
-        compiling: &watch::Sender<bool>,
-    ) -> Result<Loaded, Refused> {
-        settle(wasm, sidecar).await;
-        let refuse = |failed| Refused { digest: None, failed, again: false };
-        let bytes = self.read_file(wasm, MAX_COMPONENT).await.map_err(|e| refuse(invalid(e.of("the file"))))?;
-        let sidecar = self.sidecar(sidecar).await.map_err(refuse)?;
-        recognise(&bytes).map_err(|reason| refuse(invalid(reason)))?;
-        let digest = digest(&bytes);
-        let refuse = |failed| Refused { digest: Some(digest.clone()), failed, again: false };
-        let component = match self.component(bytes, &digest, compiling).await {
+    /// Loads what a job names; `compiling` becomes true when that will take long.
+    pub(crate) async fn load(&self, job: &Job, compiling: &watch::Sender<bool>) -> Result<Outcome, Refused> {
+        settle(&job.wasm, &job.sidecar).await;
+        let mut refused = Refused { digest: None, failed: invalid(String::new()), again: false, grants: None };
+        let refuse = |refused: &Refused, failed| Refused { failed, ..refused.clone() };
+        let bytes = self.read_file(&job.wasm, MAX_COMPONENT).await;
+        let (text, sidecar) = self.sidecar(&job.sidecar).await.map_err(|failed| refuse(&refused, failed))?;
+        refused.grants = Some(sidecar.grant.clone());
+        let bytes = bytes.map_err(|e| refuse(&refused, invalid(e.of("the file"))))?;
+        world::recognise(&bytes).map_err(|reason| refuse(&refused, invalid(reason)))?;
+        let version = Version { digest: digest(&bytes), sidecar: text.into() };
+        if job.before.as_ref() == Some(&version) {
+            return Ok(Outcome::Unchanged);
+        }
+        refused.digest = Some(version.digest.clone());
+        let class = self.class(&sidecar).map_err(|failed| refuse(&refused, failed))?;
+        let component = match self.component(&class, bytes, &version.digest, compiling).await {
             Ok(component) => component,
             Err(CompileError::Component(reason)) => {
-                return Err(refuse(invalid(format!("not a valid component: {reason}"))));
+                return Err(refuse(&refused, invalid(format!("not a valid component: {reason}"))));
             }
-            Err(e) => return Err(Refused { again: true, ..refuse(invalid(e.to_string())) }),
+            Err(e) => return Err(Refused { again: true, ..refuse(&refused, invalid(e.to_string())) }),
         };
-        let pre = self.check(&component).map_err(|reason| refuse(invalid(reason)))?;
-        let shared = self.shared(name, sidecar).map_err(refuse)?;
-        let (engine, ticker, places) = (self.engine.clone(), self.ticker.clone(), self.places.clone());
-        let callable = Callable { engine, ticker, places, pre, shared };
-        let description = callable
-            .describe()
-            .await
-            .map_err(|failed| refuse(Failed { reason: format!("describe: {}", failed.reason), ..failed }))?;
-        described(&description).map_err(|reason| refuse(invalid(format!("describe: {reason}"))))?;
-        Ok(Loaded { callable, description, digest })
+        let loaded = self.ready(job, &class, &component, sidecar, version).await;
+        let loaded =
+            loaded.map_err(|failed| Refused { again: policy::may_pass(failed.failure), ..refuse(&refused, failed) })?;
+        Ok(Outcome::Loaded(Box::new(loaded)))
     }
 
-    async fn sidecar(&self, path: &Path) -> Result<Sidecar, Failed> {
+    /// Loads a version that worked before, whose file is gone: its artifact may still be in the cache.
+    pub(crate) async fn load_again(&self, job: &Job, version: Version) -> Result<Loaded, Failed> {
+        let sidecar = self.parse(&version.sidecar)?;
+        let class = self.class(&sidecar)?;
+        let cache = self.cache().map_err(|e| invalid(e.to_string()))?.clone();
+        let digest = version.digest.clone();
+        let found = self.blocking(move || cache.find(&digest)).await.map_err(invalid)?;
+        let path = found.ok_or_else(|| invalid("it is not in the cache any more".into()))?;
+        let component = self.open(&class, path).await.map_err(invalid)?;
+        self.ready(&Job { probe: None, ..job.clone() }, &class, &component, sidecar, version).await
+    }
+
+    /// A component's size, digest and imports; nothing of it runs.
+    pub(crate) async fn inspect(&self, wasm: &Path) -> Result<(u64, String, Vec<Import>), Failed> {
+        let bytes = self.read_file(wasm, MAX_COMPONENT).await.map_err(|e| invalid(e.of("the file")))?;
+        world::recognise(&bytes).map_err(invalid)?;
+        let (size, digest) = (bytes.len() as u64, digest(&bytes));
+        let class = self.class(&self.parse("")?)?;
+        let component = self.component(&class, bytes, &digest, &watch::Sender::new(false)).await;
+        let component = component.map_err(|e| invalid(format!("not a valid component: {e}")))?;
+        Ok((size, digest, world::imports(&class.engine, &component)))
+    }
+
+    /// Finds, opens and links a version's artifact: how long that took.
+    pub(crate) async fn open_cached(&self, version: &Version) -> Result<Duration, Failed> {
+        let class = self.class(&self.parse(&version.sidecar)?)?;
+        let cache = self.cache().map_err(|e| invalid(e.to_string()))?;
+        let start = Instant::now();
+        let path = cache.find(&version.digest).ok_or_else(|| invalid("it is not in the cache any more".into()))?;
+        let component = open_artifact(&class, &path).map_err(invalid)?;
+        world::check(&class, &component).map_err(invalid)?;
+        Ok(start.elapsed())
+    }
+
+    /// From a component to a collector that has shown that it works.
+    async fn ready(
+        &self,
+        job: &Job,
+        class: &Class,
+        component: &Component,
+        sidecar: Sidecar,
+        version: Version,
+    ) -> Result<Loaded, Failed> {
+        let pre = world::check(class, component).map_err(invalid)?;
+        let shared = Arc::new(self.shared(job, sidecar)?);
+        let (engine, ticker) = (class.engine.clone(), self.ticker.clone());
+        let (places, budget) = (self.places.clone(), self.budget.clone());
+        let callable = Callable { engine, ticker, places, budget, pre, shared };
+        let of = |what: &str, failed: Failed| Failed { reason: format!("{what}: {}", failed.reason), ..failed };
+        let description = callable.describe().await.map_err(|failed| of("describe", failed))?;
+        world::described(&description).map_err(|reason| invalid(format!("describe: {reason}")))?;
+        if let Some(probe) = job.probe.as_ref().filter(|probe| probe.digest != version.digest) {
+            let collected = callable.collect(&mut None, probe.sample.clone(), probe.state.clone()).await;
+            collected.result.map_err(|failed| of("its first collect", failed))?;
+        }
+        Ok(Loaded { callable, description, version })
+    }
+
+    async fn sidecar(&self, path: &Path) -> Result<(String, Sidecar), Failed> {
         let text = match self.read_file(path, MAX_SIDECAR).await {
             Ok(bytes) => String::from_utf8(bytes).map_err(|_| invalid("its sidecar is not UTF-8 text".into()))?,
             Err(ReadError::NotFound) => String::new(),
             Err(e) => return Err(invalid(e.of("its sidecar"))),
         };
-        Sidecar::parse(&text, &self.ceiling).map_err(|problems| {
+        let sidecar = self.parse(&text)?;
+        Ok((text, sidecar))
+    }
+
+    fn parse(&self, text: &str) -> Result<Sidecar, Failed> {
+        Sidecar::parse(text, &self.ceiling).map_err(|problems| {
             let all: Vec<String> = problems.iter().map(Problem::to_string).collect();
             invalid(format!("its sidecar is wrong: {}", all.join("; ")))
         })
     }
 
-    fn shared(&self, name: &str, sidecar: Sidecar) -> Result<Arc<Shared>, Failed> {
+    fn class(&self, sidecar: &Sidecar) -> Result<Class, Failed> {
+        let class = self.engines.with_stack(sidecar.limits.stack);
+        class.map_err(|e| invalid(format!("an engine with limits.stack cannot be made: {e:#}")))
+    }
+
+    fn shared(&self, job: &Job, sidecar: Sidecar) -> Result<Shared, Failed> {
         let config_json = serde_json::to_value(&sidecar.config)
             .map_err(|e| invalid(format!("its sidecar's [config] cannot be handed over: {e}")))?;
-        let files = Granted::new(sidecar.grant.read.clone(), self.ceiling.read.clone());
-        let folders = self.ceiling.dirs.clone();
-        Ok(Arc::new(Shared { name: name.to_owned(), sidecar, config_json, files, folders, log: LogBudget::default() }))
+        Ok(Shared {
+            name: job.name.clone(),
+            files: self.granted(&sidecar.grant),
+            folders: self.ceiling.dirs.clone(),
+            sidecar,
+            config_json,
+            log: job.log.clone(),
+            budget: self.budget.clone(),
+            base: 0,
+        })
+    }
+
+    /// What the `files` import may read of a grant.
+    pub(crate) fn granted(&self, grant: &Grants) -> Granted {
+        Granted::new(grant.read.clone(), self.ceiling.read.clone())
     }
 
     /// The compiled component, from the cache or from the child.
     async fn component(
         &self,
+        class: &Class,
         bytes: Vec<u8>,
         digest: &str,
         compiling: &watch::Sender<bool>,
@@ -161,7 +288,7 @@ impl Loader {
         let cache = self.cache()?;
         let (found, wanted) = (cache.clone(), digest.to_owned());
         if let Some(path) = self.blocking(move || found.find(&wanted)).await.map_err(CompileError::Host)? {
-            match self.open(path).await {
+            match self.open(class, path).await {
                 Ok(component) => return Ok(component),
                 Err(e) => tracing::debug!(digest, "the cached artifact is made again: {e}"),
             }
@@ -174,7 +301,7 @@ impl Loader {
         let (cache, digest) = (cache.clone(), digest.to_owned());
         let path =
             self.blocking(move || cache.keep(artifact, &digest)).await.map_err(CompileError::Host)?.map_err(host)?;
-        self.open(path).await.map_err(CompileError::Host)
+        self.open(class, path).await.map_err(CompileError::Host)
     }
 
     fn cache(&self) -> Result<&Cache, CompileError> {
@@ -185,16 +312,9 @@ impl Loader {
         Ok(self.cache.get_or_init(|| cache))
     }
 
-    async fn open(&self, path: PathBuf) -> Result<Component, String> {
-        let engine = self.engine.clone();
-        #[expect(unsafe_code, reason = "wasmtime trusts an artifact's content")]
-        let open = move || {
-            // SAFETY: the file was written by our own compiler into a folder that only this user can write to
-            // (`Cache` refuses others), is as it was written (`Cache::find` has compared its digest), and is never
-            // changed once it is there; wasmtime refuses those of other versions and settings.
-            unsafe { Component::deserialize_file(&engine, path) }
-        };
-        self.blocking(open).await?.map_err(|e| format!("{e:#}"))
+    async fn open(&self, class: &Class, path: PathBuf) -> Result<Component, String> {
+        let class = class.clone();
+        self.blocking(move || open_artifact(&class, &path)).await?
     }
 
     async fn read_file(&self, path: &Path, most: u64) -> Result<Vec<u8>, ReadError> {
@@ -205,90 +325,14 @@ impl Loader {
     async fn blocking<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> Result<T, String> {
         self.pool.spawn_blocking(job).await.map_err(|e| e.to_string())
     }
-
-    /// Checks imports and exports against the world.
-    fn check(&self, component: &Component) -> Result<CollectorPre<Host>, String> {
-        let ty = component.component_type();
-        let exports: Vec<&str> = ty.exports(&self.engine).map(|(name, _)| name).collect();
-        let guest = exports.iter().find_map(|export| split_version(export, bindings::GUEST));
-        match guest {
-            Some(bindings::WORLD_VERSION) => {}
-            Some(version) => return Err(other_version(version)),
-            None => {
-                return Err(format!(
-                    "it is a component of another world: it does not export {}; build it for the world \
-                     sandbeat:collector/collector",
-                    bindings::GUEST
-                ));
-            }
-        }
-        for (import, _) in ty.imports(&self.engine) {
-            let import = names::shown(import, 128);
-            match import.split_once(':') {
-                Some(("sandbeat", _)) if !import.ends_with(&format!("@{}", bindings::WORLD_VERSION)) => {
-                    return Err(other_version(import.rsplit_once('@').map_or("another", |(_, version)| version)));
-                }
-                Some(("sandbeat" | "wasi", _)) => {}
-                _ => return Err(not_offered(&import)),
-            }
-        }
-        let pre =
-            self.linker.instantiate_pre(component).map_err(|e| not_offered(&names::shown(&format!("{e:#}"), 300)))?;
-        CollectorPre::new(pre).map_err(|e| format!("its exports are not those of a collector: {e:#}"))
-    }
 }
 
-fn split_version<'a>(export: &'a str, name: &str) -> Option<&'a str> {
-    export.strip_prefix(name)?.strip_prefix('@')
-}
-
-fn other_version(version: &str) -> String {
-    format!(
-        "it was built for version {} of the collector world, and this agent speaks {}; build it against that one",
-        names::shown(version, 32),
-        bindings::WORLD_VERSION
-    )
-}
-
-fn not_offered(what: &str) -> String {
-    format!("it imports something that the host does not offer: {what}")
-}
-
-/// Names what is plainly no component before a compiler sees it.
-fn recognise(bytes: &[u8]) -> Result<(), String> {
-    match bytes {
-        [] => Err("the file is empty".into()),
-        [0, b'a', b's', b'm', 0x0d, 0, 1, 0, ..] => Ok(()),
-        [0, b'a', b's', b'm', 1, 0, 0, 0, ..] => {
-            Err("it is a core WebAssembly module, not a component; build it for wasm32-wasip2".into())
-        }
-        [0, b'a', b's', b'm', ..] => Err("it is WebAssembly of an unknown or truncated form".into()),
-        [0x7f, b'E', b'L', b'F', ..] => Err("it is native code, which is never loaded; drop in the component".into()),
-        _ => Err("it is not WebAssembly".into()),
-    }
-}
-
-/// Bounds what a description may hold, since it is shown to people.
-fn described(description: &types::Description) -> Result<(), String> {
-    names::text(&description.version, 64).map_err(|reason| format!("version: {reason}"))?;
-    names::text(&description.summary, 1024).map_err(|reason| format!("summary: {reason}"))?;
-    if description.metrics.len() + description.metadata.len() > 4096 {
-        return Err("it lists more than 4096 metrics and metadata keys".into());
-    }
-    for metric in &description.metrics {
-        let shown = names::shown(&metric.name, 80);
-        names::metric_name(&metric.name)
-            .and_then(|()| names::unit(&metric.unit))
-            .and_then(|()| names::text(&metric.description, 1024))
-            .map_err(|reason| format!("metric `{shown}`: {reason}"))?;
-    }
-    for entry in &description.metadata {
-        let shown = names::shown(&entry.key, 80);
-        names::metric_name(&entry.key)
-            .and_then(|()| names::text(&entry.description, 1024))
-            .map_err(|reason| format!("metadata `{shown}`: {reason}"))?;
-    }
-    Ok(())
+#[expect(unsafe_code, reason = "wasmtime trusts an artifact's content")]
+fn open_artifact(class: &Class, path: &Path) -> Result<Component, String> {
+    // SAFETY: the file was written by our own compiler into a folder that only this user can write to (`Cache`
+    // refuses others), is as it was written (`Cache::find` has compared its checksum), and is never changed once it
+    // is there; wasmtime refuses those of other versions and settings.
+    unsafe { Component::deserialize_file(&class.engine, path) }.map_err(|e| format!("{e:#}"))
 }
 
 fn invalid(reason: String) -> Failed {
@@ -310,30 +354,5 @@ async fn settle(wasm: &Path, sidecar: &Path) {
             return;
         }
         seen = now;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_no_component_is_named() {
-        for (bytes, part) in [
-            (&b""[..], "empty"),
-            (b"#!/bin/sh", "not WebAssembly"),
-            (b"\0asm\x01\0\0\0", "core WebAssembly module"),
-            (b"\0asm", "truncated"),
-            (b"\x7fELF\x02", "native code"),
-        ] {
-            assert!(recognise(bytes).unwrap_err().contains(part), "{bytes:?}");
-        }
-        assert_eq!(recognise(b"\0asm\x0d\0\x01\0"), Ok(()));
-    }
-
-    #[test]
-    fn versions_of_the_world_are_told_apart() {
-        assert_eq!(split_version("sandbeat:collector/guest@0.1.0", bindings::GUEST), Some("0.1.0"));
-        assert_eq!(split_version("sandbeat:collector/guests@0.1.0", bindings::GUEST), None);
     }
 }

@@ -1,27 +1,30 @@
-//! One plugin: the task that owns its loaded collector and its state.
+//! One plugin: the task that owns its loaded collector.
 //!
-//! Files that changed are loaded beside the running collector, which goes on being called; only one that loads and
-//! describes itself takes its place, between two calls. One that does not leaves the running one as it is, and its
-//! reason is shown beside it. Everything here ends with the task; its panic reaches the runtime.
+//! Files that changed are loaded beside the running collector, which goes on being called; only a version that loads,
+//! describes itself and passes a collect takes its place, between two calls. One that does not leaves the running one
+//! as it is, and its reason is shown beside it until a good one comes; what its sidecar does not grant any more is
+//! taken away all the same. Everything here ends with the task; its panic reaches the runtime.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use sandbeat_status::{Failure, PluginState, PluginStatus, Rejected, Sample};
-use tokio::sync::{mpsc, watch};
-use tokio::task::{JoinError, JoinHandle};
+use jiff::Timestamp;
+use sandbeat_status::{Failure, LastReload, PluginState, PluginStatus, ReloadResult, Sample};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinError;
 use tokio::time::MissedTickBehavior;
 
-use crate::board::{Slot, fresh};
-use crate::call::{Collected, Failed};
-use crate::load::{Loaded, Loader, Refused};
+use crate::bindings;
+use crate::board::Slot;
+use crate::call::{Failed, Kept};
+use crate::calls::Calls;
+use crate::guest::Shared;
+use crate::load::{Job, Loaded, Loader, Outcome, Probe, Refused};
+use crate::loading::{LoadResult, Loading, Phase, Step, next_step};
+use crate::policy;
+use crate::sidecar::{Grants, KeepState, Sidecar};
 use crate::state::State;
-use crate::{Contribution, validate};
-
-/// When to try again after the host or the machine was at fault: at first, and at the most; each time twice as long.
-const LOAD_AGAIN: Duration = Duration::from_secs(10);
-const LOAD_AGAIN_MAX: Duration = Duration::from_secs(640);
 
 /// A report is being made: the plugin's task measures for it.
 #[derive(Clone)]
@@ -31,231 +34,281 @@ pub(crate) struct Request {
     pub(crate) done: mpsc::Sender<()>,
 }
 
+/// What the runtime says to a plugin's task.
+pub(crate) enum Message {
+    Measure(Request),
+    /// Load the files again, even if they are the same, and answer when that is over.
+    Reload(oneshot::Sender<PluginStatus>),
+}
+
 /// The task's own.
 pub(crate) struct Plugin {
-    name: String,
-    wasm: PathBuf,
-    sidecar: PathBuf,
+    job: Job,
     loader: Arc<Loader>,
     slot: Arc<Slot>,
     status: PluginStatus,
-    current: Option<Loaded>,
-    /// It has not been called yet, for want of a sample; the next report need not wait for its interval.
-    uncalled: bool,
+    current: Option<Running>,
+    calls: Calls,
     /// Why the newest files are not used.
     refused: Option<Failed>,
     /// The last refusal that was logged: one that only comes again is not.
     said: Option<Failed>,
-    /// Why the last call gave nothing.
-    failed: Option<Failed>,
-    contribution: Option<Contribution>,
     state: State,
     /// The newest sample; nothing is collected before there is one.
     sample: Option<Arc<Sample>>,
-    /// Until a load that failed by no fault of the files is tried again.
-    pause: Duration,
+    /// Loads in a row that failed and are tried again.
+    tries: u32,
+    loading: Option<Loading>,
+    /// The files have changed while a component was being compiled.
+    changed: bool,
     /// A report that waits for the load that goes on.
     waiting: Option<mpsc::Sender<()>>,
+    /// Those who have asked for the load that goes on.
+    asked: Vec<oneshot::Sender<PluginStatus>>,
+    ticks: Ticks,
 }
 
-/// A load that goes on. It ends with its owner, and with it the compiler that it waits for.
-struct Loading {
-    task: JoinHandle<LoadResult>,
-    /// It has to compile, which is too long for a report to wait.
-    compiling: watch::Receiver<bool>,
+/// The collector at work.
+struct Running {
+    loaded: Loaded,
+    kept: Option<Kept>,
+    /// It has not been called yet, for want of a sample; the next report need not wait for its interval.
+    uncalled: bool,
+    /// A collect of it went well: it is one to go back to.
+    proven: bool,
 }
 
-type LoadResult = Result<Loaded, Refused>;
-
-/// What happens to a load.
-enum Step {
-    Compiling,
-    Ended(Box<Result<LoadResult, JoinError>>),
+impl Running {
+    fn sidecar(&self) -> &Sidecar {
+        &self.loaded.callable.shared.sidecar
+    }
 }
 
 impl Plugin {
     pub(crate) fn new(name: &str, dir: &Path, loader: Arc<Loader>, slot: Arc<Slot>) -> Self {
         Plugin {
-            name: name.to_owned(),
-            wasm: dir.join(format!("{name}.wasm")),
-            sidecar: dir.join(format!("{name}.toml")),
+            job: Job::new(name, dir),
             loader,
             slot,
-            status: fresh(name),
+            status: PluginStatus::found(name),
             current: None,
-            uncalled: false,
+            calls: Calls::new(name),
             refused: None,
             said: None,
-            failed: None,
-            contribution: None,
             state: State::default(),
             sample: None,
-            pause: LOAD_AGAIN,
+            tries: 0,
+            loading: None,
+            changed: false,
             waiting: None,
+            asked: Vec::new(),
+            ticks: Ticks::default(),
         }
     }
 
-    /// Runs until the inbox is closed; `loads` changes whenever its files are to be loaded again.
-    pub(crate) async fn run(mut self, mut inbox: mpsc::Receiver<Request>, mut loads: watch::Receiver<()>) {
-        let mut loading = Some(self.load(Duration::ZERO));
-        let mut ticks = Ticks::default();
+    /// Runs until the inbox is closed; `loads` changes whenever its files may have changed.
+    pub(crate) async fn run(mut self, mut inbox: mpsc::Receiver<Message>, mut loads: watch::Receiver<()>) {
+        self.load(Duration::ZERO);
         loop {
             tokio::select! {
-                request = inbox.recv() => match request {
+                message = inbox.recv() => match message {
                     None => return,
-                    Some(request) => self.serve(request, loading.as_ref(), &ticks).await,
+                    Some(Message::Measure(request)) => self.serve(request).await,
+                    Some(Message::Reload(asked)) => self.reload(asked),
                 },
-                Ok(()) = loads.changed() => loading = Some(self.load(Duration::ZERO)),
-                step = next_step(&mut loading) => {
+                Ok(()) = loads.changed() => self.files_changed(),
+                step = next_step(&mut self.loading) => {
                     if let Step::Ended(ended) = step {
-                        loading = self.loaded(*ended).await;
-                        ticks.follow(self.interval());
+                        self.loading = None;
+                        self.loaded(*ended).await;
                     }
                     self.waiting = None;
                 }
-                () = ticks.next() => self.collect().await,
+                () = self.ticks.next() => self.collect().await,
             }
         }
     }
 
-    async fn serve(&mut self, request: Request, loading: Option<&Loading>, ticks: &Ticks) {
+    async fn serve(&mut self, request: Request) {
         let Request { sample, done } = request;
         self.sample = Some(sample);
-        if self.current.is_none() && loading.is_some_and(Loading::is_quick) {
+        let (is_there, is_due) = match &self.current {
+            Some(current) => (true, self.ticks.0.is_none() || current.uncalled),
+            None => (false, false),
+        };
+        if !is_there && self.loading.as_ref().is_some_and(|loading| loading.phase() == Phase::Quick) {
             self.waiting = Some(done);
-        } else if (ticks.0.is_none() || self.uncalled) && !done.is_closed() {
+        } else if is_due && !done.is_closed() {
             self.collect().await;
         }
     }
 
-    fn interval(&self) -> Option<Duration> {
-        self.current.as_ref()?.callable.shared.sidecar.interval
+    fn reload(&mut self, asked: oneshot::Sender<PluginStatus>) {
+        self.asked.push(asked);
+        self.job.before = None;
+        self.files_changed();
     }
 
-    fn load(&mut self, delay: Duration) -> Loading {
+    fn files_changed(&mut self) {
+        self.tries = 0;
+        match self.loading.as_ref().map(Loading::phase) {
+            // What is half compiled may be good for something; a file that never rests would otherwise starve.
+            Some(Phase::Compiling) => self.changed = true,
+            _ => self.load(Duration::ZERO),
+        }
+    }
+
+    fn load(&mut self, delay: Duration) {
+        self.changed = false;
         if self.current.is_none() && delay.is_zero() {
             self.refused = None;
             self.show();
         }
-        let (loader, name) = (self.loader.clone(), self.name.clone());
-        let (wasm, sidecar) = (self.wasm.clone(), self.sidecar.clone());
-        // A load that is put off is as long as one that compiles.
-        let (says_compiling, compiling) = watch::channel(!delay.is_zero());
-        let task = tokio::spawn(async move {
-            tokio::time::sleep(delay).await;
-            loader.load(&name, &wasm, &sidecar, &says_compiling).await
+        let probe = self.current.as_ref().filter(|current| current.proven).map(|current| Probe {
+            digest: current.loaded.version.digest.clone(),
+            sample: self.sample.clone().unwrap_or_default(),
+            state: self.state.clone(),
         });
-        Loading { task, compiling }
+        let job = Job { probe, ..self.job.clone() };
+        self.loading = Some(Loading::start(self.loader.clone(), job, delay));
     }
 
-    /// Takes what a load gave; the answer is a load that is to follow.
-    async fn loaded(&mut self, ended: Result<LoadResult, JoinError>) -> Option<Loading> {
-        let refused = match ended {
-            Ok(Ok(loaded)) => {
-                self.pause = LOAD_AGAIN;
-                self.swap_in(loaded).await;
-                return None;
+    /// Takes what a load gave.
+    async fn loaded(&mut self, ended: Result<LoadResult, JoinError>) {
+        let mut again = None;
+        let result = match ended {
+            Ok(Ok(Outcome::Loaded(loaded))) => {
+                self.swap_in(*loaded);
+                ReloadResult::Loaded
             }
-            Ok(Err(refused)) => refused,
-            Err(e) => Refused {
-                digest: None,
-                failed: Failed::new(Failure::Invalid, format!("loading it failed in the host: {e}")),
-                again: true,
-            },
+            Ok(Ok(Outcome::Unchanged)) => {
+                (self.refused, self.said) = (None, None);
+                ReloadResult::Unchanged
+            }
+            Ok(Err(refused)) => {
+                again = refused.again.then(|| policy::load_again(self.tries));
+                self.refuse(refused);
+                ReloadResult::Refused
+            }
+            Err(e) => {
+                again = Some(policy::load_again(self.tries));
+                let failed = Failed::new(Failure::Invalid, format!("loading it failed in the host: {e}"));
+                self.refuse(Refused { digest: None, failed, again: true, grants: None });
+                ReloadResult::Refused
+            }
         };
-        self.refuse(&refused);
-        let pause = self.pause;
-        self.pause = (pause * 2).min(LOAD_AGAIN_MAX);
-        refused.again.then(|| self.load(pause))
-    }
-
-    async fn swap_in(&mut self, loaded: Loaded) {
-        let version = loaded.description.version.clone();
-        let again = self.current.is_some();
-        tracing::info!(plugin = %self.name, version, digest = short(&loaded.digest), "collector {}",
-            if again { "reloaded" } else { "loaded" });
-        self.said = None;
-        self.status.version = Some(version);
-        self.status.digest = Some(format!("sha256:{}", loaded.digest));
-        (self.refused, self.failed) = (None, None);
-        self.current = Some(loaded);
-        self.uncalled = true;
+        self.tries = if again.is_some() { self.tries.saturating_add(1) } else { 0 };
+        self.status.last_reload = Some(LastReload { result, at: Timestamp::now() });
         self.show();
-        self.collect().await;
+        if self.current.as_ref().is_some_and(|current| current.uncalled) {
+            self.collect().await;
+        }
+        self.ticks.follow(self.current.as_ref().and_then(|current| current.sidecar().interval));
+        match (self.changed, again) {
+            (true, _) => self.load(Duration::ZERO),
+            (false, Some(delay)) => self.load(delay),
+            (false, None) => {}
+        }
+        for asked in self.asked.drain(..) {
+            // One who does not wait any more is not told.
+            let _ = asked.send(self.slot.status());
+        }
     }
 
-    fn refuse(&mut self, refused: &Refused) {
-        let Failed { failure, reason } = &refused.failed;
+    fn swap_in(&mut self, loaded: Loaded) {
+        let version = loaded.description.version.clone();
+        let word = if self.current.is_some() { "reloaded" } else { "loaded" };
+        tracing::info!(plugin = %self.job.name, version, digest = short(&loaded.version.digest), "collector {word}");
+        let sidecar = &loaded.callable.shared.sidecar;
+        if sidecar.keep_state == KeepState::Never {
+            self.state = State::default();
+        }
+        self.status.version = Some(version);
+        self.status.digest = Some(format!("sha256:{}", loaded.version.digest));
+        self.status.world = Some(format!("sandbeat:collector@{}", bindings::WORLD_VERSION));
+        self.status.grants = sidecar.grant.lines();
+        (self.refused, self.said) = (None, None);
+        self.calls.begin();
+        self.job.before = Some(loaded.version.clone());
+        let same = |current: &Running| current.proven && current.loaded.version.digest == loaded.version.digest;
+        let proven = self.current.as_ref().is_some_and(same);
+        self.current = Some(Running { loaded, kept: None, uncalled: true, proven });
+    }
+
+    fn refuse(&mut self, refused: Refused) {
+        let Refused { digest, failed, grants, .. } = refused;
         let reason = match self.current {
-            Some(_) => format!("its changed files are not used, the version before them goes on: {reason}"),
-            None => reason.clone(),
+            Some(_) => format!("its changed files are not used, the version before them goes on: {}", failed.reason),
+            None => failed.reason.clone(),
         };
-        let failed = Failed::new(*failure, reason);
+        let failed = Failed { reason, ..failed };
         if self.said.as_ref() != Some(&failed) {
-            tracing::warn!(plugin = %self.name, failure = failure.as_str(), "collector not loaded: {}", failed.reason);
+            let at = failed.trace.as_ref().map(|trace| format!("; in {trace}")).unwrap_or_default();
+            tracing::warn!(plugin = %self.job.name, failure = failed.failure.as_str(),
+                "collector not loaded: {}{at}", failed.reason);
             self.said = Some(failed.clone());
         }
         if self.current.is_none() {
-            self.status.digest = refused.digest.as_ref().map(|digest| format!("sha256:{digest}"));
+            self.status.digest = digest.map(|digest| format!("sha256:{digest}"));
         }
         self.refused = Some(failed);
-        self.show();
+        if let Some(grants) = grants {
+            self.narrow(&grants);
+        }
+    }
+
+    /// Takes from the running version what the newest sidecar does not grant.
+    fn narrow(&mut self, newest: &Grants) {
+        let Some(current) = &mut self.current else { return };
+        let Some(grant) = current.sidecar().grant.narrowed(newest) else { return };
+        tracing::warn!(plugin = %self.job.name, "the version that goes on loses what its sidecar grants no more");
+        self.status.grants = grant.lines();
+        let files = self.loader.granted(&grant);
+        let callable = &mut current.loaded.callable;
+        let sidecar = Sidecar { grant, ..callable.shared.sidecar.clone() };
+        callable.shared = Arc::new(Shared { sidecar, files, ..(*callable.shared).clone() });
+        // Folders that it has open are among what it loses.
+        current.kept = None;
     }
 
     async fn collect(&mut self) {
-        let (Some(current), Some(sample)) = (&self.current, &self.sample) else { return };
-        let result = current.callable.collect(sample.clone(), self.state.clone()).await;
-        self.uncalled = false;
-        self.status.calls += 1;
-        match result {
-            Ok(collected) => self.take(collected),
-            Err(failed) => self.fail(failed),
+        let (Some(current), Some(sample)) = (&mut self.current, &self.sample) else { return };
+        if !self.calls.may_call(Instant::now()) {
+            return;
+        }
+        let callable = &current.loaded.callable;
+        let collected = callable.collect(&mut current.kept, sample.clone(), self.state.clone()).await;
+        current.uncalled = false;
+        self.slot.timed(collected.took);
+        self.calls.ended(collected.peak_memory);
+        if let Some(state) = collected.state {
+            self.state = state;
+        }
+        let sidecar = &callable.shared.sidecar;
+        match collected.result {
+            Ok(contribution) => {
+                self.calls.take(contribution, sidecar);
+                current.proven = true;
+            }
+            Err(failed) => self.calls.fail(failed, sidecar),
         }
         self.show();
     }
 
-    fn take(&mut self, collected: Collected) {
-        self.state = collected.state;
-        let judged = validate::contribution(&self.name, collected.contribution);
-        let points: u64 = judged.rejected.iter().map(|rejected| rejected.count).sum();
-        if points > 0 && self.status.points_rejected == 0 {
-            let first = judged.rejected.first().map(|Rejected { name, reason, .. }| format!("`{name}`: {reason}"));
-            tracing::warn!(plugin = %self.name, points, "points of it are not accepted, the first: {}",
-                first.unwrap_or_default());
-        }
-        self.status.points_rejected += points;
-        if self.failed.take().is_some() {
-            tracing::info!(plugin = %self.name, "collector recovered");
-        }
-        self.contribution = Some(Contribution {
-            plugin: self.name.clone(),
-            metrics: judged.metrics,
-            metadata: judged.metadata,
-            rejected: judged.rejected,
-            measured_at: Instant::now(),
-        });
-    }
-
-    fn fail(&mut self, failed: Failed) {
-        if self.failed.as_ref().is_none_or(|before| before.failure != failed.failure) {
-            tracing::warn!(plugin = %self.name, failure = failed.failure.as_str(), "collect failed: {}", failed.reason);
-        }
-        self.status.failures += 1;
-        self.failed = Some(failed);
-        self.contribution = None;
-    }
-
     fn show(&mut self) {
-        self.status.state = match (&self.current, &self.failed, &self.refused) {
+        let failed = self.calls.failed();
+        self.status.state = match (&self.current, failed, &self.refused) {
+            (Some(_), Some(_), _) if self.calls.is_quarantined() => PluginState::Quarantined,
             (Some(_), Some(_), _) => PluginState::Failing,
             (Some(_), None, _) => PluginState::Active,
             (None, _, Some(_)) => PluginState::Rejected,
             (None, _, None) => PluginState::Compiling,
         };
-        let trouble = self.failed.as_ref().or(self.refused.as_ref());
+        let trouble = failed.or(self.refused.as_ref());
         self.status.failure = trouble.map(|failed| failed.failure);
         self.status.reason = trouble.map(|failed| failed.reason.clone());
-        self.slot.show(self.status.clone(), self.contribution.clone());
+        self.calls.describe(&mut self.status);
+        self.slot.show(self.status.clone(), self.calls.rests_until(), self.calls.values());
     }
 }
 
@@ -282,27 +335,6 @@ impl Ticks {
             }
             None => std::future::pending().await,
         }
-    }
-}
-
-impl Loading {
-    fn is_quick(&self) -> bool {
-        !*self.compiling.borrow()
-    }
-}
-
-impl Drop for Loading {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
-async fn next_step(loading: &mut Option<Loading>) -> Step {
-    let Some(Loading { task, compiling }) = loading else { return std::future::pending().await };
-    tokio::select! {
-        ended = task => Step::Ended(Box::new(ended)),
-        // The sender lives as long as the load; when it is gone, the other branch is ready.
-        Ok(()) = compiling.changed() => Step::Compiling,
     }
 }
 

@@ -13,10 +13,10 @@ use tokio::runtime::{self, Runtime};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{self, AbortHandle, JoinError, JoinSet};
 
-use crate::board::{Board, fresh};
-use crate::engine::{self, Ticker};
+use crate::board::Board;
+use crate::engine::Ticker;
 use crate::load::Loader;
-use crate::plugin::{Plugin, Request};
+use crate::plugin::{Message, Plugin, Request};
 use crate::scan::{self, Change, Look};
 use crate::watch::{Identity, Watch};
 use crate::{Config, Contribution};
@@ -52,7 +52,13 @@ pub struct Collectors {
 #[derive(Clone)]
 pub struct Handle {
     board: Arc<Board>,
-    requests: mpsc::Sender<Request>,
+    asks: mpsc::Sender<Ask>,
+}
+
+/// What the agent asks of the runtime.
+enum Ask {
+    Measure(Request),
+    Reload(String, oneshot::Sender<PluginStatus>),
 }
 
 impl Collectors {
@@ -71,7 +77,7 @@ impl Collectors {
             }
         };
         let board = Arc::new(Board::default());
-        let (requests, inbox) = mpsc::channel(INBOX);
+        let (asks, inbox) = mpsc::channel(INBOX);
         let (stop, stopped) = oneshot::channel();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -84,7 +90,7 @@ impl Collectors {
             pool.shutdown_timeout(LEAVE);
             drop(ticker);
         })?;
-        Ok(Collectors { handle: Handle { board, requests }, stop: Some(stop), thread: Some(thread) })
+        Ok(Collectors { handle: Handle { board, asks }, stop: Some(stop), thread: Some(thread) })
     }
 
     /// To talk to them.
@@ -118,7 +124,7 @@ impl Handle {
         let (done, mut all_done) = mpsc::channel(1);
         let request = Request { sample: Arc::new(sample), done };
         let collect = async {
-            if self.requests.send(request).await.is_ok() {
+            if self.asks.send(Ask::Measure(request)).await.is_ok() {
                 // Nothing is ever sent: the channel ends when every plugin has dropped its sender.
                 all_done.recv().await;
             }
@@ -131,6 +137,14 @@ impl Handle {
     pub fn plugins(&self) -> Vec<PluginStatus> {
         self.board.statuses()
     }
+
+    /// Loads a plugin's files again, even where they are the same, and forgives it its failures. Waits until that is
+    /// over, which for a large component takes as long as compiling it; `None` where there is no such plugin.
+    pub async fn reload(&self, name: &str) -> Option<PluginStatus> {
+        let (asked, answer) = oneshot::channel();
+        self.asks.send(Ask::Reload(name.to_owned(), asked)).await.ok()?;
+        answer.await.ok()
+    }
 }
 
 /// A runtime that only lends its threads for blocking work.
@@ -141,9 +155,8 @@ pub(crate) fn pool() -> std::io::Result<Runtime> {
 /// What loads collectors, and the clock that interrupts them. Reads happen in `pool`.
 pub(crate) fn loader(config: &Config, pool: runtime::Handle) -> Result<(Loader, Ticker), StartError> {
     let refused = |e: wasmtime::Error| StartError::Engine(format!("{e:#}"));
-    let engine = engine::running().map_err(refused)?;
-    let (ticker, handle) = Ticker::start(&engine)?;
-    let loader = Loader::new(engine, handle, config, pool).map_err(refused)?;
+    let (ticker, handle) = Ticker::start()?;
+    let loader = Loader::new(handle, config, pool).map_err(refused)?;
     Ok((loader, ticker))
 }
 
@@ -161,8 +174,7 @@ struct Manager {
 
 /// A plugin's task, from outside.
 struct Running {
-    /// Reports that are being made.
-    requests: mpsc::Sender<Request>,
+    messages: mpsc::Sender<Message>,
     /// Changes whenever its files are to be loaded again.
     load: watch::Sender<()>,
     task: AbortHandle,
@@ -182,24 +194,27 @@ impl Manager {
         }
     }
 
-    async fn run(mut self, requests: mpsc::Receiver<Request>, stopped: oneshot::Receiver<()>) {
+    async fn run(mut self, asks: mpsc::Receiver<Ask>, stopped: oneshot::Receiver<()>) {
         tokio::select! {
             // A directory that does not answer must not hold up the end.
             _ = stopped => {}
-            () = self.serve(requests) => {}
+            () = self.serve(asks) => {}
         }
         self.plugins.clear();
         self.tasks.shutdown().await;
     }
 
-    async fn serve(&mut self, mut requests: mpsc::Receiver<Request>) {
+    async fn serve(&mut self, mut asks: mpsc::Receiver<Ask>) {
         let mut watch = Watch::new(&self.config.dir, self.config.scan_interval);
         // Before any request, so that the first report finds the plugins at work.
         watch.follow(self.scan().await);
         loop {
             tokio::select! {
                 () = watch.due() => watch.follow(self.scan().await),
-                Some(request) = requests.recv() => self.pass_on(&request),
+                Some(ask) = asks.recv() => match ask {
+                    Ask::Measure(request) => self.pass_on(&request),
+                    Ask::Reload(name, asked) => self.reload(&name, asked),
+                },
                 Some(ended) = self.tasks.join_next_with_id() => self.ended(ended),
             }
         }
@@ -208,8 +223,14 @@ impl Manager {
     fn pass_on(&self, request: &Request) {
         for plugin in self.plugins.values() {
             // One that is behind by a whole inbox contributes what it has.
-            let _ = plugin.requests.try_send(request.clone());
+            let _ = plugin.messages.try_send(Message::Measure(request.clone()));
         }
+    }
+
+    /// The plugin's task answers; where there is none, the answer's end is the answer.
+    fn reload(&mut self, name: &str, asked: oneshot::Sender<PluginStatus>) {
+        let Some(plugin) = self.plugins.get(name) else { return };
+        let _ = plugin.messages.try_send(Message::Reload(asked));
     }
 
     /// Looks at the directory and tells the tasks; says which directory it was.
@@ -255,19 +276,19 @@ impl Manager {
                 state: PluginState::Rejected,
                 failure: Some(Failure::Invalid),
                 reason: Some(reason.clone()),
-                ..fresh(name)
+                ..PluginStatus::found(name)
             });
         }
         self.look = look;
     }
 
     fn appear(&mut self, name: &str) {
-        let slot = self.board.open(fresh(name));
+        let slot = self.board.open(PluginStatus::found(name));
         let plugin = Plugin::new(name, &self.config.dir, self.loader.clone(), slot);
-        let (requests, inbox) = mpsc::channel(INBOX);
+        let (messages, inbox) = mpsc::channel(INBOX);
         let (load, loads) = watch::channel(());
         let task = self.tasks.spawn(plugin.run(inbox, loads));
-        self.plugins.insert(name.to_owned(), Running { requests, load, task });
+        self.plugins.insert(name.to_owned(), Running { messages, load, task });
     }
 
     fn tell(&mut self, name: &str) {
@@ -296,7 +317,7 @@ impl Manager {
             state: PluginState::Rejected,
             failure: Some(Failure::Invalid),
             reason: Some("the host failed on it; change its file, or restart the agent, to try again".into()),
-            ..fresh(&name)
+            ..PluginStatus::found(&name)
         });
     }
 }

@@ -1,20 +1,17 @@
 //! Judges what a collector returned: names, units, numbers, sizes, counts, repetitions.
 //!
-//! Pure. A contribution is judged point by point: the good ones are kept, each bad one is named with its reason.
-//! Reasons are for the collector's author.
+//! No I/O. A contribution is judged point by point: the good ones are kept, each bad one is named with its reason.
+//! Reasons are for the collector's author, and for the operator where a limit of the sidecar's is the cause.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashSet};
+use std::time::Instant;
 
 use sandbeat_status::{Histogram, Metric, Rejected, Value, names};
 
 use crate::bindings::types;
+use crate::series::Series;
+use crate::sidecar::Limits;
 
-/// The most metrics of one collect.
-const MAX_METRICS: usize = 1_000;
-/// The most metadata entries of one collect.
-const MAX_METADATA: usize = 64;
-/// The most attributes of one metric.
-const MAX_ATTRIBUTES: usize = 16;
 /// The most buckets of one histogram.
 const MAX_BUCKETS: usize = 256;
 /// The most different rejections that are told apart; the rest is counted together.
@@ -31,62 +28,100 @@ pub(crate) struct Judged {
 }
 
 /// Judges a contribution of `plugin`.
-pub(crate) fn contribution(plugin: &str, raw: types::Contribution) -> Judged {
+pub(crate) fn contribution(
+    plugin: &str,
+    raw: types::Contribution,
+    limits: &Limits,
+    series: &mut Series,
+    now: Instant,
+) -> Judged {
     let mut judged = Judged::default();
     let mut rejections = Rejections::default();
-    let mut seen = BTreeSet::new();
+    let mut seen = HashSet::new();
     for (at, raw) in raw.metrics.into_iter().enumerate() {
-        let name = raw.name.clone();
-        let result = if at < MAX_METRICS { metric(raw) } else { Err(too_many("metrics", MAX_METRICS)) };
-        match result {
-            Ok(metric) if !seen.insert((metric.name.clone(), metric.attributes.clone())) => {
-                rejections.add(name, "its name and attributes occur twice in one collect".into());
+        if at as u64 >= limits.metrics {
+            rejections.add(&raw.name, too_many("metrics", limits.metrics));
+            continue;
+        }
+        let (name, metric) = metric(raw, limits);
+        let metric = match metric {
+            Ok(metric) => metric,
+            Err(reason) => {
+                rejections.add(&name, reason);
+                continue;
             }
-            Ok(metric) => judged.metrics.push(metric),
-            Err(reason) => rejections.add(name, reason),
+        };
+        let key = series.key(&metric);
+        if !seen.insert(key) {
+            rejections.add(&metric.name, "its name and attributes occur twice in one collect".into());
+        } else if !series.admit(key, limits.series, now) {
+            let reason = format!("more different names and attributes than limits.series ({})", limits.series);
+            rejections.add(&metric.name, reason);
+        } else {
+            judged.metrics.push(metric);
         }
     }
     for (at, entry) in raw.metadata.into_iter().enumerate() {
-        let result = names::metric_name(&entry.key)
+        let result = name_of(&entry.key, limits)
             .and_then(|()| names::text(&entry.value, names::MAX_METADATA_VALUE))
-            .and_then(|()| if at < MAX_METADATA { Ok(()) } else { Err(too_many("metadata entries", MAX_METADATA)) });
+            .and_then(|()| match (at as u64) < limits.metadata {
+                true => Ok(()),
+                false => Err(too_many("metadata entries", limits.metadata)),
+            });
         match result {
             Ok(()) if judged.metadata.contains_key(&entry.key) => {
-                rejections.add(entry.key, "its key occurs twice in one collect".into());
+                rejections.add(&entry.key, "its key occurs twice in one collect".into());
             }
             Ok(()) => {
                 judged.metadata.insert(entry.key, entry.value);
             }
-            Err(reason) => rejections.add(entry.key, reason),
+            Err(reason) => rejections.add(&entry.key, reason),
         }
     }
     judged.rejected = rejections.into_list(plugin);
     judged
 }
 
-fn too_many(what: &str, most: usize) -> String {
+fn too_many(what: &str, most: u64) -> String {
     format!("more than {most} {what} in one collect")
 }
 
-fn metric(raw: types::Metric) -> Result<Metric, String> {
-    names::metric_name(&raw.name)?;
-    names::unit(&raw.unit)?;
-    let value = value(raw.value)?;
-    Ok(Metric { name: raw.name, value, unit: raw.unit, attributes: attributes(raw.attributes)? })
+/// The metric's name back, for a rejection, where the metric is not good.
+fn metric(raw: types::Metric, limits: &Limits) -> (String, Result<Metric, String>) {
+    let types::Metric { name, unit, value: raw_value, attributes: raw_attributes } = raw;
+    let judged = name_of(&name, limits)
+        .and_then(|()| names::unit(&unit))
+        .and_then(|()| Ok((value(raw_value)?, attributes(raw_attributes, limits)?)));
+    match judged {
+        Ok((value, attributes)) => (String::new(), Ok(Metric { name, value, unit, attributes })),
+        Err(reason) => (name, Err(reason)),
+    }
 }
 
-fn attributes(raw: Vec<types::Attribute>) -> Result<BTreeMap<String, String>, String> {
-    if raw.len() > MAX_ATTRIBUTES {
-        return Err(format!("it has {} attributes; {MAX_ATTRIBUTES} are the most", raw.len()));
+fn name_of(name: &str, limits: &Limits) -> Result<(), String> {
+    names::metric_name(name)?;
+    within(name.len(), limits.name_length, "the name", "name_length")
+}
+
+fn within(len: usize, most: u64, what: &str, key: &str) -> Result<(), String> {
+    if len as u64 <= most { Ok(()) } else { Err(format!("{what} has {len} bytes; limits.{key} is {most}")) }
+}
+
+fn attributes(raw: Vec<types::Attribute>, limits: &Limits) -> Result<BTreeMap<String, String>, String> {
+    if raw.len() as u64 > limits.attributes {
+        return Err(format!("it has {} attributes; {} are the most", raw.len(), limits.attributes));
     }
     let mut attributes = BTreeMap::new();
     for types::Attribute { key, value } in raw {
-        let shown = names::shown(&key, SHOWN_NAME);
-        names::metric_name(&key).map_err(|reason| format!("attribute `{shown}`: {reason}"))?;
-        names::text(&value, names::MAX_ATTRIBUTE_VALUE).map_err(|reason| format!("attribute `{shown}`: {reason}"))?;
-        if attributes.insert(key, value).is_some() {
-            return Err(format!("attribute `{shown}` occurs twice"));
+        let judged = name_of(&key, limits)
+            .and_then(|()| names::text(&value, names::MAX_ATTRIBUTE_VALUE))
+            .and_then(|()| within(value.len(), limits.value_length, "the value", "value_length"));
+        let shown = |reason: &str| format!("attribute `{}`{reason}", names::shown(&key, SHOWN_NAME));
+        judged.map_err(|reason| shown(&format!(": {reason}")))?;
+        if attributes.contains_key(&key) {
+            return Err(shown(" occurs twice"));
         }
+        attributes.insert(key, value);
     }
     Ok(attributes)
 }
@@ -135,8 +170,8 @@ struct Rejections {
 }
 
 impl Rejections {
-    fn add(&mut self, name: String, reason: String) {
-        let key = (names::shown(&name, SHOWN_NAME), reason);
+    fn add(&mut self, name: &str, reason: String) {
+        let key = (names::shown(name, SHOWN_NAME), reason);
         if self.counted.len() == MAX_REASONS && !self.counted.contains_key(&key) {
             self.others += 1;
         } else {
@@ -164,7 +199,11 @@ mod tests {
     }
 
     fn judge(metrics: Vec<types::Metric>) -> Judged {
-        contribution("p", types::Contribution { metrics, metadata: vec![] })
+        judge_all(types::Contribution { metrics, metadata: vec![] }, &Limits::default())
+    }
+
+    fn judge_all(raw: types::Contribution, limits: &Limits) -> Judged {
+        contribution("p", raw, limits, &mut Series::default(), Instant::now())
     }
 
     fn histogram(bounds: &[f64], counts: &[u64], sum: f64) -> types::Metric {
@@ -197,7 +236,8 @@ mod tests {
         assert_eq!(judged.metrics[0].value, Value::Gauge(1.0));
         assert!(judged.rejected[0].reason.contains("twice"));
         let entry = |value: &str| types::MetadataEntry { key: "k".into(), value: value.into() };
-        let judged = contribution("p", types::Contribution { metrics: vec![], metadata: vec![entry("1"), entry("2")] });
+        let raw = types::Contribution { metrics: vec![], metadata: vec![entry("1"), entry("2")] };
+        let judged = judge_all(raw, &Limits::default());
         assert_eq!(judged.metadata["k"], "1");
         assert_eq!(judged.rejected.len(), 1);
     }
@@ -233,5 +273,41 @@ mod tests {
         ] {
             assert_eq!(judge(vec![bad]).rejected.len(), 1);
         }
+    }
+
+    #[test]
+    fn the_sidecar_s_limits_hold() {
+        let limits =
+            Limits { metrics: 3, metadata: 0, attributes: 1, name_length: 4, value_length: 2, ..Limits::default() };
+        let attribute = |key: &str, value: &str| types::Attribute { key: key.into(), value: value.into() };
+        let with = |attributes| types::Metric { attributes, ..gauge("a", 1.0) };
+        for (metric, part) in [
+            (gauge("longer", 1.0), "name_length"),
+            (with(vec![attribute("k", "vvv")]), "value_length"),
+            (with(vec![attribute("k", "v"), attribute("l", "v")]), "1 are the most"),
+        ] {
+            let judged = judge_all(types::Contribution { metrics: vec![metric], metadata: vec![] }, &limits);
+            assert!(judged.rejected[0].reason.contains(part), "{part}: {:?}", judged.rejected);
+        }
+        let metadata = vec![types::MetadataEntry { key: "k".into(), value: "v".into() }];
+        let metrics = (0..5).map(|n| gauge(&format!("m{n}"), 1.0)).collect();
+        let judged = judge_all(types::Contribution { metrics, metadata }, &limits);
+        assert_eq!((judged.metrics.len(), judged.metadata.len(), judged.rejected.len()), (3, 0, 3));
+    }
+
+    #[test]
+    fn new_attribute_values_at_every_call_meet_their_bound() {
+        let limits = Limits { series: 5, ..Limits::default() };
+        let mut series = Series::default();
+        let mut accepted = 0;
+        for call in 0..100 {
+            let value = types::Attribute { key: "k".into(), value: call.to_string() };
+            let metrics = vec![gauge("known", 1.0), types::Metric { attributes: vec![value], ..gauge("new", 1.0) }];
+            let raw = types::Contribution { metrics, metadata: vec![] };
+            let judged = contribution("p", raw, &limits, &mut series, Instant::now());
+            assert_eq!(judged.metrics[0].name, "known");
+            accepted += judged.metrics.len() - 1;
+        }
+        assert_eq!(accepted, 4);
     }
 }

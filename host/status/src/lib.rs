@@ -19,7 +19,7 @@ pub mod sample;
 pub mod settings;
 
 pub use metric::{Histogram, Kind, Metric, Value};
-pub use plugin::{Failure, PluginState, PluginStatus, Rejected};
+pub use plugin::{Durations, Failure, LastError, LastReload, PluginState, PluginStatus, Rejected, ReloadResult};
 pub use process::{ProcessState, ProcessStatus};
 pub use report::{Report, ReportedMetric, Resources, SandboxStatus};
 pub use sample::{Sample, Source};

@@ -1,8 +1,12 @@
 //! What a report and the local API say of a collector plugin.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+
+use crate::report::milliseconds;
 
 /// Where a plugin stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -12,7 +16,7 @@ pub enum PluginState {
     Compiling,
     /// Its last collect succeeded, or it has not had one yet.
     Active,
-    /// Its last collect failed; it is tried again.
+    /// Its last collect failed; it is tried again, the later the more often that happened.
     Failing,
     /// It failed too often and rests until its file or sidecar changes or someone asks for a reload.
     Quarantined,
@@ -51,6 +55,10 @@ pub enum Failure {
     Trap,
     /// It wanted something that its sidecar does not grant.
     Denied,
+    /// It read more, or more often, through `files` than its limits allow.
+    Files,
+    /// It asked more of `wasi:http` than its limits allow.
+    Http,
     /// Its file, sidecar or answer is not what a collector's has to be.
     Invalid,
     /// It said itself that it could not measure.
@@ -68,6 +76,8 @@ impl Failure {
             Failure::Output => "output",
             Failure::Trap => "trap",
             Failure::Denied => "denied",
+            Failure::Files => "files",
+            Failure::Http => "http",
             Failure::Invalid => "invalid",
             Failure::Collector => "collector",
         }
@@ -80,6 +90,54 @@ impl fmt::Display for Failure {
     }
 }
 
+/// How long the calls of a collector took, in milliseconds: waiting included, the time until its turn not.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Durations {
+    /// The last call.
+    pub last: f64,
+    /// The median of the last calls, 256 at most.
+    pub p50: f64,
+    /// Of the same calls, what 99 of 100 did not exceed.
+    pub p99: f64,
+}
+
+/// A failure, kept after it is over.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LastError {
+    /// Its name.
+    pub failure: Failure,
+    /// In words, for a person.
+    pub reason: String,
+    /// When, by the sandbox's wall clock.
+    #[serde(serialize_with = "milliseconds")]
+    pub at: Timestamp,
+}
+
+/// What came of a file or sidecar that was new, changed, or asked to be read again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ReloadResult {
+    /// It is in force.
+    Loaded,
+    /// Nothing in it is different.
+    Unchanged,
+    /// It is not used, and `reason` beside the plugin says why.
+    Refused,
+}
+
+/// The last time that a plugin's files were read.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LastReload {
+    /// What came of it.
+    pub result: ReloadResult,
+    /// When, by the sandbox's wall clock.
+    #[serde(serialize_with = "milliseconds")]
+    pub at: Timestamp,
+}
+
 /// A plugin at one moment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -89,9 +147,12 @@ pub struct PluginStatus {
     /// The collector's own version, once it has been described.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
-    /// `sha256:` and the file's digest in hexadecimal, once it has been read.
+    /// `sha256:` and the digest in hexadecimal of the component at work, or of the file where none is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,
+    /// The version of the collector world that it was built for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub world: Option<String>,
     /// Where it stands.
     pub state: PluginState,
     /// The name of the last failure, while it stands in the way.
@@ -100,15 +161,61 @@ pub struct PluginStatus {
     /// The last failure in words, for a person.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// The grants in force, one line each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub grants: Vec<String>,
     /// Finished calls of `collect`, failed ones included, since the agent started.
     #[serde(default)]
     pub calls: u64,
     /// Calls of `collect` that failed.
     #[serde(default)]
     pub failures: u64,
+    /// The same by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub failures_by_name: BTreeMap<Failure, u64>,
+    /// How long its calls took, once there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duration_ms: Option<Durations>,
+    /// The most memory that one of its instances has had, in bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peak_memory_bytes: Option<u64>,
     /// Metrics and metadata entries that were not accepted from it, since the agent started.
     #[serde(default)]
     pub points_rejected: u64,
+    /// Milliseconds until it is called again at the earliest, while it rests after failures.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rests_for_ms: Option<u64>,
+    /// The last failure, kept after it is over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_error: Option<LastError>,
+    /// The last time that its files were read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_reload: Option<LastReload>,
+}
+
+impl PluginStatus {
+    /// A plugin of which nothing is known but that it is there.
+    pub fn found(name: impl Into<String>) -> Self {
+        PluginStatus {
+            name: name.into(),
+            version: None,
+            digest: None,
+            world: None,
+            state: PluginState::Compiling,
+            failure: None,
+            reason: None,
+            grants: Vec::new(),
+            calls: 0,
+            failures: 0,
+            failures_by_name: BTreeMap::new(),
+            duration_ms: None,
+            peak_memory_bytes: None,
+            points_rejected: 0,
+            rests_for_ms: None,
+            last_error: None,
+            last_reload: None,
+        }
+    }
 }
 
 /// Something that did not make it into a report, and why. Equal ones are counted, not repeated.

@@ -1,4 +1,4 @@
-use sandbeat_status::{Metric, PluginState, Source, Value};
+use sandbeat_status::{Metric, Source, Value};
 
 use super::*;
 
@@ -89,17 +89,7 @@ fn the_order_of_the_input_does_not_matter() {
             contribution(&format!("p{plugin}"), now, metrics, &[(key.as_str(), "v")])
         })
         .collect();
-    let status = |name: &str| PluginStatus {
-        name: name.to_owned(),
-        version: None,
-        digest: None,
-        state: PluginState::Active,
-        failure: None,
-        reason: None,
-        calls: 0,
-        failures: 0,
-        points_rejected: 0,
-    };
+    let status = |name: &str| PluginStatus::found(name);
     let mut first: Option<Report> = None;
     for _ in 0..50 {
         random.shuffle(&mut contributions);

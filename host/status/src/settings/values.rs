@@ -10,15 +10,24 @@ use serde::{Deserialize, Deserializer};
 /// # Errors
 /// The text has another form, or the duration is zero or negative.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
+    let duration = parse_duration_or_zero(text)?;
+    if duration.is_zero() { Err(format!("`{text}` is no time at all; write one such as `30s`")) } else { Ok(duration) }
+}
+
+fn parse_duration_or_zero(text: &str) -> Result<Duration, String> {
     let wrong = || format!("`{text}` is not a duration; write one such as `30s`, `500ms` or `1m30s`");
     let span: jiff::SignedDuration = text.parse().map_err(|_| wrong())?;
-    let duration = Duration::try_from(span).map_err(|_| wrong())?;
-    if duration.is_zero() { Err(format!("`{text}` is no time at all; write one such as `30s`")) } else { Ok(duration) }
+    Duration::try_from(span).map_err(|_| wrong())
 }
 
 /// For `#[serde(deserialize_with)]`: a duration as [`parse_duration`] reads it.
 pub fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     parse_duration(&String::deserialize(deserializer)?).map_err(D::Error::custom)
+}
+
+/// For `#[serde(deserialize_with)]`: a duration that may be `0s`.
+pub fn duration_or_zero<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    parse_duration_or_zero(&String::deserialize(deserializer)?).map_err(D::Error::custom)
 }
 
 /// For `#[serde(default, deserialize_with)]`: a duration that may be absent.

@@ -94,6 +94,7 @@ impl Builder {
             cache_dir: Some(dir.path().join("cache")),
             scan_interval: Duration::from_secs(1),
             ceiling: Ceiling::default(),
+            budget: Default::default(),
             compiler: CompilerCommand { program: "/bin/false".into(), args: Vec::new() },
         })
         .unwrap();

@@ -1,0 +1,144 @@
+//! The host's side of the collector world's imports.
+//!
+//! Nothing here may wait without the call's deadline ending it, and nothing here trusts a length or a text of the
+//! guest's.
+
+use std::time::Instant;
+
+use sandbeat_status::{Failure, names};
+
+use super::Host;
+use super::log::Line;
+use crate::bindings::files::{Entry, FileError};
+use crate::bindings::{config, files, log, native, state, types};
+use crate::call::{Breach, Failed};
+use crate::files::Granted;
+use crate::state::StateError;
+
+/// The longest log line, in bytes.
+const MAX_LOG_LINE: usize = 1024;
+/// What an entry of a folder costs beside its name.
+const ENTRY_COST: usize = 16;
+
+impl types::Host for Host {}
+
+impl log::Host for Host {
+    fn write(&mut self, level: log::Level, message: String) {
+        let plugin = self.shared.name.as_str();
+        let limit = self.limits().log_lines;
+        match self.shared.log.take(limit, Instant::now()) {
+            Line::Granted => {}
+            Line::Last => {
+                tracing::warn!(plugin, "logs more than limits.log_lines ({limit}) a minute; the rest is dropped");
+                return;
+            }
+            Line::Refused => return,
+        }
+        let message = names::shown(&message, MAX_LOG_LINE);
+        match level {
+            log::Level::Trace => tracing::trace!(target: "collector", plugin, "{message}"),
+            log::Level::Debug => tracing::debug!(target: "collector", plugin, "{message}"),
+            log::Level::Info => tracing::info!(target: "collector", plugin, "{message}"),
+            log::Level::Warn => tracing::warn!(target: "collector", plugin, "{message}"),
+            log::Level::Error => tracing::error!(target: "collector", plugin, "{message}"),
+        }
+    }
+}
+
+impl config::Host for Host {
+    fn get(&mut self, key: String) -> Option<String> {
+        let value = key.split('.').try_fold(&self.shared.config_json, |value, part| value.get(part))?;
+        Some(value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+    }
+
+    fn json(&mut self) -> String {
+        self.shared.config_json.to_string()
+    }
+}
+
+impl state::Host for Host {
+    fn get(&mut self, key: String) -> Option<Vec<u8>> {
+        self.state.get(&key)
+    }
+
+    fn set(&mut self, key: String, value: Vec<u8>) -> Result<(), state::StateError> {
+        let limit = self.limits().state;
+        self.state.set(key, value, limit).map_err(|e| match e {
+            StateError::BadKey => state::StateError::BadKey,
+            StateError::Full => state::StateError::Full(limit),
+        })
+    }
+
+    fn delete(&mut self, key: String) {
+        self.state.delete(&key);
+    }
+}
+
+impl native::Host for Host {
+    fn current(&mut self) -> native::Sample {
+        (&*self.sample).into()
+    }
+}
+
+impl files::Host for Host {
+    async fn read(&mut self, path: String) -> wasmtime::Result<Result<Vec<u8>, FileError>> {
+        self.on_files(path, "reading", Vec::len, |granted, path| granted.read(path)).await
+    }
+
+    async fn read_at(
+        &mut self,
+        path: String,
+        offset: u64,
+        length: u32,
+    ) -> wasmtime::Result<Result<Vec<u8>, FileError>> {
+        self.on_files(path, "reading", Vec::len, move |granted, path| granted.read_at(path, offset, length)).await
+    }
+
+    async fn list(&mut self, directory: String) -> wasmtime::Result<Result<Vec<Entry>, FileError>> {
+        let size = |entries: &Vec<Entry>| entries.iter().map(|entry| entry.name.len() + ENTRY_COST).sum();
+        self.on_files(directory, "listing", size, |granted, path| granted.list(path)).await
+    }
+}
+
+impl Host {
+    /// Runs a job on the granted files, off this thread, and counts it.
+    async fn on_files<T: Send + 'static>(
+        &mut self,
+        path: String,
+        what: &'static str,
+        size: impl Fn(&T) -> usize,
+        job: impl FnOnce(&Granted, &str) -> Result<T, FileError> + Send + 'static,
+    ) -> wasmtime::Result<Result<T, FileError>> {
+        let limits = *self.limits();
+        self.file_calls += 1;
+        if self.file_calls > limits.file_calls {
+            return Err(past("calls of `files`", "file_calls", limits.file_calls));
+        }
+        let granted = self.shared.files.clone();
+        let ended = tokio::task::spawn_blocking(move || (job(&granted, &path), path)).await;
+        let (answer, path) = match ended {
+            Ok(ended) => ended,
+            Err(e) => return Ok(Err(FileError::Io(format!("the read failed inside the host: {e}")))),
+        };
+        match &answer {
+            Ok(value) => self.file_bytes += size(value) as u64,
+            Err(FileError::Denied) => self.note_denied(what, &path),
+            Err(_) => {}
+        }
+        if self.file_bytes > limits.file_bytes {
+            return Err(past("bytes through `files`", "file_bytes", limits.file_bytes));
+        }
+        Ok(answer)
+    }
+
+    fn note_denied(&mut self, what: &str, path: &str) {
+        if self.denied.is_none() {
+            let path = names::shown(path, 200);
+            self.denied = Some(format!("{what} `{path}` is not granted; add it to [grant] read if it should be"));
+        }
+    }
+}
+
+fn past(what: &str, key: &str, limit: u64) -> wasmtime::Error {
+    Breach(Failed::new(Failure::Files, format!("more {what} in one call than limits.{key} ({limit})"))).into()
+}

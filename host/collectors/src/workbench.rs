@@ -1,0 +1,215 @@
+//! One collector at a time, outside of a running agent: for its author, and for measurements. Everything here is the
+//! production code of the runtime; only the loop around it is missing.
+//!
+//! Blocks; not to be used inside an async runtime.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use sandbeat_status::{Failure, Metric, Rejected, Sample};
+use tokio::runtime::Runtime;
+use tokio::sync::watch;
+
+use crate::bindings::types;
+use crate::call::{Failed, Kept};
+use crate::engine::Ticker;
+use crate::load::{Job, Loaded, Loader, Outcome};
+use crate::runtime::{self, StartError};
+use crate::series::Series;
+use crate::sidecar::Instance;
+use crate::state::State;
+use crate::{Config, Contribution, validate};
+
+pub use crate::world::Import;
+
+/// Loads collectors.
+pub struct Workbench {
+    runtime: Runtime,
+    // Kept for the threads that it lends; ends with the bench.
+    pool: Option<Runtime>,
+    loader: Loader,
+    _ticker: Ticker,
+}
+
+/// A component as it lies there, before anything of it has run.
+#[derive(Clone, Debug)]
+pub struct Inspection {
+    /// `sha256:` and the digest in hexadecimal.
+    pub digest: String,
+    /// The file's size, in bytes.
+    pub bytes: u64,
+    /// What it asks of a host, in its own order.
+    pub imports: Vec<Import>,
+}
+
+/// A loaded collector, ready to be called.
+pub struct Specimen<'a> {
+    bench: &'a Workbench,
+    loaded: Loaded,
+    kept: Option<Kept>,
+    state: State,
+    series: Series,
+}
+
+/// What a collector says of itself.
+#[derive(Clone, Debug)]
+pub struct About {
+    /// Its own version.
+    pub version: String,
+    /// What it measures.
+    pub summary: String,
+    /// `sha256:` and the component's digest in hexadecimal.
+    pub digest: String,
+    /// What its sidecar grants, one line each.
+    pub grants: Vec<String>,
+    /// Its metrics: name, unit, kind and description.
+    pub metrics: Vec<[String; 4]>,
+    /// Its metadata keys: key and description.
+    pub metadata: Vec<[String; 2]>,
+    /// Whether its instances are kept from one call to the next.
+    pub keeps_instance: bool,
+}
+
+/// One collect.
+#[derive(Clone, Debug)]
+pub struct Measured {
+    /// What would be merged into a report.
+    pub contribution: Contribution,
+    /// From its turn to its end.
+    pub took: Duration,
+    /// The most memory that its instance has ever had, in bytes.
+    pub peak_memory: u64,
+}
+
+/// A load or a call that failed, as the agent would show it.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{failure}: {reason}")]
+pub struct Failing {
+    /// Its name.
+    pub failure: Failure,
+    /// In words.
+    pub reason: String,
+    /// Where in the guest, the innermost function first.
+    pub trace: Option<String>,
+}
+
+impl From<Failed> for Failing {
+    fn from(Failed { failure, reason, trace }: Failed) -> Self {
+        Failing { failure, reason, trace }
+    }
+}
+
+impl Workbench {
+    /// With the cache, the ceiling and the budget of a configuration; its directory is not looked at.
+    ///
+    /// # Errors
+    /// See [`StartError`].
+    pub fn start(config: &Config) -> Result<Self, StartError> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let pool = runtime::pool()?;
+        let (loader, ticker) = runtime::loader(config, pool.handle().clone())?;
+        Ok(Workbench { runtime, pool: Some(pool), loader, _ticker: ticker })
+    }
+
+    /// Compiles a component, or finds it compiled, and lists what it imports.
+    ///
+    /// # Errors
+    /// The file is no component, or cannot be compiled.
+    pub fn inspect(&self, wasm: &Path) -> Result<Inspection, Failing> {
+        let (bytes, digest, imports) = self.runtime.block_on(self.loader.inspect(wasm))?;
+        Ok(Inspection { digest: format!("sha256:{digest}"), bytes, imports })
+    }
+
+    /// Loads a collector: compiles it or finds it compiled, checks and describes it. Without a sidecar it gets the one
+    /// that lies beside it under its name, if there is one.
+    ///
+    /// # Errors
+    /// What the agent would refuse it for.
+    pub fn load(&self, wasm: &Path, sidecar: Option<&Path>) -> Result<Specimen<'_>, Failing> {
+        let name = wasm.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+        let job = Job {
+            wasm: wasm.to_owned(),
+            sidecar: sidecar.map_or_else(|| wasm.with_extension("toml"), PathBuf::from),
+            ..Job::new(&name, Path::new(""))
+        };
+        let outcome = self.runtime.block_on(self.loader.load(&job, &watch::Sender::new(false)));
+        match outcome.map_err(|refused| refused.failed)? {
+            Outcome::Loaded(loaded) => {
+                let (state, series) = (State::default(), Series::default());
+                Ok(Specimen { bench: self, loaded: *loaded, kept: None, state, series })
+            }
+            Outcome::Unchanged => Err(Failed::new(Failure::Invalid, "nothing was loaded").into()),
+        }
+    }
+}
+
+impl Drop for Workbench {
+    fn drop(&mut self) {
+        if let Some(pool) = self.pool.take() {
+            pool.shutdown_background();
+        }
+    }
+}
+
+impl Specimen<'_> {
+    /// What the collector says of itself.
+    pub fn about(&self) -> About {
+        let description = &self.loaded.description;
+        let kind = |kind: types::Kind| format!("{:?}", sandbeat_status::Kind::from(kind)).to_lowercase();
+        let metrics = description.metrics.iter();
+        let metadata = description.metadata.iter();
+        let sidecar = &self.loaded.callable.shared.sidecar;
+        About {
+            version: description.version.clone(),
+            summary: description.summary.clone(),
+            digest: format!("sha256:{}", self.loaded.version.digest),
+            grants: sidecar.grant.lines(),
+            metrics: metrics
+                .map(|info| [info.name.clone(), info.unit.clone(), kind(info.kind), info.description.clone()])
+                .collect(),
+            metadata: metadata.map(|info| [info.key.clone(), info.description.clone()]).collect(),
+            keeps_instance: sidecar.instance != Instance::Fresh,
+        }
+    }
+
+    /// Collects once; state is carried from one call to the next, as in the agent.
+    ///
+    /// # Errors
+    /// What the agent would show.
+    pub fn collect(&mut self, sample: &Arc<Sample>) -> Result<Measured, Failing> {
+        let call = self.loaded.callable.collect(&mut self.kept, sample.clone(), self.state.clone());
+        let collected = self.bench.runtime.block_on(call);
+        if let Some(state) = collected.state {
+            self.state = state;
+        }
+        let now = Instant::now();
+        let plugin = self.loaded.callable.shared.name.as_str();
+        let limits = &self.loaded.callable.shared.sidecar.limits;
+        let judged = validate::contribution(plugin, collected.result?, limits, &mut self.series, now);
+        let (metrics, metadata, rejected): (Vec<Metric>, _, Vec<Rejected>) =
+            (judged.metrics, judged.metadata, judged.rejected);
+        let contribution = Contribution { plugin: plugin.to_owned(), metrics, metadata, rejected, measured_at: now };
+        Ok(Measured { contribution, took: collected.took, peak_memory: collected.peak_memory })
+    }
+
+    /// Opens the compiled component from the cache and links it once more, as a start of the agent does: how long
+    /// that took.
+    ///
+    /// # Errors
+    /// It is not in the cache any more.
+    pub fn open_again(&self) -> Result<Duration, Failing> {
+        let version = &self.loaded.version;
+        Ok(self.bench.runtime.block_on(self.bench.loader.open_cached(version))?)
+    }
+
+    /// Whether instances are kept from now on, whatever the sidecar says.
+    pub fn keep_instance(&mut self, keep: bool) {
+        let shared = Arc::make_mut(&mut self.loaded.callable.shared);
+        shared.sidecar.instance = match keep {
+            true => Instance::Keep { calls: u64::MAX, memory: u64::MAX },
+            false => Instance::Fresh,
+        };
+        self.kept = None;
+    }
+}

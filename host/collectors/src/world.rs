@@ -1,0 +1,220 @@
+//! The collector world: what a component has to export, what it may import, and what its description may hold.
+//!
+//! Everything is checked before a single instruction of the component runs. Sockets are in no collector's world; the
+//! toolchains of some languages import them all the same, so a component that does is loaded, and a call of one ends
+//! the collector's call.
+
+use sandbeat_status::names;
+use wasmtime::Engine;
+use wasmtime::component::{Component, Linker};
+use wasmtime_wasi::WasiView;
+use wasmtime_wasi::cli::{WasiCli, WasiCliView};
+use wasmtime_wasi::filesystem::{WasiFilesystem, WasiFilesystemView};
+use wasmtime_wasi::p2::bindings::{cli, filesystem, random};
+use wasmtime_wasi::random::WasiRandom;
+
+use crate::bindings::{self, Collector, CollectorPre, types};
+use crate::engine::Class;
+use crate::guest::Host;
+
+/// The most metrics and metadata keys of a description.
+const MAX_DESCRIBED: usize = 4096;
+
+/// What a component asks of a host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Import {
+    /// The interface with its version, such as `wasi:filesystem/types@0.2.6`.
+    pub name: String,
+    /// Whether this host offers it.
+    pub offered: bool,
+    /// What it is good for, and which grant it would need.
+    pub note: String,
+}
+
+/// Everything that is offered to a collector.
+pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Host>> {
+    let mut linker = Linker::new(engine);
+    let l = &mut linker;
+    wasmtime_wasi::p2::add_to_linker_proxy_interfaces_async(l)?;
+    random::insecure::add_to_linker::<Host, WasiRandom>(l, |host| host.ctx().ctx.random())?;
+    random::insecure_seed::add_to_linker::<Host, WasiRandom>(l, |host| host.ctx().ctx.random())?;
+    cli::exit::add_to_linker::<Host, WasiCli>(l, Host::cli)?;
+    cli::environment::add_to_linker::<Host, WasiCli>(l, Host::cli)?;
+    cli::terminal_input::add_to_linker::<Host, WasiCli>(l, Host::cli)?;
+    cli::terminal_output::add_to_linker::<Host, WasiCli>(l, Host::cli)?;
+    cli::terminal_stdin::add_to_linker::<Host, WasiCli>(l, Host::cli)?;
+    cli::terminal_stdout::add_to_linker::<Host, WasiCli>(l, Host::cli)?;
+    cli::terminal_stderr::add_to_linker::<Host, WasiCli>(l, Host::cli)?;
+    filesystem::types::add_to_linker::<Host, WasiFilesystem>(l, Host::filesystem)?;
+    filesystem::preopens::add_to_linker::<Host, WasiFilesystem>(l, Host::filesystem)?;
+    Collector::add_to_linker::<_, Host>(l, |host| host)?;
+    Ok(linker)
+}
+
+/// Checks a component against the world; the answer is ready to be instantiated.
+///
+/// # Errors
+/// For the collector's author.
+pub(crate) fn check(class: &Class, component: &Component) -> Result<CollectorPre<Host>, String> {
+    let ty = component.component_type();
+    let guest = ty.exports(&class.engine).find_map(|(export, _)| split_version(export, bindings::GUEST));
+    match guest {
+        Some(bindings::WORLD_VERSION) => {}
+        Some(version) => return Err(other_version(version)),
+        None => {
+            return Err(format!(
+                "it is a component of another world: it does not export {}; build it for the world \
+                 sandbeat:collector/collector",
+                bindings::GUEST
+            ));
+        }
+    }
+    let mut wants_sockets = false;
+    for (import, _) in ty.imports(&class.engine) {
+        wants_sockets |= import.starts_with("wasi:sockets/");
+        if let Some(("sandbeat", _)) = import.split_once(':')
+            && !import.ends_with(&format!("@{}", bindings::WORLD_VERSION))
+        {
+            return Err(other_version(import.rsplit_once('@').map_or("another", |(_, version)| version)));
+        }
+        if !is_offered(import) && !import.starts_with("wasi:sockets/") {
+            return Err(not_offered(&names::shown(import, 128)));
+        }
+    }
+    let pre = match wants_sockets {
+        true => without_sockets(class, component),
+        false => class.linker.instantiate_pre(component),
+    };
+    let pre = pre.map_err(|e| not_offered(&names::shown(&format!("{e:#}"), 300)))?;
+    CollectorPre::new(pre).map_err(|e| format!("its exports are not those of a collector: {e:#}"))
+}
+
+fn without_sockets(class: &Class, component: &Component) -> wasmtime::Result<wasmtime::component::InstancePre<Host>> {
+    let mut linker = (*class.linker).clone();
+    linker.define_unknown_imports_as_traps(component)?;
+    linker.instantiate_pre(component)
+}
+
+/// What a component imports, in its own order.
+pub(crate) fn imports(engine: &Engine, component: &Component) -> Vec<Import> {
+    let ty = component.component_type();
+    ty.imports(engine)
+        .map(|(name, _)| Import { name: names::shown(name, 128), offered: is_offered(name), note: note(name) })
+        .collect()
+}
+
+/// By interface, whatever its version: a version that is not compatible shows when it is linked.
+fn is_offered(import: &str) -> bool {
+    let interface = import.split('@').next().unwrap_or(import);
+    match interface.split_once(':') {
+        Some(("sandbeat", rest)) => rest.starts_with("collector/"),
+        Some(("wasi", rest)) => {
+            let package = rest.split('/').next().unwrap_or(rest);
+            matches!(package, "io" | "clocks" | "random" | "filesystem" | "cli")
+        }
+        _ => false,
+    }
+}
+
+fn note(import: &str) -> String {
+    let interface = import.split('@').next().unwrap_or(import);
+    let note = match interface {
+        "sandbeat:collector/files" => "reads files; grant them by glob in [grant] read",
+        "wasi:filesystem/types" | "wasi:filesystem/preopens" => "uses folders, if any is granted in [grant] dirs",
+        "wasi:cli/environment" => "sees environment variables, those that are granted in [grant] env",
+        _ if interface.starts_with("wasi:http/") => "HTTP towards the origins that are granted in [grant] http",
+        _ if interface.starts_with("wasi:sockets/") => "never offered; a call of it ends the collect",
+        _ if is_offered(import) => "needs no grant",
+        _ => "this host does not have it",
+    };
+    note.to_owned()
+}
+
+fn split_version<'a>(export: &'a str, name: &str) -> Option<&'a str> {
+    export.strip_prefix(name)?.strip_prefix('@')
+}
+
+fn other_version(version: &str) -> String {
+    format!(
+        "it was built for version {} of the collector world, and this agent speaks {}; build it against that one",
+        names::shown(version, 32),
+        bindings::WORLD_VERSION
+    )
+}
+
+fn not_offered(what: &str) -> String {
+    format!("it imports something that the host does not offer: {what}")
+}
+
+/// Names what is plainly no component before a compiler sees it.
+pub(crate) fn recognise(bytes: &[u8]) -> Result<(), String> {
+    match bytes {
+        [] => Err("the file is empty".into()),
+        [0, b'a', b's', b'm', 0x0d, 0, 1, 0, ..] => Ok(()),
+        [0, b'a', b's', b'm', 1, 0, 0, 0, ..] => {
+            Err("it is a core WebAssembly module, not a component; build it for wasm32-wasip2".into())
+        }
+        [0, b'a', b's', b'm', ..] => Err("it is WebAssembly of an unknown or truncated form".into()),
+        [0x7f, b'E', b'L', b'F', ..] => Err("it is native code, which is never loaded; drop in the component".into()),
+        _ => Err("it is not WebAssembly".into()),
+    }
+}
+
+/// Bounds what a description may hold, since it is shown to people.
+pub(crate) fn described(description: &types::Description) -> Result<(), String> {
+    names::text(&description.version, 64).map_err(|reason| format!("version: {reason}"))?;
+    names::text(&description.summary, 1024).map_err(|reason| format!("summary: {reason}"))?;
+    if description.metrics.len() + description.metadata.len() > MAX_DESCRIBED {
+        return Err(format!("it lists more than {MAX_DESCRIBED} metrics and metadata keys"));
+    }
+    for metric in &description.metrics {
+        let shown = names::shown(&metric.name, 80);
+        names::metric_name(&metric.name)
+            .and_then(|()| names::unit(&metric.unit))
+            .and_then(|()| names::text(&metric.description, 1024))
+            .map_err(|reason| format!("metric `{shown}`: {reason}"))?;
+    }
+    for entry in &description.metadata {
+        let shown = names::shown(&entry.key, 80);
+        names::metric_name(&entry.key)
+            .and_then(|()| names::text(&entry.description, 1024))
+            .map_err(|reason| format!("metadata `{shown}`: {reason}"))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_component_is_named() {
+        for (bytes, part) in [
+            (&b""[..], "empty"),
+            (b"#!/bin/sh", "not WebAssembly"),
+            (b"\0asm\x01\0\0\0", "core WebAssembly module"),
+            (b"\0asm", "truncated"),
+            (b"\x7fELF\x02", "native code"),
+        ] {
+            assert!(recognise(bytes).unwrap_err().contains(part), "{bytes:?}");
+        }
+        assert_eq!(recognise(b"\0asm\x0d\0\x01\0"), Ok(()));
+    }
+
+    #[test]
+    fn versions_of_the_world_are_told_apart() {
+        assert_eq!(split_version("sandbeat:collector/guest@0.1.0", bindings::GUEST), Some("0.1.0"));
+        assert_eq!(split_version("sandbeat:collector/guests@0.1.0", bindings::GUEST), None);
+    }
+
+    #[test]
+    fn what_is_offered_is_known_by_its_interface() {
+        for import in ["sandbeat:collector/files@0.1.0", "wasi:io/streams@0.2.6", "wasi:filesystem/types@0.2.0"] {
+            assert!(is_offered(import), "{import}");
+        }
+        for import in ["wasi:sockets/tcp@0.2.6", "wasi:keyvalue/store@0.2.0", "acme:gpu/device@1.0.0", "env"] {
+            assert!(!is_offered(import), "{import}");
+        }
+        assert!(note("wasi:sockets/tcp@0.2.6").contains("never"));
+    }
+}
