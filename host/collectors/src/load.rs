@@ -4,6 +4,7 @@
 //! and export is checked against the world before a single instruction of the component runs. The first one that
 //! does is `describe`, under the collector's limits.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
@@ -18,16 +19,19 @@ use wasmtime::component::{Component, Linker};
 use crate::bindings::{self, Collector, CollectorPre, types};
 use crate::cache::Cache;
 use crate::call::{Callable, Failed};
-use crate::compile::{self, CompileError, CompilerCommand, MAX_COMPONENT};
+use crate::compile::{self, CompileError, CompileLimits, CompilerCommand, MAX_COMPONENT};
 use crate::config::Config;
 use crate::digest::digest;
 use crate::engine::TickerHandle;
 use crate::files::Granted;
 use crate::guest::{Host, LogBudget, Shared};
+use crate::key;
 use crate::read::{self, ReadError};
 use crate::scan::{self, Stamp};
 use crate::sidecar::{Ceiling, Sidecar};
 
+/// What all compiled artifacts may take on disk, in bytes.
+const CACHE_SIZE: u64 = 512 << 20;
 /// The largest sidecar, in bytes.
 const MAX_SIDECAR: u64 = 64 << 10;
 /// Guests take turns on one thread; more of them at once would make the wall clocks of all run out.
@@ -114,10 +118,7 @@ impl Loader {
         let refuse = |failed| Refused { digest: Some(digest.clone()), failed, again: false };
         let component = match self.component(bytes, &digest, compiling).await {
             Ok(component) => component,
-            Err(CompileError::Component(reason)) => {
-                return Err(refuse(invalid(format!("not a valid component: {reason}"))));
-            }
-            Err(e) => return Err(Refused { again: true, ..refuse(invalid(e.to_string())) }),
+            Err(e) => return Err(Refused { again: !e.is_final(), ..refuse(invalid(e.to_string())) }),
         };
         let pre = self.check(&component).map_err(|reason| refuse(invalid(reason)))?;
         let shared = self.shared(name, sidecar).map_err(refuse)?;
@@ -160,8 +161,8 @@ impl Loader {
     ) -> Result<Component, CompileError> {
         let cache = self.cache()?;
         let (found, wanted) = (cache.clone(), digest.to_owned());
-        if let Some(path) = self.blocking(move || found.find(&wanted)).await.map_err(CompileError::Host)? {
-            match self.open(path).await {
+        if let Some(found) = self.blocking(move || found.find(&wanted)).await.map_err(CompileError::Host)? {
+            match self.open(found.path).await {
                 Ok(component) => return Ok(component),
                 Err(e) => tracing::debug!(digest, "the cached artifact is made again: {e}"),
             }
@@ -170,10 +171,10 @@ impl Loader {
         compiling.send_replace(true);
         let _turn = self.turn.acquire().await.map_err(|e| CompileError::Host(e.to_string()))?;
         let artifact = cache.begin().map_err(host)?;
-        compile::compile(&self.compiler, bytes, artifact.as_file()).await?;
+        let shape = compile::compile(&self.compiler, CompileLimits::default(), bytes, artifact.as_file()).await?;
         let (cache, digest) = (cache.clone(), digest.to_owned());
-        let path =
-            self.blocking(move || cache.keep(artifact, &digest)).await.map_err(CompileError::Host)?.map_err(host)?;
+        let keep = move || cache.keep(artifact, &digest, shape, &BTreeSet::new());
+        let path = self.blocking(keep).await.map_err(CompileError::Host)?.map_err(host)?;
         self.open(path).await.map_err(CompileError::Host)
     }
 
@@ -181,7 +182,8 @@ impl Loader {
         if let Some(cache) = self.cache.get() {
             return Ok(cache);
         }
-        let cache = Cache::open(self.cache_dir.as_deref()).map_err(CompileError::Cache)?;
+        let cache =
+            Cache::open(self.cache_dir.as_deref(), &key::of(&self.engine), CACHE_SIZE).map_err(CompileError::Cache)?;
         Ok(self.cache.get_or_init(|| cache))
     }
 
