@@ -27,7 +27,11 @@ mod digest;
 mod engine;
 mod files;
 mod glob;
+#[cfg_attr(not(test), expect(dead_code, reason = "the runtime is about to keep states with it"))]
+mod good;
 mod guest;
+#[cfg_attr(not(test), expect(dead_code, reason = "the runtime is about to keep states with it"))]
+mod home;
 mod key;
 mod limiter;
 mod load;
@@ -38,9 +42,12 @@ mod private;
 mod read;
 mod runtime;
 mod scan;
+mod sealed;
 mod shape;
 mod sidecar;
 mod state;
+#[cfg_attr(not(test), expect(dead_code, reason = "the runtime is about to keep states with it"))]
+mod states;
 mod validate;
 mod watch;
 
