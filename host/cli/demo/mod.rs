@@ -70,6 +70,10 @@ async fn config(options: &DemoOptions, folder: &Folder, hub: SocketAddr) -> anyh
     // A port that is free now; should somebody take it first, the sample's restarts show that.
     let sample = TcpListener::bind("127.0.0.1:0").await?.local_addr()?;
     let program = std::env::current_exe().context("cannot find the own binary")?;
+    let mut plugins = serde_json::json!({ "dir": folder.plugins, "scan_interval": "1s" });
+    if let Some(temporary) = &folder.temporary {
+        plugins["state_dir"] = temporary.path().join("state").to_string_lossy().into();
+    }
     let settings = serde_json::json!({
         "sandbox": { "id": "demo" },
         "report": {
@@ -77,7 +81,7 @@ async fn config(options: &DemoOptions, folder: &Folder, hub: SocketAddr) -> anyh
             "interval": format!("{}ms", options.interval.as_millis()),
         },
         "api": { "listen": "off" },
-        "plugins": { "dir": folder.plugins, "scan_interval": "1s" },
+        "plugins": plugins,
         "processes": { "web": {
             "command": [program.display().to_string(), "sample", "--listen", sample.to_string()],
             "restart": "always",

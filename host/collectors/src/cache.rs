@@ -1,69 +1,105 @@
-//! Compiled artifacts on disk, keyed by the component's digest, so that a component is compiled once per machine.
+//! Compiled artifacts on disk, so that a component is compiled once per machine.
 //!
-//! An artifact is native code: whoever can write here can run code as the agent. The folder is therefore made
-//! private to the agent's user and refused when it is not. A file is written beside its place, synced and renamed,
-//! and never changed afterwards, because a running agent has it mapped (wasmtime#10283). Its own digest lies beside
-//! it: one that the disk has damaged is made again, not run. So is one of another wasmtime, CPU or setting, which
-//! wasmtime refuses to load.
+//! An artifact is native code: whoever can write here can run code as the agent. The folder is therefore private to
+//! the agent's user (see [`private`]). A file is written beside its place, synced and renamed, and never changed
+//! afterwards, because a running agent has it mapped (wasmtime#10283). It is named by its component's digest and by
+//! the key of everything else that it depends on (see [`crate::key`]). Beside it lies a small file with its length,
+//! its checksum and the component's shape: an artifact that the disk has damaged, or whose small file is not as it
+//! should be, counts as absent, and the next one that is kept takes its place.
+//!
+//! The folder is bounded: what was used longest ago goes first, as told by the time of modification, which each use
+//! sets. Several agents may share a folder: files are replaced and unlinked as a whole, and one that has gone is
+//! compiled again.
 
-use std::fs::{DirBuilder, File};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime};
 
+use rustix::fs::{Timespec, Timestamps, UTIME_NOW, UTIME_OMIT};
+use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
+use xxhash_rust::xxh3::Xxh3;
 
-use crate::digest::digest;
+use crate::private::{self, UNFINISHED};
+use crate::read;
+use crate::shape::Shape;
 
-/// How the name of a file begins that is not finished.
-const UNFINISHED: &str = ".new-";
+/// How much of an artifact is read at once.
+const CHUNK: usize = 256 << 10;
+/// The largest file beside an artifact, in bytes.
+const MAX_BESIDE: u64 = 4096;
 /// No compilation takes this long.
 const LEFT_BEHIND: Duration = Duration::from_secs(3600);
+/// What belongs to one artifact, by the ends of the names; `sha256` is what earlier versions put beside it. The
+/// artifact comes last, so that one whose removal was cut short is not found.
+const PARTS: [&str; 3] = ["json", "sha256", "cwasm"];
 
 /// The folder of artifacts.
 #[derive(Clone, Debug)]
 pub(crate) struct Cache {
     dir: PathBuf,
+    key: String,
+    max_bytes: u64,
+    /// What may not be removed is more than the bound; said when it begins.
+    crowded: Arc<AtomicBool>,
+}
+
+/// An artifact that is as it was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Found {
+    pub(crate) path: PathBuf,
+    pub(crate) shape: Shape,
+}
+
+/// What lies beside an artifact.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Beside {
+    /// In bytes.
+    length: u64,
+    /// XXH3 of the artifact. The folder is private, so it need only notice what a disk does.
+    checksum: u64,
+    shape: Shape,
+}
+
+/// What one artifact takes in the folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Usage {
+    bytes: u64,
+    used: SystemTime,
 }
 
 impl Cache {
-    /// Opens the configured folder, or the first usable one of the usual places.
+    /// Opens the configured folder, or the first usable one of the usual places. Artifacts that do not depend on
+    /// `key` are not seen, but they count: all of them together take at most `max_bytes` bytes (see [`Cache::trim`]).
     ///
     /// # Errors
     /// In words for the operator, with the key to change.
-    pub(crate) fn open(configured: Option<&Path>) -> Result<Self, String> {
-        let mut tried = Vec::new();
-        let places = match configured {
-            Some(dir) => vec![dir.to_owned()],
-            None => usual_places(),
-        };
-        for dir in places {
-            match private(&dir) {
-                Ok(()) => {
-                    sweep(&dir);
-                    return Ok(Cache { dir });
-                }
-                Err(e) => tried.push(format!("{}: {e}", dir.display())),
-            }
+    pub(crate) fn open(configured: Option<&Path>, key: &str, max_bytes: u64) -> Result<Self, String> {
+        let dir = private::folder(configured, &private::CACHE)?;
+        sweep(&dir);
+        Ok(Cache { dir, key: key.to_owned(), max_bytes, crowded: Arc::default() })
+    }
+
+    /// The artifact of a component, if it is there and as it was written. Reads all of it, and notes that it is used.
+    pub(crate) fn find(&self, digest: &str) -> Option<Found> {
+        let (path, beside) = self.places(digest);
+        let beside = read::bounded(&beside, MAX_BESIDE).ok()?;
+        let beside: Beside = serde_json::from_slice(&beside).ok()?;
+        let mut file = File::open(&path).ok()?;
+        let metadata = file.metadata().ok()?;
+        if !metadata.is_file() || metadata.len() != beside.length {
+            return None;
         }
-        Err(format!("no folder for compiled collectors can be used ({}); set plugins.cache_dir", tried.join("; ")))
-    }
-
-    /// Where the artifact of a component lies, if it is there and as it was written. Reads all of it.
-    pub(crate) fn find(&self, digest: &str) -> Option<PathBuf> {
-        let path = self.path(digest);
-        let written = std::fs::read_to_string(self.sum(digest)).ok()?;
-        let found = digest_of_file(&path).ok()?;
-        (written == found).then_some(path)
-    }
-
-    fn path(&self, digest: &str) -> PathBuf {
-        self.dir.join(format!("{digest}.cwasm"))
-    }
-
-    fn sum(&self, digest: &str) -> PathBuf {
-        self.dir.join(format!("{digest}.sha256"))
+        if checksum(&mut file).ok()? != (beside.length, beside.checksum) {
+            return None;
+        }
+        note_use(&file);
+        Some(Found { path, shape: beside.shape })
     }
 
     /// A new file beside the artifacts, to be filled and then [`Cache::keep`]ed.
@@ -71,19 +107,131 @@ impl Cache {
         tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(&self.dir)
     }
 
-    /// Puts a filled file in its place.
-    pub(crate) fn keep(&self, file: NamedTempFile, digest: &str) -> io::Result<PathBuf> {
+    /// Puts a filled file in its place, and makes room by removing what was used longest ago; never what belongs to
+    /// this digest or a pinned one.
+    pub(crate) fn keep(
+        &self,
+        mut file: NamedTempFile,
+        digest: &str,
+        shape: Shape,
+        pinned: &BTreeSet<String>,
+    ) -> io::Result<PathBuf> {
         file.as_file().sync_all()?;
-        let path = self.path(digest);
-        let mut sum = self.begin()?;
-        sum.write_all(digest_of_file(file.path())?.as_bytes())?;
-        sum.as_file().sync_all()?;
-        // Of two agents that write the same, each pair fits: a sum that does not makes the artifact anew.
-        sum.persist(self.sum(digest)).map_err(|e| e.error)?;
+        file.as_file_mut().rewind()?;
+        let (length, checksum) = checksum(file.as_file_mut())?;
+        let mut new = self.begin()?;
+        new.write_all(&serde_json::to_vec(&Beside { length, checksum, shape })?)?;
+        new.as_file().sync_all()?;
+        let (path, beside) = self.places(digest);
+        // Of two agents that write the same, each pair fits: one that does not counts as damaged.
+        new.persist(beside).map_err(|e| e.error)?;
         file.persist(&path).map_err(|e| e.error)?;
         File::open(&self.dir)?.sync_all()?;
+        let mut pinned = pinned.clone();
+        pinned.insert(digest.to_owned());
+        self.trim(&pinned);
         Ok(path)
     }
+
+    /// Removes what was used longest ago until the rest is within the bound. What is pinned (digests of components
+    /// that run, or that may be gone back to) stays even when it is beyond the bound by itself, which is then said.
+    pub(crate) fn trim(&self, pinned: &BTreeSet<String>) {
+        let all = usage(&self.dir);
+        let pinned: BTreeSet<String> = pinned.iter().map(|digest| self.stem(digest)).collect();
+        let (surplus, rest) = surplus(&all, &pinned, self.max_bytes);
+        for stem in surplus {
+            for part in PARTS {
+                // Not there, or another agent was quicker; what cannot be removed is tried again the next time.
+                let _ = std::fs::remove_file(self.dir.join(format!("{stem}.{part}")));
+            }
+        }
+        let crowded = rest > self.max_bytes;
+        if crowded && !self.crowded.swap(crowded, Ordering::Relaxed) {
+            tracing::warn!(
+                "the compiled collectors in use take {} MiB and are kept, although plugins.cache_size is {} MiB; raise it",
+                rest.div_ceil(1 << 20),
+                self.max_bytes >> 20
+            );
+        }
+        self.crowded.store(crowded, Ordering::Relaxed);
+    }
+
+    /// Where the artifact and the file beside it lie.
+    fn places(&self, digest: &str) -> (PathBuf, PathBuf) {
+        let stem = self.stem(digest);
+        (self.dir.join(format!("{stem}.cwasm")), self.dir.join(format!("{stem}.json")))
+    }
+
+    fn stem(&self, digest: &str) -> String {
+        format!("{digest}-{}", self.key)
+    }
+}
+
+/// Which artifacts are to go, and how many bytes the others take.
+fn surplus<'a>(all: &'a BTreeMap<String, Usage>, pinned: &BTreeSet<String>, max_bytes: u64) -> (Vec<&'a str>, u64) {
+    let mut rest: u64 = all.values().map(|usage| usage.bytes).sum();
+    let mut by_use: Vec<(&String, &Usage)> = all.iter().filter(|(stem, _)| !pinned.contains(*stem)).collect();
+    by_use.sort_by_key(|(_, usage)| usage.used);
+    let mut go = Vec::new();
+    for (stem, usage) in by_use {
+        if rest <= max_bytes {
+            break;
+        }
+        rest -= usage.bytes;
+        go.push(stem.as_str());
+    }
+    (go, rest)
+}
+
+/// What lies in the folder, by the part of the names that the files of one artifact share.
+fn usage(dir: &Path) -> BTreeMap<String, Usage> {
+    let mut all: BTreeMap<String, Usage> = BTreeMap::new();
+    for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let Some(stem) = name.to_str().and_then(stem_of) else { continue };
+        // It may have gone in between.
+        let Ok(found) = entry.metadata() else { continue };
+        let used = found.modified().unwrap_or(SystemTime::UNIX_EPOCH);
+        let usage = all.entry(stem.to_owned()).or_insert(Usage { bytes: 0, used });
+        usage.bytes += found.len();
+        usage.used = usage.used.max(used);
+    }
+    all
+}
+
+/// The name without its end, if it is one of ours: of a folder that someone else uses as well, nothing else is
+/// touched. `DIGEST` alone is the form of earlier versions.
+fn stem_of(name: &str) -> Option<&str> {
+    let (stem, end) = name.rsplit_once('.')?;
+    let (digest, key) = stem.split_once('-').map_or((stem, None), |(digest, key)| (digest, Some(key)));
+    let hexadecimal = |text: &str, length| text.len() == length && text.bytes().all(|b| b.is_ascii_hexdigit());
+    let ours = PARTS.contains(&end) && hexadecimal(digest, 64) && key.is_none_or(|key| hexadecimal(key, 16));
+    ours.then_some(stem)
+}
+
+/// The length of the rest of a file and its checksum, without holding all of it.
+fn checksum(file: &mut File) -> io::Result<(u64, u64)> {
+    let mut hasher = Xxh3::new();
+    let mut chunk = vec![0; CHUNK];
+    let mut length = 0;
+    loop {
+        match file.read(&mut chunk) {
+            Ok(0) => return Ok((length, hasher.digest())),
+            Ok(read) => {
+                hasher.update(&chunk[..read]);
+                length += read as u64;
+            }
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+    }
+}
+
+/// Best effort: on a disk that is only read, the order of removal has no meaning.
+fn note_use(file: &File) {
+    let omit = Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT };
+    let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
+    let _ = rustix::fs::futimens(file, &Timestamps { last_access: omit, last_modification: now });
 }
 
 /// Removes what an agent that was killed left half-written.
@@ -100,80 +248,144 @@ fn sweep(dir: &Path) {
     }
 }
 
-fn digest_of_file(path: &Path) -> io::Result<String> {
-    std::fs::read(path).map(|bytes| digest(&bytes))
-}
-
-fn usual_places() -> Vec<PathBuf> {
-    let user = rustix::process::geteuid();
-    let mut places = Vec::new();
-    if user.is_root() {
-        places.push(PathBuf::from("/var/cache/sandbeat"));
-    }
-    let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    places.extend(absolute("XDG_CACHE_HOME").map(|dir| dir.join("sandbeat")));
-    places.extend(absolute("HOME").map(|dir| dir.join(".cache/sandbeat")));
-    places.push(std::env::temp_dir().join(format!("sandbeat-{}", user.as_raw())));
-    places
-}
-
-/// Makes the folder where it is missing, and sees that nobody else can write to it.
-fn private(dir: &Path) -> Result<(), String> {
-    if !dir.is_dir() {
-        let parent = dir.parent().unwrap_or(Path::new("/"));
-        std::fs::create_dir_all(parent).map_err(|e| e.to_string())?;
-        match DirBuilder::new().mode(0o700).create(dir) {
-            Err(e) if e.kind() != io::ErrorKind::AlreadyExists => return Err(e.to_string()),
-            _ => {}
-        }
-    }
-    // Of the folder itself: a link planted in a shared place must not count.
-    let found = std::fs::symlink_metadata(dir).map_err(|e| e.to_string())?;
-    if !found.is_dir() {
-        return Err("it is not a folder".into());
-    }
-    if found.uid() != rustix::process::geteuid().as_raw() {
-        return Err("it belongs to another user".into());
-    }
-    if found.mode() & 0o022 != 0 {
-        return Err("others can write to it; `chmod go-w` it".into());
-    }
-    tempfile::tempfile_in(dir).map(drop).map_err(|e| e.to_string())
-}
-
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
     use super::*;
+    use crate::digest::digest;
 
-    #[test]
-    fn a_folder_that_others_can_write_to_is_refused() {
-        let dir = tempfile::tempdir().unwrap();
-        let shared = dir.path().join("shared");
-        std::fs::create_dir(&shared).unwrap();
-        std::fs::set_permissions(&shared, std::fs::Permissions::from_mode(0o777)).unwrap();
-        assert!(Cache::open(Some(&shared)).unwrap_err().contains("others can write"));
-        let link = dir.path().join("link");
-        std::os::unix::fs::symlink(&shared, &link).unwrap();
-        assert!(Cache::open(Some(&link)).is_err());
-        let file = dir.path().join("file");
-        std::fs::write(&file, "").unwrap();
-        assert!(Cache::open(Some(&file)).is_err());
+    const KEY: &str = "0123456789abcdef";
+
+    fn shape() -> Shape {
+        Shape { host_bytes: 7, core_instances: 2, ..Shape::default() }
+    }
+
+    fn keep(cache: &Cache, content: &[u8], pinned: &[&str]) -> PathBuf {
+        let file = cache.begin().unwrap();
+        std::fs::write(file.path(), content).unwrap();
+        let pinned = pinned.iter().map(|digest| (*digest).to_owned()).collect();
+        cache.keep(file, &digest(content), shape(), &pinned).unwrap()
+    }
+
+    fn used_ago(path: &Path, seconds: u64) {
+        let file = File::options().write(true).open(path).unwrap();
+        file.set_modified(SystemTime::now() - Duration::from_secs(seconds)).unwrap();
     }
 
     #[test]
-    fn a_kept_artifact_lies_where_it_is_looked_for() {
+    fn a_kept_artifact_is_found_with_its_shape() {
         let dir = tempfile::tempdir().unwrap();
-        let cache = Cache::open(Some(&dir.path().join("a/b"))).unwrap();
-        let file = cache.begin().unwrap();
-        std::fs::write(file.path(), "code").unwrap();
-        let path = cache.keep(file, "abc").unwrap();
-        assert_eq!(cache.find("abc"), Some(path.clone()));
+        let cache = Cache::open(Some(&dir.path().join("a/b")), KEY, 1 << 20).unwrap();
+        let path = keep(&cache, b"code", &[]);
+        assert_eq!(cache.find(&digest(b"code")), Some(Found { path: path.clone(), shape: shape() }));
         assert_eq!(std::fs::read(&path).unwrap(), b"code");
-        std::fs::write(&path, "damaged").unwrap();
-        assert_eq!(cache.find("abc"), None);
-        assert_eq!(cache.find("abd"), None);
-        assert_eq!(std::fs::metadata(dir.path().join("a/b")).unwrap().mode() & 0o777, 0o700);
+        assert_eq!(cache.find(&digest(b"other")), None);
+        let other = Cache::open(Some(&dir.path().join("a/b")), "fedcba9876543210", 1 << 20).unwrap();
+        assert_eq!(other.find(&digest(b"code")), None);
+    }
+
+    #[test]
+    fn what_is_damaged_is_absent_until_it_is_kept_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = Cache::open(Some(dir.path()), KEY, 1 << 20).unwrap();
+        let path = keep(&cache, b"code", &[]);
+        let beside = path.with_extension("json");
+        let good = std::fs::read_to_string(&beside).unwrap();
+        let found = || cache.find(&digest(b"code")).is_some();
+        for damaged in ["cod", "codf", "codes", ""] {
+            std::fs::write(&path, damaged).unwrap();
+            assert!(!found(), "{damaged}");
+        }
+        keep(&cache, b"code", &[]);
+        assert!(found());
+        for damaged in [&good[1..], "", "{}", &good.replace('{', "{\"more\":1,"), &" ".repeat(5000)] {
+            std::fs::write(&beside, damaged).unwrap();
+            assert!(!found(), "{damaged}");
+        }
+        std::fs::remove_file(&beside).unwrap();
+        assert!(!found());
+        keep(&cache, b"code", &[]);
+        std::fs::remove_file(&path).unwrap();
+        assert!(!found());
+        std::fs::create_dir(&path).unwrap();
+        assert!(!found());
+    }
+
+    #[test]
+    fn what_was_used_longest_ago_goes_first() {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = Cache::open(Some(dir.path()), KEY, 3500).unwrap();
+        let contents: Vec<Vec<u8>> = (0..3).map(|i| vec![i; 1000]).collect();
+        let paths: Vec<PathBuf> = contents.iter().map(|content| keep(&cache, content, &[])).collect();
+        for (path, ago) in paths.iter().zip([500, 400, 300]) {
+            used_ago(path, ago);
+            used_ago(&path.with_extension("json"), ago);
+        }
+        assert!(cache.find(&digest(&contents[0])).is_some());
+        keep(&cache, &[9; 1000], &[]);
+        let there: Vec<bool> = paths.iter().map(|path| path.exists()).collect();
+        assert_eq!(there, [true, false, true]);
+        assert!(!paths[1].with_extension("json").exists());
+    }
+
+    #[test]
+    fn what_is_pinned_or_new_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = Cache::open(Some(dir.path()), KEY, 100).unwrap();
+        let pinned = keep(&cache, b"pinned", &[]);
+        let large = keep(&cache, &[0; 5000], &[&digest(b"pinned")]);
+        assert!(pinned.exists() && large.exists());
+        let next = keep(&cache, &[1; 5000], &[&digest(b"pinned")]);
+        assert!(pinned.exists() && !large.exists() && next.exists());
+        cache.trim(&BTreeSet::new());
+        assert!(!pinned.exists() && !next.exists());
+    }
+
+    #[test]
+    fn artifacts_of_other_agents_age_and_foreign_files_do_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let old = digest(b"old");
+        let foreign = ["notes.json", "module.cwasm", &format!("{old}.txt"), &format!("{old}-1.json")];
+        let others = [format!("{old}.cwasm"), format!("{old}.sha256"), format!("{old}-{KEY}.cwasm")];
+        for name in foreign.into_iter().chain(others.iter().map(String::as_str)) {
+            std::fs::write(dir.path().join(name), [0; 100]).unwrap();
+        }
+        let cache = Cache::open(Some(dir.path()), "fedcba9876543210", 0).unwrap();
+        // Pinned is what this agent runs; another version's artifact of the same component is not it.
+        cache.trim(&BTreeSet::from([old.clone()]));
+        assert!(foreign.iter().all(|name| dir.path().join(name).exists()));
+        assert!(!others.iter().any(|name| dir.path().join(name).exists()));
+    }
+
+    #[test]
+    fn only_what_was_left_behind_is_swept() {
+        let dir = tempfile::tempdir().unwrap();
+        let (old, new) = (dir.path().join(".new-old"), dir.path().join(".new-new"));
+        std::fs::write(&old, "").unwrap();
+        std::fs::write(&new, "").unwrap();
+        used_ago(&old, 3700);
+        Cache::open(Some(dir.path()), KEY, 100).unwrap();
+        assert!(!old.exists() && new.exists());
+    }
+
+    #[test]
+    fn two_agents_may_write_and_remove_at_once() {
+        let dir = tempfile::tempdir().unwrap();
+        std::thread::scope(|scope| {
+            for max_bytes in [0, 2500] {
+                let cache = Cache::open(Some(dir.path()), KEY, max_bytes).unwrap();
+                scope.spawn(move || {
+                    for round in 0..50 {
+                        keep(&cache, &[round % 5; 1000], &[]);
+                        for other in 0..5 {
+                            let found = cache.find(&digest(&[other; 1000]));
+                            assert!(found.is_none_or(|found| found.shape == shape()));
+                        }
+                    }
+                });
+            }
+        });
+        let cache = Cache::open(Some(dir.path()), KEY, 1 << 20).unwrap();
+        keep(&cache, b"after", &[]);
+        assert!(cache.find(&digest(b"after")).is_some());
     }
 }

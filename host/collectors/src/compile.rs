@@ -1,100 +1,104 @@
 //! Compiles components in a child process of the same binary, so that the memory and the faults of a compiler never
 //! are the agent's.
 //!
-//! The protocol: the component on standard input, the artifact on standard output, a reason on standard error, and an
-//! exit code: 0, or 1 when the component is at fault, or another when the machine is. The child is started without environment, is the first to be stopped when memory runs out, gives way
-//! to everything else on the machine, and dies with the agent.
+//! The protocol: the component on standard input, the artifact on standard output, and an exit code (see
+//! [`crate::child`]). With exit code 0 the last line of standard error is the component's [`Shape`]; otherwise its
+//! first line is the reason. The child is started with two variables of ours and nothing else.
+//!
+//! Owner: whoever awaits [`compile`]; dropping that future kills the child. Who is at fault decides what follows: a
+//! component that is invalid, too expensive, or that the compiler fails on is not compiled again until its file
+//! changes; what the machine could not do is tried again.
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{Read, Write};
-use std::process::{ExitCode, Stdio};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
+use rustix::process::Signal;
 use sandbeat_status::names;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 
-use crate::engine;
+use crate::child::{INVALID, MEMORY_VARIABLE, NOT_AT_FAULT, OUT_OF_MEMORY, PANICKED, TOO_LARGE};
+use crate::shape::Shape;
 
 /// The largest component, in bytes.
 pub(crate) const MAX_COMPONENT: u64 = 64 << 20;
-/// The child's exit codes; a panic has 101.
-const AT_FAULT: u8 = 1;
-const NOT_AT_FAULT: u8 = 3;
-/// How long one compilation may take.
-const TIMEOUT: Duration = Duration::from_secs(120);
-/// How much address space the child may use, in bytes.
-const CHILD_MEMORY: u64 = 4 << 30;
-/// How much of the child's reason is kept, in bytes.
-const MAX_REASON: u64 = 4096;
+/// How much of the child's standard error is kept, in bytes; the rest is read and dropped.
+const MAX_SAID: u64 = 4096;
+/// How much of a reason is shown, in bytes.
+const MAX_REASON: usize = 300;
+/// The compiler's threads: more of them only need more memory at once.
+const MAX_THREADS: usize = 4;
+/// How long a killed child may take to be gone.
+const REAPED: Duration = Duration::from_secs(5);
 
 /// How to start the child: a program and its arguments.
 #[derive(Clone, Debug)]
 pub struct CompilerCommand {
     /// The program, usually `/proc/self/exe`.
     pub program: OsString,
-    /// Arguments that make it call [`compile_stdin`].
+    /// Arguments that make it call [`compile_stdin`](crate::compile_stdin).
     pub args: Vec<OsString>,
 }
 
-/// Why there is no artifact.
-#[derive(Debug, thiserror::Error)]
+/// What one compilation may cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CompileLimits {
+    /// Wall clock.
+    pub timeout: Duration,
+    /// The child's address space, in bytes.
+    pub memory: u64,
+}
+
+impl Default for CompileLimits {
+    fn default() -> Self {
+        CompileLimits { timeout: Duration::from_secs(120), memory: 4 << 30 }
+    }
+}
+
+/// Why there is no artifact. The texts are for people, and whole sentences.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum CompileError {
-    /// The component is at fault.
+    /// The component is not one.
+    #[error("not a valid component: {0}")]
+    Invalid(String),
+    /// Compiling or running it would cost more than it may.
     #[error("{0}")]
-    Component(String),
+    TooExpensive(String),
+    /// The compiler ended itself over this component.
+    #[error("the compiler failed on it: {0}")]
+    Compiler(String),
     /// There is no place for artifacts. For the operator.
     #[error("{0}")]
     Cache(String),
-    /// The host or the machine is.
+    /// The host or the machine is at fault.
     #[error("the compiler could not do its work: {0}")]
     Host(String),
 }
 
-/// The child's side: reads a component from standard input and writes its artifact to standard output. The answer is
-/// the process's exit code; where it is not 0, the reason is on standard error.
-pub fn compile_stdin() -> ExitCode {
-    restrict();
-    let (code, reason) = match compile_bytes() {
-        Ok(()) => return ExitCode::SUCCESS,
-        Err(CompileError::Component(reason)) => (AT_FAULT, reason),
-        Err(CompileError::Host(reason) | CompileError::Cache(reason)) => (NOT_AT_FAULT, reason),
-    };
-    // Where standard error is gone, the exit code has to do.
-    let _ = writeln!(std::io::stderr(), "{reason}");
-    ExitCode::from(code)
+impl CompileError {
+    /// The same component would fail in the same way: it is not worth trying again before it changes.
+    pub(crate) fn is_final(&self) -> bool {
+        match self {
+            CompileError::Invalid(_) | CompileError::TooExpensive(_) | CompileError::Compiler(_) => true,
+            CompileError::Cache(_) | CompileError::Host(_) => false,
+        }
+    }
 }
 
-fn compile_bytes() -> Result<(), CompileError> {
-    let host = |what: &str, e: std::io::Error| CompileError::Host(format!("{what}: {e}"));
-    let mut component = Vec::new();
-    let stdin = std::io::stdin().take(MAX_COMPONENT + 1).read_to_end(&mut component);
-    stdin.map_err(|e| host("cannot read the component", e))?;
-    let engine = engine::compiling().map_err(|e| CompileError::Host(format!("cannot make a compiler: {e:#}")))?;
-    let artifact = engine.precompile_component(&component).map_err(|e| CompileError::Component(format!("{e:#}")))?;
-    let mut stdout = std::io::stdout();
-    stdout.write_all(&artifact).and_then(|()| stdout.flush()).map_err(|e| host("cannot write the artifact", e))
-}
-
-/// The agent's side: compiles `component` into `artifact`.
+/// Compiles `component` into `artifact`, which is empty and open for writing.
+///
+/// # Errors
+/// Who is at fault, and why. The content of `artifact` is then without meaning.
 pub(crate) async fn compile(
     command: &CompilerCommand,
+    limits: CompileLimits,
     component: Vec<u8>,
     artifact: &File,
-) -> Result<(), CompileError> {
-    let host = |what: &str, e: std::io::Error| CompileError::Host(format!("{what}: {e}"));
-    let stdout = artifact.try_clone().map_err(|e| host("its output file", e))?;
-    let mut child = Command::new(&command.program)
-        .args(&command.args)
-        .env_clear()
-        .current_dir("/")
-        .stdin(Stdio::piped())
-        .stdout(stdout)
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .map_err(|e| host("it cannot be started", e))?;
+) -> Result<Shape, CompileError> {
+    let mut child = spawn(command, limits, artifact)?;
     let (stdin, stderr) = (child.stdin.take(), child.stderr.take());
     let feed = async move {
         if let Some(mut stdin) = stdin {
@@ -103,31 +107,176 @@ pub(crate) async fn compile(
         }
     };
     let listen = async move {
-        let mut reason = Vec::new();
-        if let Some(stderr) = stderr {
-            let _ = stderr.take(MAX_REASON).read_to_end(&mut reason).await;
+        let mut said = Vec::new();
+        if let Some(mut stderr) = stderr {
+            let _ = (&mut stderr).take(MAX_SAID).read_to_end(&mut said).await;
+            // A child that says more is not held up by a full pipe.
+            let _ = tokio::io::copy(&mut stderr, &mut tokio::io::sink()).await;
         }
-        String::from_utf8_lossy(&reason).trim().to_owned()
+        String::from_utf8_lossy(&said).into_owned()
     };
-    let all = async { tokio::join!(feed, listen, child.wait()) };
-    let Ok(((), reason, status)) = tokio::time::timeout(TIMEOUT, all).await else {
-        return Err(CompileError::Component(format!("compiling it took longer than {TIMEOUT:?}")));
+    let ended = async { tokio::join!(feed, listen, child.wait()) };
+    let Ok(((), said, status)) = tokio::time::timeout(limits.timeout, ended).await else {
+        // Should it not be gone by then, it still is when the handle is dropped.
+        let _ = tokio::time::timeout(REAPED, child.kill()).await;
+        return Err(CompileError::TooExpensive(format!(
+            "compiling it takes longer than {:?}; make it smaller, or raise plugins.compile_timeout",
+            limits.timeout
+        )));
     };
-    let status = status.map_err(|e| host("it cannot be waited for", e))?;
-    match status.code() {
-        Some(0) => Ok(()),
-        Some(code) if code == i32::from(AT_FAULT) => Err(CompileError::Component(names::shown(&reason, 1024))),
-        Some(code) if code == i32::from(NOT_AT_FAULT) => Err(CompileError::Host(names::shown(&reason, 1024))),
-        _ => Err(CompileError::Host(format!("it ended with {status}; {}", names::shown(&reason, 1024)))),
+    let status = status.map_err(|e| CompileError::Host(format!("it cannot be waited for: {e}")))?;
+    verdict(status, &said, limits)
+}
+
+fn spawn(command: &CompilerCommand, limits: CompileLimits, artifact: &File) -> Result<Child, CompileError> {
+    let host = |what: &str, e: std::io::Error| CompileError::Host(format!("{what}: {e}"));
+    let stdout = artifact.try_clone().map_err(|e| host("its output file", e))?;
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS);
+    Command::new(&command.program)
+        .args(&command.args)
+        .env_clear()
+        .env(MEMORY_VARIABLE, limits.memory.to_string())
+        .env("RAYON_NUM_THREADS", threads.to_string())
+        .current_dir("/")
+        .stdin(Stdio::piped())
+        .stdout(stdout)
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(|e| host("it cannot be started", e))
+}
+
+/// What the end of the child means.
+fn verdict(status: ExitStatus, said: &str, limits: CompileLimits) -> Result<Shape, CompileError> {
+    let reason = || first_line(said).unwrap_or_else(|| format!("it ended with {status} and gave no reason"));
+    let out_of_memory = || {
+        CompileError::TooExpensive(format!(
+            "compiling it needs more than {} MiB of memory; make it smaller, or raise plugins.compile_memory",
+            limits.memory >> 20
+        ))
+    };
+    if let Some(signal) = status.signal() {
+        return Err(match Signal::from_named_raw(signal) {
+            // How Rust's allocator ends a process.
+            Some(Signal::ABORT) if said.contains("memory allocation of") => out_of_memory(),
+            Some(
+                Signal::ABORT | Signal::SEGV | Signal::BUS | Signal::ILL | Signal::FPE | Signal::TRAP | Signal::SYS,
+            ) => CompileError::Compiler(reason()),
+            Some(Signal::KILL) => {
+                CompileError::Host("it was killed, as happens when the machine runs out of memory".into())
+            }
+            _ => CompileError::Host(format!("it ended with {status}")),
+        });
+    }
+    // What `exit` takes is eight bits.
+    match status.code().and_then(|code| u8::try_from(code).ok()) {
+        Some(0) => said
+            .lines()
+            .next_back()
+            .and_then(|line| serde_json::from_str(line).ok())
+            .ok_or_else(|| CompileError::Host(format!("it did not say what the artifact costs: {}", reason()))),
+        Some(INVALID) => Err(CompileError::Invalid(reason())),
+        Some(TOO_LARGE) => Err(CompileError::TooExpensive(reason())),
+        Some(OUT_OF_MEMORY) => Err(out_of_memory()),
+        // It does not depend on the component whether the machine has threads left.
+        Some(PANICKED) if !said.contains("ThreadPoolBuildError") => Err(CompileError::Compiler(reason())),
+        Some(NOT_AT_FAULT) => Err(CompileError::Host(reason())),
+        _ => Err(CompileError::Host(format!("it ended with {status}: {}", reason()))),
     }
 }
 
-/// Best effort: where one of these is refused, compiling still works.
-fn restrict() {
-    use rustix::process::{Resource, Rlimit, Signal, setpriority_process, setrlimit};
-    let _ = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));
-    let _ = setpriority_process(None, 19);
-    let _ = setrlimit(Resource::As, Rlimit { current: Some(CHILD_MEMORY), maximum: Some(CHILD_MEMORY) });
-    let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
-    let _ = std::fs::write("/proc/self/oom_score_adj", "1000");
+/// The first line that says something, as people may see it.
+fn first_line(said: &str) -> Option<String> {
+    said.lines().map(str::trim).find(|line| !line.is_empty()).map(|line| names::shown(line, MAX_REASON))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use super::*;
+
+    const LIMITS: CompileLimits = CompileLimits { timeout: Duration::from_secs(20), memory: 512 << 20 };
+    const SHAPE: &str = r#"{"host_bytes":1,"loaded_bytes":2,"core_instances":3,"memories":4,"memory_bytes":5,"tables":6,"table_entries":7}"#;
+
+    /// What a shell script in the place of the compiler leads to.
+    async fn by(script: &str, limits: CompileLimits) -> Result<Shape, CompileError> {
+        let command = CompilerCommand { program: "/bin/sh".into(), args: vec!["-c".into(), script.into()] };
+        let artifact = tempfile::NamedTempFile::new().unwrap();
+        let shape = compile(&command, limits, vec![7; 300_000], artifact.as_file()).await?;
+        let mut written = Vec::new();
+        artifact.reopen().unwrap().read_to_end(&mut written).unwrap();
+        assert_eq!(written, [7; 300_000]);
+        Ok(shape)
+    }
+
+    #[tokio::test]
+    async fn the_artifact_is_what_the_child_writes_and_the_shape_what_it_says_last() {
+        let shape = by(&format!("cat; echo note >&2; echo '{SHAPE}' >&2"), LIMITS).await.unwrap();
+        assert_eq!((shape.host_bytes, shape.table_entries), (1, 7));
+    }
+
+    #[tokio::test]
+    async fn the_end_of_the_child_says_who_is_at_fault() {
+        for (script, expected) in [
+            ("echo 'bad magic' >&2; echo more >&2; exit 1", "not a valid component: bad magic"),
+            ("echo 'it nests' >&2; exit 4", "it nests"),
+            ("exit 5", "compiling it needs more than 512 MiB of memory"),
+            ("echo 'memory allocation of 9 bytes failed' >&2; kill -ABRT $$", "compiling it needs more than 512 MiB"),
+            (
+                "echo >&2; echo 'out of bounds (x.rs:1)' >&2; exit 101",
+                "the compiler failed on it: out of bounds (x.rs:1)",
+            ),
+            ("kill -SEGV $$", "the compiler failed on it: it ended with signal: 11"),
+        ] {
+            let error = by(script, LIMITS).await.unwrap_err();
+            assert!(error.is_final() && error.to_string().starts_with(expected), "{script}: {error}");
+        }
+        for (script, part) in [
+            ("echo 'no disk' >&2; exit 3", "no disk"),
+            ("exit 2", "exit status: 2"),
+            ("kill -KILL $$", "runs out of memory"),
+            ("kill -TERM $$", "signal: 15"),
+            ("echo 'ThreadPoolBuildError' >&2; exit 101", "ThreadPoolBuildError"),
+            ("exit 0", "did not say what the artifact costs"),
+            ("echo '{}' >&2", "did not say what the artifact costs"),
+        ] {
+            let error = by(script, LIMITS).await.unwrap_err();
+            assert!(!error.is_final() && error.to_string().contains(part), "{script}: {error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_child_without_end_is_killed() {
+        let limits = CompileLimits { timeout: Duration::from_millis(300), ..LIMITS };
+        for script in ["exec sleep 1000", "while :; do echo flood >&2; done"] {
+            let error = by(script, limits).await.unwrap_err();
+            assert!(error.is_final() && error.to_string().contains("plugins.compile_timeout"), "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_a_child_says_is_bounded_and_shown_on_one_line() {
+        let error = by("head -c 1000000 /dev/zero | tr '\\0' x >&2; exit 1", LIMITS).await.unwrap_err();
+        assert!(error.to_string().len() < 400, "{error}");
+        let error = by("printf 'a\\033[31mb\\n' >&2; exit 1", LIMITS).await.unwrap_err();
+        assert_eq!(error, CompileError::Invalid("a\\u{1b}[31mb".into()));
+    }
+
+    #[tokio::test]
+    async fn the_child_gets_two_variables_and_nothing_else() {
+        let names = "env | grep -v -e ^PWD= -e ^_= -e ^SHLVL= | cut -d= -f1 | sort | tr '\\n' ' ' >&2; exit 1";
+        let error = by(names, LIMITS).await.unwrap_err();
+        assert_eq!(error, CompileError::Invalid("RAYON_NUM_THREADS SANDBEAT_COMPILE_MEMORY".into()));
+        let error = by("echo $SANDBEAT_COMPILE_MEMORY >&2; exit 1", LIMITS).await.unwrap_err();
+        assert_eq!(error, CompileError::Invalid("536870912".into()));
+    }
+
+    #[tokio::test]
+    async fn a_program_that_is_not_there_is_no_fault_of_the_component() {
+        let command = CompilerCommand { program: "/nowhere".into(), args: vec![] };
+        let artifact = tempfile::tempfile().unwrap();
+        let error = compile(&command, LIMITS, vec![], &artifact).await.unwrap_err();
+        assert!(!error.is_final() && error.to_string().contains("cannot be started"), "{error}");
+    }
 }

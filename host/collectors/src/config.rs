@@ -7,7 +7,7 @@ use sandbeat_status::settings::{self, Problem};
 use serde::Deserialize;
 
 use crate::budget::BudgetConfig;
-use crate::compile::CompilerCommand;
+use crate::compile::{CompileLimits, CompilerCommand};
 use crate::sidecar::{Ceiling, RawCeiling};
 
 /// The resolved `[plugins]`.
@@ -17,6 +17,12 @@ pub struct Config {
     pub dir: PathBuf,
     /// The folder of compiled artifacts; `None`: the first usable one of the usual places.
     pub cache_dir: Option<PathBuf>,
+    /// What the artifacts of all may take on disk, in bytes.
+    pub cache_size: u64,
+    /// The folder of what outlives the agent; `None`: the first usable one of the usual places.
+    pub state_dir: Option<PathBuf>,
+    /// What compiling one component may cost.
+    pub compile: CompileLimits,
     /// How often the directory is looked at even without a notification.
     pub scan_interval: Duration,
     /// What sidecars may grant at most.
@@ -35,6 +41,17 @@ pub struct RawConfig {
     pub dir: PathBuf,
     /// The folder of compiled artifacts.
     pub cache_dir: Option<PathBuf>,
+    /// What the compiled artifacts may take on disk, in bytes.
+    #[serde(deserialize_with = "settings::size")]
+    pub cache_size: u64,
+    /// The folder of what outlives the agent: collectors' states and last good versions.
+    pub state_dir: Option<PathBuf>,
+    /// How long compiling one component may take.
+    #[serde(deserialize_with = "settings::duration")]
+    pub compile_timeout: Duration,
+    /// The address space of the compiler, in bytes.
+    #[serde(deserialize_with = "settings::size")]
+    pub compile_memory: u64,
     /// How often the directory is looked at.
     #[serde(deserialize_with = "settings::duration")]
     pub scan_interval: Duration,
@@ -46,9 +63,14 @@ pub struct RawConfig {
 
 impl Default for RawConfig {
     fn default() -> Self {
+        let compile = CompileLimits::default();
         RawConfig {
             dir: "plugins".into(),
             cache_dir: None,
+            cache_size: 512 << 20,
+            state_dir: None,
+            compile_timeout: compile.timeout,
+            compile_memory: compile.memory,
             scan_interval: Duration::from_secs(5),
             ceiling: RawCeiling::default(),
             budget: BudgetConfig::default(),
@@ -69,7 +91,16 @@ impl RawConfig {
         if self.scan_interval < Duration::from_millis(100) {
             problems.push(Problem::new("scan_interval", "is too short; 100ms is the least"));
         }
-        let RawConfig { dir, cache_dir, scan_interval, budget, .. } = self;
-        (Config { dir, cache_dir, scan_interval, ceiling, budget, compiler }, problems)
+        if !(256 << 20..=64 << 30).contains(&self.compile_memory) {
+            problems.push(Problem::new("compile_memory", "has to be between 256MiB and 64GiB"));
+        }
+        if self.compile_timeout > Duration::from_secs(3600) {
+            problems.push(Problem::new("compile_timeout", "has to be 1h or less"));
+        }
+        let RawConfig { dir, cache_dir, cache_size, state_dir, scan_interval, budget, .. } = self;
+        let compile = CompileLimits { timeout: self.compile_timeout, memory: self.compile_memory };
+        let config =
+            Config { dir, cache_dir, cache_size, state_dir, compile, scan_interval, ceiling, budget, compiler };
+        (config, problems)
     }
 }

@@ -43,8 +43,13 @@ impl Engines {
     /// wasmtime refuses to start.
     pub(crate) fn new(ticker: TickerHandle) -> wasmtime::Result<Self> {
         let engines = Engines { ticker, classes: Mutex::default() };
-        engines.with_stack(USUAL_STACK)?;
+        engines.usual()?;
         Ok(engines)
+    }
+
+    /// The engine of collectors whose sidecars do not say otherwise.
+    pub(crate) fn usual(&self) -> wasmtime::Result<Class> {
+        self.with_stack(USUAL_STACK)
     }
 
     /// The engine whose guests may nest calls over at least so many bytes of stack.

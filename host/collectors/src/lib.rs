@@ -14,6 +14,8 @@
 //!
 //! The collectors run on an OS thread of their own (see [`Collectors`]); the agent asks through a [`Handle`].
 
+mod archive;
+mod artifacts;
 mod bindings;
 mod blame;
 mod board;
@@ -22,6 +24,7 @@ mod cache;
 mod call;
 mod calls;
 mod check;
+mod child;
 mod compile;
 mod config;
 mod cpu;
@@ -29,7 +32,10 @@ mod digest;
 mod engine;
 mod files;
 mod glob;
+mod good;
 mod guest;
+mod home;
+mod key;
 mod limiter;
 mod load;
 mod loading;
@@ -37,12 +43,16 @@ mod open;
 mod own;
 mod plugin;
 mod policy;
+mod private;
 mod read;
 mod runtime;
 mod scan;
+mod sealed;
 mod series;
+mod shape;
 mod sidecar;
 mod state;
+mod states;
 mod stats;
 mod validate;
 mod watch;
@@ -56,7 +66,8 @@ use sandbeat_status::{Metric, Rejected};
 
 pub use budget::BudgetConfig;
 pub use check::{Accepted, CheckError, Checked, check};
-pub use compile::{CompilerCommand, compile_stdin};
+pub use child::compile_stdin;
+pub use compile::{CompileLimits, CompilerCommand};
 pub use config::{Config, RawConfig};
 pub use runtime::{Collectors, Handle, StartError};
 pub use sidecar::{Ceiling, RawCeiling};

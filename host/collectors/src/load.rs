@@ -6,20 +6,20 @@
 //! `collect` as well, of which nothing is kept.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use sandbeat_status::settings::Problem;
 use sandbeat_status::{Failure, Sample};
 use tokio::runtime;
 use tokio::sync::{Semaphore, watch};
-use wasmtime::component::Component;
 
+use crate::archive::Archive;
+use crate::artifacts::{Artifact, Artifacts};
 use crate::bindings::types;
 use crate::budget::Budget;
-use crate::cache::Cache;
 use crate::call::{Callable, Failed};
-use crate::compile::{self, CompileError, CompilerCommand, MAX_COMPONENT};
+use crate::compile::MAX_COMPONENT;
 use crate::config::Config;
 use crate::digest::digest;
 use crate::engine::{Class, Engines, TickerHandle};
@@ -28,6 +28,7 @@ use crate::guest::{LogBudget, Shared};
 use crate::policy;
 use crate::read::{self, ReadError};
 use crate::scan::{self, Stamp};
+use crate::shape::Shape;
 use crate::sidecar::{Ceiling, Grants, Sidecar};
 use crate::state::State;
 use crate::world::{self, Import};
@@ -45,18 +46,13 @@ const MAX_LOOKS: u32 = 40;
 pub(crate) struct Loader {
     engines: Engines,
     ticker: TickerHandle,
-    /// Opened when it is first needed: without one there are no collectors, but there is a beat.
-    cache: OnceLock<Cache>,
-    cache_dir: Option<PathBuf>,
-    compiler: CompilerCommand,
+    pub(crate) artifacts: Artifacts,
     ceiling: Ceiling,
     /// Threads for the host's own reads, apart from those that a guest's reads may hold.
     pool: runtime::Handle,
     /// So many guests run at the same time; a call's wall clock starts when it is one of them.
     places: Arc<Semaphore>,
     budget: Budget,
-    /// Components are compiled one after another, so that a hundred new files do not take the machine.
-    turn: Semaphore,
 }
 
 /// What to load.
@@ -134,17 +130,15 @@ impl Job {
 
 impl Loader {
     pub(crate) fn new(ticker: TickerHandle, config: &Config, pool: runtime::Handle) -> wasmtime::Result<Self> {
+        let engines = Engines::new(ticker.clone())?;
         Ok(Loader {
-            engines: Engines::new(ticker.clone())?,
+            artifacts: Artifacts::new(config, &engines.usual()?, pool.clone()),
+            engines,
             ticker,
-            cache: OnceLock::new(),
-            cache_dir: config.cache_dir.clone(),
-            compiler: config.compiler.clone(),
             ceiling: config.ceiling.clone(),
             pool,
             places: Arc::new(Semaphore::new(MAX_RUNNING)),
             budget: Budget::new(&config.budget),
-            turn: Semaphore::new(1),
         })
     }
 
@@ -164,29 +158,28 @@ impl Loader {
         }
         refused.digest = Some(version.digest.clone());
         let class = self.class(&sidecar).map_err(|failed| refuse(&refused, failed))?;
-        let component = match self.component(&class, bytes, &version.digest, compiling).await {
-            Ok(component) => component,
-            Err(CompileError::Component(reason)) => {
-                return Err(refuse(&refused, invalid(format!("not a valid component: {reason}"))));
-            }
-            Err(e) => return Err(Refused { again: true, ..refuse(&refused, invalid(e.to_string())) }),
-        };
-        let loaded = self.ready(job, &class, &component, sidecar, version).await;
+        let artifact = self.artifacts.get(&class, bytes, &version.digest, compiling).await;
+        let artifact =
+            artifact.map_err(|e| Refused { again: !e.is_final(), ..refuse(&refused, invalid(e.to_string())) })?;
+        let loaded = self.ready(job, &class, &artifact, sidecar, version).await;
         let loaded =
             loaded.map_err(|failed| Refused { again: policy::may_pass(failed.failure), ..refuse(&refused, failed) })?;
         Ok(Outcome::Loaded(Box::new(loaded)))
+    }
+
+    /// A plugin's state from the archive. A disk that fails is said there.
+    pub(crate) async fn state(&self, archive: &Archive, plugin: &str) -> State {
+        let (archive, plugin) = (archive.clone(), plugin.to_owned());
+        self.blocking(move || archive.state(&plugin)).await.unwrap_or_default()
     }
 
     /// Loads a version that worked before, whose file is gone: its artifact may still be in the cache.
     pub(crate) async fn load_again(&self, job: &Job, version: Version) -> Result<Loaded, Failed> {
         let sidecar = self.parse(&version.sidecar)?;
         let class = self.class(&sidecar)?;
-        let cache = self.cache().map_err(|e| invalid(e.to_string()))?.clone();
-        let digest = version.digest.clone();
-        let found = self.blocking(move || cache.find(&digest)).await.map_err(invalid)?;
-        let path = found.ok_or_else(|| invalid("it is not in the cache any more".into()))?;
-        let component = self.open(&class, path).await.map_err(invalid)?;
-        self.ready(&Job { probe: None, ..job.clone() }, &class, &component, sidecar, version).await
+        let artifact = self.artifacts.cached(&class, &version.digest).await.map_err(|e| invalid(e.to_string()))?;
+        let artifact = artifact.ok_or_else(|| invalid("it is not in the cache any more".into()))?;
+        self.ready(&Job { probe: None, ..job.clone() }, &class, &artifact, sidecar, version).await
     }
 
     /// A component's size, digest and imports; nothing of it runs.
@@ -195,19 +188,18 @@ impl Loader {
         world::recognise(&bytes).map_err(invalid)?;
         let (size, digest) = (bytes.len() as u64, digest(&bytes));
         let class = self.class(&self.parse("")?)?;
-        let component = self.component(&class, bytes, &digest, &watch::Sender::new(false)).await;
-        let component = component.map_err(|e| invalid(format!("not a valid component: {e}")))?;
-        Ok((size, digest, world::imports(&class.engine, &component)))
+        let artifact = self.artifacts.get(&class, bytes, &digest, &watch::Sender::new(false)).await;
+        let artifact = artifact.map_err(|e| invalid(e.to_string()))?;
+        Ok((size, digest, world::imports(&class.engine, &artifact.component)))
     }
 
     /// Finds, opens and links a version's artifact: how long that took.
     pub(crate) async fn open_cached(&self, version: &Version) -> Result<Duration, Failed> {
         let class = self.class(&self.parse(&version.sidecar)?)?;
-        let cache = self.cache().map_err(|e| invalid(e.to_string()))?;
         let start = Instant::now();
-        let path = cache.find(&version.digest).ok_or_else(|| invalid("it is not in the cache any more".into()))?;
-        let component = open_artifact(&class, &path).map_err(invalid)?;
-        world::check(&class, &component).map_err(invalid)?;
+        let artifact = self.artifacts.cached_here(&class, &version.digest).map_err(|e| invalid(e.to_string()))?;
+        let artifact = artifact.ok_or_else(|| invalid("it is not in the cache any more".into()))?;
+        world::check(&class, &artifact.component).map_err(invalid)?;
         Ok(start.elapsed())
     }
 
@@ -216,12 +208,12 @@ impl Loader {
         &self,
         job: &Job,
         class: &Class,
-        component: &Component,
+        artifact: &Artifact,
         sidecar: Sidecar,
         version: Version,
     ) -> Result<Loaded, Failed> {
-        let pre = world::check(class, component).map_err(invalid)?;
-        let shared = Arc::new(self.shared(job, sidecar)?);
+        let pre = world::check(class, &artifact.component).map_err(invalid)?;
+        let shared = Arc::new(self.shared(job, sidecar, &artifact.shape)?);
         let (engine, ticker) = (class.engine.clone(), self.ticker.clone());
         let (places, budget) = (self.places.clone(), self.budget.clone());
         let callable = Callable { engine, ticker, places, budget, pre, shared };
@@ -257,7 +249,7 @@ impl Loader {
         class.map_err(|e| invalid(format!("an engine with limits.stack cannot be made: {e:#}")))
     }
 
-    fn shared(&self, job: &Job, sidecar: Sidecar) -> Result<Shared, Failed> {
+    fn shared(&self, job: &Job, sidecar: Sidecar, shape: &Shape) -> Result<Shared, Failed> {
         let config_json = serde_json::to_value(&sidecar.config)
             .map_err(|e| invalid(format!("its sidecar's [config] cannot be handed over: {e}")))?;
         Ok(Shared {
@@ -268,53 +260,13 @@ impl Loader {
             config_json,
             log: job.log.clone(),
             budget: self.budget.clone(),
-            base: 0,
+            base: shape.host_bytes,
         })
     }
 
     /// What the `files` import may read of a grant.
     pub(crate) fn granted(&self, grant: &Grants) -> Granted {
         Granted::new(grant.read.clone(), self.ceiling.read.clone())
-    }
-
-    /// The compiled component, from the cache or from the child.
-    async fn component(
-        &self,
-        class: &Class,
-        bytes: Vec<u8>,
-        digest: &str,
-        compiling: &watch::Sender<bool>,
-    ) -> Result<Component, CompileError> {
-        let cache = self.cache()?;
-        let (found, wanted) = (cache.clone(), digest.to_owned());
-        if let Some(path) = self.blocking(move || found.find(&wanted)).await.map_err(CompileError::Host)? {
-            match self.open(class, path).await {
-                Ok(component) => return Ok(component),
-                Err(e) => tracing::debug!(digest, "the cached artifact is made again: {e}"),
-            }
-        }
-        let host = |e: std::io::Error| CompileError::Host(format!("the cache: {e}"));
-        compiling.send_replace(true);
-        let _turn = self.turn.acquire().await.map_err(|e| CompileError::Host(e.to_string()))?;
-        let artifact = cache.begin().map_err(host)?;
-        compile::compile(&self.compiler, bytes, artifact.as_file()).await?;
-        let (cache, digest) = (cache.clone(), digest.to_owned());
-        let path =
-            self.blocking(move || cache.keep(artifact, &digest)).await.map_err(CompileError::Host)?.map_err(host)?;
-        self.open(class, path).await.map_err(CompileError::Host)
-    }
-
-    fn cache(&self) -> Result<&Cache, CompileError> {
-        if let Some(cache) = self.cache.get() {
-            return Ok(cache);
-        }
-        let cache = Cache::open(self.cache_dir.as_deref()).map_err(CompileError::Cache)?;
-        Ok(self.cache.get_or_init(|| cache))
-    }
-
-    async fn open(&self, class: &Class, path: PathBuf) -> Result<Component, String> {
-        let class = class.clone();
-        self.blocking(move || open_artifact(&class, &path)).await?
     }
 
     async fn read_file(&self, path: &Path, most: u64) -> Result<Vec<u8>, ReadError> {
@@ -325,14 +277,6 @@ impl Loader {
     async fn blocking<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> Result<T, String> {
         self.pool.spawn_blocking(job).await.map_err(|e| e.to_string())
     }
-}
-
-#[expect(unsafe_code, reason = "wasmtime trusts an artifact's content")]
-fn open_artifact(class: &Class, path: &Path) -> Result<Component, String> {
-    // SAFETY: the file was written by our own compiler into a folder that only this user can write to (`Cache`
-    // refuses others), is as it was written (`Cache::find` has compared its checksum), and is never changed once it
-    // is there; wasmtime refuses those of other versions and settings.
-    unsafe { Component::deserialize_file(&class.engine, path) }.map_err(|e| format!("{e:#}"))
 }
 
 fn invalid(reason: String) -> Failed {

@@ -15,12 +15,14 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinError;
 use tokio::time::MissedTickBehavior;
 
+use crate::archive::Archive;
 use crate::bindings;
 use crate::board::Slot;
 use crate::call::{Failed, Kept};
 use crate::calls::Calls;
+use crate::good::Good;
 use crate::guest::Shared;
-use crate::load::{Job, Loaded, Loader, Outcome, Probe, Refused};
+use crate::load::{Job, Loaded, Loader, Outcome, Probe, Refused, Version};
 use crate::loading::{LoadResult, Loading, Phase, Step, next_step};
 use crate::policy;
 use crate::sidecar::{Grants, KeepState, Sidecar};
@@ -45,6 +47,7 @@ pub(crate) enum Message {
 pub(crate) struct Plugin {
     job: Job,
     loader: Arc<Loader>,
+    archive: Archive,
     slot: Arc<Slot>,
     status: PluginStatus,
     current: Option<Running>,
@@ -85,10 +88,11 @@ impl Running {
 }
 
 impl Plugin {
-    pub(crate) fn new(name: &str, dir: &Path, loader: Arc<Loader>, slot: Arc<Slot>) -> Self {
+    pub(crate) fn new(name: &str, dir: &Path, loader: Arc<Loader>, archive: Archive, slot: Arc<Slot>) -> Self {
         Plugin {
             job: Job::new(name, dir),
             loader,
+            archive,
             slot,
             status: PluginStatus::found(name),
             current: None,
@@ -108,6 +112,7 @@ impl Plugin {
 
     /// Runs until the inbox is closed; `loads` changes whenever its files may have changed.
     pub(crate) async fn run(mut self, mut inbox: mpsc::Receiver<Message>, mut loads: watch::Receiver<()>) {
+        self.state = self.loader.state(&self.archive, &self.job.name).await;
         self.load(Duration::ZERO);
         loop {
             tokio::select! {
@@ -164,11 +169,12 @@ impl Plugin {
             self.refused = None;
             self.show();
         }
-        let probe = self.current.as_ref().filter(|current| current.proven).map(|current| Probe {
-            digest: current.loaded.version.digest.clone(),
-            sample: self.sample.clone().unwrap_or_default(),
-            state: self.state.clone(),
-        });
+        let proven = match &self.current {
+            Some(current) => current.proven.then(|| current.loaded.version.digest.clone()),
+            None => self.archive.good(&self.job.name).map(|good| good.digest),
+        };
+        let sample = self.sample.clone().unwrap_or_default();
+        let probe = proven.map(|digest| Probe { digest, sample, state: self.state.clone() });
         let job = Job { probe, ..self.job.clone() };
         self.loading = Some(Loading::start(self.loader.clone(), job, delay));
     }
@@ -187,6 +193,7 @@ impl Plugin {
             }
             Ok(Err(refused)) => {
                 again = refused.again.then(|| policy::load_again(self.tries));
+                self.go_back(&refused).await;
                 self.refuse(refused);
                 ReloadResult::Refused
             }
@@ -220,8 +227,13 @@ impl Plugin {
         let word = if self.current.is_some() { "reloaded" } else { "loaded" };
         tracing::info!(plugin = %self.job.name, version, digest = short(&loaded.version.digest), "collector {word}");
         let sidecar = &loaded.callable.shared.sidecar;
-        if sidecar.keep_state == KeepState::Never {
-            self.state = State::default();
+        match sidecar.keep_state {
+            KeepState::Always => {}
+            KeepState::Reload => self.archive.note_state_to_forget(&self.job.name),
+            KeepState::Never => {
+                self.archive.note_state_to_forget(&self.job.name);
+                self.state = State::default();
+            }
         }
         self.status.version = Some(version);
         self.status.digest = Some(format!("sha256:{}", loaded.version.digest));
@@ -230,9 +242,35 @@ impl Plugin {
         (self.refused, self.said) = (None, None);
         self.calls.begin();
         self.job.before = Some(loaded.version.clone());
-        let same = |current: &Running| current.proven && current.loaded.version.digest == loaded.version.digest;
-        let proven = self.current.as_ref().is_some_and(same);
-        self.current = Some(Running { loaded, kept: None, uncalled: true, proven });
+        self.current = Some(Running { loaded, kept: None, uncalled: true, proven: false });
+        self.pin();
+    }
+
+    /// Where nothing runs yet and the files are not good, the version before them may be: a restart must not undo
+    /// what a failed change of files left at work.
+    async fn go_back(&mut self, refused: &Refused) {
+        if self.current.is_some() {
+            return;
+        }
+        let Some(Good { digest, sidecar }) = self.archive.good(&self.job.name) else { return };
+        let version = Version { digest, sidecar: sidecar.into() };
+        match self.loader.load_again(&self.job, version).await {
+            Ok(loaded) => {
+                self.swap_in(loaded);
+                if let Some(current) = &mut self.current {
+                    current.proven = true;
+                }
+            }
+            Err(failed) => tracing::warn!(plugin = %self.job.name,
+                "there is no going back to its last good version: {}; {}", failed.reason, refused.failed.reason),
+        }
+    }
+
+    /// Has the cache keep what runs and what may be gone back to.
+    fn pin(&self) {
+        let good = self.archive.good(&self.job.name).map(|good| good.digest);
+        let running = self.current.as_ref().map(|current| current.loaded.version.digest.clone());
+        self.loader.artifacts.pin(&self.job.name, good.into_iter().chain(running).collect());
     }
 
     fn refuse(&mut self, refused: Refused) {
@@ -281,14 +319,20 @@ impl Plugin {
         current.uncalled = false;
         self.slot.timed(collected.took);
         self.calls.ended(collected.peak_memory);
-        if let Some(state) = collected.state {
+        let sidecar = &callable.shared.sidecar;
+        if let Some(state) = collected.state.filter(|state| *state != self.state) {
+            let persist = sidecar.keep_state == KeepState::Always;
+            self.archive.note_state(&self.job.name, state.clone(), persist);
             self.state = state;
         }
-        let sidecar = &callable.shared.sidecar;
         match collected.result {
             Ok(contribution) => {
                 self.calls.take(contribution, sidecar);
-                current.proven = true;
+                if !std::mem::replace(&mut current.proven, true) {
+                    let Version { digest, sidecar } = &current.loaded.version;
+                    let good = Good { digest: digest.clone(), sidecar: sidecar.to_string() };
+                    self.archive.note_good(&self.job.name, good);
+                }
             }
             Err(failed) => self.calls.fail(failed, sidecar),
         }

@@ -12,7 +12,9 @@ use sandbeat_status::{Failure, PluginState, PluginStatus, Sample};
 use tokio::runtime::{self, Runtime};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{self, AbortHandle, JoinError, JoinSet};
+use tokio::time::MissedTickBehavior;
 
+use crate::archive::Archive;
 use crate::board::Board;
 use crate::engine::Ticker;
 use crate::load::Loader;
@@ -27,7 +29,9 @@ const INBOX: usize = 16;
 const MAX_GUEST_THREADS: usize = 64;
 /// Threads for the host's own reads.
 const MAX_HOST_THREADS: usize = 4;
-/// How long the end of the runtime waits for reads that hang.
+/// How often what is to outlive the agent is written, where it has changed.
+const FLUSH: Duration = Duration::from_secs(5);
+/// How long the end of the runtime waits for reads that hang, and for the last writing.
 const LEAVE: Duration = Duration::from_secs(1);
 
 /// Why the collectors cannot be started. For the operator.
@@ -165,6 +169,10 @@ struct Manager {
     loader: Arc<Loader>,
     pool: runtime::Handle,
     board: Arc<Board>,
+    /// Opened with the first look at the directory.
+    archive: Option<Archive>,
+    /// It is being written.
+    writing: Option<task::JoinHandle<()>>,
     look: Look,
     /// The directory cannot be read, and that has been said.
     unreadable: bool,
@@ -187,6 +195,8 @@ impl Manager {
             loader: Arc::new(loader),
             pool,
             board,
+            archive: None,
+            writing: None,
             look: Look::default(),
             unreadable: false,
             plugins: BTreeMap::new(),
@@ -202,10 +212,20 @@ impl Manager {
         }
         self.plugins.clear();
         self.tasks.shutdown().await;
+        if let Some(archive) = self.archive {
+            let last = self.pool.spawn_blocking(move || archive.flush());
+            if tokio::time::timeout(LEAVE, last).await.is_err() {
+                tracing::warn!(
+                    "what collectors keep could not be written within {LEAVE:?}; the last of it may be lost"
+                );
+            }
+        }
     }
 
     async fn serve(&mut self, mut asks: mpsc::Receiver<Ask>) {
         let mut watch = Watch::new(&self.config.dir, self.config.scan_interval);
+        let mut flush = tokio::time::interval(FLUSH);
+        flush.set_missed_tick_behavior(MissedTickBehavior::Delay);
         // Before any request, so that the first report finds the plugins at work.
         watch.follow(self.scan().await);
         loop {
@@ -216,8 +236,33 @@ impl Manager {
                     Ask::Reload(name, asked) => self.reload(&name, asked),
                 },
                 Some(ended) = self.tasks.join_next_with_id() => self.ended(ended),
+                _ = flush.tick() => self.flush(),
             }
         }
+    }
+
+    /// Has written what has changed, unless a disk that hangs is still at the last time.
+    fn flush(&mut self) {
+        if self.writing.as_ref().is_some_and(|writing| !writing.is_finished()) {
+            return;
+        }
+        if let Some(archive) = self.archive.clone() {
+            self.writing = Some(self.pool.spawn_blocking(move || archive.flush()));
+        }
+    }
+
+    /// Opens what outlives the agent. The directory is there, so that its true name is known.
+    async fn open_archive(&mut self, look: &Look) {
+        if self.archive.is_some() {
+            return;
+        }
+        let present = look.plugins.keys().cloned().collect();
+        let (state_dir, dir) = (self.config.state_dir.clone(), self.config.dir.clone());
+        let opened = self.pool.spawn_blocking(move || Archive::open(state_dir.as_deref(), &dir, &present)).await;
+        self.archive = Some(opened.unwrap_or_else(|e| {
+            tracing::error!("what collectors keep cannot be opened: {e}; please report this");
+            Archive::in_memory()
+        }));
     }
 
     fn pass_on(&self, request: &Request) {
@@ -242,6 +287,7 @@ impl Manager {
                 if std::mem::take(&mut self.unreadable) {
                     tracing::info!(dir = %self.config.dir.display(), "the plugins directory can be read again");
                 }
+                self.open_archive(&look).await;
                 self.apply(look);
                 Some(identity)
             }
@@ -283,8 +329,9 @@ impl Manager {
     }
 
     fn appear(&mut self, name: &str) {
+        let Some(archive) = self.archive.clone() else { return };
         let slot = self.board.open(PluginStatus::found(name));
-        let plugin = Plugin::new(name, &self.config.dir, self.loader.clone(), slot);
+        let plugin = Plugin::new(name, &self.config.dir, self.loader.clone(), archive, slot);
         let (messages, inbox) = mpsc::channel(INBOX);
         let (load, loads) = watch::channel(());
         let task = self.tasks.spawn(plugin.run(inbox, loads));
@@ -301,6 +348,10 @@ impl Manager {
     fn vanish(&mut self, name: &str) {
         if let Some(plugin) = self.plugins.remove(name) {
             plugin.task.abort();
+            self.loader.artifacts.unpin(name);
+            if let Some(archive) = &self.archive {
+                archive.note_gone(name);
+            }
             tracing::info!(plugin = name, "collector removed");
         }
         self.board.close(name);

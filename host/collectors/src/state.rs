@@ -1,6 +1,6 @@
 //! The `state` import: a small store of the collector's own that outlives instances and reloads.
 //!
-//! Owner: the plugin's task. A call works on a copy (cheap until it writes) that replaces the original when the call
+//! Owner: [`crate::states`], and while it is called the plugin's task. A call works on a copy (cheap until it writes) that replaces the original when the call
 //! succeeded, so that a trap in the middle leaves no half-written state.
 
 use std::collections::BTreeMap;
@@ -26,13 +26,23 @@ pub(crate) enum StateError {
 }
 
 impl State {
+    /// A state of these entries, if their keys are acceptable.
+    pub(crate) fn from_entries(entries: BTreeMap<String, Vec<u8>>) -> Option<Self> {
+        let bytes = entries.iter().map(|(key, value)| cost(key, value)).sum();
+        entries.keys().all(|key| is_key(key)).then(|| State { entries: Arc::new(entries), bytes })
+    }
+
+    pub(crate) fn entries(&self) -> &BTreeMap<String, Vec<u8>> {
+        &self.entries
+    }
+
     pub(crate) fn get(&self, key: &str) -> Option<Vec<u8>> {
         self.entries.get(key).cloned()
     }
 
     /// Puts a value under a key, if all entries together stay within `limit` bytes.
     pub(crate) fn set(&mut self, key: String, value: Vec<u8>, limit: u64) -> Result<(), StateError> {
-        if key.is_empty() || key.len() > MAX_KEY {
+        if !is_key(&key) {
             return Err(StateError::BadKey);
         }
         let old = self.entries.get(&key).map_or(0, |value| cost(&key, value));
@@ -52,6 +62,10 @@ impl State {
             self.bytes -= cost(key, &value);
         }
     }
+}
+
+fn is_key(key: &str) -> bool {
+    (1..=MAX_KEY).contains(&key.len())
 }
 
 fn cost(key: &str, value: &[u8]) -> u64 {
@@ -82,6 +96,7 @@ mod tests {
         copy.set("a".into(), vec![2], 200).unwrap();
         copy.delete("a");
         assert_eq!(state.get("a"), Some(vec![1]));
+        assert_eq!(State::from_entries(state.entries().clone()), Some(state.clone()));
         assert_eq!(copy.get("a"), None);
     }
 }

@@ -31,6 +31,7 @@ impl Sandbox {
         let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("artifacts");
         let environment = vec![
             ("SANDBEAT_PLUGINS__CACHE_DIR".to_owned(), cache.display().to_string()),
+            ("SANDBEAT_PLUGINS__STATE_DIR".to_owned(), dir.path().join("state").display().to_string()),
             ("SANDBEAT_API__LISTEN".to_owned(), format!("unix:{}", dir.path().join("api.sock").display())),
         ];
         Sandbox { dir, environment, config: String::new() }

@@ -92,6 +92,9 @@ impl Builder {
         let collectors = Collectors::start(sandbeat_collectors::Config {
             dir: dir.path().to_owned(),
             cache_dir: Some(dir.path().join("cache")),
+            cache_size: 1 << 20,
+            state_dir: Some(dir.path().join("state")),
+            compile: Default::default(),
             scan_interval: Duration::from_secs(1),
             ceiling: Ceiling::default(),
             budget: Default::default(),

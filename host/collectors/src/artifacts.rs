@@ -1,0 +1,145 @@
+//! Compiled components: found in the cache, or made by the compiling child and put there.
+//!
+//! Owner: the loader. The same component is compiled once per cache; several are compiled one after another, so that
+//! a hundred new files do not take the machine. The cache is opened when it is first needed: without one there are no
+//! collectors, but there is a beat.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+
+use tokio::runtime;
+use tokio::sync::{Semaphore, watch};
+use wasmtime::component::Component;
+
+use crate::cache::{Cache, Found};
+use crate::compile::{self, CompileError, CompileLimits, CompilerCommand};
+use crate::config::Config;
+use crate::engine::Class;
+use crate::key;
+use crate::shape::Shape;
+
+/// See the module.
+pub(crate) struct Artifacts {
+    /// What artifacts for this agent's engines depend on.
+    key: String,
+    cache: OnceLock<Cache>,
+    cache_dir: Option<PathBuf>,
+    cache_size: u64,
+    compiler: CompilerCommand,
+    limits: CompileLimits,
+    pool: runtime::Handle,
+    turn: Semaphore,
+    /// The digests that each plugin runs or may go back to; the cache keeps those.
+    pins: Mutex<BTreeMap<String, BTreeSet<String>>>,
+}
+
+/// A component that can be linked.
+pub(crate) struct Artifact {
+    pub(crate) component: Component,
+    pub(crate) shape: Shape,
+}
+
+impl Artifacts {
+    /// Work that blocks is done in `pool`.
+    pub(crate) fn new(config: &Config, class: &Class, pool: runtime::Handle) -> Self {
+        Artifacts {
+            key: key::of(&class.engine),
+            cache: OnceLock::new(),
+            cache_dir: config.cache_dir.clone(),
+            cache_size: config.cache_size,
+            compiler: config.compiler.clone(),
+            limits: config.compile,
+            pool,
+            turn: Semaphore::new(1),
+            pins: Mutex::default(),
+        }
+    }
+
+    /// The artifact of a component; `compiling` becomes true when it has to be made.
+    pub(crate) async fn get(
+        &self,
+        class: &Class,
+        bytes: Vec<u8>,
+        digest: &str,
+        compiling: &watch::Sender<bool>,
+    ) -> Result<Artifact, CompileError> {
+        if let Some(artifact) = self.cached(class, digest).await? {
+            return Ok(artifact);
+        }
+        compiling.send_replace(true);
+        let _turn = self.turn.acquire().await.map_err(|e| CompileError::Host(e.to_string()))?;
+        // Another plugin may have had the same component made in the meantime.
+        if let Some(artifact) = self.cached(class, digest).await? {
+            return Ok(artifact);
+        }
+        let host = |e: std::io::Error| CompileError::Host(format!("the cache: {e}"));
+        let cache = self.cache()?.clone();
+        let artifact = cache.begin().map_err(host)?;
+        let shape = compile::compile(&self.compiler, self.limits, bytes, artifact.as_file()).await?;
+        let (pinned, class, digest) = (self.pinned(), class.clone(), digest.to_owned());
+        let opened = self.blocking(move || {
+            let path = cache.keep(artifact, &digest, shape, &pinned).map_err(host)?;
+            open(&class, &Found { path, shape }).map_err(CompileError::Host)
+        });
+        opened.await?
+    }
+
+    /// The artifact, where it is in the cache and can be used.
+    pub(crate) async fn cached(&self, class: &Class, digest: &str) -> Result<Option<Artifact>, CompileError> {
+        let (cache, class, digest) = (self.cache()?.clone(), class.clone(), digest.to_owned());
+        self.blocking(move || find(&cache, &class, &digest)).await
+    }
+
+    /// As [`Artifacts::cached`], on the caller's thread. Blocks as the disk does.
+    pub(crate) fn cached_here(&self, class: &Class, digest: &str) -> Result<Option<Artifact>, CompileError> {
+        Ok(find(self.cache()?, class, digest))
+    }
+
+    /// Has the cache keep these, and no others, for a plugin.
+    pub(crate) fn pin(&self, plugin: &str, digests: BTreeSet<String>) {
+        self.pins().insert(plugin.to_owned(), digests);
+    }
+
+    /// A plugin is gone.
+    pub(crate) fn unpin(&self, plugin: &str) {
+        self.pins().remove(plugin);
+    }
+
+    fn pinned(&self) -> BTreeSet<String> {
+        self.pins().values().flatten().cloned().collect()
+    }
+
+    fn pins(&self) -> MutexGuard<'_, BTreeMap<String, BTreeSet<String>>> {
+        self.pins.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn cache(&self) -> Result<&Cache, CompileError> {
+        if let Some(cache) = self.cache.get() {
+            return Ok(cache);
+        }
+        let cache = Cache::open(self.cache_dir.as_deref(), &self.key, self.cache_size).map_err(CompileError::Cache)?;
+        Ok(self.cache.get_or_init(|| cache))
+    }
+
+    async fn blocking<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> Result<T, CompileError> {
+        self.pool.spawn_blocking(job).await.map_err(|e| CompileError::Host(e.to_string()))
+    }
+}
+
+fn find(cache: &Cache, class: &Class, digest: &str) -> Option<Artifact> {
+    let found = cache.find(digest)?;
+    open(class, &found).inspect_err(|e| tracing::debug!(digest, "the cached artifact is made again: {e}")).ok()
+}
+
+fn open(class: &Class, found: &Found) -> Result<Artifact, String> {
+    Ok(Artifact { component: deserialize(class, &found.path)?, shape: found.shape })
+}
+
+#[expect(unsafe_code, reason = "wasmtime trusts an artifact's content")]
+fn deserialize(class: &Class, path: &Path) -> Result<Component, String> {
+    // SAFETY: the file was written by our own compiler into a folder that only this user can write to (`Cache`
+    // refuses others), is as it was written (`Cache::find` has compared its checksum), and is never changed once it
+    // is there; wasmtime refuses those of other versions and settings.
+    unsafe { Component::deserialize_file(&class.engine, path) }.map_err(|e| format!("{e:#}"))
+}

@@ -1,0 +1,131 @@
+//! The compiling child's side: reads a component from standard input and writes its artifact to standard output.
+//!
+//! It gives way to everything else on the machine, is the first to be stopped when memory runs out, and dies with the
+//! agent. What it read is judged before it is compiled: how much it costs to run is the [`Shape`] that it reports, in
+//! JSON, as the last line of standard error. Where there is no artifact, the exit code says who is at fault and the
+//! first line of standard error why.
+
+use std::io::{self, Read, Write};
+use std::panic::PanicHookInfo;
+use std::process::ExitCode;
+
+use rustix::process::{Resource, Rlimit, Signal};
+
+use crate::compile::{CompileLimits, MAX_COMPONENT};
+use crate::engine;
+use crate::shape::{self, Shape, ShapeError};
+
+/// The component is not valid.
+pub(crate) const INVALID: u8 = 1;
+/// The machine or the agent is at fault.
+pub(crate) const NOT_AT_FAULT: u8 = 3;
+/// The component's shape is beyond what is bearable.
+pub(crate) const TOO_LARGE: u8 = 4;
+/// The compiler was refused memory.
+pub(crate) const OUT_OF_MEMORY: u8 = 5;
+/// What Rust ends with after a panic.
+pub(crate) const PANICKED: u8 = 101;
+
+/// How much address space the child may use, in bytes: a decimal number.
+pub(crate) const MEMORY_VARIABLE: &str = "SANDBEAT_COMPILE_MEMORY";
+
+/// Compiles standard input to standard output. The answer is the process's exit code.
+pub fn compile_stdin() -> ExitCode {
+    std::panic::set_hook(Box::new(|info| say(&panicked(info))));
+    match memory().and_then(|memory| {
+        restrict(memory);
+        compile()
+    }) {
+        Ok(shape) => {
+            say(&shape);
+            ExitCode::SUCCESS
+        }
+        Err(failed) => {
+            say(&failed.reason);
+            ExitCode::from(failed.code)
+        }
+    }
+}
+
+struct Failed {
+    code: u8,
+    reason: String,
+}
+
+impl Failed {
+    fn host(what: &str, e: impl std::fmt::Display) -> Self {
+        Failed { code: NOT_AT_FAULT, reason: format!("{what}: {e}") }
+    }
+}
+
+/// The shape, in JSON.
+fn compile() -> Result<String, Failed> {
+    let mut component = Vec::new();
+    let read = io::stdin().take(MAX_COMPONENT + 1).read_to_end(&mut component);
+    read.map_err(|e| Failed::host("it cannot read the component", e))?;
+    let shape = shape_of(&component)?;
+    let engine = engine::compiling().map_err(|e| Failed::host("it cannot make a compiler", format!("{e:#}")))?;
+    let artifact = engine.precompile_component(&component).map_err(|e| refused(&e))?;
+    let mut stdout = io::stdout();
+    stdout
+        .write_all(&artifact)
+        .and_then(|()| stdout.flush())
+        .map_err(|e| Failed::host("it cannot write the artifact", e))?;
+    serde_json::to_string(&shape).map_err(|e| Failed::host("it cannot write the shape", e))
+}
+
+fn shape_of(component: &[u8]) -> Result<Shape, Failed> {
+    shape::of(component).map_err(|e| match e {
+        ShapeError::Unreadable(reason) => Failed { code: INVALID, reason: plainly(&reason) },
+        ShapeError::TooLarge(reason) => Failed { code: TOO_LARGE, reason },
+    })
+}
+
+fn refused(error: &wasmtime::Error) -> Failed {
+    let io_refused = |e: &io::Error| e.kind() == io::ErrorKind::OutOfMemory;
+    let out_of_memory = error.is::<wasmtime::error::OutOfMemory>()
+        || error.chain().any(|cause| cause.downcast_ref::<io::Error>().is_some_and(io_refused));
+    let code = if out_of_memory { OUT_OF_MEMORY } else { INVALID };
+    Failed { code, reason: plainly(&error.root_cause().to_string()) }
+}
+
+/// The parser's words, and what they most often mean.
+fn plainly(words: &str) -> String {
+    if words.contains("unexpected end") { format!("it is cut off or damaged: {words}") } else { words.to_owned() }
+}
+
+/// In one line: what, and where in the source.
+fn panicked(info: &PanicHookInfo<'_>) -> String {
+    let what = info.payload_as_str().unwrap_or("a panic without words");
+    let what = what.lines().next().unwrap_or_default();
+    match info.location() {
+        // The crate's folder and below, not where the sources lay when this was built.
+        Some(at) => {
+            format!("{what} ({}:{})", at.file().rsplit_once("/src/").map_or(at.file(), |(_, file)| file), at.line())
+        }
+        None => what.to_owned(),
+    }
+}
+
+/// Where standard error is gone, the exit code has to do.
+fn say(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
+/// The limit that the agent set, or the usual one when a person calls this.
+fn memory() -> Result<u64, Failed> {
+    let Some(text) = std::env::var_os(MEMORY_VARIABLE) else { return Ok(CompileLimits::default().memory) };
+    let bytes = text.to_str().and_then(|text| text.parse().ok());
+    bytes.ok_or_else(|| Failed::host(MEMORY_VARIABLE, format!("{text:?} is not a number of bytes")))
+}
+
+/// Best effort: where one of these is refused, compiling still works.
+fn restrict(memory: u64) {
+    use rustix::process::{set_parent_process_death_signal, setpriority_process, setrlimit};
+    let _ = set_parent_process_death_signal(Some(Signal::KILL));
+    // The kernel derives the priority of input and output from this one.
+    let _ = setpriority_process(None, 19);
+    let _ = setrlimit(Resource::As, Rlimit { current: Some(memory), maximum: Some(memory) });
+    let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
+    let _ = std::fs::write("/proc/self/oom_score_adj", "1000");
+}

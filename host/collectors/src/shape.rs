@@ -1,0 +1,564 @@
+//! What a component costs the host beside its linear memories and tables, judged before it is compiled.
+//!
+//! wasmtime's limiter sees memories and tables grow. It does not see what each instance takes of the host's own
+//! memory, by the number of its functions, globals and imports, nor what a loaded component's descriptions take. Both
+//! are bounded here from the component's own sections, so that a small file which declares a million functions and
+//! instantiates them a hundred times is charged for that, or refused.
+//!
+//! Pure. The sizes are those of wasmtime 48 on a 64-bit machine (wasmtime-environ, `vmoffsets.rs`, `vmtypes.rs`),
+//! rounded up. Where the text of a component leaves open which module is instantiated (an import, an export of
+//! another instance), the costliest is taken, as often as the limiter would let it.
+
+use serde::{Deserialize, Serialize};
+use wasmparser::{
+    ComponentAlias, ComponentExternalKind, ComponentInstance, ComponentOuterAliasKind, ComponentTypeRef, Element,
+    ElementItems, ElementKind, Encoding, Import, Instance, Parser, Payload, TableInit, TypeRef,
+};
+
+/// Core instances of one component; the limiter lets no more be made.
+pub(crate) const MAX_CORE_INSTANCES: u32 = 100;
+/// Components within components within …; composed ones have three or four.
+const MAX_NESTING: usize = 16;
+/// Core modules, and components, in one file.
+const MAX_DEFINED: usize = 1000;
+/// Instances of components in one component.
+const MAX_COMPONENT_INSTANCES: u32 = 1000;
+/// What one instantiation may cost the host beside memories and tables, in bytes.
+const MAX_HOST_BYTES: u64 = 256 << 20;
+/// What the descriptions of a loaded component may take, in bytes.
+const MAX_LOADED_BYTES: u64 = 64 << 20;
+
+/// What one instantiation of a component, with all that is nested in it, costs at most.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Shape {
+    /// The host's memory for instances, without linear memories and tables' entries, in bytes.
+    pub(crate) host_bytes: u64,
+    /// The host's memory for descriptions while the component is loaded, in bytes, however many instances there are.
+    pub(crate) loaded_bytes: u64,
+    /// Core instances that it makes.
+    pub(crate) core_instances: u32,
+    /// Linear memories that they have.
+    pub(crate) memories: u32,
+    /// What those have from the start, in bytes.
+    pub(crate) memory_bytes: u64,
+    /// Tables that they have.
+    pub(crate) tables: u32,
+    /// Entries that those have from the start.
+    pub(crate) table_entries: u64,
+}
+
+/// Why a component is not compiled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum ShapeError {
+    /// It cannot be read that far: the parser's words, and where.
+    Unreadable(String),
+    /// Compiling or running it would take too much; a sentence for its author.
+    TooLarge(String),
+}
+
+/// Judges a component's binary form.
+///
+/// # Errors
+/// Its sections cannot be read, or what they declare is beyond what is bearable. A component that passes is not thereby
+/// valid.
+pub(crate) fn of(component: &[u8]) -> Result<Shape, ShapeError> {
+    let mut walk = Walk::default();
+    for payload in Parser::new(0).parse_all(component) {
+        walk.take(&payload?)?;
+        if let Some(root) = walk.root {
+            return walk.shape(root);
+        }
+    }
+    Err(ShapeError::Unreadable("unexpected end: it has no last section".into()))
+}
+
+/// The cost of a module's instance, or of a component's.
+#[derive(Clone, Copy, Debug, Default)]
+struct Cost {
+    shape: Shape,
+    component_instances: u32,
+    /// Of something that is only known when it is instantiated.
+    unknown: bool,
+}
+
+impl Cost {
+    fn add(&mut self, other: &Cost) {
+        let (ours, theirs) = (&mut self.shape, &other.shape);
+        ours.host_bytes = ours.host_bytes.saturating_add(theirs.host_bytes);
+        ours.core_instances = ours.core_instances.saturating_add(theirs.core_instances);
+        ours.memories = ours.memories.saturating_add(theirs.memories);
+        ours.memory_bytes = ours.memory_bytes.saturating_add(theirs.memory_bytes);
+        ours.tables = ours.tables.saturating_add(theirs.tables);
+        ours.table_entries = ours.table_entries.saturating_add(theirs.table_entries);
+        self.component_instances = self.component_instances.saturating_add(other.component_instances);
+        self.unknown |= other.unknown;
+    }
+
+    fn host(&mut self, count: u32, bytes_each: u64) {
+        self.shape.host_bytes = self.shape.host_bytes.saturating_add(u64::from(count) * bytes_each);
+    }
+}
+
+/// A component whose sections are being read: what its indices stand for.
+#[derive(Debug, Default)]
+struct Frame {
+    /// `None`: known only when it is instantiated.
+    modules: Vec<Option<Cost>>,
+    components: Vec<Option<Cost>>,
+    cost: Cost,
+}
+
+#[derive(Default)]
+struct Walk {
+    /// The components around the place that is read, the outermost first.
+    frames: Vec<Frame>,
+    /// The module that is read.
+    module: Option<Cost>,
+    modules: usize,
+    components: usize,
+    /// The costliest of each, for what is not known.
+    costliest_module: u64,
+    costliest_component: u64,
+    loaded_bytes: u64,
+    root: Option<Cost>,
+}
+
+impl Walk {
+    fn take(&mut self, payload: &Payload<'_>) -> Result<(), ShapeError> {
+        match payload {
+            Payload::Version { encoding: Encoding::Module, .. } => self.begin_module(),
+            Payload::Version { encoding: Encoding::Component, .. } => self.begin_component(),
+            Payload::End(_) => {
+                self.end();
+                Ok(())
+            }
+            _ => match &mut self.module {
+                Some(cost) => {
+                    let loaded = in_module(payload, cost)?;
+                    self.load(loaded)
+                }
+                None => self.in_component(payload),
+            },
+        }
+    }
+
+    fn begin_module(&mut self) -> Result<(), ShapeError> {
+        if self.frames.is_empty() {
+            return Err(ShapeError::Unreadable("it is a core module".into()));
+        }
+        self.modules += 1;
+        if self.modules > MAX_DEFINED {
+            return Err(ShapeError::TooLarge(format!("it has more than {MAX_DEFINED} core modules")));
+        }
+        let mut cost = Cost::default();
+        // The instance itself, its context's fixed part, and what the store notes of it.
+        cost.host(1, 1024);
+        cost.shape.core_instances = 1;
+        self.module = Some(cost);
+        self.load(2048)
+    }
+
+    fn begin_component(&mut self) -> Result<(), ShapeError> {
+        self.components += 1;
+        if self.components > MAX_DEFINED {
+            return Err(ShapeError::TooLarge(format!("it has more than {MAX_DEFINED} components in it")));
+        }
+        if self.frames.len() == MAX_NESTING {
+            return Err(ShapeError::TooLarge(format!("it nests components more than {MAX_NESTING} deep")));
+        }
+        let mut frame = Frame::default();
+        frame.cost.host(1, 1024);
+        frame.cost.component_instances = 1;
+        self.frames.push(frame);
+        self.load(2048)
+    }
+
+    fn end(&mut self) {
+        if let Some(cost) = self.module.take() {
+            self.costliest_module = self.costliest_module.max(cost.shape.host_bytes);
+            if let Some(frame) = self.frames.last_mut() {
+                frame.modules.push(Some(cost));
+            }
+        } else if let Some(Frame { cost, .. }) = self.frames.pop() {
+            self.costliest_component = self.costliest_component.max(cost.shape.host_bytes);
+            match self.frames.last_mut() {
+                Some(frame) => frame.components.push(Some(cost)),
+                None => self.root = Some(cost),
+            }
+        }
+    }
+
+    fn in_component(&mut self, payload: &Payload<'_>) -> Result<(), ShapeError> {
+        let loaded = match payload {
+            Payload::InstanceSection(instances) => {
+                for instance in instances.clone() {
+                    self.core_instance(&instance?)?;
+                }
+                u64::from(instances.count()) * 256
+            }
+            Payload::ComponentInstanceSection(instances) => {
+                for instance in instances.clone() {
+                    self.instance(&instance?)?;
+                }
+                u64::from(instances.count()) * 256
+            }
+            Payload::ComponentAliasSection(aliases) => {
+                for alias in aliases.clone() {
+                    self.alias(&alias?);
+                }
+                0
+            }
+            Payload::ComponentImportSection(imports) => {
+                for import in imports.clone() {
+                    match import?.ty {
+                        ComponentTypeRef::Module(_) => self.define(|frame| &mut frame.modules, None),
+                        ComponentTypeRef::Component(_) => self.define(|frame| &mut frame.components, None),
+                        _ => {}
+                    }
+                }
+                u64::from(imports.count()) * 512
+            }
+            Payload::ComponentExportSection(exports) => {
+                for export in exports.clone() {
+                    let export = export?;
+                    // An export is an index of its own for what it exports.
+                    self.copy(export.kind, 0, export.index);
+                }
+                u64::from(exports.count()) * 512
+            }
+            Payload::ComponentCanonicalSection(functions) => {
+                if let Some(frame) = self.frames.last_mut() {
+                    // A trampoline, a lowering, and what an adapter between two components imports.
+                    frame.cost.host(functions.count(), 512);
+                }
+                u64::from(functions.count()) * 512
+            }
+            Payload::ComponentTypeSection(types) => u64::from(types.count()) * 256 + types.range().len() as u64 * 8,
+            Payload::CoreTypeSection(types) => u64::from(types.count()) * 256 + types.range().len() as u64 * 8,
+            _ => 0,
+        };
+        self.load(loaded)
+    }
+
+    fn core_instance(&mut self, instance: &Instance<'_>) -> Result<(), ShapeError> {
+        let Some(frame) = self.frames.last_mut() else { return Ok(()) };
+        if let Instance::Instantiate { module_index, .. } = instance {
+            match frame.modules.get(*module_index as usize).copied().flatten() {
+                Some(cost) => frame.cost.add(&cost),
+                None => frame.cost.unknown = true,
+            }
+        }
+        bearable(&frame.cost)
+    }
+
+    fn instance(&mut self, instance: &ComponentInstance<'_>) -> Result<(), ShapeError> {
+        let Some(frame) = self.frames.last_mut() else { return Ok(()) };
+        if let ComponentInstance::Instantiate { component_index, .. } = instance {
+            match frame.components.get(*component_index as usize).copied().flatten() {
+                Some(cost) => frame.cost.add(&cost),
+                None => frame.cost.unknown = true,
+            }
+        }
+        bearable(&frame.cost)
+    }
+
+    fn alias(&mut self, alias: &ComponentAlias<'_>) {
+        match *alias {
+            ComponentAlias::InstanceExport { kind: ComponentExternalKind::Module, .. } => {
+                self.define(|frame| &mut frame.modules, None);
+            }
+            ComponentAlias::InstanceExport { kind: ComponentExternalKind::Component, .. } => {
+                self.define(|frame| &mut frame.components, None);
+            }
+            ComponentAlias::Outer { kind: ComponentOuterAliasKind::CoreModule, count, index } => {
+                self.copy(ComponentExternalKind::Module, count, index);
+            }
+            ComponentAlias::Outer { kind: ComponentOuterAliasKind::Component, count, index } => {
+                self.copy(ComponentExternalKind::Component, count, index);
+            }
+            _ => {}
+        }
+    }
+
+    /// Gives something of the component `outward` around the present one an index in the present one.
+    fn copy(&mut self, kind: ComponentExternalKind, outward: u32, index: u32) {
+        let from = self.frames.iter().rev().nth(outward as usize);
+        let found = |of: fn(&Frame) -> &Vec<Option<Cost>>| from.and_then(|frame| *of(frame).get(index as usize)?);
+        match kind {
+            ComponentExternalKind::Module => {
+                let cost = found(|frame| &frame.modules);
+                self.define(|frame| &mut frame.modules, cost);
+            }
+            ComponentExternalKind::Component => {
+                let cost = found(|frame| &frame.components);
+                self.define(|frame| &mut frame.components, cost);
+            }
+            _ => {}
+        }
+    }
+
+    fn define(&mut self, of: fn(&mut Frame) -> &mut Vec<Option<Cost>>, cost: Option<Cost>) {
+        // Of more than so many the validator refuses the component.
+        if let Some(frame) = self.frames.last_mut()
+            && of(frame).len() <= MAX_DEFINED
+        {
+            of(frame).push(cost);
+        }
+    }
+
+    fn load(&mut self, bytes: u64) -> Result<(), ShapeError> {
+        self.loaded_bytes = self.loaded_bytes.saturating_add(bytes);
+        if self.loaded_bytes > MAX_LOADED_BYTES {
+            return Err(ShapeError::TooLarge(format!(
+                "it declares so many types, functions, imports and exports that loading it would take more than {} MiB",
+                MAX_LOADED_BYTES >> 20
+            )));
+        }
+        Ok(())
+    }
+
+    fn shape(&self, root: Cost) -> Result<Shape, ShapeError> {
+        let mut shape = Shape { loaded_bytes: self.loaded_bytes, ..root.shape };
+        if root.unknown {
+            let each = self.costliest_module.saturating_add(self.costliest_component);
+            shape.host_bytes = shape.host_bytes.saturating_add(each.saturating_mul(u64::from(MAX_CORE_INSTANCES)));
+            shape.core_instances = MAX_CORE_INSTANCES;
+        }
+        if shape.host_bytes > MAX_HOST_BYTES {
+            return Err(ShapeError::TooLarge(format!(
+                "its instances would take more than {} MiB of the host's memory beside their own",
+                MAX_HOST_BYTES >> 20
+            )));
+        }
+        Ok(shape)
+    }
+}
+
+impl From<wasmparser::BinaryReaderError> for ShapeError {
+    fn from(e: wasmparser::BinaryReaderError) -> Self {
+        ShapeError::Unreadable(format!("{} at byte {}", e.message(), e.offset()))
+    }
+}
+
+fn bearable(cost: &Cost) -> Result<(), ShapeError> {
+    if cost.shape.core_instances > MAX_CORE_INSTANCES {
+        Err(ShapeError::TooLarge(format!("it instantiates core modules more than {MAX_CORE_INSTANCES} times")))
+    } else if cost.component_instances > MAX_COMPONENT_INSTANCES {
+        Err(ShapeError::TooLarge(format!("it instantiates components more than {MAX_COMPONENT_INSTANCES} times")))
+    } else {
+        Ok(())
+    }
+}
+
+/// Adds what a section of a core module costs each instance; the answer is what it costs while it is loaded, in bytes.
+fn in_module(payload: &Payload<'_>, cost: &mut Cost) -> Result<u64, ShapeError> {
+    let mut loaded = 0;
+    match payload {
+        Payload::TypeSection(types) => loaded = u64::from(types.count()) * 256 + types.range().len() as u64 * 8,
+        Payload::ImportSection(imports) => {
+            for import in imports.clone().into_imports() {
+                loaded += imported(&import?, cost);
+            }
+        }
+        Payload::FunctionSection(functions) => {
+            // A reference, should the function be exported, be in a table or be referred to.
+            cost.host(functions.count(), 32);
+            loaded = u64::from(functions.count()) * 96;
+        }
+        Payload::TableSection(tables) => {
+            for table in tables.clone() {
+                let table = table?;
+                cost.shape.tables = cost.shape.tables.saturating_add(1);
+                cost.shape.table_entries = cost.shape.table_entries.saturating_add(table.ty.initial);
+                loaded += if matches!(table.init, TableInit::RefNull) { 256 } else { 512 };
+            }
+            cost.host(tables.count(), 256);
+        }
+        Payload::MemorySection(memories) => {
+            for memory in memories.clone() {
+                let memory = memory?;
+                let page = 1_u64.checked_shl(memory.page_size_log2.unwrap_or(16)).unwrap_or(u64::MAX);
+                let shape = &mut cost.shape;
+                shape.memories = shape.memories.saturating_add(1);
+                shape.memory_bytes = shape.memory_bytes.saturating_add(memory.initial.saturating_mul(page));
+            }
+            cost.host(memories.count(), 512);
+            loaded = u64::from(memories.count()) * 256;
+        }
+        Payload::TagSection(tags) => cost.host(tags.count(), 8),
+        Payload::GlobalSection(globals) => {
+            cost.host(globals.count(), 16);
+            loaded = u64::from(globals.count()) * 160;
+        }
+        Payload::ExportSection(exports) => {
+            loaded = u64::from(exports.count()) * 128 + exports.range().len() as u64;
+        }
+        Payload::ElementSection(elements) => {
+            for element in elements.clone() {
+                loaded += segment(&element?, cost);
+            }
+        }
+        Payload::DataSection(segments) => {
+            cost.host(segments.count(), 16);
+            loaded = u64::from(segments.count()) * 64;
+        }
+        _ => {}
+    }
+    Ok(loaded)
+}
+
+fn imported(import: &Import<'_>, cost: &mut Cost) -> u64 {
+    // The import, a reference to it, and the list from which the instance is made.
+    let bytes = match import.ty {
+        TypeRef::Func(_) | TypeRef::FuncExact(_) => 96,
+        _ => 48,
+    };
+    cost.host(1, bytes);
+    160 + import.module.len() as u64 + import.name.len() as u64
+}
+
+fn segment(element: &Element<'_>, cost: &mut Cost) -> u64 {
+    let (items, bytes_each) = match &element.items {
+        ElementItems::Functions(items) => (items.count(), 8),
+        ElementItems::Expressions(_, items) => (items.count(), 128),
+    };
+    if matches!(element.kind, ElementKind::Passive) {
+        // Evaluated when the instance is made.
+        cost.host(1, 48);
+        cost.host(items, 16);
+    }
+    160 + u64::from(items) * bytes_each
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shape(text: &str) -> Shape {
+        of(&wat::parse_str(text).unwrap()).unwrap()
+    }
+
+    fn too_large(text: &str) -> String {
+        match of(&wat::parse_str(text).unwrap()) {
+            Err(ShapeError::TooLarge(reason)) => reason,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn an_empty_component_costs_itself() {
+        let shape = shape("(component)");
+        assert_eq!(shape, Shape { host_bytes: 1024, loaded_bytes: 2048, ..Shape::default() });
+    }
+
+    #[test]
+    fn what_is_only_defined_costs_no_instance() {
+        let defined = shape("(component (core module (memory 1) (func)))");
+        assert_eq!((defined.host_bytes, defined.core_instances, defined.memories), (1024, 0, 0));
+        assert!(defined.loaded_bytes > 2 * 2048);
+    }
+
+    #[test]
+    fn each_instance_of_a_module_costs_again() {
+        let module = r#"(core module $m
+            (import "host" "f" (func))
+            (func) (func) (global i32 (i32.const 0)) (memory 2) (table 10 funcref))"#;
+        let of_instances = |count: usize| {
+            let instances = r#"(core instance (instantiate $m (with "host" (instance (export "f" (func $f))))))"#;
+            let host = r#"(core module $h (func (export "f")))
+                (core instance $h (instantiate $h)) (alias core export $h "f" (core func $f))"#;
+            shape(&format!("(component {host} {module} {})", instances.repeat(count)))
+        };
+        let (one, three) = (of_instances(1), of_instances(3));
+        let each = 1024 + 96 + 2 * 32 + 16 + 512 + 256;
+        assert_eq!(three.host_bytes - one.host_bytes, 2 * each);
+        assert_eq!((three.core_instances, three.memories, three.tables), (4, 3, 3));
+        assert_eq!((three.memory_bytes, three.table_entries), (3 * 2 * 65536, 30));
+    }
+
+    #[test]
+    fn passive_elements_are_charged_and_active_ones_are_the_tables() {
+        let of_elements = |kind: &str| {
+            shape(&format!(
+                "(component (core module $m (table 9 funcref) (func $f) (elem {kind} {}))
+                    (core instance (instantiate $m)))",
+                "$f ".repeat(9)
+            ))
+        };
+        assert_eq!(of_elements("func").host_bytes - of_elements("(i32.const 0) func").host_bytes, 48 + 9 * 16);
+    }
+
+    #[test]
+    fn nested_components_count_as_often_as_they_are_instantiated() {
+        let shape = shape(
+            "(component
+                (component $outer
+                    (component $inner
+                        (core module $m (memory 1)) (core instance (instantiate $m)) (core instance (instantiate $m)))
+                    (instance (instantiate $inner)) (instance (instantiate $inner)))
+                (instance (instantiate $outer)) (instance (instantiate $outer)) (instance (instantiate $outer)))",
+        );
+        assert_eq!((shape.core_instances, shape.memories), (12, 12));
+        assert_eq!(shape.host_bytes, 1024 + 3 * (1024 + 2 * (1024 + 2 * (1024 + 512))));
+    }
+
+    #[test]
+    fn a_module_of_the_component_around_is_known_and_an_imported_one_is_the_costliest() {
+        let outer = shape(
+            "(component (core module $m (memory 1))
+                (component $c (alias outer 1 $m (core module $n)) (core instance (instantiate $n)))
+                (instance (instantiate $c)))",
+        );
+        assert_eq!((outer.core_instances, outer.memories), (1, 1));
+        let imported = shape(
+            r#"(component (core module $m (memory 1))
+                (component $c (import "m" (core module $n)) (core instance (instantiate $n)))
+                (instance (instantiate $c (with "m" (core module $m)))))"#,
+        );
+        assert_eq!(imported.core_instances, MAX_CORE_INSTANCES);
+        assert!(imported.host_bytes > u64::from(MAX_CORE_INSTANCES) * (1024 + 512));
+    }
+
+    #[test]
+    fn absurd_shapes_are_refused_by_name() {
+        let nested = |depth: usize| format!("{}{}", "(component ".repeat(depth), ")".repeat(depth));
+        assert!(of(&wat::parse_str(nested(MAX_NESTING)).unwrap()).is_ok());
+        assert!(too_large(&nested(MAX_NESTING + 1)).contains("16 deep"));
+        let modules = |count| format!("(component {})", "(core module)".repeat(count));
+        assert!(too_large(&modules(1001)).contains("1000 core modules"));
+        let instances = format!("(component (core module $m) {})", "(core instance (instantiate $m))".repeat(101));
+        assert!(too_large(&instances).contains("100 times"));
+        // Twice as many on each level, without any module.
+        let mut doubling = "(component $c0)".to_owned();
+        for level in 1..14 {
+            let below = level - 1;
+            let twice = format!("(instance (instantiate $c{below}))").repeat(2);
+            doubling = format!("(component $c{level} {doubling} {twice})");
+        }
+        assert!(too_large(&doubling).contains("1000 times"));
+    }
+
+    #[test]
+    fn what_many_declarations_take_is_refused() {
+        let types = "(type (func))".repeat(240_000);
+        assert!(too_large(&format!("(component (core module {types}))")).contains("more than 64 MiB"));
+        let globals = "(global i32 (i32.const 0))".repeat(200_000);
+        let instances = "(core instance (instantiate $m))".repeat(100);
+        let reason = too_large(&format!("(component (core module $m {globals}) {instances})"));
+        assert!(reason.contains("more than 256 MiB"), "{reason}");
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_no_component() {
+        let whole = wat::parse_str("(component (core module (func)) (component))").unwrap();
+        for cut in 0..whole.len() {
+            let unreadable = of(&whole[..cut]);
+            // A file that ends between two sections is whole.
+            assert!(matches!(unreadable, Err(ShapeError::Unreadable(_)) | Ok(_)), "{cut}: {unreadable:?}");
+        }
+        let Err(ShapeError::Unreadable(reason)) = of(&whole[..whole.len() - 1]) else { panic!() };
+        assert!(reason.contains("unexpected end"), "{reason}");
+        assert!(matches!(of(b"\0asm\x01\0\0\0"), Err(ShapeError::Unreadable(_))));
+    }
+}
