@@ -110,6 +110,8 @@ fn decoded(content: &[u8]) -> Option<Good> {
 mod tests {
     use std::path::{Path, PathBuf};
 
+    use std::collections::BTreeSet;
+
     use super::*;
     use crate::digest::digest;
 
