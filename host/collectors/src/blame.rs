@@ -3,8 +3,10 @@
 use sandbeat_status::{Failure, names};
 use wasmtime::{Trap, WasmBacktrace};
 
+use crate::bindings::types;
 use crate::call::{Breach, Failed, MAX_WORDS};
 use crate::guest::Host;
+use crate::http::TooManyRequests;
 use crate::limiter::Refusal;
 
 /// The most functions of a backtrace.
@@ -22,6 +24,9 @@ fn cause(error: &wasmtime::Error, host: &Host) -> Failed {
     let limits = host.limits();
     if let Some(Breach(failed)) = error.downcast_ref::<Breach>() {
         return failed.clone();
+    }
+    if error.is::<TooManyRequests>() {
+        return Failed::new(Failure::Http, error.root_cause().to_string());
     }
     match host.memory.refused() {
         Some(Refusal::Own) => {
@@ -58,8 +63,28 @@ fn cause(error: &wasmtime::Error, host: &Host) -> Failed {
         None => (Failure::Invalid, format!("its answer cannot be read: {}", names::shown(&cause, MAX_WORDS))),
     };
     let said = host.stderr.text().map(|text| format!("; it said: {text}")).unwrap_or_default();
-    let denied = host.denied.as_ref().map(|text| format!("; {text}")).unwrap_or_default();
-    Failed::new(failure, format!("{what}{said}{denied}"))
+    let noted = [host.denied.as_deref(), host.http.denied(), host.http.breach(), host.http.trouble()];
+    let noted: String = noted.into_iter().flatten().map(|text| format!("; {text}")).collect();
+    Failed::new(failure, format!("{what}{said}{noted}"))
+}
+
+/// A collector that says itself what went wrong. Where the host stood in its way, the host's words are the better ones.
+pub(crate) fn own_error(error: types::Error, host: &Host) -> Failed {
+    let words = |text: &str| names::shown(text, MAX_WORDS);
+    let (failure, reason) = match error {
+        types::Error::Config(text) => {
+            (Failure::Collector, format!("[config] in its sidecar is wrong: {}", words(&text)))
+        }
+        types::Error::Denied(text) => (Failure::Denied, words(&text)),
+        types::Error::Unavailable(text) => (Failure::Collector, format!("unavailable: {}", words(&text))),
+        types::Error::Internal(text) => (Failure::Collector, words(&text)),
+    };
+    match (host.http.breach(), host.http.denied(), host.http.trouble()) {
+        (Some(breach), ..) => Failed::new(Failure::Http, format!("{breach}; it said: {reason}")),
+        (None, Some(denied), _) => Failed::new(Failure::Denied, format!("{denied}; it said: {reason}")),
+        (None, None, Some(trouble)) => Failed::new(failure, format!("{reason} ({trouble})")),
+        (None, None, None) => Failed::new(failure, reason),
+    }
 }
 
 /// The guest's functions, innermost first, as far as the component names them.

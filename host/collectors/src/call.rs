@@ -13,12 +13,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use sandbeat_status::{Failure, Sample, names};
+use sandbeat_status::{Failure, Sample};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use wasmtime::{Engine, Store, UpdateDeadline};
 
 use crate::bindings::{Collector, CollectorPre, Guest, types};
-use crate::blame::classify;
+use crate::blame::{classify, own_error};
 use crate::budget::Budget;
 use crate::engine::TickerHandle;
 use crate::guest::{Host, Shared};
@@ -85,7 +85,7 @@ impl Callable {
         match self.run(&mut called, Function::Describe).await.0? {
             Ok(Answer::Description(description)) => Ok(description),
             Ok(Answer::Contribution(_)) => Err(Failed::new(Failure::Invalid, "describe gave no description")),
-            Err(error) => Err(own_error(error)),
+            Err(error) => Err(own_error(error, called.store.data())),
         }
     }
 
@@ -106,18 +106,14 @@ impl Callable {
         let peak_memory = host.memory.peak();
         let state = answered.is_ok().then(|| std::mem::take(&mut host.state));
         let result = match answered {
-            Ok(answer) => {
-                if self.may_keep(&called) {
-                    *kept = Some(called);
-                }
-                match answer {
-                    Ok(Answer::Contribution(contribution)) => Ok(contribution),
-                    Ok(Answer::Description(_)) => Err(Failed::new(Failure::Invalid, "collect gave no contribution")),
-                    Err(error) => Err(own_error(error)),
-                }
-            }
+            Ok(Ok(Answer::Contribution(contribution))) => Ok(contribution),
+            Ok(Ok(Answer::Description(_))) => Err(Failed::new(Failure::Invalid, "collect gave no contribution")),
+            Ok(Err(error)) => Err(own_error(error, called.store.data())),
             Err(failed) => Err(failed),
         };
+        if state.is_some() && self.may_keep(&called) {
+            *kept = Some(called);
+        }
         Collected { result, state, took, peak_memory }
     }
 
@@ -216,18 +212,5 @@ impl Function {
             Function::Describe => guest.call_describe(store).await?.map(Answer::Description),
             Function::Collect => guest.call_collect(store).await?.map(Answer::Contribution),
         })
-    }
-}
-
-/// A collector that says itself what went wrong.
-fn own_error(error: types::Error) -> Failed {
-    let words = |text: &str| names::shown(text, MAX_WORDS);
-    match error {
-        types::Error::Config(text) => {
-            Failed::new(Failure::Collector, format!("[config] in its sidecar is wrong: {}", words(&text)))
-        }
-        types::Error::Denied(text) => Failed::new(Failure::Denied, words(&text)),
-        types::Error::Unavailable(text) => Failed::new(Failure::Collector, format!("unavailable: {}", words(&text))),
-        types::Error::Internal(text) => Failed::new(Failure::Collector, words(&text)),
     }
 }

@@ -35,6 +35,7 @@ mod glob;
 mod good;
 mod guest;
 mod home;
+mod http;
 mod key;
 mod limiter;
 mod load;

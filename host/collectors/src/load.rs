@@ -25,6 +25,7 @@ use crate::digest::digest;
 use crate::engine::{Class, Engines, TickerHandle};
 use crate::files::Granted;
 use crate::guest::{LogBudget, Shared};
+use crate::http::{self, Connector, HttpLimits};
 use crate::policy;
 use crate::read::{self, ReadError};
 use crate::scan::{self, Stamp};
@@ -48,6 +49,7 @@ pub(crate) struct Loader {
     ticker: TickerHandle,
     pub(crate) artifacts: Artifacts,
     ceiling: Ceiling,
+    connector: Arc<Connector>,
     /// Threads for the host's own reads, apart from those that a guest's reads may hold.
     pool: runtime::Handle,
     /// So many guests run at the same time; a call's wall clock starts when it is one of them.
@@ -136,6 +138,7 @@ impl Loader {
             engines,
             ticker,
             ceiling: config.ceiling.clone(),
+            connector: Arc::new(Connector::system()),
             pool,
             places: Arc::new(Semaphore::new(MAX_RUNNING)),
             budget: Budget::new(&config.budget),
@@ -252,12 +255,14 @@ impl Loader {
     fn shared(&self, job: &Job, sidecar: Sidecar, shape: &Shape) -> Result<Shared, Failed> {
         let config_json = serde_json::to_value(&sidecar.config)
             .map_err(|e| invalid(format!("its sidecar's [config] cannot be handed over: {e}")))?;
+        let http = self.http(&sidecar);
         Ok(Shared {
             name: job.name.clone(),
             files: self.granted(&sidecar.grant),
             folders: self.ceiling.dirs.clone(),
             sidecar,
             config_json,
+            http,
             log: job.log.clone(),
             budget: self.budget.clone(),
             base: shape.host_bytes,
@@ -267,6 +272,18 @@ impl Loader {
     /// What the `files` import may read of a grant.
     pub(crate) fn granted(&self, grant: &Grants) -> Granted {
         Granted::new(grant.read.clone(), self.ceiling.read.clone())
+    }
+
+    /// What `wasi:http` may reach, and how much of it.
+    pub(crate) fn http(&self, sidecar: &Sidecar) -> Arc<http::Granted> {
+        let limits = &sidecar.limits;
+        let limits = HttpLimits {
+            requests: u32::try_from(limits.http_requests).unwrap_or(u32::MAX),
+            bytes: limits.http_bytes,
+            timeout: limits.http_timeout,
+        };
+        let (origins, connector) = (sidecar.grant.http.clone(), self.connector.clone());
+        Arc::new(http::Granted { origins, limits, connector })
     }
 
     async fn read_file(&self, path: &Path, most: u64) -> Result<Vec<u8>, ReadError> {

@@ -304,7 +304,8 @@ impl Plugin {
         let files = self.loader.granted(&grant);
         let callable = &mut current.loaded.callable;
         let sidecar = Sidecar { grant, ..callable.shared.sidecar.clone() };
-        callable.shared = Arc::new(Shared { sidecar, files, ..(*callable.shared).clone() });
+        let http = self.loader.http(&sidecar);
+        callable.shared = Arc::new(Shared { sidecar, files, http, ..(*callable.shared).clone() });
         // Folders that it has open are among what it loses.
         current.kept = None;
     }

@@ -16,6 +16,7 @@ use wasmtime_wasi::random::WasiRandom;
 use crate::bindings::{self, Collector, CollectorPre, types};
 use crate::engine::Class;
 use crate::guest::Host;
+use crate::http;
 
 /// The most metrics and metadata keys of a description.
 const MAX_DESCRIBED: usize = 4096;
@@ -47,6 +48,7 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Host>> {
     cli::terminal_stderr::add_to_linker::<Host, WasiCli>(l, Host::cli)?;
     filesystem::types::add_to_linker::<Host, WasiFilesystem>(l, Host::filesystem)?;
     filesystem::preopens::add_to_linker::<Host, WasiFilesystem>(l, Host::filesystem)?;
+    http::add_to_linker(l)?;
     Collector::add_to_linker::<_, Host>(l, |host| host)?;
     Ok(linker)
 }
@@ -108,6 +110,7 @@ fn is_offered(import: &str) -> bool {
     let interface = import.split('@').next().unwrap_or(import);
     match interface.split_once(':') {
         Some(("sandbeat", rest)) => rest.starts_with("collector/"),
+        Some(("wasi", "http/types" | "http/outgoing-handler")) => true,
         Some(("wasi", rest)) => {
             let package = rest.split('/').next().unwrap_or(rest);
             matches!(package, "io" | "clocks" | "random" | "filesystem" | "cli")

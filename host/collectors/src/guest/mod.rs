@@ -20,6 +20,7 @@ use crate::budget::Budget;
 use crate::cpu::CpuMeter;
 use crate::files::Granted;
 use crate::glob::Globs;
+use crate::http::{self, Http, HttpAccess, HttpView, Origins};
 use crate::limiter::Memory;
 use crate::open::with_folder;
 use crate::sidecar::{Grants, Limits, Sidecar};
@@ -31,7 +32,7 @@ const MAX_RANDOM: u64 = 64 << 10;
 const MAX_RESOURCES: usize = 256;
 
 /// What is the same for all instances of one loaded collector.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Shared {
     pub(crate) name: String,
     pub(crate) sidecar: Sidecar,
@@ -39,6 +40,7 @@ pub(crate) struct Shared {
     pub(crate) files: Granted,
     /// `dirs` of the ceiling.
     pub(crate) folders: Option<Globs>,
+    pub(crate) http: Arc<http::Granted>,
     pub(crate) log: Arc<LogBudget>,
     pub(crate) budget: Budget,
     /// What an instance costs the host beside its memories and tables, in bytes.
@@ -57,6 +59,7 @@ pub(crate) struct Host {
     pub(crate) stderr: Tail,
     file_calls: u64,
     file_bytes: u64,
+    pub(crate) http: Http,
     wasi: WasiCtx,
     table: ResourceTable,
 }
@@ -69,15 +72,18 @@ impl Host {
     pub(crate) fn granted(shared: Arc<Shared>) -> Result<Self, String> {
         let mut wasi = WasiCtxBuilder::new();
         grant(&mut wasi, &shared.sidecar.grant, shared.folders.as_ref())?;
-        Ok(Host::with(wasi, shared))
+        let http = shared.http.clone();
+        Ok(Host::with(wasi, http, shared))
     }
 
-    /// For `describe`, without folders and environment, on which the answer must not depend.
+    /// For `describe`, without folders, environment and HTTP, on which the answer must not depend.
     pub(crate) fn bare(shared: Arc<Shared>) -> Self {
-        Host::with(WasiCtxBuilder::new(), shared)
+        let http::Granted { limits, connector, .. } = &*shared.http;
+        let none = http::Granted { origins: Origins::default(), limits: *limits, connector: connector.clone() };
+        Host::with(WasiCtxBuilder::new(), Arc::new(none), shared)
     }
 
-    fn with(mut wasi: WasiCtxBuilder, shared: Arc<Shared>) -> Self {
+    fn with(mut wasi: WasiCtxBuilder, http: Arc<http::Granted>, shared: Arc<Shared>) -> Self {
         let stderr = Tail::default();
         wasi.stderr(stderr.clone()).max_random_size(MAX_RANDOM);
         let memory = Memory::new(shared.sidecar.limits.memory, shared.base, shared.budget.clone());
@@ -93,6 +99,7 @@ impl Host {
             stderr,
             file_calls: 0,
             file_bytes: 0,
+            http: Http::new(http),
             wasi: wasi.build(),
             table,
         }
@@ -103,6 +110,7 @@ impl Host {
         (self.sample, self.state) = (sample, state);
         (self.file_calls, self.file_bytes) = (0, 0);
         self.denied = None;
+        self.http.renew();
         self.memory.forget();
         self.cpu.reset();
         self.stderr.clear();
@@ -140,5 +148,11 @@ impl HasData for Host {
 impl WasiView for Host {
     fn ctx(&mut self) -> WasiCtxView<'_> {
         WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+impl HttpView for Host {
+    fn http(&mut self) -> HttpAccess<'_> {
+        HttpAccess { http: &mut self.http, table: &mut self.table }
     }
 }

@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::Wrong;
 use crate::glob::{self, Globs, Pattern};
+use crate::http::Origins;
 
 /// What a collector may reach.
 #[derive(Clone, Debug, Default)]
@@ -17,6 +18,8 @@ pub(crate) struct Grants {
     pub(crate) dirs: Vec<Dir>,
     /// Names of environment variables.
     pub(crate) env: Vec<String>,
+    /// Origins for `wasi:http`.
+    pub(crate) http: Origins,
 }
 
 /// A folder that the collector sees under its own path.
@@ -32,6 +35,7 @@ pub struct Ceiling {
     pub(crate) read: Option<Vec<Pattern>>,
     pub(crate) dirs: Option<Globs>,
     pub(crate) env: Option<Globs>,
+    pub(crate) http: Option<Globs>,
 }
 
 /// `[plugins.ceiling]` as it is written.
@@ -44,6 +48,8 @@ pub struct RawCeiling {
     pub dirs: Option<Vec<String>>,
     /// Globs of names that `env` may name.
     pub env: Option<Vec<String>>,
+    /// Globs of origins that `http` may name.
+    pub http: Option<Vec<String>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -75,7 +81,8 @@ impl Grants {
             format!("use the folder {} ({how})", dir.path.display())
         });
         let env = self.env.iter().map(|name| format!("see the environment variable {name}"));
-        read.chain(dirs).chain(env).collect()
+        let http = self.http.canonical().map(|(_, origin)| format!("send HTTP to {origin}"));
+        read.chain(dirs).chain(env).chain(http).collect()
     }
 
     /// What of these grants `newer` has as well; `None` when that is all of them.
@@ -83,6 +90,7 @@ impl Grants {
         let mut narrowed = self.clone();
         narrowed.read.retain(|pattern| newer.read.iter().any(|other| other.text() == pattern.text()));
         narrowed.env.retain(|name| newer.env.contains(name));
+        narrowed.http.retain(&newer.http);
         narrowed.dirs.retain_mut(|dir| match newer.dirs.iter().find(|other| other.path == dir.path) {
             Some(other) => {
                 dir.write &= other.write;
@@ -105,14 +113,14 @@ impl RawCeiling {
                 globs
             })
         };
-        let (dirs, env) = (globs("dirs", self.dirs), globs("env", self.env));
+        let (dirs, env, http) = (globs("dirs", self.dirs), globs("env", self.env), globs("http", self.http));
         let read = self.read.map(|texts| {
             let pattern = |(at, text): (usize, String)| {
                 Pattern::new(&text).map_err(|message| problems.push(Problem::new(format!("read.{at}"), message))).ok()
             };
             texts.into_iter().enumerate().filter_map(pattern).collect()
         });
-        (Ceiling { read, dirs, env }, problems)
+        (Ceiling { read, dirs, env, http }, problems)
     }
 }
 
@@ -128,11 +136,12 @@ impl RawGrants {
                 wrong.push((format!("env.{at}"), forbidden(name)));
             }
         }
-        for (at, origin) in self.http.iter().enumerate() {
-            wrong
-                .push((format!("http.{at}"), format!("`{origin}` cannot be granted: this version offers no HTTP yet")));
+        let (http, not_origins) = Origins::parse(&self.http);
+        wrong.extend(not_origins.into_iter().map(|(at, message)| (format!("http.{at}"), message)));
+        for (at, origin) in http.canonical().filter(|(_, origin)| above(&ceiling.http, origin)) {
+            wrong.push((format!("http.{at}"), forbidden(origin)));
         }
-        (Grants { read, dirs, env: self.env }, wrong)
+        (Grants { read, dirs, env: self.env, http }, wrong)
     }
 }
 
@@ -190,11 +199,15 @@ mod tests {
     #[test]
     fn what_the_newer_sidecar_lacks_is_taken_away() {
         let older = grants(
-            "[grant]\nread = [\"/a\", \"/b/*\"]\ndirs = [{ path = \"/w\", write = true }, \"/r\"]\nenv = [\"X\", \"Y\"]",
+            "[grant]\nread = [\"/a\", \"/b/*\"]\ndirs = [{ path = \"/w\", write = true }, \"/r\"]\nenv = [\"X\", \"Y\"]\n\
+             http = [\"https://a\", \"http://b:80/\"]",
         );
-        let newer = grants("[grant]\nread = [\"/b/*\", \"/c\"]\ndirs = [\"/w\"]\nenv = [\"Y\"]");
+        let newer = grants("[grant]\nread = [\"/b/*\", \"/c\"]\ndirs = [\"/w\"]\nenv = [\"Y\"]\nhttp = [\"http://b\"]");
         let lines = older.narrowed(&newer).unwrap().lines();
-        assert_eq!(lines, ["read /b/*", "use the folder /w (read only)", "see the environment variable Y"]);
+        assert_eq!(
+            lines,
+            ["read /b/*", "use the folder /w (read only)", "see the environment variable Y", "send HTTP to http://b"]
+        );
         assert!(older.narrowed(&older).is_none());
         assert!(older.narrowed(&Grants::default()).unwrap().lines().is_empty());
     }

@@ -195,13 +195,13 @@ mod tests {
     #[test]
     fn every_problem_is_named() {
         let text = "intervall = \"10s\"\n[grant]\nread = [\"proc/net/dev\", \"/a/../b\"]\ndirs = [\"work\", 3]\n\
-                    http = [\"https://x\"]\n[limits]\nmemory = \"1\"\ncpu = \"2h\"\n";
+                    http = [\"ftp://x\"]\n[limits]\nmemory = \"1\"\ncpu = \"2h\"\n";
         let found = problems(text, &Ceiling::default());
         for part in ["intervall", "grant.dirs.1", "limits.memory", "limits.cpu"] {
             assert!(found.iter().any(|problem| problem.contains(part)), "{part}: {found:#?}");
         }
         let found =
-            problems("[grant]\nread = [\"proc/net/dev\", \"/a/../b\"]\nhttp = [\"https://x\"]", &Ceiling::default());
+            problems("[grant]\nread = [\"proc/net/dev\", \"/a/../b\"]\nhttp = [\"ftp://x\"]", &Ceiling::default());
         for part in ["line 2: grant.read.0", "grant.read.1", "line 3: grant.http.0"] {
             assert!(found.iter().any(|problem| problem.contains(part)), "{part}: {found:#?}");
         }
@@ -213,15 +213,17 @@ mod tests {
             read: Some(vec!["/proc/**".into()]),
             dirs: Some(vec!["/workspace".into()]),
             env: Some(vec!["LANG*".into()]),
+            http: Some(vec!["https://*.example.com".into()]),
         };
         let (ceiling, wrong) = raw.resolve();
         assert_eq!(wrong, []);
         let found = problems(
-            "[grant]\nread = [\"/etc/shadow\", \"/proc/stat\"]\ndirs = [\"/workspace\", \"/root\"]\nenv = [\"HOME\", \"LANG\"]",
+            "[grant]\nread = [\"/etc/shadow\", \"/proc/stat\"]\ndirs = [\"/workspace\", \"/root\"]\nenv = [\"HOME\", \"LANG\"]\n\
+             http = [\"https://api.example.com\", \"http://api.example.com\"]",
             &ceiling,
         );
-        assert_eq!(found.len(), 3, "{found:#?}");
-        for part in ["`/etc/shadow`", "`/root`", "`HOME`"] {
+        assert_eq!(found.len(), 4, "{found:#?}");
+        for part in ["`/etc/shadow`", "`/root`", "`HOME`", "`http://api.example.com`"] {
             assert!(found.iter().any(|problem| problem.contains(part)), "{part}: {found:#?}");
         }
     }
