@@ -63,7 +63,7 @@ fn cause(error: &wasmtime::Error, host: &Host) -> Failed {
         None => (Failure::Invalid, format!("its answer cannot be read: {}", names::shown(&cause, MAX_WORDS))),
     };
     let said = host.stderr.text().map(|text| format!("; it said: {text}")).unwrap_or_default();
-    let noted = [host.denied.as_deref(), host.http.denied(), host.http.breach(), host.http.trouble()];
+    let noted = [host.denied.as_deref(), host.http.denied(), host.http.trouble()];
     let noted: String = noted.into_iter().flatten().map(|text| format!("; {text}")).collect();
     Failed::new(failure, format!("{what}{said}{noted}"))
 }
@@ -79,11 +79,10 @@ pub(crate) fn own_error(error: types::Error, host: &Host) -> Failed {
         types::Error::Unavailable(text) => (Failure::Collector, format!("unavailable: {}", words(&text))),
         types::Error::Internal(text) => (Failure::Collector, words(&text)),
     };
-    match (host.http.breach(), host.http.denied(), host.http.trouble()) {
-        (Some(breach), ..) => Failed::new(Failure::Http, format!("{breach}; it said: {reason}")),
-        (None, Some(denied), _) => Failed::new(Failure::Denied, format!("{denied}; it said: {reason}")),
-        (None, None, Some(trouble)) => Failed::new(failure, format!("{reason} ({trouble})")),
-        (None, None, None) => Failed::new(failure, reason),
+    match (host.http.denied(), host.http.trouble()) {
+        (Some(denied), _) => Failed::new(Failure::Denied, format!("{denied}; it said: {reason}")),
+        (None, Some(trouble)) => Failed::new(failure, format!("{reason} ({trouble})")),
+        (None, None) => Failed::new(failure, reason),
     }
 }
 

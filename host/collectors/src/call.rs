@@ -104,6 +104,11 @@ impl Callable {
         let (answered, took) = self.run(&mut called, Function::Collect).await;
         let host = called.store.data_mut();
         let peak_memory = host.memory.peak();
+        // An answer of which a limit cut something off is none, whatever the guest made of it.
+        let answered = match host.http.breach() {
+            Some(breach) if answered.is_ok() => Err(Failed::new(Failure::Http, breach)),
+            _ => answered,
+        };
         let state = answered.is_ok().then(|| std::mem::take(&mut host.state));
         let result = match answered {
             Ok(Ok(Answer::Contribution(contribution))) => Ok(contribution),

@@ -62,7 +62,10 @@ impl Failed {
 fn compile() -> Result<String, Failed> {
     let mut component = Vec::new();
     let read = io::stdin().take(MAX_COMPONENT + 1).read_to_end(&mut component);
-    read.map_err(|e| Failed::host("it cannot read the component", e))?;
+    read.map_err(|e| match e.kind() {
+        io::ErrorKind::OutOfMemory => Failed { code: OUT_OF_MEMORY, reason: e.to_string() },
+        _ => Failed::host("it cannot read the component", e),
+    })?;
     let shape = shape_of(&component)?;
     let engine = engine::compiling().map_err(|e| Failed::host("it cannot make a compiler", format!("{e:#}")))?;
     let artifact = engine.precompile_component(&component).map_err(|e| refused(&e))?;
@@ -99,12 +102,15 @@ fn panicked(info: &PanicHookInfo<'_>) -> String {
     let what = info.payload_as_str().unwrap_or("a panic without words");
     let what = what.lines().next().unwrap_or_default();
     match info.location() {
-        // The crate's folder and below, not where the sources lay when this was built.
-        Some(at) => {
-            format!("{what} ({}:{})", at.file().rsplit_once("/src/").map_or(at.file(), |(_, file)| file), at.line())
-        }
+        Some(at) => format!("{what} ({}:{})", source(at.file()), at.line()),
         None => what.to_owned(),
     }
+}
+
+/// The crate's folder and below, not where the sources lay when this was built.
+fn source(file: &str) -> &str {
+    let Some((before, _)) = file.rsplit_once("/src/") else { return file };
+    &file[before.rfind('/').map_or(0, |slash| slash + 1)..]
 }
 
 /// Where standard error is gone, the exit code has to do.
@@ -128,4 +134,36 @@ fn restrict(memory: u64) {
     let _ = setrlimit(Resource::As, Rlimit { current: Some(memory), maximum: Some(memory) });
     let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
     let _ = std::fs::write("/proc/self/oom_score_adj", "1000");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_cut_off_is_called_that() {
+        let whole = wat::parse_str("(component (core module (func)))").unwrap();
+        let Err(failed) = shape_of(&whole[..whole.len() - 1]) else { panic!() };
+        assert_eq!(failed.code, INVALID);
+        assert!(failed.reason.starts_with("it is cut off or damaged: "), "{}", failed.reason);
+    }
+
+    #[test]
+    fn what_the_compiler_refuses_is_told_apart() {
+        // The shape is fine, the code is not.
+        let wasm = wat::parse_str("(component (core module (func (result i32))))").unwrap();
+        assert!(shape_of(&wasm).is_ok());
+        let failed = refused(&engine::compiling().unwrap().precompile_component(&wasm).err().unwrap());
+        assert_eq!(failed.code, INVALID);
+        assert!(failed.reason.contains("type mismatch"), "{}", failed.reason);
+        let no_memory = wasmtime::Error::from(io::Error::from(io::ErrorKind::OutOfMemory)).context("mapping");
+        assert_eq!(refused(&no_memory).code, OUT_OF_MEMORY);
+    }
+
+    #[test]
+    fn a_place_in_the_source_is_short() {
+        assert_eq!(source("/home/x/registry/src/index/crate-1.0/src/isa/lower.rs"), "crate-1.0/src/isa/lower.rs");
+        assert_eq!(source("host/collectors/src/child.rs"), "collectors/src/child.rs");
+        assert_eq!(source("main.rs"), "main.rs");
+    }
 }

@@ -108,9 +108,8 @@ fn decoded(content: &[u8]) -> Option<Good> {
 
 #[cfg(test)]
 mod tests {
-    use std::path::{Path, PathBuf};
-
     use std::collections::BTreeSet;
+    use std::path::{Path, PathBuf};
 
     use super::*;
     use crate::digest::digest;

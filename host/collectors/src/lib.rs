@@ -27,6 +27,7 @@ mod check;
 mod child;
 mod compile;
 mod config;
+mod cost;
 mod cpu;
 mod digest;
 mod engine;

@@ -277,11 +277,8 @@ impl Loader {
     /// What `wasi:http` may reach, and how much of it.
     pub(crate) fn http(&self, sidecar: &Sidecar) -> Arc<http::Granted> {
         let limits = &sidecar.limits;
-        let limits = HttpLimits {
-            requests: u32::try_from(limits.http_requests).unwrap_or(u32::MAX),
-            bytes: limits.http_bytes,
-            timeout: limits.http_timeout,
-        };
+        let limits =
+            HttpLimits { requests: limits.http_requests, bytes: limits.http_bytes, timeout: limits.http_timeout };
         let (origins, connector) = (sidecar.grant.http.clone(), self.connector.clone());
         Arc::new(http::Granted { origins, limits, connector })
     }

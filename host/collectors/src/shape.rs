@@ -11,9 +11,11 @@
 
 use serde::{Deserialize, Serialize};
 use wasmparser::{
-    ComponentAlias, ComponentExternalKind, ComponentInstance, ComponentOuterAliasKind, ComponentTypeRef, Element,
-    ElementItems, ElementKind, Encoding, Import, Instance, Parser, Payload, TableInit, TypeRef,
+    ComponentAlias, ComponentExternalKind, ComponentInstance, ComponentOuterAliasKind, ComponentTypeRef, Encoding,
+    Instance, Parser, Payload,
 };
+
+use crate::cost::{self, Cost};
 
 /// Core instances of one component; the limiter lets no more be made.
 pub(crate) const MAX_CORE_INSTANCES: u32 = 100;
@@ -73,33 +75,6 @@ pub(crate) fn of(component: &[u8]) -> Result<Shape, ShapeError> {
     Err(ShapeError::Unreadable("unexpected end: it has no last section".into()))
 }
 
-/// The cost of a module's instance, or of a component's.
-#[derive(Clone, Copy, Debug, Default)]
-struct Cost {
-    shape: Shape,
-    component_instances: u32,
-    /// Of something that is only known when it is instantiated.
-    unknown: bool,
-}
-
-impl Cost {
-    fn add(&mut self, other: &Cost) {
-        let (ours, theirs) = (&mut self.shape, &other.shape);
-        ours.host_bytes = ours.host_bytes.saturating_add(theirs.host_bytes);
-        ours.core_instances = ours.core_instances.saturating_add(theirs.core_instances);
-        ours.memories = ours.memories.saturating_add(theirs.memories);
-        ours.memory_bytes = ours.memory_bytes.saturating_add(theirs.memory_bytes);
-        ours.tables = ours.tables.saturating_add(theirs.tables);
-        ours.table_entries = ours.table_entries.saturating_add(theirs.table_entries);
-        self.component_instances = self.component_instances.saturating_add(other.component_instances);
-        self.unknown |= other.unknown;
-    }
-
-    fn host(&mut self, count: u32, bytes_each: u64) {
-        self.shape.host_bytes = self.shape.host_bytes.saturating_add(u64::from(count) * bytes_each);
-    }
-}
-
 /// A component whose sections are being read: what its indices stand for.
 #[derive(Debug, Default)]
 struct Frame {
@@ -135,7 +110,7 @@ impl Walk {
             }
             _ => match &mut self.module {
                 Some(cost) => {
-                    let loaded = in_module(payload, cost)?;
+                    let loaded = cost::section(payload, cost)?;
                     self.load(loaded)
                 }
                 None => self.in_component(payload),
@@ -152,8 +127,7 @@ impl Walk {
             return Err(ShapeError::TooLarge(format!("it has more than {MAX_DEFINED} core modules")));
         }
         let mut cost = Cost::default();
-        // The instance itself, its context's fixed part, and what the store notes of it.
-        cost.host(1, 1024);
+        cost.host(1, cost::INSTANCE);
         cost.shape.core_instances = 1;
         self.module = Some(cost);
         self.load(2048)
@@ -168,7 +142,7 @@ impl Walk {
             return Err(ShapeError::TooLarge(format!("it nests components more than {MAX_NESTING} deep")));
         }
         let mut frame = Frame::default();
-        frame.cost.host(1, 1024);
+        frame.cost.host(1, cost::COMPONENT);
         frame.cost.component_instances = 1;
         self.frames.push(frame);
         self.load(2048)
@@ -234,8 +208,8 @@ impl Walk {
                 }
                 u64::from(functions.count()) * 512
             }
-            Payload::ComponentTypeSection(types) => u64::from(types.count()) * 256 + types.range().len() as u64 * 8,
-            Payload::CoreTypeSection(types) => u64::from(types.count()) * 256 + types.range().len() as u64 * 8,
+            Payload::ComponentTypeSection(types) => u64::from(types.count()) * 256 + types.range().len() as u64 * 16,
+            Payload::CoreTypeSection(types) => u64::from(types.count()) * 256 + types.range().len() as u64 * 16,
             _ => 0,
         };
         self.load(loaded)
@@ -351,86 +325,6 @@ fn bearable(cost: &Cost) -> Result<(), ShapeError> {
     }
 }
 
-/// Adds what a section of a core module costs each instance; the answer is what it costs while it is loaded, in bytes.
-fn in_module(payload: &Payload<'_>, cost: &mut Cost) -> Result<u64, ShapeError> {
-    let mut loaded = 0;
-    match payload {
-        Payload::TypeSection(types) => loaded = u64::from(types.count()) * 256 + types.range().len() as u64 * 8,
-        Payload::ImportSection(imports) => {
-            for import in imports.clone().into_imports() {
-                loaded += imported(&import?, cost);
-            }
-        }
-        Payload::FunctionSection(functions) => {
-            // A reference, should the function be exported, be in a table or be referred to.
-            cost.host(functions.count(), 32);
-            loaded = u64::from(functions.count()) * 96;
-        }
-        Payload::TableSection(tables) => {
-            for table in tables.clone() {
-                let table = table?;
-                cost.shape.tables = cost.shape.tables.saturating_add(1);
-                cost.shape.table_entries = cost.shape.table_entries.saturating_add(table.ty.initial);
-                loaded += if matches!(table.init, TableInit::RefNull) { 256 } else { 512 };
-            }
-            cost.host(tables.count(), 256);
-        }
-        Payload::MemorySection(memories) => {
-            for memory in memories.clone() {
-                let memory = memory?;
-                let page = 1_u64.checked_shl(memory.page_size_log2.unwrap_or(16)).unwrap_or(u64::MAX);
-                let shape = &mut cost.shape;
-                shape.memories = shape.memories.saturating_add(1);
-                shape.memory_bytes = shape.memory_bytes.saturating_add(memory.initial.saturating_mul(page));
-            }
-            cost.host(memories.count(), 512);
-            loaded = u64::from(memories.count()) * 256;
-        }
-        Payload::TagSection(tags) => cost.host(tags.count(), 8),
-        Payload::GlobalSection(globals) => {
-            cost.host(globals.count(), 16);
-            loaded = u64::from(globals.count()) * 160;
-        }
-        Payload::ExportSection(exports) => {
-            loaded = u64::from(exports.count()) * 128 + exports.range().len() as u64;
-        }
-        Payload::ElementSection(elements) => {
-            for element in elements.clone() {
-                loaded += segment(&element?, cost);
-            }
-        }
-        Payload::DataSection(segments) => {
-            cost.host(segments.count(), 16);
-            loaded = u64::from(segments.count()) * 64;
-        }
-        _ => {}
-    }
-    Ok(loaded)
-}
-
-fn imported(import: &Import<'_>, cost: &mut Cost) -> u64 {
-    // The import, a reference to it, and the list from which the instance is made.
-    let bytes = match import.ty {
-        TypeRef::Func(_) | TypeRef::FuncExact(_) => 96,
-        _ => 48,
-    };
-    cost.host(1, bytes);
-    160 + import.module.len() as u64 + import.name.len() as u64
-}
-
-fn segment(element: &Element<'_>, cost: &mut Cost) -> u64 {
-    let (items, bytes_each) = match &element.items {
-        ElementItems::Functions(items) => (items.count(), 8),
-        ElementItems::Expressions(_, items) => (items.count(), 128),
-    };
-    if matches!(element.kind, ElementKind::Passive) {
-        // Evaluated when the instance is made.
-        cost.host(1, 48);
-        cost.host(items, 16);
-    }
-    160 + u64::from(items) * bytes_each
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -449,13 +343,13 @@ mod tests {
     #[test]
     fn an_empty_component_costs_itself() {
         let shape = shape("(component)");
-        assert_eq!(shape, Shape { host_bytes: 1024, loaded_bytes: 2048, ..Shape::default() });
+        assert_eq!(shape, Shape { host_bytes: cost::COMPONENT, loaded_bytes: 2048, ..Shape::default() });
     }
 
     #[test]
     fn what_is_only_defined_costs_no_instance() {
         let defined = shape("(component (core module (memory 1) (func)))");
-        assert_eq!((defined.host_bytes, defined.core_instances, defined.memories), (1024, 0, 0));
+        assert_eq!((defined.host_bytes, defined.core_instances, defined.memories), (cost::COMPONENT, 0, 0));
         assert!(defined.loaded_bytes > 2 * 2048);
     }
 
@@ -471,7 +365,7 @@ mod tests {
             shape(&format!("(component {host} {module} {})", instances.repeat(count)))
         };
         let (one, three) = (of_instances(1), of_instances(3));
-        let each = 1024 + 96 + 2 * 32 + 16 + 512 + 256;
+        let each = cost::INSTANCE + 96 + 2 * 32 + 16 + 512 + 256;
         assert_eq!(three.host_bytes - one.host_bytes, 2 * each);
         assert_eq!((three.core_instances, three.memories, three.tables), (4, 3, 3));
         assert_eq!((three.memory_bytes, three.table_entries), (3 * 2 * 65536, 30));
@@ -500,7 +394,8 @@ mod tests {
                 (instance (instantiate $outer)) (instance (instantiate $outer)) (instance (instantiate $outer)))",
         );
         assert_eq!((shape.core_instances, shape.memories), (12, 12));
-        assert_eq!(shape.host_bytes, 1024 + 3 * (1024 + 2 * (1024 + 2 * (1024 + 512))));
+        let inner = cost::COMPONENT + 2 * (cost::INSTANCE + 512);
+        assert_eq!(shape.host_bytes, cost::COMPONENT + 3 * (cost::COMPONENT + 2 * inner));
     }
 
     #[test]
@@ -517,7 +412,7 @@ mod tests {
                 (instance (instantiate $c (with "m" (core module $m)))))"#,
         );
         assert_eq!(imported.core_instances, MAX_CORE_INSTANCES);
-        assert!(imported.host_bytes > u64::from(MAX_CORE_INSTANCES) * (1024 + 512));
+        assert!(imported.host_bytes > u64::from(MAX_CORE_INSTANCES) * (cost::INSTANCE + 512));
     }
 
     #[test]

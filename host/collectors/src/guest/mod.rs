@@ -20,7 +20,7 @@ use crate::budget::Budget;
 use crate::cpu::CpuMeter;
 use crate::files::Granted;
 use crate::glob::Globs;
-use crate::http::{self, Http, HttpAccess, HttpView, Origins};
+use crate::http::{self, Http, HttpAccess, HttpView};
 use crate::limiter::Memory;
 use crate::open::with_folder;
 use crate::sidecar::{Grants, Limits, Sidecar};
@@ -78,9 +78,8 @@ impl Host {
 
     /// For `describe`, without folders, environment and HTTP, on which the answer must not depend.
     pub(crate) fn bare(shared: Arc<Shared>) -> Self {
-        let http::Granted { limits, connector, .. } = &*shared.http;
-        let none = http::Granted { origins: Origins::default(), limits: *limits, connector: connector.clone() };
-        Host::with(WasiCtxBuilder::new(), Arc::new(none), shared)
+        let http = Arc::new(shared.http.closed());
+        Host::with(WasiCtxBuilder::new(), http, shared)
     }
 
     fn with(mut wasi: WasiCtxBuilder, http: Arc<http::Granted>, shared: Arc<Shared>) -> Self {

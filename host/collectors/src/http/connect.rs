@@ -7,6 +7,7 @@
 //! Owner: the runtime, one for all collectors. The caller bounds the time of everything here. A lookup cannot be
 //! interrupted and holds its thread; so many are under way at most.
 
+use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
@@ -49,8 +50,8 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ConnectError {
     #[error(
-        "`{origin}` leads to {address}, which is {kind} and only reached under its own name; grant `{cure}` and have the \
-         collector ask for that if it should be"
+        "`{origin}` leads to {address}, which is {kind}; to be reached it has to be granted itself (`{cure}`), and asked \
+         for by the collector"
     )]
     Prohibited { origin: String, address: IpAddr, kind: Kind, cure: String },
     #[error("the name in `{origin}` does not resolve: {reason}")]
@@ -61,6 +62,12 @@ pub(super) enum ConnectError {
     Tls { origin: String, source: io::Error },
     #[error("no TLS with `{origin}`: {reason}")]
     NoTls { origin: String, reason: String },
+}
+
+impl fmt::Debug for Connector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connector").finish_non_exhaustive()
+    }
 }
 
 impl Connector {

@@ -150,8 +150,10 @@ fn address_to(origin: &Origin, request: &mut Request<WasiBody>) -> Result<(), Er
     if request.method().as_str().eq_ignore_ascii_case(Method::CONNECT.as_str()) {
         return Err(Error::HttpRequestMethodInvalid);
     }
-    let path = request.uri().path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/"));
-    *request.uri_mut() = Uri::from(path);
+    // As text, because an empty path is `/` there and stays empty otherwise.
+    let path = request.uri().path_and_query().map_or("/", PathAndQuery::as_str);
+    let path = Uri::builder().path_and_query(path).build().map_err(|_| Error::HttpRequestUriInvalid)?;
+    *request.uri_mut() = path;
     let authority = HeaderValue::try_from(origin.authority()).map_err(|_| Error::HttpRequestUriInvalid)?;
     request.headers_mut().insert(HOST, authority);
     request.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));

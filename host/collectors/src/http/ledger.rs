@@ -7,24 +7,22 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use sandbeat_status::names;
+
 /// Connections of one instance that are open at the same time; each is a file descriptor of the agent.
 const MAX_CONNECTIONS: usize = 8;
+/// How much of a note is kept, in bytes: a server's certificate can have a say in it.
+const MAX_WORDS: usize = 512;
 
 /// What one call of a collector may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct HttpLimits {
     /// Requests, refused ones included.
-    pub(crate) requests: u32,
+    pub(crate) requests: u64,
     /// Bytes of all response bodies together, and as many of all request bodies together.
     pub(crate) bytes: u64,
     /// One exchange, from the request to the end of the response's body.
     pub(crate) timeout: Duration,
-}
-
-impl Default for HttpLimits {
-    fn default() -> Self {
-        HttpLimits { requests: 16, bytes: 1 << 20, timeout: Duration::from_secs(5) }
-    }
 }
 
 #[derive(Debug)]
@@ -118,17 +116,17 @@ impl Ledger {
     }
 
     fn note_breach(&self, words: impl FnOnce() -> String) {
-        self.breach.get_or_init(words);
+        self.breach.get_or_init(|| names::shown(&words(), MAX_WORDS));
     }
 
     /// Notes what was not granted.
     pub(super) fn note_denied(&self, words: impl FnOnce() -> String) {
-        self.denied.get_or_init(words);
+        self.denied.get_or_init(|| names::shown(&words(), MAX_WORDS));
     }
 
     /// Notes an exchange that failed on its way.
     pub(super) fn note_trouble(&self, words: impl FnOnce() -> String) {
-        self.trouble.get_or_init(words);
+        self.trouble.get_or_init(|| names::shown(&words(), MAX_WORDS));
     }
 
     pub(super) fn denied(&self) -> Option<&str> {
@@ -154,9 +152,11 @@ impl Drop for Place {
 mod tests {
     use super::*;
 
+    const LIMITS: HttpLimits = HttpLimits { requests: 16, bytes: 100, timeout: Duration::from_secs(5) };
+
     #[test]
     fn bytes_of_all_exchanges_are_one_sum() {
-        let ledger = Ledger::new(HttpLimits { bytes: 100, ..HttpLimits::default() });
+        let ledger = Ledger::new(LIMITS);
         assert_eq!(ledger.receive(60), Ok(()));
         assert_eq!(ledger.send(100), Ok(()));
         assert_eq!(ledger.receive(40), Ok(()));
@@ -169,7 +169,7 @@ mod tests {
 
     #[test]
     fn places_are_given_back() {
-        let ledger = Ledger::new(HttpLimits::default());
+        let ledger = Ledger::new(LIMITS);
         let places: Vec<_> = std::iter::from_fn(|| ledger.place()).collect();
         assert_eq!(places.len(), MAX_CONNECTIONS);
         assert!(ledger.next().place().is_none(), "the next call finds them open");

@@ -16,6 +16,7 @@ use super::Http;
 /// The version that wasmtime implements; a component that was built for another 0.2 finds it as well.
 const TYPES: &str = "wasi:http/types@0.2.12";
 const HANDLER: &str = "wasi:http/outgoing-handler@0.2.12";
+const SET_METHOD: &str = "[method]outgoing-request.set-method";
 /// The longest method, in bytes. Each request of a guest's keeps its own.
 const MAX_METHOD: usize = 32;
 
@@ -47,7 +48,7 @@ pub(crate) fn add_to_linker<T: HttpView + 'static>(linker: &mut Linker<T>) -> wa
     let set_method = |mut store: StoreContextMut<'_, T>, (request, method)| {
         Ok((store.data_mut().http().set_method(request, method)?,))
     };
-    linker.instance(TYPES)?.func_wrap("[method]outgoing-request.set-method", set_method)?;
+    linker.instance(TYPES)?.func_wrap(SET_METHOD, set_method)?;
     linker.allow_shadowing(false);
     Ok(())
 }
@@ -82,6 +83,61 @@ impl HttpAccess<'_> {
         match &method {
             Method::Other(text) if text.len() > MAX_METHOD => Ok(Err(())),
             _ => self.http.view(self.table).set_method(request, method),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wasmtime_wasi_http::WasiHttpCtxView;
+    use wasmtime_wasi_http::p2::bindings::http::outgoing_handler;
+
+    use super::*;
+
+    struct Data {
+        http: Http,
+        table: ResourceTable,
+    }
+
+    impl HttpView for Data {
+        fn http(&mut self) -> HttpAccess<'_> {
+            HttpAccess { http: &mut self.http, table: &mut self.table }
+        }
+    }
+
+    fn linker() -> Linker<Data> {
+        Linker::new(&crate::engine::compiling().unwrap())
+    }
+
+    #[test]
+    fn it_goes_beside_the_rest_of_wasi() {
+        struct Whole(Data, wasmtime_wasi::WasiCtx);
+        impl HttpView for Whole {
+            fn http(&mut self) -> HttpAccess<'_> {
+                self.0.http()
+            }
+        }
+        impl wasmtime_wasi::WasiView for Whole {
+            fn ctx(&mut self) -> wasmtime_wasi::WasiCtxView<'_> {
+                wasmtime_wasi::WasiCtxView { ctx: &mut self.1, table: &mut self.0.table }
+            }
+        }
+        let mut linker = Linker::<Whole>::new(&crate::engine::compiling().unwrap());
+        wasmtime_wasi::p2::add_to_linker_async(&mut linker).unwrap();
+        add_to_linker(&mut linker).unwrap();
+    }
+
+    #[test]
+    fn the_names_are_those_of_wasmtime() {
+        fn view(data: &mut Data) -> WasiHttpCtxView<'_> {
+            data.http.view(&mut data.table)
+        }
+        let mut linker = linker();
+        outgoing_handler::add_to_linker::<Data, WasiHttp>(&mut linker, view).unwrap();
+        types::add_to_linker::<Data, WasiHttp>(&mut linker, &(&LinkOptions::default()).into(), view).unwrap();
+        for (instance, function) in [(HANDLER, "handle"), (TYPES, SET_METHOD)] {
+            let again = linker.instance(instance).unwrap().func_wrap(function, |_, (): ()| Ok(()));
+            assert!(again.is_err(), "wasmtime has no `{function}` in `{instance}`");
         }
     }
 }

@@ -48,6 +48,7 @@ const MAX_FIELDS: usize = 32 << 10;
 const MAX_CHUNK: usize = 16 << 10;
 
 /// What one collector may reach, and how much of it.
+#[derive(Debug)]
 pub(crate) struct Granted {
     pub(crate) origins: Origins,
     pub(crate) limits: HttpLimits,
@@ -65,16 +66,23 @@ pub(crate) struct Http {
 #[error("made more HTTP requests than limits.http_requests ({limit})")]
 pub(crate) struct TooManyRequests {
     /// How many it may make.
-    pub(crate) limit: u32,
+    pub(crate) limit: u64,
 }
 
 /// What every request has to pass.
 struct Gate {
     granted: Arc<Granted>,
     /// Requests so far.
-    requests: u32,
+    requests: u64,
     /// Made with the first request, because most instances make none.
     ledger: Option<Arc<Ledger>>,
+}
+
+impl Granted {
+    /// The same with no origin at all, for calls whose answer must not depend on what is granted.
+    pub(crate) fn closed(&self) -> Self {
+        Granted { origins: Origins::default(), limits: self.limits, connector: self.connector.clone() }
+    }
 }
 
 impl Http {

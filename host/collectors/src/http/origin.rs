@@ -51,13 +51,9 @@ impl Origins {
         self.0.iter().map(|(at, origin)| (*at, origin.text()))
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// Drops those that are not among the others.
-    pub(crate) fn retain(&mut self, others: &Origins) {
-        self.0.retain(|(_, origin)| others.contains(origin));
+    /// Keeps the origins that are granted there as well.
+    pub(crate) fn narrow(&mut self, newer: &Origins) {
+        self.0.retain(|(_, origin)| newer.contains(origin));
     }
 
     pub(super) fn contains(&self, wanted: &Origin) -> bool {
@@ -278,6 +274,14 @@ mod tests {
         let (origins, wrong) = Origins::parse(&texts);
         assert_eq!(origins.canonical().collect::<Vec<_>>(), [(0, "https://a"), (2, "http://c:81")]);
         assert_eq!(wrong.iter().map(|(at, _)| *at).collect::<Vec<_>>(), [1]);
+    }
+
+    #[test]
+    fn origins_that_are_no_longer_granted_are_dropped() {
+        let (mut origins, _) = Origins::parse(&["https://a".to_owned(), "https://b".to_owned()]);
+        let (newer, _) = Origins::parse(&["https://B:443".to_owned(), "https://c".to_owned()]);
+        origins.narrow(&newer);
+        assert_eq!(origins.canonical().collect::<Vec<_>>(), [(1, "https://b")]);
     }
 
     #[test]

@@ -90,7 +90,7 @@ impl Grants {
         let mut narrowed = self.clone();
         narrowed.read.retain(|pattern| newer.read.iter().any(|other| other.text() == pattern.text()));
         narrowed.env.retain(|name| newer.env.contains(name));
-        narrowed.http.retain(&newer.http);
+        narrowed.http.narrow(&newer.http);
         narrowed.dirs.retain_mut(|dir| match newer.dirs.iter().find(|other| other.path == dir.path) {
             Some(other) => {
                 dir.write &= other.write;

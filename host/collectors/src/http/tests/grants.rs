@@ -4,11 +4,13 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use wasmtime_wasi_http::Error;
 use wasmtime_wasi_http::p2::bindings::http::types::{ErrorCode, Method, Scheme};
+use wasmtime_wasi_http::p2::types::HostOutgoingRequest;
 
+use super::super::Connector;
 use super::super::origin::Origin;
-use super::super::{Connector, HttpLimits};
-use super::guest::{Guest, nowhere, request, resolving_to};
+use super::guest::{Guest, LIMITS, nowhere, request, resolving_to};
 use super::server::{Manner, Server, roots};
 
 #[tokio::test]
@@ -24,6 +26,21 @@ async fn a_granted_origin_is_reached() {
     assert!(head.contains(&format!("host: 127.0.0.1:{}\r\n", server.port)), "{head}");
     assert!(head.contains("connection: close\r\n"), "{head}");
     assert_eq!((guest.http.denied(), guest.http.breach(), guest.http.trouble()), (None, None, None));
+}
+
+#[tokio::test]
+async fn every_path_becomes_a_request_line() {
+    let server = Server::answering("").await;
+    let origin = format!("http://127.0.0.1:{}", server.port);
+    let mut guest = Guest::new(&[&origin]);
+    for (path, line) in
+        [(None, "GET / "), (Some(""), "GET / "), (Some("?a=b"), "GET /?a=b "), (Some("//x/y"), "GET //x/y ")]
+    {
+        let path_with_query = path.map(str::to_owned);
+        guest.send(HostOutgoingRequest { path_with_query, ..request(Method::Get, &origin) }).await.unwrap();
+        let head = server.heads().pop().unwrap();
+        assert!(head.starts_with(&format!("{line}HTTP/1.1\r\n")), "{path:?}: {head}");
+    }
 }
 
 #[tokio::test]
@@ -79,7 +96,7 @@ async fn a_redirect_is_handed_to_the_guest_and_checked_when_it_follows() {
 async fn localhost_names_loopback_and_is_not_looked_up() {
     let server = Server::answering("hello").await;
     let origin = format!("http://localhost:{}", server.port);
-    let mut guest = Guest::with(&[&origin], HttpLimits::default(), resolving_to(&["169.254.169.254"]));
+    let mut guest = Guest::with(&[&origin], LIMITS, resolving_to(&["169.254.169.254"]));
     let reply = guest.get(&origin).await.unwrap();
     assert_eq!(guest.body(&reply).await.unwrap(), b"hello");
     assert!(server.heads()[0].to_ascii_lowercase().contains(&format!("host: localhost:{}\r\n", server.port)));
@@ -96,11 +113,14 @@ async fn a_granted_name_does_not_lead_to_a_special_address() {
         (&["fe80::1", "169.254.7.7"], "link-local"),
         (&["0.0.0.0"], "no address"),
     ] {
-        let mut guest = Guest::with(&[&origin], HttpLimits::default(), resolving_to(addresses));
+        let mut guest = Guest::with(&[&origin], LIMITS, resolving_to(addresses));
         let code = guest.get(&origin).await.map(|reply| reply.status).unwrap_err();
         assert!(matches!(code, ErrorCode::DestinationIpProhibited), "{addresses:?}: {code:?}");
         let denied = guest.http.denied().unwrap();
-        assert!(denied.contains(&origin) && denied.contains(word) && denied.contains("grant `http://"), "{denied}");
+        assert!(
+            denied.contains(&origin) && denied.contains(word) && denied.contains("granted itself (`http://"),
+            "{denied}"
+        );
     }
     assert!(server.heads().is_empty());
 }
@@ -153,6 +173,17 @@ async fn what_fails_on_the_way_is_told_apart() {
 }
 
 #[tokio::test]
+async fn a_body_that_ends_early_is_no_body() {
+    let server = Server::start(Manner::Answer(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf".to_vec())).await;
+    let origin = format!("http://127.0.0.1:{}", server.port);
+    let mut guest = Guest::new(&[&origin]);
+    let reply = guest.get(&origin).await.unwrap();
+    let (read, error) = guest.body(&reply).await.unwrap_err();
+    assert_eq!(read, b"half");
+    assert!(matches!(error, Error::HttpResponseIncomplete), "{error:?}");
+}
+
+#[tokio::test]
 async fn no_tunnel_and_no_other_protocol() {
     let switching = b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n";
     let server = Server::start(Manner::Hold(switching.to_vec())).await;
@@ -176,7 +207,7 @@ async fn tls_is_spoken_with_trusted_servers_alone() {
     let trusting = || Connector::new(Arc::new(|_| Ok(Vec::new())), Box::new(|| Ok(roots())));
     for host in ["localhost", "127.0.0.1"] {
         let origin = format!("https://{host}:{}", server.port);
-        let mut guest = Guest::with(&[&origin], HttpLimits::default(), trusting());
+        let mut guest = Guest::with(&[&origin], LIMITS, trusting());
         let reply = guest.get(&origin).await.unwrap();
         assert_eq!(guest.body(&reply).await.unwrap(), b"secret");
     }
@@ -189,7 +220,7 @@ async fn tls_is_spoken_with_trusted_servers_alone() {
             Ok(others)
         }),
     );
-    let mut guest = Guest::with(&[&origin], HttpLimits::default(), strangers);
+    let mut guest = Guest::with(&[&origin], LIMITS, strangers);
     let code = guest.get(&origin).await.map(|reply| reply.status).unwrap_err();
     assert!(matches!(code, ErrorCode::TlsCertificateError), "{code:?}");
     assert!(guest.http.trouble().unwrap().contains("TLS with"), "{:?}", guest.http.trouble());

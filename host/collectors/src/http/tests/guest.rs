@@ -22,6 +22,9 @@ pub(super) struct Guest {
     pub(super) table: ResourceTable,
 }
 
+/// Wide enough not to matter.
+pub(super) const LIMITS: HttpLimits = HttpLimits { requests: 16, bytes: 1 << 20, timeout: Duration::from_secs(5) };
+
 /// A response whose head is there.
 pub(super) struct Reply {
     pub(super) status: u16,
@@ -55,7 +58,7 @@ pub(super) fn request(method: Method, url: &str) -> HostOutgoingRequest {
 
 impl Guest {
     pub(super) fn new(grants: &[&str]) -> Guest {
-        Guest::with(grants, HttpLimits::default(), nowhere())
+        Guest::with(grants, LIMITS, nowhere())
     }
 
     pub(super) fn with(grants: &[&str], limits: HttpLimits, connector: Connector) -> Guest {

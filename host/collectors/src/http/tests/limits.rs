@@ -6,7 +6,7 @@ use wasmtime_wasi_http::p2::bindings::http::types::{ErrorCode, Method};
 use wasmtime_wasi_http::{Error, RequestOptions};
 
 use super::super::{HttpLimits, TooManyRequests};
-use super::guest::{Guest, nowhere, request, until};
+use super::guest::{Guest, LIMITS, nowhere, request, until};
 use super::server::{Manner, Server};
 
 fn limited(origin: &str, limits: HttpLimits) -> Guest {
@@ -14,7 +14,7 @@ fn limited(origin: &str, limits: HttpLimits) -> Guest {
 }
 
 fn short() -> HttpLimits {
-    HttpLimits { timeout: Duration::from_millis(150), ..HttpLimits::default() }
+    HttpLimits { timeout: Duration::from_millis(150), ..LIMITS }
 }
 
 async fn held(start: &[u8]) -> (Server, String) {
@@ -27,7 +27,7 @@ async fn held(start: &[u8]) -> (Server, String) {
 async fn one_request_too_many_ends_the_call() {
     let server = Server::answering("x").await;
     let origin = format!("http://127.0.0.1:{}", server.port);
-    let mut guest = limited(&origin, HttpLimits { requests: 2, ..HttpLimits::default() });
+    let mut guest = limited(&origin, HttpLimits { requests: 2, ..LIMITS });
     assert!(guest.get(&origin).await.is_ok());
     assert!(guest.get("http://elsewhere/").await.is_err(), "a refused one counts as well");
     let trap = guest.start(request(Method::Get, &origin), None).map(drop).unwrap_err();
@@ -42,7 +42,7 @@ async fn one_request_too_many_ends_the_call() {
 async fn bytes_of_all_responses_are_counted_together() {
     let server = Server::answering(&"x".repeat(600)).await;
     let origin = format!("http://127.0.0.1:{}", server.port);
-    let mut guest = limited(&origin, HttpLimits { bytes: 1000, ..HttpLimits::default() });
+    let mut guest = limited(&origin, HttpLimits { bytes: 1000, ..LIMITS });
     let reply = guest.get(&origin).await.unwrap();
     assert_eq!(guest.body(&reply).await.unwrap().len(), 600);
     let reply = guest.get(&origin).await.unwrap();
@@ -56,7 +56,7 @@ async fn an_endless_body_ends_at_the_limit() {
     let flood = format!("HTTP/1.1 200 OK\r\n\r\n{}", "x".repeat(4 << 20));
     let server = Server::start(Manner::Answer(flood.into())).await;
     let origin = format!("http://127.0.0.1:{}", server.port);
-    let mut guest = limited(&origin, HttpLimits::default());
+    let mut guest = limited(&origin, LIMITS);
     let reply = guest.get(&origin).await.unwrap();
     let (read, error) = guest.body(&reply).await.unwrap_err();
     assert!(read.len() <= 1 << 20 && matches!(error, Error::HttpResponseBodySize(_)), "{error:?}");
@@ -65,7 +65,7 @@ async fn an_endless_body_ends_at_the_limit() {
 #[tokio::test]
 async fn a_request_body_is_bounded() {
     let (_server, origin) = held(b"").await;
-    let mut guest = limited(&origin, HttpLimits { bytes: 1000, ..HttpLimits::default() });
+    let mut guest = limited(&origin, HttpLimits { bytes: 1000, ..LIMITS });
     let code = guest.post(&origin, vec![b'x'; 1001]).await.map(|reply| reply.status).unwrap_err();
     assert!(matches!(code, ErrorCode::HttpRequestBodySize(Some(1000))), "{code:?}");
     assert_eq!(guest.http.breach(), Some("sent more over HTTP than limits.http_bytes (1000 bytes)"));
@@ -78,7 +78,7 @@ async fn the_head_of_a_response_is_bounded() {
     for head in [long, many] {
         let server = Server::start(Manner::Answer(head.into())).await;
         let origin = format!("http://127.0.0.1:{}", server.port);
-        let mut guest = limited(&origin, HttpLimits::default());
+        let mut guest = limited(&origin, LIMITS);
         let code = guest.get(&origin).await.map(|reply| reply.status).unwrap_err();
         assert!(matches!(code, ErrorCode::HttpResponseHeaderSectionSize(None)), "{code:?}");
     }
@@ -132,7 +132,7 @@ async fn a_guest_may_be_less_patient() {
 #[tokio::test]
 async fn so_many_connections_are_open_at_once() {
     let (server, origin) = held(b"HTTP/1.1 200 OK\r\n\r\n").await;
-    let mut guest = limited(&origin, HttpLimits::default());
+    let mut guest = limited(&origin, LIMITS);
     let mut replies = Vec::new();
     for _ in 0..8 {
         replies.push(guest.get(&origin).await.unwrap());
