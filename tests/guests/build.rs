@@ -5,5 +5,8 @@ use std::process::ExitCode;
 use sandbeat_guest_build::Targets;
 
 fn main() -> ExitCode {
-    sandbeat_guest_build::run(&["sandbeat-test-hostile", "sandbeat-test-one", "sandbeat-test-two"], Targets::Libraries)
+    sandbeat_guest_build::run(
+        &["sandbeat-test-hostile", "sandbeat-test-moody", "sandbeat-test-one", "sandbeat-test-two"],
+        Targets::Libraries,
+    )
 }

@@ -32,7 +32,10 @@ impl Archive {
     /// For the plugins of a directory of which these are `present`. Blocks as the disk does; where no folder can be
     /// used that is said, and nothing outlives the agent.
     pub(crate) fn open(state_dir: Option<&Path>, plugins: &Path, present: &BTreeSet<String>) -> Self {
-        Archive::of(Home::open_or_say(state_dir, plugins, present))
+        let archive = Archive::of(Home::open_or_say(state_dir, plugins, present));
+        let gone = archive.goods.names().into_iter().filter(|plugin| !present.contains(plugin));
+        gone.for_each(|plugin| archive.note_gone(&plugin));
+        archive
     }
 
     /// Nothing outlives the agent.

@@ -62,6 +62,11 @@ impl Goods {
         self.known().get(name).map(|known| known.good.clone())
     }
 
+    /// The plugins of which a last good version is known. Does not block.
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.known().keys().cloned().collect()
+    }
+
     /// Takes a plugin's last good version; writes it when it is another one. Blocks as the disk does.
     pub(crate) fn set(&self, name: &str, good: &Good) {
         let _writing = self.writing();

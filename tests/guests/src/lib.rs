@@ -3,6 +3,7 @@
 /// Each with its name.
 pub const GUESTS: &[(&str, &[u8])] = &[
     ("hostile", include_bytes!(concat!(env!("OUT_DIR"), "/test-hostile.wasm"))),
+    ("moody", include_bytes!(concat!(env!("OUT_DIR"), "/test-moody.wasm"))),
     ("one", include_bytes!(concat!(env!("OUT_DIR"), "/test-one.wasm"))),
     ("two", include_bytes!(concat!(env!("OUT_DIR"), "/test-two.wasm"))),
 ];
