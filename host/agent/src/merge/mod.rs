@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use sandbeat_collectors::Contribution;
+use sandbeat_status::names::shown;
 use sandbeat_status::{PluginStatus, Report, ReportedMetric, Resources, Sample, SandboxStatus};
 use serde::Serialize;
 
@@ -22,6 +23,11 @@ pub(crate) const MAX_METRICS: usize = 5_000;
 pub(crate) const MAX_METADATA: usize = 256;
 /// The most bytes of JSON that metadata takes in one report; the operator's own is always taken.
 pub(crate) const MAX_METADATA_BYTES: usize = 128 * 1024;
+/// The most bytes of JSON that the list of plugins takes with all its words; past it they are cut short, so that plugins
+/// in trouble do not take the place of others' metrics.
+pub(crate) const MAX_PLUGINS_BYTES: usize = 128 * 1024;
+/// What is left of a reason then, in bytes.
+const SHORT_REASON: usize = 120;
 /// How large a report's JSON may become because of metrics, in bytes; the last ones are left out.
 pub(crate) const MAX_REPORT_BYTES: usize = 512 * 1024;
 
@@ -69,7 +75,7 @@ pub(crate) fn merge(parts: Parts) -> Report {
     let metadata = merge_metadata(metadata, &mut contributions, &mut rejections);
     let mut report = base(identity, sample, timestamp);
     report.metadata = metadata;
-    report.plugins = plugins;
+    report.plugins = within_bounds(plugins);
     let room = MAX_REPORT_BYTES.saturating_sub(encoded_len(&report) + rejections::MAX_BYTES);
     report.metrics = merge_metrics(contributions, now, room, &mut rejections);
     report.rejected = rejections.into_list();
@@ -103,6 +109,18 @@ fn base(identity: Identity, sample: Sample, timestamp: Timestamp) -> Report {
         plugins: Vec::new(),
         rejected: Vec::new(),
     }
+}
+
+/// All plugins, with fewer words where there are too many: the local API has the whole.
+fn within_bounds(mut plugins: Vec<PluginStatus>) -> Vec<PluginStatus> {
+    if encoded_len(&plugins) > MAX_PLUGINS_BYTES {
+        for plugin in &mut plugins {
+            plugin.grants.clear();
+            plugin.last_error = None;
+            plugin.reason = plugin.reason.take().map(|reason| shown(&reason, SHORT_REASON));
+        }
+    }
+    plugins
 }
 
 fn merge_metadata(

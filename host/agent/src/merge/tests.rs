@@ -160,3 +160,19 @@ fn metadata_past_its_number_is_rejected_and_the_operators_stays() {
     assert_eq!(report.metadata["region"], "eu");
     assert_eq!(rejected_total(&report), 301 - MAX_METADATA as u64);
 }
+
+#[test]
+fn plugins_in_trouble_do_not_take_the_place_of_metrics() {
+    let now = Instant::now();
+    let metrics = (0..100).map(|n| metric("m", &format!("eth{n}"))).collect();
+    let mut parts = parts(now, vec![contribution("good", now, metrics, &[])]);
+    let trouble = |n: usize| PluginStatus {
+        reason: Some("\"".repeat(1024)),
+        grants: vec!["read /proc/stat".repeat(50)],
+        ..PluginStatus::found(format!("p{n:03}"))
+    };
+    parts.plugins = (0..256).map(trouble).collect();
+    let report = merge(parts);
+    assert_eq!((report.metrics.len(), report.plugins.len()), (100, 256));
+    assert!(report.plugins.iter().all(|plugin| plugin.reason.as_ref().is_some_and(|reason| reason.len() <= 130)));
+}
