@@ -9,6 +9,7 @@ mod demo;
 mod harness;
 mod hub;
 mod local_api;
+mod plugin_commands;
 mod plugins;
 mod processes;
 mod reports;
