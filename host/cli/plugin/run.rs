@@ -228,11 +228,15 @@ fn row(metric: &Metric) -> [String; 4] {
     [value, metric.unit.clone(), kind.to_owned(), name]
 }
 
-/// Without the digits that only come from binary fractions; the JSON has all.
+/// Without the digits that only come from binary fractions: six that count, and four after the point. The JSON has all.
 fn number(value: f64) -> String {
-    let rounded = (value * 1e4).round() / 1e4;
-    let is_close = value.abs() >= 0.1 && value.abs() < 1e9;
-    if is_close { rounded.to_string() } else { value.to_string() }
+    if value == 0.0 || value.abs() >= 1e9 {
+        return value.to_string();
+    }
+    let decimals = (5.0 - value.abs().log10().floor()).clamp(4.0, 15.0);
+    let scale = 10_f64.powf(decimals);
+    let rounded = (value * scale).round() / scale;
+    rounded.to_string()
 }
 
 #[cfg(test)]
@@ -261,6 +265,7 @@ mod tests {
             (0.9573999999999999, "0.9574"),
             (4790.720779, "4790.7208"),
             (123_456_789_012.5, "123456789012.5"),
+            (0.005600000000000001, "0.0056"),
             (0.0000012, "0.0000012"),
             (0.0, "0"),
             (-3.0, "-3"),
