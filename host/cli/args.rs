@@ -33,8 +33,11 @@ pub(crate) enum Command {
     Status(Print),
     /// List the processes that the running agent supervises
     Ps(Print),
-    /// List the collectors of the running agent
-    Plugins(Print),
+    /// List the collectors of the running agent, or have one of them loaded again
+    Plugins(PluginsOptions),
+    /// Check, run or measure one collector, without a running agent
+    #[command(subcommand)]
+    Plugin(PluginCommand),
     /// Compile a component from standard input to standard output; the agent calls this itself
     #[command(hide = true)]
     CompileComponent,
@@ -47,20 +50,82 @@ pub(crate) enum Command {
     },
 }
 
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 pub(crate) struct ConfigFile {
     /// The configuration file [default: ./sandbeat.toml where it exists, else /etc/sandbeat/sandbeat.toml, else none]
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 }
 
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Print {
     #[command(flatten)]
     pub(crate) file: ConfigFile,
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct PluginsOptions {
+    #[command(flatten)]
+    pub(crate) print: Print,
+    #[command(subcommand)]
+    pub(crate) command: Option<PluginsCommand>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PluginsCommand {
+    /// Load a collector's files again, even where they are the same, and forgive it its failures
+    Reload {
+        /// The collector's name: that of its file without `.wasm`
+        name: String,
+        #[command(flatten)]
+        print: Print,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PluginCommand {
+    /// Say whether the agent would take a component: its world, imports and the grants they need, its sidecar, and
+    /// what it describes
+    Check(Subject),
+    /// Collect once and print what would be merged into the report
+    Run(RunOptions),
+    /// Measure how long loading and collecting take
+    Bench(BenchOptions),
+}
+
+/// The collector that a command is about.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Subject {
+    /// The component
+    #[arg(value_name = "FILE")]
+    pub(crate) wasm: PathBuf,
+    /// Its sidecar [default: NAME.toml beside NAME.wasm, where it exists]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) sidecar: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) print: Print,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct RunOptions {
+    #[command(flatten)]
+    pub(crate) subject: Subject,
+    /// Collect again whenever the component or its sidecar changes; the collector's state goes on. Ctrl-C ends it
+    #[arg(long)]
+    pub(crate) watch: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct BenchOptions {
+    #[command(flatten)]
+    pub(crate) subject: Subject,
+    /// Calls of each kind [default: what takes 5s, 1000 at most]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) calls: Option<u32>,
 }
 
 #[derive(Debug, clap::Args)]

@@ -5,7 +5,8 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::body::Bytes;
-use hyper::{Request, StatusCode, header};
+use hyper::http::request::Builder;
+use hyper::{Method, Request, StatusCode, header};
 use hyper_util::rt::TokioIo;
 use sandbeat_agent::Listen;
 use sandbeat_agent::api::Config;
@@ -16,6 +17,8 @@ use tokio::net::{TcpStream, UnixStream};
 
 /// For the whole exchange.
 const TIMEOUT: Duration = Duration::from_secs(10);
+/// The same for what the agent may take its time for, which it bounds itself.
+const LONG_TIMEOUT: Duration = Duration::from_secs(30);
 /// The largest answer, in bytes.
 const MAX_ANSWER: usize = 16 << 20;
 
@@ -24,22 +27,35 @@ const MAX_ANSWER: usize = 16 << 20;
 /// # Errors
 /// Nobody answers there, or the answer is an error; in words for the person at the terminal.
 pub(crate) fn get(api: &Config, path: &str) -> anyhow::Result<Value> {
+    ask(api, Method::GET, path, TIMEOUT).map(|(_, answer)| answer)
+}
+
+/// POST to a path without a body: the status and the answer.
+///
+/// # Errors
+/// As for [`get`].
+pub(crate) fn post(api: &Config, path: &str) -> anyhow::Result<(StatusCode, Value)> {
+    ask(api, Method::POST, path, LONG_TIMEOUT)
+}
+
+fn ask(api: &Config, method: Method, path: &str, timeout: Duration) -> anyhow::Result<(StatusCode, Value)> {
     let listen = api.listen.as_ref().context("the local API is off; set api.listen to ask a running agent")?;
+    let request = Request::builder().method(method).uri(path);
     let exchange = async {
         match listen {
             Listen::Tcp(address) => {
                 let stream = TcpStream::connect(address).await.with_context(|| nobody(listen))?;
-                exchange(stream, &address.to_string(), api, path).await
+                exchange(stream, request.header(header::HOST, address.to_string()), api).await
             }
             Listen::Unix(socket) => {
                 let stream = UnixStream::connect(socket).await.with_context(|| nobody(listen))?;
-                exchange(stream, "localhost", api, path).await
+                exchange(stream, request.header(header::HOST, "localhost"), api).await
             }
         }
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        tokio::time::timeout(TIMEOUT, exchange).await.with_context(|| format!("no answer within {TIMEOUT:?}"))?
+        tokio::time::timeout(timeout, exchange).await.with_context(|| format!("no answer within {timeout:?}"))?
     })
 }
 
@@ -49,12 +65,10 @@ fn nobody(address: &Listen) -> String {
 
 async fn exchange(
     stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
-    host: &str,
+    mut request: Builder,
     api: &Config,
-    path: &str,
-) -> anyhow::Result<Value> {
+) -> anyhow::Result<(StatusCode, Value)> {
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-    let mut request = Request::get(path).header(header::HOST, host);
     if let Some(token) = &api.token {
         request = request.header(header::AUTHORIZATION, format!("Bearer {}", token.expose_secret()));
     }
@@ -68,7 +82,7 @@ async fn exchange(
         answer = answer => answer?,
         Err(error) = connection => return Err(error.into()),
     };
-    judge(answered.0, &answered.1)
+    Ok((answered.0, judge(answered.0, &answered.1)?))
 }
 
 fn judge(status: StatusCode, body: &[u8]) -> anyhow::Result<Value> {

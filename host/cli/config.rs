@@ -120,6 +120,19 @@ impl Source {
         problems.end(Some(plugins))
     }
 
+    /// What can be read of the plugins' configuration, and what is wrong with the rest, for one who only looks.
+    pub(crate) fn plugins_anyway(&self) -> (sandbeat_collectors::Config, Vec<Problem>) {
+        let (raw, mut problems) = self.judge("plugins");
+        let (plugins, wrong) = raw.plugins.resolve(compiler());
+        problems.add("plugins.", wrong);
+        (plugins, problems.problems)
+    }
+
+    /// The sandbox's id, where it is set.
+    pub(crate) fn sandbox_id(&self) -> Option<String> {
+        self.judge("sandbox").0.sandbox.id
+    }
+
     /// Where the agent's local API is, and its token. Other problems do not matter to one who only asks.
     ///
     /// # Errors

@@ -13,6 +13,8 @@ pub(crate) fn start(filter: Option<&str>, command: &Command) {
         // Its lines are the point; of the log, only what becomes of a dropped file.
         #[cfg(feature = "bundled")]
         Command::Demo(_) => "warn,sandbeat_collectors=info",
+        // What the collector itself has to say belongs to the answer.
+        Command::Plugin(_) => "warn,collector=info",
         _ => "warn",
     };
     tracing_subscriber::fmt()

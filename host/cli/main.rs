@@ -6,9 +6,12 @@ mod client;
 mod config;
 #[cfg(feature = "bundled")]
 mod demo;
+mod format;
 mod hub;
 mod logging;
 mod output;
+mod plugin;
+mod plugins;
 mod run;
 #[cfg(feature = "bundled")]
 mod sample;
@@ -33,7 +36,8 @@ fn main() -> ExitCode {
         Command::Check(options) => check::run(&options),
         Command::Status(options) => status::status(&options),
         Command::Ps(options) => status::ps(&options),
-        Command::Plugins(options) => status::plugins(&options),
+        Command::Plugins(options) => plugins::run(&options),
+        Command::Plugin(command) => plugin::run(&command),
         #[cfg(feature = "bundled")]
         Command::Sample { listen } => sample::run(&listen),
     };

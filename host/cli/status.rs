@@ -1,4 +1,4 @@
-//! `sandbeat status`, `ps` and `plugins`: what the running agent says, as tables or as JSON.
+//! `sandbeat status` and `ps`: what the running agent says, as tables or as JSON.
 
 use serde_json::Value;
 
@@ -27,7 +27,7 @@ pub(crate) fn status(options: &Print) -> anyhow::Result<()> {
         rows.push(("missing", format!("{}: {}", text(&missing["figure"]), text(&missing["reason"]))));
     }
     let plugins = ask(options, "/v1/plugins")?;
-    rows.push(("plugins", tally(&plugins["plugins"], "state")));
+    rows.push(("plugins", tally(&plugins["plugins"], "state") + &refused(&plugins["plugins"])));
     let processes = ask(options, "/v1/processes")?;
     rows.push(("processes", tally(&processes["processes"], "status")));
     for (label, value) in rows {
@@ -42,7 +42,7 @@ pub(crate) fn ps(options: &Print) -> anyhow::Result<()> {
     if options.json {
         return output::json(&answer);
     }
-    let mut table = output::table(["NAME", "STATUS", "PHASE", "PID", "UPTIME", "RESTARTS", "LAST ERROR"]);
+    let mut table = output::table(["NAME", "STATUS", "PHASE", "PID", "UPTIME", "RESTARTS", "LAST ERROR"], &[3, 5]);
     for process in answer["processes"].as_array().into_iter().flatten() {
         table.add_row([
             text(&process["name"]),
@@ -52,30 +52,6 @@ pub(crate) fn ps(options: &Print) -> anyhow::Result<()> {
             process["uptimeMs"].as_u64().map_or_else(|| "-".to_owned(), uptime),
             text(&process["restartCount"]),
             text(&process["lastError"]),
-        ]);
-    }
-    output::line(table.trim_fmt())
-}
-
-/// The collectors.
-pub(crate) fn plugins(options: &Print) -> anyhow::Result<()> {
-    let answer = ask(options, "/v1/plugins")?;
-    if options.json {
-        return output::json(&answer);
-    }
-    let mut table = output::table(["NAME", "VERSION", "STATE", "CALLS", "FAILURES", "REJECTED", "REASON"]);
-    for plugin in answer["plugins"].as_array().into_iter().flatten() {
-        table.add_row([
-            text(&plugin["name"]),
-            text(&plugin["version"]),
-            text(&plugin["state"]),
-            text(&plugin["calls"]),
-            text(&plugin["failures"]),
-            text(&plugin["pointsRejected"]),
-            match plugin["failure"].as_str() {
-                Some(failure) => format!("{failure}: {}", text(&plugin["reason"])),
-                None => text(&plugin["reason"]),
-            },
         ]);
     }
     output::line(table.trim_fmt())
@@ -107,6 +83,16 @@ fn tally(list: &Value, field: &str) -> String {
     counts.iter().map(|(what, count)| format!("{count} {what}")).collect::<Vec<_>>().join(", ")
 }
 
+/// How many plugins go on with earlier files because their newest are not good: `, 1 with refused files`.
+fn refused(plugins: &Value) -> String {
+    let plugins = plugins.as_array().into_iter().flatten();
+    let refused = |plugin: &&Value| plugin["lastReload"]["result"] == "refused" && plugin["state"] != "rejected";
+    match plugins.filter(refused).count() {
+        0 => String::new(),
+        count => format!(", {count} with refused files"),
+    }
+}
+
 /// The two largest units of a time: `3d 4h`, `12m 5s`.
 fn uptime(millis: u64) -> String {
     let secs = millis / 1000;
@@ -131,5 +117,16 @@ mod tests {
         let list = serde_json::json!([{"state": "active"}, {"state": "failing"}, {"state": "active"}]);
         assert_eq!(tally(&list, "state"), "2 active, 1 failing");
         assert_eq!(tally(&Value::Null, "state"), "none");
+    }
+
+    #[test]
+    fn refused_files_are_counted_beside_what_goes_on() {
+        let refused_files = serde_json::json!({"result": "refused"});
+        let list = serde_json::json!([
+            {"state": "active", "lastReload": refused_files}, {"state": "rejected", "lastReload": refused_files},
+            {"state": "active", "lastReload": {"result": "loaded"}}, {"state": "compiling"}
+        ]);
+        assert_eq!(refused(&list), ", 1 with refused files");
+        assert_eq!(refused(&Value::Null), "");
     }
 }

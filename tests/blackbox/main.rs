@@ -10,6 +10,7 @@ mod failing;
 mod harness;
 mod hub;
 mod local_api;
+mod plugin_commands;
 mod plugins;
 mod processes;
 mod reload;

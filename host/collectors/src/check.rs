@@ -4,6 +4,7 @@ use tokio::sync::watch;
 
 use crate::load::{Job, Outcome, Refused};
 use crate::runtime::{StartError, loader, pool};
+use crate::workbench::{Setting, differences};
 use crate::{Config, scan};
 
 /// What was found out about one plugin.
@@ -24,6 +25,8 @@ pub struct Accepted {
     pub summary: String,
     /// What its sidecar grants, one line each; empty when nothing.
     pub grants: Vec<String>,
+    /// What its sidecar sets otherwise than by default.
+    pub settings: Vec<Setting>,
 }
 
 /// Loads and describes every plugin of the directory.
@@ -46,6 +49,7 @@ pub fn check(config: &Config) -> Result<Vec<Checked>, CheckError> {
                 version: loaded.description.version,
                 summary: loaded.description.summary,
                 grants: loaded.callable.shared.sidecar.grant.lines(),
+                settings: differences(&loaded.callable.shared.sidecar),
             }),
             Err(Refused { failed, .. }) => Err(failed.reason),
         };

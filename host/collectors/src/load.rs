@@ -35,7 +35,7 @@ use crate::state::State;
 use crate::world::{self, Import};
 
 /// The largest sidecar, in bytes.
-const MAX_SIDECAR: u64 = 64 << 10;
+pub(crate) const MAX_SIDECAR: u64 = 64 << 10;
 /// Guests take turns on one thread; more of them at once would make the wall clocks of all run out.
 const MAX_RUNNING: usize = 8;
 /// A file that has not changed for this long is taken to be complete.
@@ -185,15 +185,14 @@ impl Loader {
         self.ready(&Job { probe: None, ..job.clone() }, &class, &artifact, sidecar, version).await
     }
 
-    /// A component's size, digest and imports; nothing of it runs.
-    pub(crate) async fn inspect(&self, wasm: &Path) -> Result<(u64, String, Vec<Import>), Failed> {
-        let bytes = self.read_file(wasm, MAX_COMPONENT).await.map_err(|e| invalid(e.of("the file")))?;
+    /// A component's version of the world, if it is a collector, and its imports; nothing of it runs.
+    pub(crate) async fn inspect(&self, bytes: Vec<u8>, digest: &str) -> Result<(Option<String>, Vec<Import>), Failed> {
         world::recognise(&bytes).map_err(invalid)?;
-        let (size, digest) = (bytes.len() as u64, digest(&bytes));
         let class = self.class(&self.parse("")?)?;
-        let artifact = self.artifacts.get(&class, bytes, &digest, &watch::Sender::new(false)).await;
+        let artifact = self.artifacts.get(&class, bytes, digest, &watch::Sender::new(false)).await;
         let artifact = artifact.map_err(|e| invalid(e.to_string()))?;
-        Ok((size, digest, world::imports(&class.engine, &artifact.component)))
+        let version = world::version(&class.engine, &artifact.component);
+        Ok((version, world::imports(&class.engine, &artifact.component)))
     }
 
     /// Finds, opens and links a version's artifact: how long that took.

@@ -59,10 +59,9 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Host>> {
 /// For the collector's author.
 pub(crate) fn check(class: &Class, component: &Component) -> Result<CollectorPre<Host>, String> {
     let ty = component.component_type();
-    let guest = ty.exports(&class.engine).find_map(|(export, _)| split_version(export, bindings::GUEST));
-    match guest {
-        Some(bindings::WORLD_VERSION) => {}
-        Some(version) => return Err(other_version(version)),
+    match version(&class.engine, component) {
+        Some(version) if version == bindings::WORLD_VERSION => {}
+        Some(version) => return Err(other_version(&version)),
         None => {
             return Err(format!(
                 "it is a component of another world: it does not export {}; build it for the world \
@@ -95,6 +94,12 @@ fn without_sockets(class: &Class, component: &Component) -> wasmtime::Result<was
     let mut linker = (*class.linker).clone();
     linker.define_unknown_imports_as_traps(component)?;
     linker.instantiate_pre(component)
+}
+
+/// The version of the collector world that a component was built for; `None` when it is no collector.
+pub(crate) fn version(engine: &Engine, component: &Component) -> Option<String> {
+    let ty = component.component_type();
+    ty.exports(engine).find_map(|(export, _)| split_version(export, bindings::GUEST).map(str::to_owned))
 }
 
 /// What a component imports, in its own order.

@@ -2,7 +2,8 @@
 //!
 //! - With a token, every request must carry it as `Authorization: Bearer`, `/v1/health` included.
 //! - A browser's request for another site's page is refused: one whose `Origin` is not the API's own address, or that
-//!   says itself (`Sec-Fetch-Site`) that it crosses sites.
+//!   says itself (`Sec-Fetch-Site`) that it crosses sites. Every browser sends `Origin` with a POST to another site, so
+//!   that no form and no script there can change anything here.
 //! - Without a token, over TCP, `Host` must be an IP address or `localhost`. Otherwise a web site could point a name
 //!   of its own at this machine and have a visitor's browser ask in its place (DNS rebinding).
 

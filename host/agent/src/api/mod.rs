@@ -2,11 +2,13 @@
 //!
 //! camelCase JSON over HTTP/1.1, on TCP or a Unix socket. Errors are `application/problem+json` (RFC 9457), for unknown
 //! routes and wrong methods as well. Owner: [`crate::run`], beside the beat and never in its way: everything shown is
-//! a copy of what the beat, the collectors and the supervisor have published. A connection that fails ends alone.
+//! a copy of what the beat, the collectors and the supervisor have published, and what is asked of the collectors is
+//! theirs to do. A connection that fails ends alone.
 //!
 //! - `GET /v1/health`: `{"status":"ok", …}` while the agent beats, and how reports fare.
 //! - `GET /v1/report`: the newest report.
 //! - `GET /v1/plugins`, `GET /v1/plugins/{name}`, `GET /v1/processes`.
+//! - `POST /v1/plugins/{name}/reload`: has its files loaded again.
 //!
 //! Who may ask: see `guard`. Where it listens: see `listen`.
 

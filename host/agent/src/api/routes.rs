@@ -1,10 +1,13 @@
-//! What can be asked. Every answer is a copy of what others have published; nothing here waits or changes anything.
+//! What can be asked. Every answer is a copy of what others have published. Only a reload changes something and waits:
+//! on a task of its own, for [`RELOAD_PATIENCE`] at most; it goes on when nobody waits for it any more.
+
+use std::time::Duration;
 
 use axum::extract::rejection::PathRejection;
 use axum::extract::{OriginalUri, Path, State as Known};
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Json, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Router, middleware};
 use sandbeat_status::PluginStatus;
 use sandbeat_status::names::shown;
@@ -18,6 +21,8 @@ use super::problem::Problem;
 
 /// The most bytes of a request's own words in a problem.
 const MAX_WORDS: usize = 100;
+/// How long the answer to a reload waits for its end. Large components take longer to compile.
+const RELOAD_PATIENCE: Duration = Duration::from_secs(10);
 
 /// All routes behind the guard; unknown ones and wrong methods are problems as well.
 pub(super) fn router(state: State, rules: Guard) -> Router {
@@ -26,6 +31,7 @@ pub(super) fn router(state: State, rules: Guard) -> Router {
         .route("/v1/report", get(get_report))
         .route("/v1/plugins", get(list_plugins))
         .route("/v1/plugins/{name}", get(get_plugin))
+        .route("/v1/plugins/{name}/reload", post(reload_plugin))
         .route("/v1/processes", get(list_processes))
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
@@ -81,12 +87,21 @@ async fn get_plugin(
     Known(state): Known<State>,
     name: Result<Path<String>, PathRejection>,
 ) -> Result<Json<PluginStatus>, Problem> {
-    let Path(name) =
-        name.map_err(|rejection| Problem::new(StatusCode::BAD_REQUEST, "bad_path", "Bad path", rejection.body_text()))?;
-    plugins(&state).into_iter().find(|plugin| plugin.name == name).map(Json).ok_or_else(|| {
-        let detail = format!("no plugin is called `{}`; GET /v1/plugins lists them", shown(&name, MAX_WORDS));
-        Problem::new(StatusCode::NOT_FOUND, "plugin_not_found", "Plugin not found", detail)
-    })
+    plugin(&state, &good_name(name)?).map(Json)
+}
+
+/// `POST /v1/plugins/{name}/reload`: 200 when the load has ended, well or not (`lastReload`); 202 while it goes on.
+async fn reload_plugin(
+    Known(state): Known<State>,
+    name: Result<Path<String>, PathRejection>,
+) -> Result<(StatusCode, Json<PluginStatus>), Problem> {
+    let name = good_name(name)?;
+    plugin(&state, &name)?;
+    match tokio::time::timeout(RELOAD_PATIENCE, state.sources.collectors.reload(&name)).await {
+        Ok(Some(status)) => Ok((StatusCode::OK, Json(status))),
+        Ok(None) => Err(not_reloadable(&plugin(&state, &name)?)),
+        Err(_) => Ok((StatusCode::ACCEPTED, Json(plugin(&state, &name)?))),
+    }
 }
 
 async fn list_processes(Known(state): Known<State>) -> Json<Processes> {
@@ -103,6 +118,26 @@ async fn no_method(method: Method, OriginalUri(uri): OriginalUri) -> Problem {
     let (method, path) = (shown(method.as_str(), MAX_WORDS), shown(uri.path(), MAX_WORDS));
     let detail = format!("{path} does not take {method}; the `Allow` header says what it takes");
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "Method not allowed", detail)
+}
+
+/// A file that is listed because it cannot be a plugin, or one on which the host has failed.
+fn not_reloadable(status: &PluginStatus) -> Problem {
+    let reason = status.reason.as_deref().unwrap_or("nothing of it is loaded");
+    let detail = format!("`{}` cannot be loaded: {reason}", shown(&status.name, MAX_WORDS));
+    Problem::new(StatusCode::CONFLICT, "plugin_not_reloadable", "Plugin cannot be reloaded", detail)
+}
+
+fn good_name(name: Result<Path<String>, PathRejection>) -> Result<String, Problem> {
+    let bad =
+        |rejection: PathRejection| Problem::new(StatusCode::BAD_REQUEST, "bad_path", "Bad path", rejection.body_text());
+    name.map(|Path(name)| name).map_err(bad)
+}
+
+fn plugin(state: &State, name: &str) -> Result<PluginStatus, Problem> {
+    plugins(state).into_iter().find(|plugin| plugin.name == name).ok_or_else(|| {
+        let detail = format!("no plugin is called `{}`; GET /v1/plugins lists them", shown(name, MAX_WORDS));
+        Problem::new(StatusCode::NOT_FOUND, "plugin_not_found", "Plugin not found", detail)
+    })
 }
 
 fn plugins(state: &State) -> Vec<PluginStatus> {

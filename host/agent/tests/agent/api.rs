@@ -66,6 +66,61 @@ async fn plugins_and_processes_are_listed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_plugin_is_loaded_again_when_asked_to() {
+    let hub = Hub::start(|_, _| Answer::ok()).await;
+    let agent =
+        Builder::new(&hub.url()).plugin("junk.wasm", b"no component").plugin("bad name.wasm", b"").start().await;
+    let reloaded = || async {
+        let plugin = agent.get("/v1/plugins/junk").await;
+        plugin["lastReload"]["at"].as_str().map(str::to_owned)
+    };
+    let before = eventually("the first load", reloaded).await;
+    eventually("the bad name", || async { agent.get("/v1/plugins/bad%20name").await.get("reason").cloned() }).await;
+    for (request, status, kind) in [
+        ("POST /v1/plugins/nobody/reload", 404, "plugin_not_found"),
+        ("POST /v1/plugins/bad%20name/reload", 409, "plugin_not_reloadable"),
+        ("POST /v1/plugins/%ff/reload", 400, "bad_path"),
+        ("GET /v1/plugins/junk/reload", 405, "method_not_allowed"),
+        ("POST /v1/plugins/junk", 405, "method_not_allowed"),
+    ] {
+        let answer = agent.ask(request, &[]).await;
+        assert_eq!((answer.status(), problem(&answer).as_str()), (status, kind), "{request}");
+    }
+    assert_eq!(agent.ask("GET /v1/plugins/junk/reload", &[]).await.header("allow"), "POST");
+
+    let own = agent.address().to_string();
+    for headers in [
+        vec![("host", own.as_str()), ("origin", "http://evil.example")],
+        vec![("host", own.as_str()), ("origin", "null")],
+        vec![("host", own.as_str()), ("origin", "http://127.0.0.1:1")],
+        vec![("host", "evil.example"), ("origin", "http://evil.example")],
+        vec![("sec-fetch-site", "same-site")],
+    ] {
+        let answer = agent.ask("POST /v1/plugins/junk/reload", &headers).await;
+        assert_eq!(answer.status(), 403, "{headers:?}");
+        problem(&answer);
+    }
+    assert_eq!(reloaded().await, Some(before.clone()), "nobody was let through");
+
+    let answer = agent.ask("POST /v1/plugins/junk/reload", &[]).await;
+    assert_eq!((answer.status(), &answer.json()["state"]), (200, &json!("rejected")));
+    assert_eq!(answer.json()["lastReload"]["result"], "refused");
+    assert!(answer.json()["lastReload"]["at"].as_str() > Some(before.as_str()), "{}", answer.json());
+    agent.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reload_that_takes_long_is_answered_before_its_end() {
+    let hub = Hub::start(|_, _| Answer::ok()).await;
+    let empty = b"\0asm\x0d\0\x01\0";
+    let agent = Builder::new(&hub.url()).plugin("slow.wasm", empty).slow_compiler().start().await;
+    eventually("the plugin", || async { agent.get("/v1/plugins/slow").await.get("name").cloned() }).await;
+    let answer = agent.ask("POST /v1/plugins/slow/reload", &[]).await;
+    assert_eq!((answer.status(), &answer.json()["state"]), (202, &json!("compiling")));
+    agent.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn errors_are_problems() {
     let hub = Hub::start(|_, _| Answer::ok()).await;
     let agent = Builder::new(&hub.url()).start().await;

@@ -24,6 +24,7 @@ pub(crate) struct Builder {
     pub(crate) processes: BTreeMap<String, RawProcess>,
     /// Files of the plugins directory.
     pub(crate) plugins: Vec<(&'static str, &'static [u8])>,
+    compiler: CompilerCommand,
 }
 
 pub(crate) struct Agent {
@@ -51,7 +52,8 @@ impl Builder {
             api: ApiSection { listen: "127.0.0.1:0".to_owned(), ..ApiSection::default() },
             sessions: SessionsSection::default(),
         };
-        Builder { sections, processes: BTreeMap::new(), plugins: Vec::new() }
+        let compiler = CompilerCommand { program: "/bin/false".into(), args: Vec::new() };
+        Builder { sections, processes: BTreeMap::new(), plugins: Vec::new(), compiler }
     }
 
     pub(crate) fn interval(mut self, millis: u64) -> Self {
@@ -71,6 +73,12 @@ impl Builder {
 
     pub(crate) fn plugin(mut self, name: &'static str, bytes: &'static [u8]) -> Self {
         self.plugins.push((name, bytes));
+        self
+    }
+
+    /// Compiles nothing, and takes very long for it.
+    pub(crate) fn slow_compiler(mut self) -> Self {
+        self.compiler = CompilerCommand { program: "/bin/sleep".into(), args: vec!["600".into()] };
         self
     }
 
@@ -98,7 +106,7 @@ impl Builder {
             scan_interval: Duration::from_secs(1),
             ceiling: Ceiling::default(),
             budget: Default::default(),
-            compiler: CompilerCommand { program: "/bin/false".into(), args: Vec::new() },
+            compiler: self.compiler,
         })
         .unwrap();
         let (processes, problems) = sandbeat_supervisor::resolve(self.processes, BTreeMap::new());

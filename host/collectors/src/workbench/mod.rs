@@ -3,24 +3,31 @@
 //!
 //! Blocks; not to be used inside an async runtime.
 
+mod terms;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use sandbeat_status::{Failure, Metric, Rejected, Sample};
+use sandbeat_status::{Failure, Metric, Rejected, Sample, names};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
 use crate::bindings::types;
 use crate::call::{Failed, Kept};
+use crate::compile::MAX_COMPONENT;
+use crate::digest::digest;
 use crate::engine::Ticker;
 use crate::load::{Job, Loaded, Loader, Outcome};
 use crate::runtime::{self, StartError};
+use crate::scan::Stamp;
 use crate::series::Series;
-use crate::sidecar::Instance;
+use crate::sidecar::{Ceiling, Instance, KeepState};
 use crate::state::State;
-use crate::{Config, Contribution, validate};
+use crate::{Config, Contribution, read, validate};
 
+pub(crate) use self::terms::differences;
+pub use self::terms::{Setting, Terms};
 pub use crate::world::Import;
 
 /// Loads collectors.
@@ -29,6 +36,7 @@ pub struct Workbench {
     // Kept for the threads that it lends; ends with the bench.
     pool: Option<Runtime>,
     loader: Loader,
+    ceiling: Ceiling,
     _ticker: Ticker,
 }
 
@@ -39,8 +47,24 @@ pub struct Inspection {
     pub digest: String,
     /// The file's size, in bytes.
     pub bytes: u64,
+    /// The version of the collector world that it was built for, such as `sandbeat:collector@0.1.0`; `None` when it is
+    /// no collector.
+    pub world: Option<String>,
     /// What it asks of a host, in its own order.
     pub imports: Vec<Import>,
+    /// Why nothing but its size is known: it is no component, or cannot be compiled.
+    pub unusable: Option<Failing>,
+}
+
+/// Which files a collector was made from, so that another look tells whether one has been replaced or written to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamps([Option<Stamp>; 2]);
+
+/// What a collector keeps from one version of its files to the next.
+#[derive(Debug, Default)]
+pub struct Carried {
+    state: State,
+    series: Series,
 }
 
 /// A loaded collector, ready to be called.
@@ -48,8 +72,7 @@ pub struct Specimen<'a> {
     bench: &'a Workbench,
     loaded: Loaded,
     kept: Option<Kept>,
-    state: State,
-    series: Series,
+    carried: Carried,
 }
 
 /// What a collector says of itself.
@@ -109,38 +132,71 @@ impl Workbench {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let pool = runtime::pool()?;
         let (loader, ticker) = runtime::loader(config, pool.handle().clone())?;
-        Ok(Workbench { runtime, pool: Some(pool), loader, _ticker: ticker })
+        Ok(Workbench { runtime, pool: Some(pool), loader, ceiling: config.ceiling.clone(), _ticker: ticker })
     }
 
-    /// Compiles a component, or finds it compiled, and lists what it imports.
+    /// Compiles a component, or finds it compiled, and lists what it imports, whether or not it is a collector.
     ///
     /// # Errors
-    /// The file is no component, or cannot be compiled.
+    /// The file cannot be read.
     pub fn inspect(&self, wasm: &Path) -> Result<Inspection, Failing> {
-        let (bytes, digest, imports) = self.runtime.block_on(self.loader.inspect(wasm))?;
-        Ok(Inspection { digest: format!("sha256:{digest}"), bytes, imports })
+        let component = read::bounded(wasm, MAX_COMPONENT);
+        let component = component.map_err(|e| Failed::new(Failure::Invalid, e.of("the file")))?;
+        let (bytes, digest) = (component.len() as u64, digest(&component));
+        let found = self.runtime.block_on(self.loader.inspect(component, &digest));
+        let ((version, imports), unusable) = match found {
+            Ok(found) => (found, None),
+            Err(failed) => (Default::default(), Some(failed.into())),
+        };
+        let world = version.map(|version| format!("sandbeat:collector@{}", names::shown(&version, 32)));
+        Ok(Inspection { digest: format!("sha256:{digest}"), bytes, world, imports, unusable })
+    }
+
+    /// What the named sidecar says or, without one, that which lies beside the component, if any.
+    pub fn terms(&self, wasm: &Path, sidecar: Option<&Path>) -> Terms {
+        Terms::read(wasm, sidecar, &self.ceiling)
     }
 
     /// Loads a collector: compiles it or finds it compiled, checks and describes it. Without a sidecar it gets the one
     /// that lies beside it under its name, if there is one.
     ///
     /// # Errors
-    /// What the agent would refuse it for.
+    /// What the agent would refuse it for, or the named sidecar is not there.
     pub fn load(&self, wasm: &Path, sidecar: Option<&Path>) -> Result<Specimen<'_>, Failing> {
+        if let Some(named) = sidecar.filter(|named| !named.exists()) {
+            let reason = format!("the sidecar {} is not there", named.display());
+            return Err(Failed::new(Failure::Invalid, reason).into());
+        }
+        self.load_with(wasm, sidecar.map_or_else(|| wasm.with_extension("toml"), PathBuf::from))
+    }
+
+    /// The same without any sidecar: no settings, no grants, the default limits.
+    ///
+    /// # Errors
+    /// What the agent would refuse it for.
+    pub fn load_bare(&self, wasm: &Path) -> Result<Specimen<'_>, Failing> {
+        // An empty path is that of no file.
+        self.load_with(wasm, PathBuf::new())
+    }
+
+    fn load_with(&self, wasm: &Path, sidecar: PathBuf) -> Result<Specimen<'_>, Failing> {
         let name = wasm.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-        let job = Job {
-            wasm: wasm.to_owned(),
-            sidecar: sidecar.map_or_else(|| wasm.with_extension("toml"), PathBuf::from),
-            ..Job::new(&name, Path::new(""))
-        };
+        let job = Job { wasm: wasm.to_owned(), sidecar, ..Job::new(&name, Path::new("")) };
         let outcome = self.runtime.block_on(self.loader.load(&job, &watch::Sender::new(false)));
         match outcome.map_err(|refused| refused.failed)? {
             Outcome::Loaded(loaded) => {
-                let (state, series) = (State::default(), Series::default());
-                Ok(Specimen { bench: self, loaded: *loaded, kept: None, state, series })
+                Ok(Specimen { bench: self, loaded: *loaded, kept: None, carried: Carried::default() })
             }
             Outcome::Unchanged => Err(Failed::new(Failure::Invalid, "nothing was loaded").into()),
         }
+    }
+}
+
+impl Stamps {
+    /// Of the files as they are now; a sidecar as for [`Workbench::load`].
+    pub fn of(wasm: &Path, sidecar: Option<&Path>) -> Self {
+        let sidecar = sidecar.map_or_else(|| wasm.with_extension("toml"), PathBuf::from);
+        Stamps([Stamp::of(wasm), Stamp::of(&sidecar)])
     }
 }
 
@@ -152,7 +208,23 @@ impl Drop for Workbench {
     }
 }
 
-impl Specimen<'_> {
+impl<'a> Specimen<'a> {
+    /// With what an earlier version kept, as when the agent takes changed files: with `keep_state = "never"`, that is
+    /// no state.
+    pub fn carrying(self, carried: Carried) -> Specimen<'a> {
+        let Carried { state, series } = carried;
+        let state = match self.loaded.callable.shared.sidecar.keep_state {
+            KeepState::Always | KeepState::Reload => state,
+            KeepState::Never => State::default(),
+        };
+        Specimen { carried: Carried { state, series }, ..self }
+    }
+
+    /// What it has kept, for the next version.
+    pub fn into_carried(self) -> Carried {
+        self.carried
+    }
+
     /// What the collector says of itself.
     pub fn about(&self) -> About {
         let description = &self.loaded.description;
@@ -178,15 +250,15 @@ impl Specimen<'_> {
     /// # Errors
     /// What the agent would show.
     pub fn collect(&mut self, sample: &Arc<Sample>) -> Result<Measured, Failing> {
-        let call = self.loaded.callable.collect(&mut self.kept, sample.clone(), self.state.clone());
+        let call = self.loaded.callable.collect(&mut self.kept, sample.clone(), self.carried.state.clone());
         let collected = self.bench.runtime.block_on(call);
         if let Some(state) = collected.state {
-            self.state = state;
+            self.carried.state = state;
         }
         let now = Instant::now();
         let plugin = self.loaded.callable.shared.name.as_str();
         let limits = &self.loaded.callable.shared.sidecar.limits;
-        let judged = validate::contribution(plugin, collected.result?, limits, &mut self.series, now);
+        let judged = validate::contribution(plugin, collected.result?, limits, &mut self.carried.series, now);
         let (metrics, metadata, rejected): (Vec<Metric>, _, Vec<Rejected>) =
             (judged.metrics, judged.metadata, judged.rejected);
         let contribution = Contribution { plugin: plugin.to_owned(), metrics, metadata, rejected, measured_at: now };

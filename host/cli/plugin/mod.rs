@@ -1,0 +1,88 @@
+//! `sandbeat plugin check`, `run` and `bench`: one collector, without a running agent, on the code that the agent runs
+//! it with. The ceiling and the cache are those of the configuration.
+
+mod bench;
+mod check;
+mod run;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use sandbeat_collectors::workbench::{Failing, Workbench};
+use sandbeat_status::Sample;
+use serde::Serialize;
+
+pub(crate) use self::check::Set;
+use crate::args::{PluginCommand, Subject};
+use crate::config::Source;
+
+pub(crate) fn run(command: &PluginCommand) -> anyhow::Result<()> {
+    match command {
+        PluginCommand::Check(subject) => check::run(subject),
+        PluginCommand::Run(options) => run::run(options),
+        PluginCommand::Bench(options) => bench::run(options),
+    }
+}
+
+/// A failure as JSON.
+#[derive(Debug, Serialize)]
+struct Fault {
+    failure: &'static str,
+    reason: String,
+    /// Functions of the guest, the innermost first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    trace: Vec<String>,
+}
+
+impl Fault {
+    fn of(failing: &Failing) -> Self {
+        let trace = failing.trace.iter().flat_map(|trace| trace.split(" < ")).map(str::to_owned).collect();
+        Fault { failure: failing.failure.as_str(), reason: failing.reason.clone(), trace }
+    }
+}
+
+/// A failure for a person: its name, its reason, and each function of the guest on a line.
+fn told(failing: &Failing) -> String {
+    let fault = Fault::of(failing);
+    fault.trace.iter().fold(failing.to_string(), |told, function| format!("{told}\n  in {function}"))
+}
+
+fn start(subject: &Subject) -> anyhow::Result<(Workbench, Source)> {
+    let source = Source::read(&subject.print.file)?;
+    let bench = Workbench::start(&source.plugins()?)?;
+    Ok((bench, source))
+}
+
+/// What is known without an agent that measures; the rest is absent.
+fn sample(source: &Source, started: Instant) -> Arc<Sample> {
+    Arc::new(Sample {
+        sandbox_id: source.sandbox_id().unwrap_or_default(),
+        hostname: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+        uptime_secs: started.elapsed().as_secs(),
+        ..Sample::default()
+    })
+}
+
+/// The name that the file would have as a plugin.
+fn name(wasm: &Path) -> String {
+    wasm.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use sandbeat_status::Failure;
+
+    use super::*;
+
+    #[test]
+    fn a_backtrace_has_a_line_for_each_function() {
+        let failing = Failing {
+            failure: Failure::Trap,
+            reason: "trapped: unreachable".into(),
+            trace: Some("<A as B>::collect < guest#collect".into()),
+        };
+        assert_eq!(told(&failing), "trap: trapped: unreachable\n  in <A as B>::collect\n  in guest#collect");
+        assert_eq!(Fault::of(&failing).trace.len(), 2);
+    }
+}
