@@ -7,6 +7,7 @@ mod bad_config;
 mod bad_plugins;
 mod demo;
 mod harness;
+mod hostile;
 mod hub;
 mod local_api;
 mod plugins;
