@@ -8,6 +8,7 @@ mod bad_plugins;
 mod demo;
 mod failing;
 mod harness;
+mod hostile;
 mod hub;
 mod local_api;
 mod plugin_commands;

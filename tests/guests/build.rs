@@ -5,8 +5,13 @@ use std::process::ExitCode;
 use sandbeat_guest_build::Targets;
 
 fn main() -> ExitCode {
-    sandbeat_guest_build::run(
-        &["sandbeat-test-hostile", "sandbeat-test-moody", "sandbeat-test-one", "sandbeat-test-two"],
-        Targets::Libraries,
-    )
+    let packages = [
+        "sandbeat-test-hostile",
+        "sandbeat-test-http",
+        "sandbeat-test-moody",
+        "sandbeat-test-one",
+        "sandbeat-test-sockets",
+        "sandbeat-test-two",
+    ];
+    sandbeat_guest_build::run(&packages, Targets::Libraries)
 }

@@ -19,6 +19,8 @@ mod agent;
 pub mod api;
 mod beat;
 pub mod config;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod merge;
 pub mod report;
 pub mod sample;

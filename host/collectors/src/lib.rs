@@ -32,6 +32,8 @@ mod cpu;
 mod digest;
 mod engine;
 mod files;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod glob;
 mod good;
 mod guest;

@@ -6,7 +6,9 @@ mod sandbox;
 
 use std::time::{Duration, Instant};
 
-pub(crate) use fake_hub::{Answer, FakeHub, OK};
+use serde_json::Value;
+
+pub(crate) use fake_hub::{Answer, FakeHub, OK, Request};
 pub(crate) use process::Process;
 pub(crate) use sandbox::{Sandbox, bundled, guest};
 
@@ -26,18 +28,29 @@ pub(crate) fn wait_for<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     }
 }
 
+/// The plugin's entry of a report.
+pub(crate) fn plugin<'a>(report: &'a Value, name: &str) -> &'a Value {
+    let plugins = report["plugins"].as_array().expect("a list of plugins");
+    plugins.iter().find(|plugin| plugin["name"] == name).unwrap_or(&Value::Null)
+}
+
+/// A metric of the plugin's.
+pub(crate) fn metric<'a>(report: &'a Value, plugin: &str, name: &str) -> Option<&'a Value> {
+    report["metrics"].as_array()?.iter().find(|metric| metric["plugin"] == plugin && metric["name"] == name)
+}
+
 /// GET, with the status and the body as JSON (null where it is none).
-pub(crate) fn get(url: &str) -> (u16, serde_json::Value) {
+pub(crate) fn get(url: &str) -> (u16, Value) {
     answer(client().get(url).call())
 }
 
 /// POST of a body as it is.
-pub(crate) fn post(url: &str, content_type: &str, body: &[u8]) -> (u16, serde_json::Value) {
+pub(crate) fn post(url: &str, content_type: &str, body: &[u8]) -> (u16, Value) {
     answer(client().post(url).content_type(content_type).send(body))
 }
 
 /// DELETE.
-pub(crate) fn delete(url: &str) -> (u16, serde_json::Value) {
+pub(crate) fn delete(url: &str) -> (u16, Value) {
     answer(client().delete(url).call())
 }
 
@@ -45,7 +58,7 @@ fn client() -> ureq::Agent {
     ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(PATIENCE)).proxy(None).build().into()
 }
 
-fn answer(answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> (u16, serde_json::Value) {
+fn answer(answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> (u16, Value) {
     let mut answer = answer.expect("the server answers");
     let text = answer.body_mut().read_to_string().expect("the answer is text");
     (answer.status().as_u16(), serde_json::from_str(&text).unwrap_or_default())

@@ -80,9 +80,13 @@ impl Sandbox {
         self.drop_in(&format!("{name}.toml"), sidecar).drop_in(&format!("{name}.wasm"), wasm)
     }
 
-    /// Puts the test collector there that misbehaves in one way.
+    /// Puts the test collector there that misbehaves in one way. More of its `[config]` has to be in dotted form.
     pub(crate) fn drop_hostile(&self, name: &str, behaviour: &str, more: &str) -> &Sandbox {
-        self.drop_collector(name, guest("hostile"), &format!("{more}\n[config]\nbehaviour = \"{behaviour}\"\n"))
+        self.drop_collector(
+            name,
+            guest("hostile"),
+            &format!("config.name = \"{name}\"\nconfig.behaviour = \"{behaviour}\"\n{more}"),
+        )
     }
 
     /// Starts `sandbeat` with arguments.

@@ -1,70 +1,54 @@
 //! A collector that does what `[config] behaviour` says, none of it good.
+//!
+//! Each behaviour is what one hostile collector would do; the tests name the behaviour and the outcome that it has to
+//! have. What returns at all returns a good point beside the bad, so that a test can tell one from the other.
+
+mod limits;
+mod output;
+mod reach;
 
 use sandbeat_sdk::prelude::*;
 
-const ABSURD: Gauge = Gauge::new("Absurd Name\u{7}", "1", "A name that no backend takes.");
+/// Good beside bad.
 const GOOD: Gauge = Gauge::new("test.good", "1", "A good point beside the bad ones.");
-const BAD: Gauge = Gauge::new("test.bad", "1", "A point with a bad value.");
 
 struct Hostile;
 
 impl Collector for Hostile {
     fn describe() -> Description {
-        match config::get("behaviour").as_deref() {
-            Some("trap in describe") => std::process::abort(),
-            _ => Description::new("6.6.6", "Misbehaves as it is told to.").with(&GOOD).with(&BAD),
+        let described = Description::new("6.6.6", "Misbehaves as it is told to.").with(&GOOD);
+        match behaviour().as_str() {
+            "trap in describe" => std::process::abort(),
+            "loop in describe" => limits::forever(),
+            "megabytes in describe" => Description::new("6.6.6", &"x".repeat(8 << 20)),
+            "control characters in describe" => Description::new("6.6.6", "\u{1b}[2J"),
+            _ => described,
         }
     }
 
     fn collect() -> Result<Contribution, Error> {
-        let good = Contribution::new().with(GOOD.value(1));
-        match config::get("behaviour").unwrap_or_default().as_str() {
-            "panic" => std::process::abort(),
-            "loop" => forever(),
-            "sleep" => {
-                std::thread::sleep(std::time::Duration::from_secs(3600));
-                Ok(good)
-            }
-            "allocate" => hoard(),
-            "recurse" => Ok(good.with(BAD.value(nest(std::hint::black_box(1))))),
-            "not finite" => Ok(good.with(BAD.value(f64::NAN)).with(BAD.value(f64::INFINITY).attribute("sign", "plus"))),
-            "absurd name" => Ok(good.with(ABSURD.value(1))),
-            "megabytes" => Ok(good.with(Metadata::new("test.text", "Too long.").value("x".repeat(8 << 20)))),
-            "many" => Ok((0..100_000).fold(good, |all, n| all.with(BAD.value(n)))),
-            "shadow" => {
-                Ok(good.with(Metadata::new("test.shadow", "Secret.").value(files::read_to_string("/etc/shadow")?)))
-            }
-            "open" => {
-                std::fs::read(config::get("path").unwrap_or_default())?;
-                Ok(good)
-            }
-            "flood" => {
-                (0..10_000).for_each(|n| log::info!("line {n}"));
-                Ok(good)
-            }
-            other => Err(Error::config("behaviour", format_args!("`{other}` is not known"))),
-        }
+        let behaviour = behaviour();
+        let good = Contribution::new().with(GOOD.value(1).attribute("test.plugin", name()));
+        let [of_limits, of_output, of_reach] = [limits::misbehave, output::misbehave, reach::misbehave];
+        of_limits(&behaviour, &good)
+            .or_else(|| of_output(&behaviour, &good))
+            .or_else(|| of_reach(&behaviour, &good))
+            .unwrap_or_else(|| Err(Error::config("behaviour", format_args!("`{behaviour}` is not known"))))
     }
 }
 
 sandbeat_sdk::export!(Hostile);
 
-fn forever() -> ! {
-    loop {
-        std::hint::spin_loop();
-    }
+/// The name that it goes by in the test. A report takes each series once, and there are several of this collector.
+fn name() -> String {
+    config::get("name").unwrap_or_default()
 }
 
-fn hoard() -> Result<Contribution, Error> {
-    let mut hoard: Vec<Vec<u8>> = Vec::new();
-    loop {
-        hoard.push(vec![1; 1 << 20]);
-        std::hint::black_box(&hoard);
-    }
+fn behaviour() -> String {
+    config::get("behaviour").unwrap_or_default()
 }
 
-#[expect(unconditional_recursion, reason = "that is what is tested")]
-fn nest(depth: u64) -> u64 {
-    // No array: the guest's own stack in linear memory would run out first, which is another trap.
-    nest(depth.wrapping_add(1)).wrapping_mul(31) ^ depth
+/// The value under a key of `[config]`, which the test has to give.
+fn told(key: &str) -> Result<String, Error> {
+    config::get(key).ok_or_else(|| Error::config(key, "is missing"))
 }
