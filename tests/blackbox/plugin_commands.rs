@@ -121,7 +121,7 @@ fn run_prints_what_would_be_merged() {
 fn run_names_what_went_wrong_and_shows_the_collector_s_own_lines() {
     let sandbox = Sandbox::new();
     sandbox.drop_hostile("loops", "loop", "").drop_hostile("points", "not finite", "");
-    sandbox.drop_hostile("floods", "flood", "[limits]\nlog_lines = 5").drop_in("text.wasm", "hello");
+    sandbox.drop_hostile("floods", "flood the log", "[limits]\nlog_lines = 5").drop_in("text.wasm", "hello");
     let (code, stdout, stderr) = said(&sandbox, &["plugin", "run", "plugins/loops.wasm"]);
     assert_eq!((code, stdout.as_str()), (1, ""));
     assert!(stderr.starts_with("error: cpu-timeout: ") && stderr.contains("\n  in "), "{stderr}");
@@ -134,7 +134,7 @@ fn run_names_what_went_wrong_and_shows_the_collector_s_own_lines() {
 
     let (code, stdout, _) = said(&sandbox, &["plugin", "run", "plugins/points.wasm"]);
     assert_eq!(code, 0);
-    assert!(stdout.contains("NaN") && stdout.contains("2 rejected"), "{stdout}");
+    assert!(stdout.contains("NaN") && stdout.contains("3 rejected"), "{stdout}");
     let (code, _, stderr) = said(&sandbox, &["plugin", "run", "plugins/floods.wasm"]);
     assert_eq!(code, 0, "{stderr}");
     assert!(stderr.contains("line 4") && !stderr.contains("line 5") && stderr.contains("limits.log_lines"), "{stderr}");
