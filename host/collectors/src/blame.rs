@@ -1,11 +1,12 @@
 //! Names what ended a call, and blames the one who can do something about it.
 
 use sandbeat_status::{Failure, names};
+use wasmtime::component::ResourceTableError;
 use wasmtime::{Trap, WasmBacktrace};
 
 use crate::bindings::types;
 use crate::call::{Breach, Failed, MAX_WORDS};
-use crate::guest::Host;
+use crate::guest::{Host, MAX_RESOURCES};
 use crate::http::TooManyRequests;
 use crate::limiter::Refusal;
 
@@ -48,19 +49,21 @@ fn cause(error: &wasmtime::Error, host: &Host) -> Failed {
         );
     }
     let cause = error.root_cause().to_string();
-    // wasmtime 48 gives these two errors no types of their own; tests with hostile guests watch over the words.
+    // wasmtime 48 gives this error no type of its own; a test with a hostile guest watches over the words.
     if cause.contains("fuel allocated for hostcalls") {
         let reason = format!("handed over more than limits.output ({} bytes) at once", limits.output);
         return Failed::new(Failure::Output, reason);
     }
-    if let Some(import) = cause.strip_prefix("unknown import: ") {
-        let import = names::shown(import.split(" has not been").next().unwrap_or(import), MAX_WORDS);
-        return Failed::new(Failure::Denied, format!("it called {import}, which is never offered"));
+    if matches!(error.downcast_ref::<ResourceTableError>(), Some(ResourceTableError::Full)) {
+        return Failed::new(
+            Failure::Memory,
+            format!("held more handles at once than an instance may ({MAX_RESOURCES})"),
+        );
     }
     let (failure, what) = match error.downcast_ref::<Trap>() {
         Some(trap) => (Failure::Trap, format!("trapped: {trap}")),
         None if error.is::<wasmtime_wasi::I32Exit>() => (Failure::Trap, format!("ended itself: {cause}")),
-        None => (Failure::Invalid, format!("its answer cannot be read: {}", names::shown(&cause, MAX_WORDS))),
+        None => (Failure::Invalid, format!("what it handed over cannot be taken: {}", names::shown(&cause, MAX_WORDS))),
     };
     let said = host.stderr.text().map(|text| format!("; it said: {text}")).unwrap_or_default();
     let noted = [host.denied.as_deref(), host.http.denied(), host.http.trouble()];

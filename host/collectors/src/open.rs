@@ -11,6 +11,7 @@ use rustix::io::Errno;
 
 use crate::bindings::files::FileError;
 use crate::glob::Globs;
+use crate::own;
 
 /// How often an open is tried that the kernel asks to try again.
 const MAX_TRIES: u32 = 8;
@@ -27,6 +28,9 @@ pub(crate) fn with_folder<T>(
     let place = opened_path(&fd).ok_or("nobody can say where it really lies")?;
     if ceiling.is_some_and(|ceiling| !ceiling.matches(&place.to_string_lossy())) {
         return Err(format!("it is really `{}`, which is more than [plugins.ceiling] allows", place.display()));
+    }
+    if own::shows_processes(&fd, &place) {
+        return Err("it shows the agent's own process; grant single files with [grant] read".to_owned());
     }
     use_it(&by_descriptor(&fd))
 }

@@ -1,5 +1,10 @@
 //! What of `/proc` is the agent's own: its names, and what of it no collector may see.
 
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{PROC_SUPER_MAGIC, StatFs};
+
 /// What of the agent's own process may be granted; its environment and memory hold secrets.
 const HARMLESS: [&str; 8] = ["cgroup", "io", "limits", "mountinfo", "mounts", "net", "stat", "status"];
 
@@ -24,6 +29,30 @@ pub(crate) fn is_private(place: &str) -> bool {
         };
         let first = rest.split('/').next().unwrap_or_default();
         !first.is_empty() && !HARMLESS.contains(&first)
+    })
+}
+
+/// Whether a folder is on a file system of processes, or holds the place of one: a collector that has it as a folder
+/// could read there what is the agent's own affair, which no glob stands before.
+pub(crate) fn shows_processes(folder: &OwnedFd, place: &Path) -> bool {
+    let is_procfs = |stat: StatFs| stat.f_type as i64 == i64::from(PROC_SUPER_MAGIC);
+    if rustix::fs::fstatfs(folder).is_ok_and(is_procfs) {
+        return true;
+    }
+    match std::fs::read_to_string("/proc/self/mountinfo") {
+        Ok(mounts) => procfs_mounts(&mounts).any(|mount| mount.starts_with(place)),
+        // Without it there is no /proc to be seen here, or none that could be found out about.
+        Err(_) => place == Path::new("/"),
+    }
+}
+
+/// Where file systems of processes are mounted, by `mountinfo` (proc(5)): the fifth field is the place, with `\\040`
+/// for a space, and the type follows the ` - `.
+fn procfs_mounts(mounts: &str) -> impl Iterator<Item = PathBuf> {
+    mounts.lines().filter_map(|line| {
+        let (mount, kind) = line.split_once(" - ")?;
+        let place = mount.split(' ').nth(4)?;
+        kind.starts_with("proc ").then(|| PathBuf::from(place.replace("\\040", " ")))
     })
 }
 
@@ -54,5 +83,19 @@ mod tests {
         let place = format!("/proc/{}/net/dev", std::process::id());
         assert_eq!(names(&place), [place.as_str(), "/proc/self/net/dev", "/proc/net/dev"]);
         assert_eq!(names("/proc/net/dev"), ["/proc/net/dev"]);
+    }
+
+    #[test]
+    fn a_folder_that_shows_processes_is_known() {
+        let shows = |path: &str| {
+            let folder = OwnedFd::from(std::fs::File::open(path).unwrap());
+            shows_processes(&folder, Path::new(path))
+        };
+        for path in ["/", "/proc", "/proc/self", "/proc/sys"] {
+            assert!(shows(path), "{path}");
+        }
+        assert!(!shows("/etc") && !shows("/sys"));
+        let mounts = "25 1 0:24 / /a\\040b rw - proc none rw\n26 1 8:1 / /proc2 rw shared:1 - ext4 /dev/proc rw\n";
+        assert_eq!(procfs_mounts(mounts).collect::<Vec<_>>(), [Path::new("/a b")]);
     }
 }

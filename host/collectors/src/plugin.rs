@@ -28,6 +28,9 @@ use crate::policy;
 use crate::sidecar::{Grants, KeepState, Sidecar};
 use crate::state::State;
 
+/// How many may wait for a reload; further ones are answered at once.
+const MAX_ASKED: usize = 64;
+
 /// A report is being made: the plugin's task measures for it.
 #[derive(Clone)]
 pub(crate) struct Request {
@@ -149,9 +152,17 @@ impl Plugin {
     }
 
     fn reload(&mut self, asked: oneshot::Sender<PluginStatus>) {
+        if self.asked.len() >= MAX_ASKED {
+            // One who does not wait any more is not told.
+            let _ = asked.send(self.slot.status());
+            return;
+        }
+        let first = self.asked.is_empty();
         self.asked.push(asked);
         self.job.before = None;
-        self.files_changed();
+        if first {
+            self.files_changed();
+        }
     }
 
     fn files_changed(&mut self) {
@@ -216,9 +227,10 @@ impl Plugin {
             (false, Some(delay)) => self.load(delay),
             (false, None) => {}
         }
-        for asked in self.asked.drain(..) {
-            // One who does not wait any more is not told.
-            let _ = asked.send(self.slot.status());
+        if self.loading.as_ref().is_none_or(|loading| loading.phase() == Phase::Delayed) {
+            for asked in self.asked.drain(..) {
+                let _ = asked.send(self.slot.status());
+            }
         }
     }
 

@@ -4,9 +4,10 @@
 //! toolchains of some languages import them all the same, so a component that does is loaded, and a call of one ends
 //! the collector's call.
 
-use sandbeat_status::names;
+use sandbeat_status::{Failure, names};
 use wasmtime::Engine;
-use wasmtime::component::{Component, Linker};
+use wasmtime::component::types::ComponentItem;
+use wasmtime::component::{Component, InstancePre, Linker, ResourceType};
 use wasmtime_wasi::WasiView;
 use wasmtime_wasi::cli::{WasiCli, WasiCliView};
 use wasmtime_wasi::filesystem::{WasiFilesystem, WasiFilesystemView};
@@ -14,12 +15,16 @@ use wasmtime_wasi::p2::bindings::{cli, filesystem, random};
 use wasmtime_wasi::random::WasiRandom;
 
 use crate::bindings::{self, Collector, CollectorPre, types};
+use crate::call::{Breach, Failed};
 use crate::engine::Class;
 use crate::guest::Host;
 use crate::http;
 
 /// The most metrics and metadata keys of a description.
 const MAX_DESCRIBED: usize = 4096;
+
+/// What stands for all resources of `wasi:sockets`; there never is one.
+struct Socket;
 
 /// What a component asks of a host.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,13 +77,13 @@ pub(crate) fn check(class: &Class, component: &Component) -> Result<CollectorPre
     }
     let mut wants_sockets = false;
     for (import, _) in ty.imports(&class.engine) {
-        wants_sockets |= import.starts_with("wasi:sockets/");
+        wants_sockets |= is_sockets(import);
         if let Some(("sandbeat", _)) = import.split_once(':')
             && !import.ends_with(&format!("@{}", bindings::WORLD_VERSION))
         {
             return Err(other_version(import.rsplit_once('@').map_or("another", |(_, version)| version)));
         }
-        if !is_offered(import) && !import.starts_with("wasi:sockets/") {
+        if !is_offered(import) && !is_sockets(import) {
             return Err(not_offered(&names::shown(import, 128)));
         }
     }
@@ -90,10 +95,49 @@ pub(crate) fn check(class: &Class, component: &Component) -> Result<CollectorPre
     CollectorPre::new(pre).map_err(|e| format!("its exports are not those of a collector: {e:#}"))
 }
 
-fn without_sockets(class: &Class, component: &Component) -> wasmtime::Result<wasmtime::component::InstancePre<Host>> {
+/// With every function of `wasi:sockets` that the component imports in its place, each of which ends the call.
+fn without_sockets(class: &Class, component: &Component) -> wasmtime::Result<InstancePre<Host>> {
     let mut linker = (*class.linker).clone();
-    linker.define_unknown_imports_as_traps(component)?;
+    let ty = component.component_type();
+    for (import, item) in ty.imports(&class.engine).filter(|(import, _)| is_sockets(import)) {
+        let ComponentItem::ComponentInstance(interface) = item.ty else { continue };
+        let mut instance = linker.instance(import)?;
+        for (name, item) in interface.exports(&class.engine) {
+            match item.ty {
+                ComponentItem::ComponentFunc(_) => {
+                    let called = format!("{import} {name}");
+                    instance.func_new(name, move |_, _, _, _| Err(Breach(never_offered(&called)).into()))?;
+                }
+                // The others in these interfaces are further names for resources of other ones.
+                ComponentItem::Resource(_) if is_home_of(import, name) => {
+                    instance.resource(name, ResourceType::host::<Socket>(), |_, _| Ok(()))?;
+                }
+                _ => {}
+            }
+        }
+    }
     linker.instantiate_pre(component)
+}
+
+/// Whether a resource is defined in this interface, and not only named.
+fn is_home_of(import: &str, resource: &str) -> bool {
+    let interface = import.split('@').next().unwrap_or(import);
+    matches!(
+        (interface, resource),
+        ("wasi:sockets/network", "network")
+            | ("wasi:sockets/tcp", "tcp-socket")
+            | ("wasi:sockets/udp", "udp-socket" | "incoming-datagram-stream" | "outgoing-datagram-stream")
+            | ("wasi:sockets/ip-name-lookup", "resolve-address-stream")
+    )
+}
+
+fn is_sockets(import: &str) -> bool {
+    import.starts_with("wasi:sockets/")
+}
+
+fn never_offered(called: &str) -> Failed {
+    let called = names::shown(called, 128);
+    Failed::new(Failure::Denied, format!("it called `{called}`; sockets are never offered, ask for [grant] http"))
 }
 
 /// The version of the collector world that a component was built for; `None` when it is no collector.

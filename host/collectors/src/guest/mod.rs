@@ -29,7 +29,7 @@ use crate::state::State;
 /// Random bytes of one call; making them cannot be interrupted.
 const MAX_RANDOM: u64 = 64 << 10;
 /// Open files, streams and the like of one instance, which are file descriptors of the agent.
-const MAX_RESOURCES: usize = 256;
+pub(crate) const MAX_RESOURCES: usize = 256;
 
 /// What is the same for all instances of one loaded collector.
 #[derive(Clone)]
