@@ -10,7 +10,9 @@
 //!
 //! A call's clocks start when it has a place among the running ones and everyone's budget has CPU left.
 
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use sandbeat_status::{Failure, Sample};
@@ -146,13 +148,13 @@ impl Callable {
         let cpu = called.store.data().cpu.clone();
         let timeout = self.shared.sidecar.limits.timeout;
         let running = self.ticker.run();
-        let ended = tokio::time::timeout(timeout, cpu.measure(function.run(&self.pre, called))).await;
+        let ended = within(start + timeout, cpu.measure(function.run(&self.pre, called))).await;
         drop(running);
         self.budget.spend(cpu.used());
         called.calls += 1;
         let result = match ended {
-            Ok(result) => result.map_err(|error| classify(&error, called.store.data())),
-            Err(_) => Err(Failed::new(
+            Some(result) => result.map_err(|error| classify(&error, called.store.data())),
+            None => Err(Failed::new(
                 Failure::WallTimeout,
                 format!("{} took longer than limits.timeout ({timeout:?})", function.name()),
             )),
@@ -179,6 +181,17 @@ impl Callable {
             Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
         });
         Kept { store, instance: None, calls: 0 }
+    }
+}
+
+/// What a future gives until a moment. Most calls end at their first poll, and setting a timer for those would cost
+/// them more than anything else that the host does.
+async fn within<F: Future>(deadline: Instant, future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    let first = std::future::poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await;
+    match first {
+        Poll::Ready(output) => Some(output),
+        Poll::Pending => tokio::time::timeout_at(deadline.into(), future).await.ok(),
     }
 }
 

@@ -35,7 +35,7 @@ pub(crate) fn is_private(place: &str) -> bool {
 /// Whether a folder is on a file system of processes, or holds the place of one: a collector that has it as a folder
 /// could read there what is the agent's own affair, which no glob stands before.
 pub(crate) fn shows_processes(folder: &OwnedFd, place: &Path) -> bool {
-    let is_procfs = |stat: StatFs| stat.f_type as i64 == i64::from(PROC_SUPER_MAGIC);
+    let is_procfs = |stat: StatFs| stat.f_type == PROC_SUPER_MAGIC;
     if rustix::fs::fstatfs(folder).is_ok_and(is_procfs) {
         return true;
     }

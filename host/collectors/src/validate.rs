@@ -12,6 +12,8 @@ use crate::bindings::types;
 use crate::series::Series;
 use crate::sidecar::Limits;
 
+/// Room is made at once for so many metrics.
+const MAX_EXPECTED: usize = 1_000;
 /// The most buckets of one histogram.
 const MAX_BUCKETS: usize = 256;
 /// The most different rejections that are told apart; the rest is counted together.
@@ -37,7 +39,8 @@ pub(crate) fn contribution(
 ) -> Judged {
     let mut judged = Judged::default();
     let mut rejections = Rejections::default();
-    let mut seen = HashSet::new();
+    let mut seen = HashSet::with_capacity(raw.metrics.len().min(MAX_EXPECTED));
+    judged.metrics.reserve(raw.metrics.len().min(MAX_EXPECTED));
     for (at, raw) in raw.metrics.into_iter().enumerate() {
         if at as u64 >= limits.metrics {
             rejections.add(&raw.name, too_many("metrics", limits.metrics));
