@@ -14,6 +14,7 @@ use uuid::Uuid;
 use crate::Config;
 use crate::api::{self, Listener};
 use crate::beat::Beat;
+use crate::footprint;
 use crate::report::{self, Client, ClientError, FINAL_BOUND};
 use crate::thread::{BeatError, BeatThread};
 
@@ -21,6 +22,9 @@ use crate::thread::{BeatError, BeatThread};
 const BEAT_GRACE: Duration = Duration::from_secs(2);
 /// How long requests to the local API have to end.
 const API_GRACE: Duration = Duration::from_secs(1);
+
+/// By then collectors are loaded and the first reports are out.
+const START_UP: Duration = Duration::from_secs(10);
 
 /// What the agent reports on besides itself. The caller owns both and ends them after the agent.
 #[derive(Clone)]
@@ -90,6 +94,7 @@ pub async fn run(
         () = shutdown => {}
         () = thread.over() => {}
         () = api_failed(&mut serving) => {}
+        () = settled() => {}
     }
     let beat = thread.stop(FINAL_BOUND + BEAT_GRACE).await;
     drop(stop_api);
@@ -102,6 +107,13 @@ pub async fn run(
 /// Tells of the API's end before its time; never returns, because the beat goes on without it.
 async fn api_failed(serving: &mut JoinSet<()>) {
     api_ended(serving).await;
+    std::future::pending().await
+}
+
+/// Gives back what only the start needed, once that is over; never returns.
+async fn settled() {
+    tokio::time::sleep(START_UP).await;
+    footprint::drop_start_up_code();
     std::future::pending().await
 }
 

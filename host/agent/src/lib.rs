@@ -19,6 +19,7 @@ mod agent;
 pub mod api;
 mod beat;
 pub mod config;
+mod footprint;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod merge;
