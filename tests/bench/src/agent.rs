@@ -69,6 +69,8 @@ impl Folder {
         std::fs::write(dir.path().join("repository/.git/HEAD"), "ref: refs/heads/main\n")?;
         let copy = dir.path().join("sandbeat");
         std::fs::copy(binary.path(), &copy)?;
+        // Until its pages are on disk, the kernel counts them as written to by whoever maps them.
+        std::fs::File::open(&copy)?.sync_all()?;
         Ok(Folder { dir, binary: copy })
     }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 
 /// A file pair of the plugins directory.
 #[derive(Clone, Debug)]
@@ -36,8 +36,8 @@ pub fn bundled(name: &str) -> anyhow::Result<Collector> {
     Ok(Collector { name: name.to_owned(), wasm: bundled.wasm.to_vec(), sidecar })
 }
 
-/// So many collectors, no two of one digest: the bundled ones that measure everywhere, `load` and `net`; `git` on the
-/// repository at a path; and for the rest variants of `ten`.
+/// So many collectors, no two of one digest, and none that reports what another does: the bundled ones that measure
+/// everywhere, `load` and `net`; `git` on the repository at a path; and for the rest variants of `ten`.
 ///
 /// # Errors
 /// One of them has not been built.
@@ -46,11 +46,27 @@ pub fn fleet(count: usize, repository: &Path) -> anyhow::Result<Vec<Collector>> 
     let sidecar = git.sidecar.replace("\"/workspace\"", &format!("{:?}", repository.display().to_string()));
     let mut fleet = vec![bundled("load")?, bundled("net")?, Collector { sidecar, ..git }];
     for number in fleet.len()..count {
-        let name = format!("ten-{number}");
-        fleet.push(Collector { name, wasm: variant(ten()?, number), sidecar: String::new() });
+        fleet.push(Collector { name: format!("ten-{number}"), wasm: renamed(ten()?, number)?, sidecar: String::new() });
     }
     fleet.truncate(count);
     Ok(fleet)
+}
+
+/// `ten`, or the plugin that does the same, with a metric of another name, and so of another digest.
+///
+/// # Errors
+/// It does not have the name of the metric among its data.
+pub fn renamed(wasm: &[u8], number: usize) -> anyhow::Result<Vec<u8>> {
+    const NAME: &[u8] = b"hw.temperature";
+    let name = format!("hw.temperat{number:03}");
+    ensure!(name.len() == NAME.len(), "{number} has more than three digits");
+    let mut wasm = wasm.to_vec();
+    let found: Vec<usize> = (0..wasm.len()).filter(|at| wasm[*at..].starts_with(NAME)).collect();
+    ensure!(!found.is_empty(), "the metric's name is not to be found");
+    for at in found {
+        wasm[at..at + NAME.len()].copy_from_slice(name.as_bytes());
+    }
+    Ok(wasm)
 }
 
 /// The same code under another digest: with a custom section, which nobody reads, at its end.
@@ -77,6 +93,15 @@ mod tests {
         assert!(fleet.iter().all(|collector| !collector.sidecar.contains("interval =")), "{fleet:?}");
         assert!(fleet[2].sidecar.contains("dirs = [\"/repository\"]"), "{}", fleet[2].sidecar);
         assert!(super::fleet(0, Path::new("/repository")).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_metric_is_renamed_wherever_its_name_is() {
+        let wasm = renamed(b"hw.temperature|hw.temperature", 42).unwrap();
+        assert_eq!(wasm, b"hw.temperat042|hw.temperat042");
+        assert!(renamed(b"hw.temperature", 1000).is_err());
+        assert!(renamed(b"hw.humidity", 1).is_err());
+        assert!(renamed(crate::peer::PLUGIN, 1).is_ok());
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 
 use crate::agent::{Agent, Binary, Folder};
-use crate::collector::{fleet, variant};
+use crate::collector::{fleet, renamed};
 use crate::hub::{Hub, active};
 use crate::memory::Memory;
 use crate::peer::{self, PLUGIN, Source};
@@ -22,11 +22,21 @@ pub const EXTISM_HOST: &str = "extism-host";
 const COUNTS: [usize; 3] = [0, 10, 100];
 /// How many there are of what has targets, and of the peer's plugins.
 const TEN: usize = 10;
-const RESIDENT: f64 = 12.0;
-const PRIVATE: f64 = 4.0;
+const FIGURES: [Figure; 3] = [
+    Figure { what: "resident memory", target: Some(12.0), of: |memory| memory.resident },
+    Figure { what: "private memory", target: Some(4.0), of: |memory| memory.private_dirty },
+    Figure { what: "pages of files that nobody shares", target: None, of: |memory| memory.private_clean },
+];
 /// Looks, one second apart, once an agent has settled.
 const LOOKS: usize = 10;
 const INTERVAL: Duration = Duration::from_secs(1);
+
+struct Figure {
+    what: &'static str,
+    /// For ten collectors, in megabytes.
+    target: Option<f64>,
+    of: fn(&Memory) -> f64,
+}
 
 /// Lets agents with 0, 10 and 100 collectors and a host of ten Extism plugins run so long, all at an interval of one
 /// second, and looks at their memory.
@@ -44,10 +54,8 @@ pub fn measure(binary: &Binary, settle: Duration) -> anyhow::Result<Vec<Row>> {
     let column = |at: usize, of: fn(&Memory) -> f64| {
         Distribution::of(rounds.iter().map(|round| of(&round[at]))).context("no looks")
     };
-    let figures: [(&str, f64, fn(&Memory) -> f64); 2] =
-        [("resident memory", RESIDENT, |memory| memory.resident), ("private memory", PRIVATE, Memory::private)];
     let mut rows = Vec::new();
-    for (what, target, of) in figures {
+    for Figure { what, target, of } in FIGURES {
         for (at, count) in COUNTS.into_iter().enumerate() {
             let ten = count == TEN;
             let peer = ten.then(|| column(COUNTS.len(), of)).transpose()?;
@@ -56,22 +64,9 @@ pub fn measure(binary: &Binary, settle: Duration) -> anyhow::Result<Vec<Row>> {
                 unit: Unit::Megabytes,
                 ours: column(at, of)?,
                 peer: peer.map(|peer| ("Extism host".into(), peer)),
-                target: Target { at_most: ten.then_some(target), share_of_peer: None },
+                target: Target { at_most: target.filter(|_| ten), share_of_peer: None },
             });
         }
-    }
-    for (at, count) in COUNTS.into_iter().enumerate() {
-        rows.push(Row {
-            what: format!("of it written to, {count} collectors"),
-            unit: Unit::Megabytes,
-            ours: column(at, |memory| memory.private_dirty)?,
-            peer: if count == TEN {
-                Some(("Extism host".into(), column(COUNTS.len(), |memory| memory.private_dirty)?))
-            } else {
-                None
-            },
-            target: Target::default(),
-        });
     }
     Ok(rows)
 }
@@ -157,7 +152,7 @@ impl Drop for ExtismHost {
 /// # Errors
 /// Extism's, and those of the file system.
 pub fn extism_host(folder: &Path, mode: &str) -> anyhow::Result<()> {
-    let plugin = |number: usize| Source::write(folder, &number.to_string(), &variant(PLUGIN, number))?.load();
+    let plugin = |number: usize| Source::write(folder, &number.to_string(), &renamed(PLUGIN, number)?)?.load();
     let mut plugins = (0..TEN).map(plugin).collect::<anyhow::Result<Vec<_>>>()?;
     if mode == "once" {
         return Ok(());

@@ -98,7 +98,8 @@ fn serve(stream: &TcpStream, send: &Sender<Accepted>) {
 }
 
 fn exchange(reader: &mut impl BufRead, mut stream: &TcpStream) -> anyhow::Result<Vec<u8>> {
-    const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 16\r\n\r\n{\"success\":true}";
+    const ANSWER: &[u8] =
+        b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 16\r\n\r\n{\"success\":true}";
     let mut length = None;
     loop {
         let mut line = String::new();

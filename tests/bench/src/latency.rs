@@ -29,7 +29,8 @@ pub fn file_to_report(binary: &Binary) -> anyhow::Result<Row> {
     let mut times = Vec::new();
     for number in 0..FILES {
         let name = format!("net-{number}");
-        let collector = Collector { name: name.clone(), wasm: variant(&net.wasm, number), sidecar: net.sidecar.clone() };
+        let collector =
+            Collector { name: name.clone(), wasm: variant(&net.wasm, number), sidecar: net.sidecar.clone() };
         hub.forget();
         hub.wait_for("an agent without collectors", |report| report["plugins"] == Value::Array(Vec::new()))?;
         let start = Instant::now();
@@ -55,7 +56,8 @@ pub fn start_to_report(binary: &Binary) -> anyhow::Result<Vec<Row>> {
         folder.drop_in(collector)?;
     }
     // `git` has no values, but metadata.
-    let names: Vec<&str> = fleet.iter().map(|collector| collector.name.as_str()).filter(|name| *name != "git").collect();
+    let names: Vec<&str> =
+        fleet.iter().map(|collector| collector.name.as_str()).filter(|name| *name != "git").collect();
     let carries_all = |report: &Value| {
         active(report) == TEN
             && names.iter().all(|name| values_of(report, name).next().is_some())

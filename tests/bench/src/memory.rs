@@ -9,9 +9,10 @@ use anyhow::Context;
 pub struct Memory {
     /// All pages of it that are in memory.
     pub resident: f64,
-    /// Of these, what it has written: nobody else has it, and it can only be given back by the process.
+    /// Of these, what it has written to: nobody can share it, and only the process can give it back.
     pub private_dirty: f64,
-    /// Of these, pages of files as they are on disk, which no other process uses just now: the program and artifacts.
+    /// Of these, pages of files as they are on disk, which no other process maps just now: the program and artifacts.
+    /// Agents of one image on one machine share them, and the kernel takes them back when it needs memory.
     pub private_clean: f64,
 }
 
@@ -25,11 +26,6 @@ impl Memory {
         let text = std::fs::read_to_string(&path).with_context(|| path.clone())?;
         parse(&text).with_context(|| format!("{path} has another form than expected"))
     }
-
-    /// What no other process uses.
-    pub fn private(&self) -> f64 {
-        self.private_dirty + self.private_clean
-    }
 }
 
 fn parse(rollup: &str) -> Option<Memory> {
@@ -41,11 +37,7 @@ fn parse(rollup: &str) -> Option<Memory> {
     };
     let megabytes: BTreeMap<String, f64> = rollup.lines().filter_map(line).collect();
     let get = |name: &str| megabytes.get(name).copied();
-    Some(Memory {
-        resident: get("Rss")?,
-        private_dirty: get("Private_Dirty")?,
-        private_clean: get("Private_Clean")?,
-    })
+    Some(Memory { resident: get("Rss")?, private_dirty: get("Private_Dirty")?, private_clean: get("Private_Clean")? })
 }
 
 #[cfg(test)]
@@ -58,7 +50,6 @@ mod tests {
                     Private_Clean:      3125 kB\nPrivate_Dirty:      6250 kB\nTHPeligible: 0\n";
         let memory = parse(text).unwrap();
         assert_eq!(memory, Memory { resident: 16.0, private_clean: 3.2, private_dirty: 6.4 });
-        assert_eq!(memory.private(), 9.6);
         assert_eq!(parse("Rss: 1 kB\n"), None);
         assert!(Memory::of(std::process::id()).unwrap().resident > 0.1);
     }

@@ -62,9 +62,11 @@ mod tests {
 
     #[test]
     fn each_has_as_many_turns_as_there_are_rounds() {
-        let pause = |time| move || {
-            std::thread::park_timeout(time);
-            Ok(())
+        let pause = |time| {
+            move || {
+                std::thread::park_timeout(time);
+                Ok(())
+            }
         };
         let (short, long) = (Duration::from_millis(1), Duration::from_millis(20));
         let times = race(vec![Entrant::new(pause(short)), Entrant::new(pause(long))], 3).unwrap();
