@@ -16,3 +16,4 @@ mod plugins;
 mod processes;
 mod reload;
 mod reports;
+mod soak;

@@ -11,6 +11,7 @@ fn main() -> ExitCode {
         "sandbeat-test-moody",
         "sandbeat-test-one",
         "sandbeat-test-sockets",
+        "sandbeat-test-ten",
         "sandbeat-test-two",
     ];
     sandbeat_guest_build::run(&packages, Targets::Libraries)

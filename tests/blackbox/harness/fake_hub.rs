@@ -81,6 +81,11 @@ impl FakeHub {
         self.shared.requests.lock().expect("no server panics").clone()
     }
 
+    /// Hands over what has been posted so far, and forgets it.
+    pub(crate) fn take(&self) -> Vec<Request> {
+        std::mem::take(&mut self.shared.requests.lock().expect("no server panics"))
+    }
+
     /// Waits for a report, sent after now, that satisfies a condition.
     #[track_caller]
     pub(crate) fn report(&self, what: &str, mut is_it: impl FnMut(&Value) -> bool) -> Value {

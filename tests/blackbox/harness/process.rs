@@ -50,6 +50,10 @@ impl Process {
         Process { child, stdout, stderr }
     }
 
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The lines on standard output so far.
     pub(crate) fn stdout(&self) -> Vec<String> {
         self.stdout.lines()

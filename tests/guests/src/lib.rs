@@ -1,4 +1,4 @@
-//! The collectors of the black-box tests, built for `wasm32-wasip2`.
+//! The collectors of the black-box tests and the benchmarks, built for `wasm32-wasip2`.
 
 /// Each with its name.
 pub const GUESTS: &[(&str, &[u8])] = &[
@@ -7,5 +7,6 @@ pub const GUESTS: &[(&str, &[u8])] = &[
     ("moody", include_bytes!(concat!(env!("OUT_DIR"), "/test-moody.wasm"))),
     ("one", include_bytes!(concat!(env!("OUT_DIR"), "/test-one.wasm"))),
     ("sockets", include_bytes!(concat!(env!("OUT_DIR"), "/test-sockets.wasm"))),
+    ("ten", include_bytes!(concat!(env!("OUT_DIR"), "/test-ten.wasm"))),
     ("two", include_bytes!(concat!(env!("OUT_DIR"), "/test-two.wasm"))),
 ];

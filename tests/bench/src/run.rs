@@ -1,0 +1,103 @@
+//! The whole run, as the command line asks for it.
+
+use std::time::Duration;
+
+use anyhow::bail;
+
+use crate::agent::Binary;
+use crate::machine::Machine;
+use crate::table::{Row, markdown};
+use crate::{collects, document, footprint, latency};
+
+/// How long agents run before their memory is looked at, unless something else is asked for.
+const SETTLE: Duration = Duration::from_secs(60);
+
+const USAGE: &str = "\
+usage: cargo bench … [-- [PART…] [--settle SECONDS] [--write]]
+
+PART      collects, footprint or latency; all of them without one
+--settle  how long agents run before their memory is looked at (60)
+--write   puts the figures into docs/performance.md
+
+SANDBEAT_BIN names another binary than the one that is built from these sources.";
+
+#[derive(Debug, PartialEq, Eq)]
+struct Wanted {
+    parts: Vec<Part>,
+    settle: Duration,
+    write: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    Collects,
+    Footprint,
+    Latency,
+}
+
+/// Measures what the arguments ask for, and prints it.
+///
+/// # Errors
+/// The arguments are wrong, or something does not run.
+pub fn run(arguments: Vec<String>) -> anyhow::Result<()> {
+    if let [word, folder, mode] = arguments.as_slice()
+        && word == footprint::EXTISM_HOST
+    {
+        return footprint::extism_host(folder.as_ref(), mode);
+    }
+    let Some(wanted) = parse(arguments) else { bail!("{USAGE}") };
+    let binary = Binary::released()?;
+    let machine = Machine::here();
+    let mut rows: Vec<Row> = Vec::new();
+    for part in &wanted.parts {
+        eprintln!("measuring: {part:?}");
+        match part {
+            Part::Collects => rows.extend(collects::measure(&binary)?),
+            Part::Footprint => rows.extend(footprint::measure(&binary, wanted.settle)?),
+            Part::Latency => {
+                rows.push(latency::file_to_report(&binary)?);
+                rows.extend(latency::start_to_report(&binary)?);
+            }
+        }
+    }
+    let figures = format!("{machine}.\n\n{}", markdown(&rows));
+    println!("\n{figures}");
+    if wanted.write { document::update(&figures) } else { Ok(()) }
+}
+
+fn parse(arguments: Vec<String>) -> Option<Wanted> {
+    let mut wanted = Wanted { parts: Vec::new(), settle: SETTLE, write: false };
+    let mut arguments = arguments.into_iter();
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            // Cargo's own.
+            "--bench" => {}
+            "collects" => wanted.parts.push(Part::Collects),
+            "footprint" => wanted.parts.push(Part::Footprint),
+            "latency" => wanted.parts.push(Part::Latency),
+            "--settle" => wanted.settle = Duration::from_secs(arguments.next()?.parse().ok()?),
+            "--write" => wanted.write = true,
+            _ => return None,
+        }
+    }
+    if wanted.parts.is_empty() {
+        wanted.parts = vec![Part::Collects, Part::Footprint, Part::Latency];
+    }
+    Some(wanted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_arguments_everything_is_wanted() {
+        let parse = |words: &str| parse(words.split_whitespace().map(str::to_owned).collect());
+        assert_eq!(parse("--bench").unwrap().parts.len(), 3);
+        let wanted = parse("--bench latency --settle 5 --write").unwrap();
+        assert_eq!(wanted.parts, [Part::Latency]);
+        assert_eq!((wanted.settle.as_secs(), wanted.write), (5, true));
+        assert_eq!(parse("--settle"), None);
+        assert_eq!(parse("nonsense"), None);
+    }
+}
