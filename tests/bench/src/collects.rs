@@ -2,13 +2,15 @@
 //!
 //! All of them end with the same ten points in the host's own types; that is checked before anything is timed.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, anyhow, ensure};
 use sandbeat_collectors::workbench::{Specimen, Workbench};
 use sandbeat_collectors::{BudgetConfig, CompilerCommand, RawConfig};
 use sandbeat_status::{Metric, Sample, Value};
+use tempfile::TempDir;
 
 use crate::agent::Binary;
 use crate::collector::ten;
@@ -21,22 +23,67 @@ use crate::table::{Row, Target, Unit};
 
 const ROUNDS: usize = 300;
 
+/// What can be repeated for a profiler to look at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Repeated {
+    /// A collect in a kept instance.
+    Warm,
+    /// A collect in a fresh one.
+    Fresh,
+    /// The load of a cached collector.
+    Load,
+}
+
+/// What is timed, and where it lies.
+struct Subjects {
+    workbench: Workbench,
+    wasm: PathBuf,
+    peer: Source,
+    _folder: TempDir,
+}
+
 /// Times all of it in one run.
 ///
 /// # Errors
 /// One of the peers does not work, or does something else than the others.
 pub fn measure(binary: &Binary) -> anyhow::Result<Vec<Row>> {
-    let folder = tempfile::Builder::new().prefix("sandbeat-bench-").tempdir()?;
-    let workbench = workbench(binary, folder.path())?;
-    let wasm = folder.path().join("ten.wasm");
-    std::fs::write(&wasm, ten()?)?;
-    let source = Source::write(folder.path(), "peer", PLUGIN)?;
-    // A file that has just been written is waited for by a load.
-    let hour_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(3600);
-    std::fs::File::options().write(true).open(&wasm)?.set_modified(hour_ago)?;
-    let mut rows = collects(&workbench, &wasm, &source)?;
-    rows.extend(loads(&workbench, &wasm, &source)?);
+    let Subjects { workbench, wasm, peer, _folder } = Subjects::prepare(binary)?;
+    let mut rows = collects(&workbench, &wasm, &peer)?;
+    rows.extend(loads(&workbench, &wasm, &peer)?);
     Ok(rows)
+}
+
+/// Repeats one thing of ours for so long.
+///
+/// # Errors
+/// It fails.
+pub fn repeat(binary: &Binary, what: Repeated, time: Duration) -> anyhow::Result<()> {
+    let Subjects { workbench, wasm, .. } = &Subjects::prepare(binary)?;
+    let sample = Arc::new(Sample::default());
+    let mut specimen = workbench.load(wasm, None)?;
+    specimen.keep_instance(what == Repeated::Warm);
+    let start = Instant::now();
+    while start.elapsed() < time {
+        match what {
+            Repeated::Warm | Repeated::Fresh => drop(specimen.collect(&sample)?),
+            Repeated::Load => drop(workbench.load(wasm, None)?),
+        }
+    }
+    Ok(())
+}
+
+impl Subjects {
+    fn prepare(binary: &Binary) -> anyhow::Result<Self> {
+        let folder = tempfile::Builder::new().prefix("sandbeat-bench-").tempdir()?;
+        let workbench = workbench(binary, folder.path())?;
+        let wasm = folder.path().join("ten.wasm");
+        std::fs::write(&wasm, ten()?)?;
+        // A file that has just been written is waited for by a load.
+        let hour_ago = SystemTime::now() - Duration::from_secs(3600);
+        std::fs::File::options().write(true).open(&wasm)?.set_modified(hour_ago)?;
+        let peer = Source::write(folder.path(), "peer", PLUGIN)?;
+        Ok(Subjects { workbench, wasm, peer, _folder: folder })
+    }
 }
 
 fn workbench(binary: &Binary, folder: &Path) -> anyhow::Result<Workbench> {

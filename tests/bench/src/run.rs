@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::bail;
 
 use crate::agent::Binary;
+use crate::collects::Repeated;
 use crate::machine::Machine;
 use crate::table::{Row, markdown};
 use crate::{collects, document, footprint, latency};
@@ -12,12 +13,16 @@ use crate::{collects, document, footprint, latency};
 /// How long agents run before their memory is looked at, unless something else is asked for.
 const SETTLE: Duration = Duration::from_secs(60);
 
+const REPEAT: Duration = Duration::from_secs(10);
+
 const USAGE: &str = "\
 usage: cargo bench … [-- [PART…] [--settle SECONDS] [--write]]
+       cargo bench … -- --repeat warm|fresh|load
 
 PART      collects, footprint or latency; all of them without one
 --settle  how long agents run before their memory is looked at (60)
 --write   puts the figures into docs/performance.md
+--repeat  does nothing but that for ten seconds, for a profiler to look at
 
 SANDBEAT_BIN names another binary than the one that is built from these sources.";
 
@@ -26,6 +31,7 @@ struct Wanted {
     parts: Vec<Part>,
     settle: Duration,
     write: bool,
+    repeat: Option<Repeated>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +53,9 @@ pub fn run(arguments: Vec<String>) -> anyhow::Result<()> {
     }
     let Some(wanted) = parse(arguments) else { bail!("{USAGE}") };
     let binary = Binary::released()?;
+    if let Some(what) = wanted.repeat {
+        return collects::repeat(&binary, what, REPEAT);
+    }
     let machine = Machine::here();
     let mut rows: Vec<Row> = Vec::new();
     for part in &wanted.parts {
@@ -66,7 +75,7 @@ pub fn run(arguments: Vec<String>) -> anyhow::Result<()> {
 }
 
 fn parse(arguments: Vec<String>) -> Option<Wanted> {
-    let mut wanted = Wanted { parts: Vec::new(), settle: SETTLE, write: false };
+    let mut wanted = Wanted { parts: Vec::new(), settle: SETTLE, write: false, repeat: None };
     let mut arguments = arguments.into_iter();
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
@@ -77,6 +86,14 @@ fn parse(arguments: Vec<String>) -> Option<Wanted> {
             "latency" => wanted.parts.push(Part::Latency),
             "--settle" => wanted.settle = Duration::from_secs(arguments.next()?.parse().ok()?),
             "--write" => wanted.write = true,
+            "--repeat" => {
+                wanted.repeat = Some(match arguments.next()?.as_str() {
+                    "warm" => Repeated::Warm,
+                    "fresh" => Repeated::Fresh,
+                    "load" => Repeated::Load,
+                    _ => return None,
+                });
+            }
             _ => return None,
         }
     }
@@ -97,6 +114,7 @@ mod tests {
         let wanted = parse("--bench latency --settle 5 --write").unwrap();
         assert_eq!(wanted.parts, [Part::Latency]);
         assert_eq!((wanted.settle.as_secs(), wanted.write), (5, true));
+        assert_eq!(parse("--repeat warm").unwrap().repeat, Some(Repeated::Warm));
         assert_eq!(parse("--settle"), None);
         assert_eq!(parse("nonsense"), None);
     }

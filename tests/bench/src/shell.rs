@@ -8,7 +8,7 @@ use crate::point::Point;
 
 /// The ten points of the collector `ten`.
 const SCRIPT: &str = r#"for id in 0 1 2 3 4 5 6 7 8 9; do
-    echo "hw.temperature Cel $((40 + id)) hw.type=cpu hw.id=$id"
+    echo "hw.temperature Cel $((40 + id)) hw.id=$id"
 done
 "#;
 

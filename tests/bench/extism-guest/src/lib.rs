@@ -35,7 +35,7 @@ pub fn collect() -> FnResult<Json<Contribution>> {
         name: "hw.temperature",
         unit: "Cel",
         value: f64::from(40 + id),
-        attributes: BTreeMap::from([("hw.type", "cpu".to_owned()), ("hw.id", id.to_string())]),
+        attributes: BTreeMap::from([("hw.id", id.to_string())]),
     });
     Ok(Json(Contribution { metrics: metrics.collect() }))
 }

@@ -13,8 +13,7 @@ impl Collector for Ten {
 
     fn collect() -> Result<Contribution, Error> {
         let mut contribution = Contribution::new();
-        contribution
-            .extend((0..10).map(|id| TEMPERATURE.value(40 + id).attribute("hw.type", "cpu").attribute("hw.id", id)));
+        contribution.extend((0..10).map(|id| TEMPERATURE.value(40 + id).attribute("hw.id", id)));
         Ok(contribution)
     }
 }
