@@ -13,10 +13,11 @@ use tokio::sync::{Semaphore, watch};
 use wasmtime::component::Component;
 
 use crate::cache::{Cache, Found};
-use crate::compile::{self, CompileError, CompileLimits, CompilerCommand};
+use crate::compile::{self, CompileError, CompileLimits, CompilerCommand, MAX_COMPONENT};
 use crate::config::Config;
 use crate::engine::Class;
 use crate::key;
+use crate::read;
 use crate::shape::Shape;
 
 /// See the module.
@@ -56,11 +57,12 @@ impl Artifacts {
         }
     }
 
-    /// The artifact of a component; `compiling` becomes true when it has to be made.
+    /// The artifact of a component in a file; `compiling` becomes true when it has to be made. The file is read when its
+    /// turn has come, because a hundred waiting ones would not fit into memory.
     pub(crate) async fn get(
         &self,
         class: &Class,
-        bytes: Vec<u8>,
+        wasm: &Path,
         digest: &str,
         compiling: &watch::Sender<bool>,
     ) -> Result<Artifact, CompileError> {
@@ -75,7 +77,13 @@ impl Artifacts {
         }
         let host = |e: std::io::Error| CompileError::Host(format!("the cache: {e}"));
         let cache = self.cache()?.clone();
-        let artifact = cache.begin().map_err(host)?;
+        let (begun, path) = (cache.clone(), wasm.to_owned());
+        let begun = self.blocking(move || (begun.begin(), read::bounded(&path, MAX_COMPONENT))).await?;
+        let artifact = begun.0.map_err(host)?;
+        let bytes = begun.1.map_err(|e| CompileError::Host(e.of("the file")))?;
+        if crate::digest::digest(&bytes) != digest {
+            return Err(CompileError::Host("the file has changed while it waited for its turn".to_owned()));
+        }
         let shape = compile::compile(&self.compiler, self.limits, bytes, artifact.as_file()).await?;
         let (pinned, class, digest) = (self.pinned(), class.clone(), digest.to_owned());
         let opened = self.blocking(move || {

@@ -29,30 +29,30 @@ fn cause(error: &wasmtime::Error, host: &Host) -> Failed {
     if error.is::<TooManyRequests>() {
         return Failed::new(Failure::Http, error.root_cause().to_string());
     }
-    match host.memory.refused() {
-        Some(Refusal::Own) => {
-            let reason = format!("wanted more memory than limits.memory ({} bytes)", limits.memory);
-            return Failed::new(Failure::Memory, reason);
-        }
-        Some(Refusal::Everyones) => {
-            let most = host.shared.budget.memory();
-            let reason =
-                format!("wanted memory when all collectors together had plugins.budget.memory ({most} bytes) in use");
-            return Failed::new(Failure::Memory, reason);
-        }
-        None => {}
-    }
     if matches!(error.downcast_ref::<Trap>(), Some(Trap::StackOverflow)) {
         return Failed::new(
             Failure::Stack,
-            format!("its calls nested deeper than limits.stack ({} bytes)", limits.stack),
+            format!("its calls nested deeper than limits.stack ({})", size(limits.stack)),
         );
     }
     let cause = error.root_cause().to_string();
     // wasmtime 48 gives this error no type of its own; a test with a hostile guest watches over the words.
     if cause.contains("fuel allocated for hostcalls") {
-        let reason = format!("handed over more than limits.output ({} bytes) at once", limits.output);
+        let reason = format!("handed over more than limits.output ({}) at once", size(limits.output));
         return Failed::new(Failure::Output, reason);
+    }
+    match host.memory.refused() {
+        Some(Refusal::Own) => {
+            let reason = format!("wanted more memory than limits.memory ({})", size(limits.memory));
+            return Failed::new(Failure::Memory, reason);
+        }
+        Some(Refusal::Everyones) => {
+            let most = size(host.shared.budget.memory() as u64);
+            let reason =
+                format!("there was no memory left: all collectors together have plugins.budget.memory ({most})");
+            return Failed { blameless: true, ..Failed::new(Failure::Memory, reason) };
+        }
+        None => {}
     }
     if matches!(error.downcast_ref::<ResourceTableError>(), Some(ResourceTableError::Full)) {
         return Failed::new(
@@ -61,7 +61,7 @@ fn cause(error: &wasmtime::Error, host: &Host) -> Failed {
         );
     }
     let (failure, what) = match error.downcast_ref::<Trap>() {
-        Some(trap) => (Failure::Trap, format!("trapped: {trap}")),
+        Some(trap) => (Failure::Trap, trap.to_string()),
         None if error.is::<wasmtime_wasi::I32Exit>() => (Failure::Trap, format!("ended itself: {cause}")),
         None => (Failure::Invalid, format!("what it handed over cannot be taken: {}", names::shown(&cause, MAX_WORDS))),
     };
@@ -98,6 +98,11 @@ fn backtrace(error: &wasmtime::Error) -> Option<String> {
     });
     let frames: Vec<String> = frames.collect();
     (!frames.is_empty()).then(|| frames.join(" < "))
+}
+
+/// As it is written in a sidecar.
+fn size(bytes: u64) -> String {
+    bytesize::ByteSize(bytes).display().iec().to_string().replace(' ', "")
 }
 
 fn demangled(name: &str) -> String {

@@ -22,6 +22,7 @@ use wasmtime::{Engine, Store, UpdateDeadline};
 use crate::bindings::{Collector, CollectorPre, Guest, types};
 use crate::blame::{classify, own_error};
 use crate::budget::Budget;
+use crate::cpu::CpuMeter;
 use crate::engine::TickerHandle;
 use crate::guest::{Host, Shared};
 use crate::sidecar::Instance;
@@ -49,6 +50,8 @@ pub(crate) struct Failed {
     pub(crate) reason: String,
     /// Where in the guest, the innermost function first.
     pub(crate) trace: Option<String>,
+    /// Others were at fault, or nobody: it counts for nothing.
+    pub(crate) blameless: bool,
 }
 
 /// Raised inside a call by the host to end it under a name.
@@ -75,7 +78,7 @@ pub(crate) struct Kept {
 
 impl Failed {
     pub(crate) fn new(failure: Failure, reason: impl Into<String>) -> Self {
-        Failed { failure, reason: reason.into(), trace: None }
+        Failed { failure, reason: reason.into(), trace: None, blameless: false }
     }
 }
 
@@ -95,14 +98,19 @@ impl Callable {
     pub(crate) async fn collect(&self, kept: &mut Option<Kept>, sample: Arc<Sample>, state: State) -> Collected {
         let _place = self.place().await;
         let start = Instant::now();
-        let mut called = match kept.take().map_or_else(|| self.granted(), Ok) {
-            Ok(called) => called,
-            Err(reason) => {
-                let result = Err(Failed::new(Failure::Denied, reason));
-                return Collected { result, state: None, took: start.elapsed(), peak_memory: 0 };
+        let mut called = match kept.take() {
+            Some(mut kept) => {
+                kept.store.data_mut().forget();
+                kept
             }
+            None => match self.granted().await {
+                Ok(called) => called,
+                Err(failed) => {
+                    return Collected { result: Err(failed), state: None, took: start.elapsed(), peak_memory: 0 };
+                }
+            },
         };
-        called.store.data_mut().renew(sample, state);
+        called.store.data_mut().show(sample, state);
         let (answered, took) = self.run(&mut called, Function::Collect).await;
         let host = called.store.data_mut();
         let peak_memory = host.memory.peak();
@@ -127,7 +135,10 @@ impl Callable {
     fn may_keep(&self, called: &Kept) -> bool {
         match self.shared.sidecar.instance {
             Instance::Fresh => false,
-            Instance::Keep { calls, memory } => called.calls < calls && called.store.data().memory.used() <= memory,
+            Instance::Keep { calls, memory } => {
+                let host = called.store.data();
+                called.calls < calls && host.memory.used() <= memory && host.holds_nothing_open()
+            }
         }
     }
 
@@ -148,7 +159,7 @@ impl Callable {
         let cpu = called.store.data().cpu.clone();
         let timeout = self.shared.sidecar.limits.timeout;
         let running = self.ticker.run();
-        let ended = within(start + timeout, cpu.measure(function.run(&self.pre, called))).await;
+        let ended = within(start + timeout, &cpu, cpu.measure(function.run(&self.pre, called))).await;
         drop(running);
         self.budget.spend(cpu.used());
         called.calls += 1;
@@ -162,8 +173,22 @@ impl Callable {
         (result, start.elapsed())
     }
 
-    fn granted(&self) -> Result<Kept, String> {
-        Host::granted(self.shared.clone()).map(|host| self.instance(host))
+    /// Opens what is granted, which a disk that hangs must not hold up everyone for.
+    async fn granted(&self) -> Result<Kept, Failed> {
+        let shared = self.shared.clone();
+        if shared.sidecar.grant.dirs.is_empty() {
+            return Host::granted(shared).map(|host| self.instance(host)).map_err(denied);
+        }
+        let timeout = shared.sidecar.limits.timeout;
+        let opened = tokio::task::spawn_blocking(move || Host::granted(shared));
+        match tokio::time::timeout(timeout, opened).await {
+            Ok(Ok(host)) => host.map(|host| self.instance(host)).map_err(denied),
+            Ok(Err(e)) => Err(Failed::new(Failure::Invalid, format!("the host failed to open its folders: {e}"))),
+            Err(_) => Err(Failed::new(
+                Failure::WallTimeout,
+                format!("opening the granted folders took longer than limits.timeout ({timeout:?})"),
+            )),
+        }
     }
 
     /// A store, with its instance still to be made.
@@ -178,7 +203,7 @@ impl Callable {
                 return Err(Breach(Failed::new(Failure::CpuTimeout, reason)).into());
             }
             // Others on this thread get their turn, and the wall clock can end the call.
-            Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
+            Ok(UpdateDeadline::YieldCustom(1, Box::pin(context.data().cpu.clone().give_way())))
         });
         Kept { store, instance: None, calls: 0 }
     }
@@ -186,13 +211,29 @@ impl Callable {
 
 /// What a future gives until a moment. Most calls end at their first poll, and setting a timer for those would cost
 /// them more than anything else that the host does.
-async fn within<F: Future>(deadline: Instant, future: F) -> Option<F::Output> {
+///
+/// The time in which the guest waited for its turn behind others is added: it is not to be blamed for theirs.
+async fn within<F: Future>(deadline: Instant, cpu: &CpuMeter, future: F) -> Option<F::Output> {
     let mut future = pin!(future);
     let first = std::future::poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await;
-    match first {
-        Poll::Ready(output) => Some(output),
-        Poll::Pending => tokio::time::timeout_at(deadline.into(), future).await.ok(),
+    if let Poll::Ready(output) = first {
+        return Some(output);
     }
+    let mut waited = Duration::ZERO;
+    loop {
+        let until = tokio::time::Instant::from_std(deadline + waited);
+        if let Ok(output) = tokio::time::timeout_at(until, future.as_mut()).await {
+            return Some(output);
+        }
+        if cpu.waited() <= waited {
+            return None;
+        }
+        waited = cpu.waited();
+    }
+}
+
+fn denied(reason: String) -> Failed {
+    Failed::new(Failure::Denied, reason)
 }
 
 #[derive(Clone, Copy)]

@@ -116,20 +116,23 @@ impl Calls {
     pub(crate) fn fail(&mut self, failed: Failed, sidecar: &Sidecar) {
         let now = Instant::now();
         let failed = Failed { reason: names::shown(&failed.reason, MAX_REASON), ..failed };
-        let Failed { failure, reason, trace } = &failed;
+        let Failed { failure, reason, trace, .. } = &failed;
         if self.failed.as_ref().is_none_or(|before| before.failure != *failure) {
             let at = trace.as_ref().map(|trace| format!("; in {trace}")).unwrap_or_default();
             tracing::warn!(plugin = %self.plugin, failure = failure.as_str(), "collect failed: {reason}{at}");
         }
         *self.failures.entry(*failure).or_default() += 1;
         self.last_error = Some(LastError { failure: *failure, reason: reason.clone(), at: Timestamp::now() });
-        self.record.failed(*failure, &sidecar.failing, now, fastrand::f64());
+        match failed.blameless {
+            true => self.record.failed_by_others(&sidecar.failing, now),
+            false => self.record.failed(*failure, &sidecar.failing, now, fastrand::f64()),
+        }
         if self.record.is_quarantined() {
             tracing::warn!(plugin = %self.plugin, failure = failure.as_str(),
                 "collector quarantined: it has failed too often; change its file or sidecar, or reload it");
         }
         self.failed = Some(failed);
-        let fresh_for = sidecar.interval.unwrap_or_default() + sidecar.failing.stale;
+        let fresh_for = sidecar.interval.unwrap_or_default().saturating_add(sidecar.failing.stale);
         if let Some(values) = &mut self.values {
             values.until = values.contribution.measured_at.checked_add(fresh_for);
         }

@@ -88,8 +88,8 @@ impl RawConfig {
             .collect();
         let budget = self.budget.wrong().into_iter();
         problems.extend(budget.map(|problem| Problem { key: format!("budget.{}", problem.key), ..problem }));
-        if self.scan_interval < Duration::from_millis(100) {
-            problems.push(Problem::new("scan_interval", "is too short; 100ms is the least"));
+        if !(Duration::from_millis(100)..=Duration::from_secs(3600)).contains(&self.scan_interval) {
+            problems.push(Problem::new("scan_interval", "has to be between 100ms and 1h"));
         }
         if !(256 << 20..=64 << 30).contains(&self.compile_memory) {
             problems.push(Problem::new("compile_memory", "has to be between 256MiB and 64GiB"));

@@ -1,42 +1,37 @@
-//! Measures the CPU that a guest uses, so that waiting for a host function does not count against it.
+//! Measures the CPU that a guest uses, so that waiting for a host function does not count against it, nor waiting for
+//! its turn behind other guests against its wall clock.
 //!
-//! A call is polled on one thread at a time. Asking the kernel for a thread's CPU costs more than a short call does, so
-//! it is only asked once the epoch callback has come by, which it does every [`TICK`] while a guest runs. What came
-//! before that within a poll counts as the wall clock has it, and as one tick at most: more it cannot have used, and
-//! while the thread was not running at all it must not be blamed.
+//! A call is polled on one thread at a time; each poll is measured by that thread's own CPU clock. Asking for that is a
+//! system call, which a poll that was short by the wall clock is spared at its end: it counts as the wall clock has it.
 
 use std::future::Future;
 use std::pin::pin;
-use std::sync::OnceLock;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::engine::TICK;
+/// A poll that took no longer counts by the wall clock. Being wrong by so little per poll does no harm.
+const SHORT: Duration = Duration::from_micros(200);
 
 /// The CPU that one call has used. All figures are nanoseconds.
 #[derive(Debug, Default)]
 pub(crate) struct CpuMeter {
     /// Of polls that have ended.
     used: AtomicU64,
-    /// When the current poll began, by the wall clock.
+    /// The thread's CPU clock when the current poll began.
     began: AtomicU64,
-    /// What the current poll had used when it was first asked, and the thread's CPU clock then; 0: not asked yet.
-    before: AtomicU64,
-    clock: AtomicU64,
+    /// How long the guest could have gone on, and others had their turn.
+    waited: AtomicU64,
 }
 
 impl CpuMeter {
     /// To be asked from within a measured future, on the thread that polls it.
     pub(crate) fn used_so_far(&self) -> Duration {
-        let now = thread_cpu();
-        if self.clock.load(Ordering::Relaxed) == 0 {
-            self.before.store(self.at_most_a_tick(), Ordering::Relaxed);
-            self.clock.store(now.max(1), Ordering::Relaxed);
-        }
-        Duration::from_nanos(self.used.load(Ordering::Relaxed) + self.since_asked(now))
+        let current = thread_cpu().saturating_sub(self.began.load(Ordering::Relaxed));
+        Duration::from_nanos(self.used.load(Ordering::Relaxed) + current)
     }
 
     /// What all polls that have ended have used.
@@ -44,41 +39,40 @@ impl CpuMeter {
         Duration::from_nanos(self.used.load(Ordering::Relaxed))
     }
 
+    /// How long the guest has waited for its turn.
+    pub(crate) fn waited(&self) -> Duration {
+        Duration::from_nanos(self.waited.load(Ordering::Relaxed))
+    }
+
     /// For the next call.
     pub(crate) fn reset(&self) {
         self.used.store(0, Ordering::Relaxed);
+        self.waited.store(0, Ordering::Relaxed);
+    }
+
+    /// Lets others have their turn, and counts how long that takes.
+    pub(crate) async fn give_way(self: Arc<Self>) {
+        let start = Instant::now();
+        tokio::task::yield_now().await;
+        self.waited.fetch_add(nanos(start.elapsed()), Ordering::Relaxed);
     }
 
     /// Runs a future and counts what its polls use.
     pub(crate) async fn measure<F: Future>(&self, future: F) -> F::Output {
         let mut future = pin!(future);
         std::future::poll_fn(|context| {
-            self.began.store(wall(), Ordering::Relaxed);
-            self.clock.store(0, Ordering::Relaxed);
+            let (began, start) = (thread_cpu(), Instant::now());
+            self.began.store(began, Ordering::Relaxed);
             let poll: Poll<F::Output> = future.as_mut().poll(context);
-            let used = match self.clock.load(Ordering::Relaxed) {
-                0 => self.at_most_a_tick(),
-                _ => self.since_asked(thread_cpu()),
+            let used = match start.elapsed() {
+                short if short <= SHORT => nanos(short),
+                _ => thread_cpu().saturating_sub(began),
             };
             self.used.fetch_add(used, Ordering::Relaxed);
             poll
         })
         .await
     }
-
-    fn at_most_a_tick(&self) -> u64 {
-        wall().saturating_sub(self.began.load(Ordering::Relaxed)).min(nanos(TICK))
-    }
-
-    fn since_asked(&self, now: u64) -> u64 {
-        self.before.load(Ordering::Relaxed) + now.saturating_sub(self.clock.load(Ordering::Relaxed))
-    }
-}
-
-/// Since some moment of this process.
-fn wall() -> u64 {
-    static START: OnceLock<Instant> = OnceLock::new();
-    nanos(START.get_or_init(Instant::now).elapsed())
 }
 
 fn thread_cpu() -> u64 {
@@ -110,11 +104,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_poll_that_was_never_asked_counts_as_one_tick_at_most() {
-        let meter = CpuMeter::default();
-        meter.measure(async { std::thread::park_timeout(TICK * 10) }).await;
-        assert!(meter.used() <= TICK);
+    async fn the_turns_of_others_are_counted_apart() {
+        let meter = Arc::new(CpuMeter::default());
+        let other = tokio::spawn(async { std::thread::park_timeout(Duration::from_millis(20)) });
+        meter.measure(meter.clone().give_way()).await;
+        other.await.unwrap();
+        assert!(meter.waited() > Duration::ZERO && meter.used() < Duration::from_millis(20));
         meter.reset();
-        assert_eq!(meter.used(), Duration::ZERO);
+        assert_eq!((meter.used(), meter.waited()), (Duration::ZERO, Duration::ZERO));
     }
 }

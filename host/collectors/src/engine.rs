@@ -17,7 +17,7 @@ use crate::guest::Host;
 use crate::world;
 
 /// How often a running guest is asked whether it may go on. The granularity of the CPU limit.
-pub(crate) const TICK: Duration = Duration::from_millis(5);
+const TICK: Duration = Duration::from_millis(5);
 
 /// The guest stack that artifacts are made with, in bytes; it has no part in what is compatible.
 const USUAL_STACK: u64 = 512 << 10;

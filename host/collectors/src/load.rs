@@ -150,23 +150,24 @@ impl Loader {
         settle(&job.wasm, &job.sidecar).await;
         let mut refused = Refused { digest: None, failed: invalid(String::new()), again: false, grants: None };
         let refuse = |refused: &Refused, failed| Refused { failed, ..refused.clone() };
-        let bytes = self.read_file(&job.wasm, MAX_COMPONENT).await;
+        let digest = self.digest(&job.wasm).await;
         let (text, sidecar) = self.sidecar(&job.sidecar).await.map_err(|failed| refuse(&refused, failed))?;
         refused.grants = Some(sidecar.grant.clone());
-        let bytes = bytes.map_err(|e| refuse(&refused, invalid(e.of("the file"))))?;
-        world::recognise(&bytes).map_err(|reason| refuse(&refused, invalid(reason)))?;
-        let version = Version { digest: digest(&bytes), sidecar: text.into() };
+        let digest = digest.map_err(|reason| refuse(&refused, invalid(reason)))?;
+        let version = Version { digest, sidecar: text.into() };
         if job.before.as_ref() == Some(&version) {
             return Ok(Outcome::Unchanged);
         }
         refused.digest = Some(version.digest.clone());
         let class = self.class(&sidecar).map_err(|failed| refuse(&refused, failed))?;
-        let artifact = self.artifacts.get(&class, bytes, &version.digest, compiling).await;
+        let artifact = self.artifacts.get(&class, &job.wasm, &version.digest, compiling).await;
         let artifact =
             artifact.map_err(|e| Refused { again: !e.is_final(), ..refuse(&refused, invalid(e.to_string())) })?;
         let loaded = self.ready(job, &class, &artifact, sidecar, version).await;
-        let loaded =
-            loaded.map_err(|failed| Refused { again: policy::may_pass(failed.failure), ..refuse(&refused, failed) })?;
+        let loaded = loaded.map_err(|failed| Refused {
+            again: failed.blameless || policy::may_pass(failed.failure),
+            ..refuse(&refused, failed)
+        })?;
         Ok(Outcome::Loaded(Box::new(loaded)))
     }
 
@@ -186,10 +187,9 @@ impl Loader {
     }
 
     /// A component's version of the world, if it is a collector, and its imports; nothing of it runs.
-    pub(crate) async fn inspect(&self, bytes: Vec<u8>, digest: &str) -> Result<(Option<String>, Vec<Import>), Failed> {
-        world::recognise(&bytes).map_err(invalid)?;
+    pub(crate) async fn inspect(&self, wasm: &Path, digest: &str) -> Result<(Option<String>, Vec<Import>), Failed> {
         let class = self.class(&self.parse("")?)?;
-        let artifact = self.artifacts.get(&class, bytes, digest, &watch::Sender::new(false)).await;
+        let artifact = self.artifacts.get(&class, wasm, digest, &watch::Sender::new(false)).await;
         let artifact = artifact.map_err(|e| invalid(e.to_string()))?;
         let version = world::version(&class.engine, &artifact.component);
         Ok((version, world::imports(&class.engine, &artifact.component)))
@@ -280,6 +280,16 @@ impl Loader {
             HttpLimits { requests: limits.http_requests, bytes: limits.http_bytes, timeout: limits.http_timeout };
         let (origins, connector) = (sidecar.grant.http.clone(), self.connector.clone());
         Arc::new(http::Granted { origins, limits, connector })
+    }
+
+    /// The digest of a component's file, or why it is plainly none. The content is not kept: there may be many.
+    async fn digest(&self, wasm: &Path) -> Result<String, String> {
+        let path = wasm.to_owned();
+        let read = move || {
+            let bytes = read::bounded(&path, MAX_COMPONENT).map_err(|e| e.of("the file"))?;
+            world::recognise(&bytes).map(|()| digest(&bytes))
+        };
+        self.blocking(read).await?
     }
 
     async fn read_file(&self, path: &Path, most: u64) -> Result<Vec<u8>, ReadError> {

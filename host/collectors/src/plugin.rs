@@ -6,7 +6,7 @@
 //! taken away all the same. Everything here ends with the task; its panic reaches the runtime.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -28,9 +28,6 @@ use crate::policy;
 use crate::sidecar::{Grants, KeepState, Sidecar};
 use crate::state::State;
 
-/// How many may wait for a reload; further ones are answered at once.
-const MAX_ASKED: usize = 64;
-
 /// A report is being made: the plugin's task measures for it.
 #[derive(Clone)]
 pub(crate) struct Request {
@@ -39,12 +36,8 @@ pub(crate) struct Request {
     pub(crate) done: mpsc::Sender<()>,
 }
 
-/// What the runtime says to a plugin's task.
-pub(crate) enum Message {
-    Measure(Request),
-    /// Load the files again, even if they are the same, and answer when that is over.
-    Reload(oneshot::Sender<PluginStatus>),
-}
+/// Those who wait for a reload.
+pub(crate) type Asked = Arc<Mutex<Vec<oneshot::Sender<PluginStatus>>>>;
 
 /// The task's own.
 pub(crate) struct Plugin {
@@ -69,14 +62,18 @@ pub(crate) struct Plugin {
     changed: bool,
     /// A report that waits for the load that goes on.
     waiting: Option<mpsc::Sender<()>>,
-    /// Those who have asked for the load that goes on.
-    asked: Vec<oneshot::Sender<PluginStatus>>,
+    /// Those who have asked for a load and are not in `answers` yet; the runtime adds to them.
+    asked: Asked,
+    /// Those who wait for the end of the load that goes on.
+    answers: Vec<oneshot::Sender<PluginStatus>>,
     ticks: Ticks,
 }
 
 /// The collector at work.
 struct Running {
     loaded: Loaded,
+    /// What its own sidecar gives it; less may be in force, see [`Plugin::narrow`].
+    own: Arc<Shared>,
     kept: Option<Kept>,
     /// It has not been called yet, for want of a sample; the next report need not wait for its interval.
     uncalled: bool,
@@ -91,7 +88,14 @@ impl Running {
 }
 
 impl Plugin {
-    pub(crate) fn new(name: &str, dir: &Path, loader: Arc<Loader>, archive: Archive, slot: Arc<Slot>) -> Self {
+    pub(crate) fn new(
+        name: &str,
+        dir: &Path,
+        loader: Arc<Loader>,
+        archive: Archive,
+        slot: Arc<Slot>,
+        asked: Asked,
+    ) -> Self {
         Plugin {
             job: Job::new(name, dir),
             loader,
@@ -108,21 +112,22 @@ impl Plugin {
             loading: None,
             changed: false,
             waiting: None,
-            asked: Vec::new(),
+            asked,
+            answers: Vec::new(),
             ticks: Ticks::default(),
         }
     }
 
     /// Runs until the inbox is closed; `loads` changes whenever its files may have changed.
-    pub(crate) async fn run(mut self, mut inbox: mpsc::Receiver<Message>, mut loads: watch::Receiver<()>) {
+    pub(crate) async fn run(mut self, mut inbox: mpsc::Receiver<Request>, mut loads: watch::Receiver<()>) {
         self.state = self.loader.state(&self.archive, &self.job.name).await;
+        self.pin();
         self.load(Duration::ZERO);
         loop {
             tokio::select! {
-                message = inbox.recv() => match message {
+                request = inbox.recv() => match request {
                     None => return,
-                    Some(Message::Measure(request)) => self.serve(request).await,
-                    Some(Message::Reload(asked)) => self.reload(asked),
+                    Some(request) => self.serve(request).await,
                 },
                 Ok(()) = loads.changed() => self.files_changed(),
                 step = next_step(&mut self.loading) => {
@@ -151,22 +156,14 @@ impl Plugin {
         }
     }
 
-    fn reload(&mut self, asked: oneshot::Sender<PluginStatus>) {
-        if self.asked.len() >= MAX_ASKED {
-            // One who does not wait any more is not told.
-            let _ = asked.send(self.slot.status());
-            return;
-        }
-        let first = self.asked.is_empty();
-        self.asked.push(asked);
-        self.job.before = None;
-        if first {
-            self.files_changed();
-        }
-    }
-
     fn files_changed(&mut self) {
         self.tries = 0;
+        let asked = std::mem::take(&mut *self.asked.lock().unwrap_or_else(PoisonError::into_inner));
+        if !asked.is_empty() {
+            // Asked for, equal files are loaded as well.
+            self.job.before = None;
+            self.answers.extend(asked);
+        }
         match self.loading.as_ref().map(Loading::phase) {
             // What is half compiled may be good for something; a file that never rests would otherwise starve.
             Some(Phase::Compiling) => self.changed = true,
@@ -200,6 +197,9 @@ impl Plugin {
             }
             Ok(Ok(Outcome::Unchanged)) => {
                 (self.refused, self.said) = (None, None);
+                if let Some(own) = self.current.as_ref().map(|current| current.own.sidecar.grant.clone()) {
+                    self.narrow(&own);
+                }
                 ReloadResult::Unchanged
             }
             Ok(Err(refused)) => {
@@ -228,8 +228,9 @@ impl Plugin {
             (false, None) => {}
         }
         if self.loading.as_ref().is_none_or(|loading| loading.phase() == Phase::Delayed) {
-            for asked in self.asked.drain(..) {
-                let _ = asked.send(self.slot.status());
+            for answer in self.answers.drain(..) {
+                // One who does not wait any more is not told.
+                let _ = answer.send(self.slot.status());
             }
         }
     }
@@ -240,7 +241,7 @@ impl Plugin {
         tracing::info!(plugin = %self.job.name, version, digest = short(&loaded.version.digest), "collector {word}");
         let sidecar = &loaded.callable.shared.sidecar;
         match sidecar.keep_state {
-            KeepState::Always => {}
+            KeepState::Always => self.archive.note_state(&self.job.name, self.state.clone(), true),
             KeepState::Reload => self.archive.note_state_to_forget(&self.job.name),
             KeepState::Never => {
                 self.archive.note_state_to_forget(&self.job.name);
@@ -254,7 +255,8 @@ impl Plugin {
         (self.refused, self.said) = (None, None);
         self.calls.begin();
         self.job.before = Some(loaded.version.clone());
-        self.current = Some(Running { loaded, kept: None, uncalled: true, proven: false });
+        let own = loaded.callable.shared.clone();
+        self.current = Some(Running { loaded, own, kept: None, uncalled: true, proven: false });
         self.pin();
     }
 
@@ -307,19 +309,28 @@ impl Plugin {
         }
     }
 
-    /// Takes from the running version what the newest sidecar does not grant.
+    /// Leaves the running version, of what its own sidecar grants, only what the newest one grants as well.
     fn narrow(&mut self, newest: &Grants) {
         let Some(current) = &mut self.current else { return };
-        let Some(grant) = current.sidecar().grant.narrowed(newest) else { return };
-        tracing::warn!(plugin = %self.job.name, "the version that goes on loses what its sidecar grants no more");
-        self.status.grants = grant.lines();
-        let files = self.loader.granted(&grant);
-        let callable = &mut current.loaded.callable;
-        let sidecar = Sidecar { grant, ..callable.shared.sidecar.clone() };
-        let http = self.loader.http(&sidecar);
-        callable.shared = Arc::new(Shared { sidecar, files, http, ..(*callable.shared).clone() });
-        // Folders that it has open are among what it loses.
-        current.kept = None;
+        let own = &current.own.sidecar;
+        let shared = match own.grant.narrowed(newest) {
+            None => current.own.clone(),
+            Some(grant) => {
+                let files = self.loader.granted(&grant);
+                let sidecar = Sidecar { grant, ..own.clone() };
+                let http = self.loader.http(&sidecar);
+                Arc::new(Shared { sidecar, files, http, ..(*current.own).clone() })
+            }
+        };
+        let lines = shared.sidecar.grant.lines();
+        if lines != current.sidecar().grant.lines() {
+            tracing::warn!(plugin = %self.job.name, "of the grants of the version that goes on, only those are in force \
+                that the newest sidecar has as well");
+            current.loaded.callable.shared = shared;
+            // Folders that it has open are among what it may have lost.
+            current.kept = None;
+            self.status.grants = lines;
+        }
     }
 
     async fn collect(&mut self) {
@@ -345,6 +356,7 @@ impl Plugin {
                     let Version { digest, sidecar } = &current.loaded.version;
                     let good = Good { digest: digest.clone(), sidecar: sidecar.to_string() };
                     self.archive.note_good(&self.job.name, good);
+                    self.pin();
                 }
             }
             Err(failed) => self.calls.fail(failed, sidecar),

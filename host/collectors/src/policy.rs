@@ -50,6 +50,11 @@ impl Record {
         }
     }
 
+    /// It failed for what others did: it rests as after a first failure, and nothing is held against it.
+    pub(crate) fn failed_by_others(&mut self, rules: &Failing, now: Instant) {
+        self.rests_until = now.checked_add(rules.backoff);
+    }
+
     /// `dice` is between 0 and 1.
     pub(crate) fn failed(&mut self, failure: Failure, rules: &Failing, now: Instant, dice: f64) {
         self.good = 0;
@@ -161,6 +166,15 @@ mod tests {
         record.failed(Failure::Trap, &RULES, now, 0.0);
         (0..3).for_each(|_| record.succeeded(&RULES));
         record.failed(Failure::Trap, &RULES, now, 0.0);
+        assert_eq!(rests(&record, now), RULES.backoff);
+    }
+
+    #[test]
+    fn what_others_did_is_not_held_against_it() {
+        let now = Instant::now();
+        let mut record = Record::default();
+        (0..100).for_each(|_| record.failed_by_others(&RULES, now));
+        assert!(!record.is_quarantined());
         assert_eq!(rests(&record, now), RULES.backoff);
     }
 

@@ -4,21 +4,21 @@
 //! that whatever they do, the beat's thread is another one.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::thread::JoinHandle;
+use std::sync::{Arc, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use sandbeat_status::{Failure, PluginState, PluginStatus, Sample};
 use tokio::runtime::{self, Runtime};
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::task::{self, AbortHandle, JoinError, JoinSet};
+use tokio::task::{self, AbortHandle, JoinError, JoinHandle, JoinSet};
 use tokio::time::MissedTickBehavior;
 
 use crate::archive::Archive;
 use crate::board::Board;
 use crate::engine::Ticker;
 use crate::load::Loader;
-use crate::plugin::{Message, Plugin, Request};
+use crate::plugin::{Asked, Plugin, Request};
 use crate::scan::{self, Change, Look};
 use crate::watch::{Identity, Watch};
 use crate::{Config, Contribution};
@@ -29,6 +29,8 @@ const INBOX: usize = 16;
 const MAX_GUEST_THREADS: usize = 64;
 /// Threads for the host's own reads.
 const MAX_HOST_THREADS: usize = 4;
+/// How many may wait for a reload of one plugin.
+const MAX_ASKED: usize = 64;
 /// How often what is to outlive the agent is written, where it has changed.
 const FLUSH: Duration = Duration::from_secs(5);
 /// How long the end of the runtime waits for reads that hang, and for the last writing.
@@ -49,7 +51,7 @@ pub enum StartError {
 pub struct Collectors {
     handle: Handle,
     stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
+    thread: Option<thread::JoinHandle<()>>,
 }
 
 /// Talks to the running collectors; cheap to clone, to be used from any thread and runtime.
@@ -109,7 +111,15 @@ impl Collectors {
 
     fn end(&mut self) {
         drop(self.stop.take());
-        if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
+        let Some(thread) = self.thread.take() else { return };
+        // Something that hangs in the kernel must not keep the agent from its end.
+        let until = Instant::now() + LEAVE * 4;
+        while !thread.is_finished() && Instant::now() < until {
+            thread::park_timeout(Duration::from_millis(5));
+        }
+        if !thread.is_finished() {
+            tracing::warn!("the collectors do not end, for want of an answer of a disk; leaving them behind");
+        } else if thread.join().is_err() {
             tracing::error!("the collectors' thread has panicked; please report this");
         }
     }
@@ -172,17 +182,28 @@ struct Manager {
     /// Opened with the first look at the directory.
     archive: Option<Archive>,
     /// It is being written.
-    writing: Option<task::JoinHandle<()>>,
-    look: Look,
+    writing: Option<JoinHandle<()>>,
+    seen: Look,
     /// The directory cannot be read, and that has been said.
     unreadable: bool,
     plugins: BTreeMap<String, Running>,
     tasks: JoinSet<()>,
 }
 
+type Looked = std::io::Result<(Look, Identity)>;
+
+/// The end of a look at the directory; none where there is no look.
+async fn ended(looking: &mut Option<JoinHandle<Looked>>) -> Result<Looked, JoinError> {
+    match looking {
+        Some(looking) => looking.await,
+        None => std::future::pending().await,
+    }
+}
+
 /// A plugin's task, from outside.
 struct Running {
-    messages: mpsc::Sender<Message>,
+    requests: mpsc::Sender<Request>,
+    asked: Asked,
     /// Changes whenever its files are to be loaded again.
     load: watch::Sender<()>,
     task: AbortHandle,
@@ -197,7 +218,7 @@ impl Manager {
             board,
             archive: None,
             writing: None,
-            look: Look::default(),
+            seen: Look::default(),
             unreadable: false,
             plugins: BTreeMap::new(),
             tasks: JoinSet::new(),
@@ -224,13 +245,19 @@ impl Manager {
 
     async fn serve(&mut self, mut asks: mpsc::Receiver<Ask>) {
         let mut watch = Watch::new(&self.config.dir, self.config.scan_interval);
+        let mut looking = None;
         let mut flush = tokio::time::interval(FLUSH);
         flush.set_missed_tick_behavior(MissedTickBehavior::Delay);
         // Before any request, so that the first report finds the plugins at work.
-        watch.follow(self.scan().await);
+        watch.follow(self.looked(self.look().await).await);
         loop {
             tokio::select! {
-                () = watch.due() => watch.follow(self.scan().await),
+                // A directory that does not answer holds up nothing but this.
+                () = watch.due(), if looking.is_none() => looking = Some(self.look()),
+                looked = ended(&mut looking) => {
+                    looking = None;
+                    watch.follow(self.looked(looked).await);
+                }
                 Some(ask) = asks.recv() => match ask {
                     Ask::Measure(request) => self.pass_on(&request),
                     Ask::Reload(name, asked) => self.reload(&name, asked),
@@ -268,20 +295,32 @@ impl Manager {
     fn pass_on(&self, request: &Request) {
         for plugin in self.plugins.values() {
             // One that is behind by a whole inbox contributes what it has.
-            let _ = plugin.messages.try_send(Message::Measure(request.clone()));
+            let _ = plugin.requests.try_send(request.clone());
         }
     }
 
     /// The plugin's task answers; where there is none, the answer's end is the answer.
-    fn reload(&mut self, name: &str, asked: oneshot::Sender<PluginStatus>) {
+    fn reload(&mut self, name: &str, answer: oneshot::Sender<PluginStatus>) {
         let Some(plugin) = self.plugins.get(name) else { return };
-        let _ = plugin.messages.try_send(Message::Reload(asked));
+        let mut asked = plugin.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        // Those who have given up waiting make room.
+        asked.retain(|answer| !answer.is_closed());
+        if asked.len() < MAX_ASKED {
+            asked.push(answer);
+        }
+        drop(asked);
+        // A task that has ended closes what it was asked.
+        let _ = plugin.load.send(());
     }
 
-    /// Looks at the directory and tells the tasks; says which directory it was.
-    async fn scan(&mut self) -> Option<Identity> {
+    /// Begins to look at the directory.
+    fn look(&self) -> JoinHandle<Looked> {
         let dir = self.config.dir.clone();
-        let looked = self.pool.spawn_blocking(move || scan::look(&dir)).await;
+        self.pool.spawn_blocking(move || scan::look(&dir))
+    }
+
+    /// Tells the tasks what was seen; says which directory it was.
+    async fn looked(&mut self, looked: Result<Looked, JoinError>) -> Option<Identity> {
         match looked.map_err(std::io::Error::other).flatten() {
             Ok((look, identity)) => {
                 if std::mem::take(&mut self.unreadable) {
@@ -306,17 +345,17 @@ impl Manager {
     }
 
     fn apply(&mut self, look: Look) {
-        for name in self.look.misnamed.keys().filter(|name| !look.misnamed.contains_key(*name)) {
+        for name in self.seen.misnamed.keys().filter(|name| !look.misnamed.contains_key(*name)) {
             self.board.close(name);
         }
-        for change in scan::changes(&self.look, &look) {
+        for change in scan::changes(&self.seen, &look) {
             match change {
                 Change::Appeared(name) => self.appear(&name),
                 Change::Changed(name) => self.tell(&name),
                 Change::Vanished(name) => self.vanish(&name),
             }
         }
-        for (name, reason) in look.misnamed.iter().filter(|(name, _)| !self.look.misnamed.contains_key(*name)) {
+        for (name, reason) in look.misnamed.iter().filter(|(name, _)| !self.seen.misnamed.contains_key(*name)) {
             tracing::warn!(plugin = name, "not a plugin: {reason}");
             self.board.open(PluginStatus {
                 state: PluginState::Rejected,
@@ -325,17 +364,18 @@ impl Manager {
                 ..PluginStatus::found(name)
             });
         }
-        self.look = look;
+        self.seen = look;
     }
 
     fn appear(&mut self, name: &str) {
         let Some(archive) = self.archive.clone() else { return };
         let slot = self.board.open(PluginStatus::found(name));
-        let plugin = Plugin::new(name, &self.config.dir, self.loader.clone(), archive, slot);
-        let (messages, inbox) = mpsc::channel(INBOX);
+        let asked = Asked::default();
+        let plugin = Plugin::new(name, &self.config.dir, self.loader.clone(), archive, slot, asked.clone());
+        let (requests, inbox) = mpsc::channel(INBOX);
         let (load, loads) = watch::channel(());
         let task = self.tasks.spawn(plugin.run(inbox, loads));
-        self.plugins.insert(name.to_owned(), Running { messages, load, task });
+        self.plugins.insert(name.to_owned(), Running { requests, asked, load, task });
     }
 
     fn tell(&mut self, name: &str) {

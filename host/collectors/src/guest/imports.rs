@@ -36,11 +36,11 @@ impl log::Host for Host {
         }
         let message = names::shown(&message, MAX_LOG_LINE);
         match level {
-            log::Level::Trace => tracing::trace!(target: "collector", plugin, "{message}"),
-            log::Level::Debug => tracing::debug!(target: "collector", plugin, "{message}"),
-            log::Level::Info => tracing::info!(target: "collector", plugin, "{message}"),
-            log::Level::Warn => tracing::warn!(target: "collector", plugin, "{message}"),
-            log::Level::Error => tracing::error!(target: "collector", plugin, "{message}"),
+            log::Level::Trace => tracing::trace!(target: "collector", plugin, "says: {message}"),
+            log::Level::Debug => tracing::debug!(target: "collector", plugin, "says: {message}"),
+            log::Level::Info => tracing::info!(target: "collector", plugin, "says: {message}"),
+            log::Level::Warn => tracing::warn!(target: "collector", plugin, "says: {message}"),
+            log::Level::Error => tracing::error!(target: "collector", plugin, "says: {message}"),
         }
     }
 }

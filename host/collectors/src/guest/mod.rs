@@ -29,7 +29,7 @@ use crate::state::State;
 /// Random bytes of one call; making them cannot be interrupted.
 const MAX_RANDOM: u64 = 64 << 10;
 /// Open files, streams and the like of one instance, which are file descriptors of the agent.
-pub(crate) const MAX_RESOURCES: usize = 256;
+pub(crate) const MAX_RESOURCES: usize = 64;
 
 /// What is the same for all instances of one loaded collector.
 #[derive(Clone)]
@@ -105,14 +105,23 @@ impl Host {
     }
 
     /// Before each `collect`.
-    pub(crate) fn renew(&mut self, sample: Arc<Sample>, state: State) {
+    pub(crate) fn show(&mut self, sample: Arc<Sample>, state: State) {
         (self.sample, self.state) = (sample, state);
+    }
+
+    /// Between two calls of an instance that is kept.
+    pub(crate) fn forget(&mut self) {
         (self.file_calls, self.file_bytes) = (0, 0);
         self.denied = None;
         self.http.renew();
         self.memory.forget();
         self.cpu.reset();
         self.stderr.clear();
+    }
+
+    /// Whether the guest has closed everything that it opened: descriptors of the agent's are for all.
+    pub(crate) fn holds_nothing_open(&self) -> bool {
+        self.table.is_empty()
     }
 
     pub(crate) fn limits(&self) -> &Limits {

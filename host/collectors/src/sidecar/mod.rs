@@ -26,6 +26,8 @@ type Wrong = Vec<(String, String)>;
 /// Shorter intervals would make a collector a busy loop.
 const MIN_INTERVAL: Duration = Duration::from_millis(100);
 
+const MAX_INTERVAL: Duration = Duration::from_secs(24 * 3600);
+
 /// What one collector may do and how it is called.
 #[derive(Clone, Debug)]
 pub(crate) struct Sidecar {
@@ -120,8 +122,8 @@ impl Sidecar {
         if raw.recycle.calls == 0 {
             problems.push(settings.problem("recycle.calls", "has to be 1 or more"));
         }
-        if raw.interval.is_some_and(|interval| interval < MIN_INTERVAL) {
-            problems.push(settings.problem("interval", "is too short; 100ms is the least"));
+        if raw.interval.is_some_and(|interval| !(MIN_INTERVAL..=MAX_INTERVAL).contains(&interval)) {
+            problems.push(settings.problem("interval", "has to be between 100ms and 24h"));
         }
         let Raw { interval, config, limits, failure: failing, keep_state, .. } = raw;
         match problems.is_empty() {

@@ -28,6 +28,8 @@ use crate::{Config, Contribution, read, validate};
 
 pub(crate) use self::terms::differences;
 pub use self::terms::{Setting, Terms};
+use crate::world;
+
 pub use crate::world::Import;
 
 /// Loads collectors.
@@ -118,7 +120,7 @@ pub struct Failing {
 }
 
 impl From<Failed> for Failing {
-    fn from(Failed { failure, reason, trace }: Failed) -> Self {
+    fn from(Failed { failure, reason, trace, .. }: Failed) -> Self {
         Failing { failure, reason, trace }
     }
 }
@@ -143,7 +145,10 @@ impl Workbench {
         let component = read::bounded(wasm, MAX_COMPONENT);
         let component = component.map_err(|e| Failed::new(Failure::Invalid, e.of("the file")))?;
         let (bytes, digest) = (component.len() as u64, digest(&component));
-        let found = self.runtime.block_on(self.loader.inspect(component, &digest));
+        let found = match world::recognise(&component) {
+            Ok(()) => self.runtime.block_on(self.loader.inspect(wasm, &digest)),
+            Err(reason) => Err(Failed::new(Failure::Invalid, reason)),
+        };
         let ((version, imports), unusable) = match found {
             Ok(found) => (found, None),
             Err(failed) => (Default::default(), Some(failed.into())),
