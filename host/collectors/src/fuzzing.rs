@@ -4,7 +4,6 @@
 //! Only compiled with `--cfg fuzzing`, which cargo-fuzz sets. A broken invariant is a panic, which the fuzzer reports.
 
 use std::cell::OnceCell;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -19,12 +18,16 @@ use crate::compile::MAX_COMPONENT;
 use crate::engine::{self, Class, Engines, Ticker, TickerHandle};
 use crate::files::Granted;
 use crate::guest::Shared;
+use crate::http::{self, Connector, HttpLimits, Origins};
 use crate::series::Series;
 use crate::sidecar::{Ceiling, Limits, RawCeiling, Sidecar};
 use crate::state::State;
 use crate::{Contribution, validate, world};
 
-pub use crate::bindings::types;
+/// What a collector returns.
+pub mod types {
+    pub use crate::bindings::types::{Attribute, Contribution, Histogram, MetadataEntry, Metric, Value};
+}
 
 /// Tight, so that an input cannot take long.
 const SIDECAR: &str = "instance = \"keep\"\n[config]\na = \"b\"\n[limits]\nmemory = \"2MiB\"\ncpu = \"20ms\"\n\
@@ -57,6 +60,9 @@ pub fn sidecar(text: &str, ceiling: RawCeiling, paths: &[String]) {
     }
     if let Some(allowed) = &ceiling.env {
         assert!(grant.env.iter().all(|name| allowed.matches(name)), "{grant:?}");
+    }
+    if let Some(allowed) = &ceiling.http {
+        assert!(grant.http.canonical().all(|(_, origin)| allowed.matches(origin)), "{grant:?}");
     }
     assert!(!grant.env.iter().any(|name| name.starts_with("AGENT_") || name.starts_with("SANDBEAT_")), "{grant:?}");
     if let Some(allowed) = &ceiling.read {
@@ -101,6 +107,8 @@ struct Bench {
     class: Class,
     ticker: TickerHandle,
     sidecar: Sidecar,
+    /// Nothing is granted, so that no input speaks to anybody.
+    http: Arc<http::Granted>,
     places: Arc<Semaphore>,
     _ticker: Ticker,
 }
@@ -117,6 +125,11 @@ impl Bench {
             class: class.expect(good),
             ticker: handle,
             sidecar,
+            http: Arc::new(http::Granted {
+                origins: Origins::default(),
+                limits: HttpLimits { requests: 1, bytes: 1024, timeout: Duration::from_millis(50) },
+                connector: Arc::new(Connector::system()),
+            }),
             places: Arc::new(Semaphore::new(1)),
             _ticker: ticker,
         }
@@ -136,6 +149,7 @@ impl Bench {
             folders: None,
             sidecar: self.sidecar.clone(),
             config_json: serde_json::json!({ "a": "b" }),
+            http: self.http.clone(),
             log: Arc::default(),
             budget: budget.clone(),
             base: 0,

@@ -96,15 +96,15 @@ fn answers_that_cannot_be_read_are_invalid() {
     bad_kind.extend([GOOD.0, GOOD.1, GOOD.0, 1, 77, 0, 0, 0]);
     let wants = |name| Fails("invalid", name);
     Suite::new()
-        .collector("gigabyte", &text((0, GIGABYTE)), "", wants("cannot be read"))
-        .collector("end", &text((u32::MAX - 3, 64)), "", wants("cannot be read"))
-        .collector("overflow", &text((u32::MAX, u32::MAX)), "", wants("cannot be read"))
-        .collector("list", &answers(&contribution((0, 100_000_000), (0, 0))), "", wants("cannot be read"))
-        .collector("crooked", &answers(&contribution((3, 1), (0, 0))), "", wants("cannot be read"))
-        .collector("not-utf8", &not_utf8, "", wants("cannot be read"))
-        .collector("bad-result", &answers(&[7, 0, 0, 0, 0]), "", wants("cannot be read"))
-        .collector("bad-kind", &answers(&bad_kind), "", wants("cannot be read"))
-        .collector("nowhere", &crafted::collector("(i32.const -16)", &[], ""), "", wants("cannot be read"))
+        .collector("gigabyte", &text((0, GIGABYTE)), "", wants("cannot be taken"))
+        .collector("end", &text((u32::MAX - 3, 64)), "", wants("cannot be taken"))
+        .collector("overflow", &text((u32::MAX, u32::MAX)), "", wants("cannot be taken"))
+        .collector("list", &answers(&contribution((0, 100_000_000), (0, 0))), "", wants("cannot be taken"))
+        .collector("crooked", &answers(&contribution((3, 1), (0, 0))), "", wants("cannot be taken"))
+        .collector("not-utf8", &not_utf8, "", wants("cannot be taken"))
+        .collector("bad-result", &answers(&[7, 0, 0, 0, 0]), "", wants("cannot be taken"))
+        .collector("bad-kind", &answers(&bad_kind), "", wants("cannot be taken"))
+        .collector("nowhere", &crafted::collector("(i32.const -16)", &[], ""), "", wants("cannot be taken"))
         .run()
         .end();
 }

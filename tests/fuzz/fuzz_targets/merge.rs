@@ -74,9 +74,11 @@ impl<'a> Arbitrary<'a> for Text {
 
 fuzz_target!(|input: Input| {
     let Input { collectors, metadata } = input;
-    let contributions = collectors.into_iter().take(8).enumerate().map(|(at, returned)| {
-        fuzzing::judge(&format!("collector-{at}"), returned.into_raw())
-    });
+    let contributions = collectors
+        .into_iter()
+        .take(8)
+        .enumerate()
+        .map(|(at, returned)| fuzzing::judge(&format!("collector-{at}"), returned.into_raw()));
     let metadata = metadata.into_iter().map(|(Name(key), Text(value))| (key, value)).take(16);
     let metadata = metadata.filter(|(key, value)| key.len() < 200 && value.len() < 2000).collect();
     sandbeat_agent::fuzzing::merge(contributions.collect(), metadata);
@@ -91,7 +93,10 @@ impl Returned {
         }
         types::Contribution {
             metrics: metrics.into_iter().map(Point::into_raw).collect(),
-            metadata: metadata.into_iter().map(|(Name(key), Text(value))| types::MetadataEntry { key, value }).collect(),
+            metadata: metadata
+                .into_iter()
+                .map(|(Name(key), Text(value))| types::MetadataEntry { key, value })
+                .collect(),
         }
     }
 }
@@ -102,9 +107,12 @@ impl Point {
         let value = match value {
             Value::Gauge(value) => types::Value::Gauge(value),
             Value::Counter(value) => types::Value::Counter(value),
-            Value::Histogram { bounds, counts, sum } => types::Value::Histogram(types::Histogram { bounds, counts, sum }),
+            Value::Histogram { bounds, counts, sum } => {
+                types::Value::Histogram(types::Histogram { bounds, counts, sum })
+            }
         };
-        let attributes = attributes.into_iter().map(|(Name(key), Text(value))| types::Attribute { key, value }).collect();
+        let attributes =
+            attributes.into_iter().map(|(Name(key), Text(value))| types::Attribute { key, value }).collect();
         types::Metric { name, unit, value, attributes }
     }
 }

@@ -4,7 +4,7 @@
 
 use std::sync::LazyLock;
 
-use arbitrary::{Arbitrary, Unstructured};
+use arbitrary::Unstructured;
 use libfuzzer_sys::{Corpus, fuzz_target};
 use wasm_smith::{Config, Module};
 use wit_component::{ComponentEncoder, StringEncoding, dummy_module, embed_component_metadata};
@@ -43,10 +43,15 @@ fn component(u: &mut Unstructured<'_>) -> Option<Vec<u8>> {
         wide_arithmetic_enabled: false,
         shared_everything_threads_enabled: false,
         memory64_enabled: false,
-        max_imports: 32,
+        // Small, so that there are many.
+        max_funcs: 12,
+        max_instructions: 60,
+        max_types: 32,
+        max_globals: 16,
+        max_imports: 16,
         max_memories: 4,
         allow_start_export: true,
-        ..Config::arbitrary(u).ok()?
+        ..Config::default()
     };
     let mut module = Module::new(config, u).ok()?.to_bytes();
     embed_component_metadata(&mut module, &WORLD.0, WORLD.1, StringEncoding::UTF8).ok()?;
