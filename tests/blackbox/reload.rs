@@ -168,7 +168,7 @@ fn a_version_that_goes_on_loses_what_the_newest_sidecar_does_not_grant() {
     sandbox.drop_in("load.toml", "");
     let report = hub.report("no grant any more", |report| plugin(report, "load")["failure"] == "denied");
     assert_eq!(plugin(&report, "load").get("grants"), None);
-    agent.says(&["loses what its sidecar grants no more"]);
+    agent.says(&["only those are in force"]);
 }
 
 #[test]
