@@ -118,8 +118,12 @@ struct ExtismHost {
 impl ExtismHost {
     fn start() -> anyhow::Result<Self> {
         let folder = tempfile::Builder::new().prefix("sandbeat-bench-").tempdir()?;
+        // As with the agents: a copy, on disk, so that nobody else maps it.
+        let program = folder.path().join(EXTISM_HOST);
+        std::fs::copy(std::env::current_exe()?, &program)?;
+        std::fs::File::open(&program)?.sync_all()?;
         let spawn = |mode: &str| {
-            let mut command = Command::new(std::env::current_exe()?);
+            let mut command = Command::new(&program);
             command.arg(EXTISM_HOST).arg(folder.path()).arg(mode);
             // Its standard input is open as long as this process lives.
             command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn()
