@@ -27,7 +27,7 @@ struct Amount {
 #[derive(Debug)]
 struct Held {
     descriptors: usize,
-    /// In bytes.
+    /// What it has written to, in bytes. Pages of its files come and go as the kernel likes.
     private_memory: u64,
 }
 
@@ -105,10 +105,9 @@ fn held(agent: &Process, sandbox: &Sandbox, hub: &FakeHub) -> Held {
 fn look(process: u32) -> Held {
     let descriptors = std::fs::read_dir(format!("/proc/{process}/fd")).unwrap().count();
     let rollup = std::fs::read_to_string(format!("/proc/{process}/smaps_rollup")).unwrap();
-    let private =
-        rollup.lines().filter_map(|line| line.strip_prefix("Private_Clean:").or(line.strip_prefix("Private_Dirty:")));
-    let kilobytes = private.map(|rest| rest.trim().trim_end_matches(" kB").parse::<u64>().unwrap());
-    Held { descriptors, private_memory: kilobytes.sum::<u64>() << 10 }
+    let private = rollup.lines().find_map(|line| line.strip_prefix("Private_Dirty:")).unwrap();
+    let kilobytes: u64 = private.trim().trim_end_matches(" kB").parse().unwrap();
+    Held { descriptors, private_memory: kilobytes << 10 }
 }
 
 /// Waits until the newest report is as wanted. What has been posted is forgotten, or this process would grow.
