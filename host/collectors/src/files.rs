@@ -5,8 +5,11 @@
 //! are opened as the kernel resolves them, since `/proc/net` is itself a link; from there on `openat2` keeps the
 //! walk beneath that folder, and the opened file's own place below it has to match the glob again. Magic links, such
 //! as `/proc/PID/root`, are followed nowhere. `[plugins.ceiling]`, which binds the sidecar's author as well, is held
-//! against the place that the kernel names for what was opened, and so is the agent's own privacy. Only regular files
-//! and folders are served, so that no pipe or device can hold a reader.
+//! against the place that the kernel names for what was opened, and so is the privacy of processes: the agent's own is
+//! shown to nobody, that of others only where the grant (and the ceiling) writes the whole path out. Only regular
+//! files and folders are served, so that no pipe or device can hold a reader.
+//!
+//! A guest is told that it was denied; [`Granted::why_denied`] has for the operator why, and what to do.
 //!
 //! All functions here block; the caller runs them where that is allowed and bounds their time.
 
@@ -16,16 +19,19 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use rustix::fs::{AtFlags, Dir, FileType, OFlags};
+use sandbeat_status::names;
 
 use crate::bindings::files::{Entry, EntryKind, FileError};
 use crate::glob::{Pattern, components};
 use crate::open::{errno, io_error, open_below, opened_path};
-use crate::own;
+use crate::own::{self, Privacy};
 
 /// The longest answer to `read` and `read-at`, in bytes.
 pub(crate) const MAX_READ: u64 = 1 << 20;
 /// The most entries of a folder.
 const MAX_ENTRIES: u64 = 4096;
+/// How much of a path, or of the ceiling, a reason shows, in bytes.
+const MAX_SHOWN: usize = 200;
 
 /// What one collector may read.
 #[derive(Clone, Debug, Default)]
@@ -35,6 +41,33 @@ pub(crate) struct Granted(Arc<Rules>);
 struct Rules {
     read: Vec<Pattern>,
     ceiling: Option<Vec<Pattern>>,
+}
+
+/// What a grant has to cover.
+#[derive(Clone, Copy, Debug)]
+enum Aim {
+    /// The place itself.
+    File,
+    /// Something below it.
+    Folder,
+}
+
+/// Why what was opened is not shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Objection {
+    /// Nobody can say where it lies.
+    Nowhere,
+    /// The ceiling does not name the place.
+    Ceiling(String),
+    /// It is private to a process, and the path is not written out.
+    Private,
+    /// It is the agent's own affair.
+    Own,
+}
+
+enum Refused {
+    Error(FileError),
+    Objection(Objection),
 }
 
 impl Granted {
@@ -65,7 +98,9 @@ impl Granted {
     /// The entries of a folder that are granted or lead to something that may be, by name.
     pub(crate) fn list(&self, folder: &str) -> Result<Vec<Entry>, FileError> {
         let parts = components(folder).ok_or(FileError::Denied)?;
-        let dir = self.open_folder(&parts)?;
+        let dir = self.open_folder(folder, &parts)?;
+        let place = opened_path(&dir).and_then(|place| place.into_os_string().into_string().ok());
+        let place = place.filter(|place| own::is_of_processes(&dir, place));
         let mut entries = Vec::new();
         for entry in Dir::read_from(&dir).map_err(errno)? {
             let entry = entry.map_err(errno)?;
@@ -74,7 +109,7 @@ impl Granted {
                 FileType::Unknown => entry_type(&dir, entry.file_name()),
                 known => known,
             };
-            if name == "." || name == ".." || !self.shows(&parts, name, kind) {
+            if name == "." || name == ".." || !self.shows(&parts, place.as_deref(), name, kind) {
                 continue;
             }
             if entries.len() as u64 == MAX_ENTRIES {
@@ -86,59 +121,156 @@ impl Granted {
         Ok(entries)
     }
 
-    fn shows(&self, folder: &[&str], name: &str, kind: FileType) -> bool {
+    /// Why a path was denied, as a clause about it, and who may change that. It looks at the files again.
+    pub(crate) fn why_denied(&self, path: &str) -> String {
+        let why = components(path).and_then(|parts| self.objection_to(path, &parts));
+        format!("is not granted{}", why.unwrap_or_else(|| "; add it to [grant] read if it should be".to_owned()))
+    }
+
+    fn objection_to(&self, path: &str, parts: &[&str]) -> Option<String> {
+        let aims = |aim| self.0.read.iter().filter(move |pattern| covers(aim, pattern, path)).map(move |it| (aim, it));
+        aims(Aim::File).chain(aims(Aim::Folder)).find_map(|(aim, pattern)| match self.reach(aim, pattern, parts) {
+            Err(Refused::Objection(objection)) => Some(self.words(&objection)),
+            Err(Refused::Error(FileError::Denied)) => link_words(parts, pattern),
+            Err(Refused::Error(_)) | Ok(_) => None,
+        })
+    }
+
+    fn words(&self, objection: &Objection) -> String {
+        match objection {
+            Objection::Nowhere => ": nobody can say where it really lies".to_owned(),
+            Objection::Own => ": it is the agent's own affair, which nobody is granted".to_owned(),
+            Objection::Private => ": it is private to a process, which no glob reaches; write the whole path out in \
+                                   [grant] read, and in [plugins.ceiling] read where there is one, if it should be"
+                .to_owned(),
+            Objection::Ceiling(place) => format!(
+                ": it is really `{}`, and [plugins.ceiling] read, which only who configures the agent may change, \
+                 allows {}",
+                names::shown(place, MAX_SHOWN),
+                texts(self.0.ceiling.as_deref().unwrap_or_default()),
+            ),
+        }
+    }
+
+    /// Whether an entry is listed; `place` is where its folder lies among processes.
+    fn shows(&self, folder: &[&str], place: Option<&str>, name: &str, kind: FileType) -> bool {
         let mut path = folder.to_vec();
         path.push(name);
         let whole = format!("/{}", path.join("/"));
         let leads = matches!(kind, FileType::Directory | FileType::Symlink);
-        let shown = |pattern: &Pattern| pattern.matches(&whole) || leads && pattern.may_lead_below(&path);
-        self.0.read.iter().any(shown) && self.0.ceiling.as_ref().is_none_or(|ceiling| ceiling.iter().any(shown))
+        let privacy = place.map_or(Privacy::Open, |place| own::privacy(&format!("{place}/{name}")));
+        let shown = |pattern: &Pattern| {
+            (privacy == Privacy::Open || pattern.literal().is_some())
+                && (pattern.matches(&whole) || leads && pattern.may_lead_below(&path))
+        };
+        privacy != Privacy::Never
+            && self.0.read.iter().any(shown)
+            && self.0.ceiling.as_ref().is_none_or(|ceiling| ceiling.iter().any(shown))
     }
 
     fn open_file(&self, path: &str) -> Result<File, FileError> {
         let parts = components(path).ok_or(FileError::Denied)?;
         let mut answer = FileError::Denied;
-        for pattern in self.0.read.iter().filter(|pattern| pattern.matches(path)) {
-            let matches = |opened: &str| pattern.matches(opened);
-            match open_below(&parts, pattern.trusted(), OFlags::RDONLY, &matches) {
-                Ok(fd) if !self.may_open(&fd, Pattern::matches) => answer = FileError::Denied,
+        for pattern in self.0.read.iter().filter(|pattern| covers(Aim::File, pattern, path)) {
+            match self.reach(Aim::File, pattern, &parts) {
                 Ok(fd) if file_type(&fd)? == FileType::RegularFile => return Ok(File::from(fd)),
                 Ok(_) => answer = FileError::WrongType,
-                Err(e) => answer = e,
+                Err(refused) => answer = refused.into(),
             }
         }
         Err(answer)
     }
 
-    fn open_folder(&self, parts: &[&str]) -> Result<OwnedFd, FileError> {
+    fn open_folder(&self, path: &str, parts: &[&str]) -> Result<OwnedFd, FileError> {
         let mut answer = FileError::Denied;
-        for pattern in &self.0.read {
-            if !pattern.may_lead_below(parts) {
-                continue;
-            }
-            let matches = |opened: &str| leads(pattern, opened);
-            match open_below(parts, pattern.trusted(), OFlags::RDONLY | OFlags::DIRECTORY, &matches) {
-                Ok(fd) if !self.may_open(&fd, leads) => answer = FileError::Denied,
+        for pattern in self.0.read.iter().filter(|pattern| covers(Aim::Folder, pattern, path)) {
+            match self.reach(Aim::Folder, pattern, parts) {
                 Ok(fd) => return Ok(fd),
-                Err(e) => answer = e,
+                Err(refused) => answer = refused.into(),
             }
         }
         Err(answer)
     }
 
-    /// Whether what was opened, wherever the way led, may be shown at all.
-    fn may_open(&self, fd: &OwnedFd, below: impl Fn(&Pattern, &str) -> bool) -> bool {
-        let Some(place) = opened_path(fd) else { return false };
-        let Some(place) = place.to_str() else { return false };
+    /// Opens a path by one grant, unless something stands against what it leads to.
+    fn reach(&self, aim: Aim, granted: &Pattern, parts: &[&str]) -> Result<OwnedFd, Refused> {
+        let flags = match aim {
+            Aim::File => OFlags::RDONLY,
+            Aim::Folder => OFlags::RDONLY | OFlags::DIRECTORY,
+        };
+        let matches = |opened: &str| covers(aim, granted, opened);
+        let fd = open_below(parts, granted.trusted(), flags, &matches).map_err(Refused::Error)?;
+        let place = opened_path(&fd).and_then(|place| place.into_os_string().into_string().ok());
+        let place = place.ok_or(Refused::Objection(Objection::Nowhere))?;
+        let privacy = if own::is_of_processes(&fd, &place) { own::privacy(&place) } else { Privacy::Open };
+        match self.objection(aim, granted, &place, privacy) {
+            None => Ok(fd),
+            Some(objection) => Err(Refused::Objection(objection)),
+        }
+    }
+
+    /// What stands against showing a place, wherever the way there led.
+    fn objection(&self, aim: Aim, granted: &Pattern, place: &str, privacy: Privacy) -> Option<Objection> {
         let names = own::names(place);
-        let allowed =
-            |ceiling: &Vec<Pattern>| ceiling.iter().any(|pattern| names.iter().any(|name| below(pattern, name)));
-        !own::is_private(place) && self.0.ceiling.as_ref().is_none_or(allowed)
+        let names_it = |pattern: &Pattern| names.iter().any(|name| covers(aim, pattern, name));
+        let writes_it_out = |pattern: &Pattern| pattern.literal().is_some() && names_it(pattern);
+        let ceiling = self.0.ceiling.as_deref();
+        if privacy == Privacy::Never {
+            Some(Objection::Own)
+        } else if ceiling.is_some_and(|ceiling| !ceiling.iter().any(names_it)) {
+            Some(Objection::Ceiling(place.to_owned()))
+        } else if privacy == Privacy::WrittenOut
+            && !(writes_it_out(granted) && ceiling.is_none_or(|ceiling| ceiling.iter().any(writes_it_out)))
+        {
+            Some(Objection::Private)
+        } else {
+            None
+        }
     }
 }
 
-fn leads(pattern: &Pattern, folder: &str) -> bool {
-    components(folder).is_some_and(|parts| pattern.may_lead_below(&parts))
+impl From<Refused> for FileError {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Error(e) => e,
+            Refused::Objection(_) => FileError::Denied,
+        }
+    }
+}
+
+fn covers(aim: Aim, pattern: &Pattern, path: &str) -> bool {
+    match aim {
+        Aim::File => pattern.matches(path),
+        Aim::Folder => components(path).is_some_and(|parts| pattern.may_lead_below(&parts)),
+    }
+}
+
+/// Why a link stands in the way of a granted path: the first one that is not followed, or else the last one that is.
+fn link_words(parts: &[&str], pattern: &Pattern) -> Option<String> {
+    let mut link = None;
+    for count in 1..=parts.len() {
+        let at = format!("/{}", parts[..count].join("/"));
+        if !std::fs::symlink_metadata(&at).ok()?.is_symlink() {
+            continue;
+        }
+        let to = std::fs::read_link(&at).map_or_else(|_| "…".into(), |to| to.to_string_lossy().into_owned());
+        let (at, to) = (names::shown(&at, MAX_SHOWN), names::shown(&to, MAX_SHOWN));
+        let last = count == parts.len() && pattern.literal().is_some();
+        let why =
+            if last { "the last part of a granted path is never followed" } else { "which the grant does not name" };
+        link = Some(format!(": `{at}` is a link to `{to}`, {why}; add where it leads to [grant] read if it should be"));
+        let followed = open_below(&parts[..count], pattern.trusted(), OFlags::RDONLY, &|_| true);
+        if matches!(followed, Err(FileError::Denied)) {
+            break;
+        }
+    }
+    link
+}
+
+/// Patterns in words.
+fn texts(patterns: &[Pattern]) -> String {
+    let texts: Vec<_> = patterns.iter().map(|pattern| format!("`{}`", pattern.text())).collect();
+    if texts.is_empty() { "nothing".to_owned() } else { names::shown(&texts.join(", "), MAX_SHOWN) }
 }
 
 fn file_type(fd: &OwnedFd) -> Result<FileType, FileError> {
@@ -301,5 +433,82 @@ mod tests {
             assert!(is_denied(granted.read(path)), "{path}");
         }
         assert!(granted.read("/proc/self/status").is_ok());
+    }
+
+    /// A process with a secret in its environment, which ends with the test.
+    struct Holder(std::process::Child);
+
+    impl Holder {
+        fn start() -> Self {
+            let child = std::process::Command::new("sleep").arg("60").env("SOME_SECRET", "very-secret").spawn();
+            Holder(child.unwrap())
+        }
+
+        fn path(&self, rest: &str) -> String {
+            format!("/proc/{}/{rest}", self.0.id())
+        }
+    }
+
+    impl Drop for Holder {
+        fn drop(&mut self) {
+            self.0.kill().and_then(|()| self.0.wait()).unwrap();
+        }
+    }
+
+    fn grant(read: &str, ceiling: Option<&str>) -> Granted {
+        let pattern = |glob: &str| vec![Pattern::new(glob).unwrap()];
+        Granted::new(pattern(read), ceiling.map(pattern))
+    }
+
+    #[test]
+    fn what_is_private_to_a_process_is_reached_by_its_whole_path_alone() {
+        let process = Holder::start();
+        let (environ, task) = (process.path("environ"), process.path(&format!("task/{}/environ", process.0.id())));
+        for glob in ["/proc/**", "/proc/*/environ", "/proc/[0-9]*/**", "/**"] {
+            for path in [&environ, &task, &process.path("maps"), &process.path("fdinfo/0")] {
+                assert!(is_denied(grant(glob, None).read(path)), "{path} by {glob}");
+            }
+        }
+        assert!(grant("/proc/*/environ", None).why_denied(&environ).contains("private to a process"));
+        assert!(is_denied(grant(&environ, Some("/proc/**")).read(&environ)));
+        assert!(grant(&environ, None).read(&environ).is_ok());
+        assert!(grant(&environ, Some(&environ)).read(&environ).is_ok());
+
+        let all = grant("/proc/**", None);
+        assert!(all.read(&process.path("stat")).is_ok());
+        assert!(is_denied(all.list(&process.path("fd"))));
+        let listed = all.list(&format!("/proc/{}", process.0.id())).unwrap();
+        assert!(listed.iter().any(|entry| entry.name == "stat"));
+        assert!(!listed.iter().any(|entry| ["environ", "fd", "root"].contains(&entry.name.as_str())));
+    }
+
+    #[test]
+    fn a_link_to_what_is_private_does_not_write_it_out() {
+        let (tree, process) = (Tree::new(), Holder::start());
+        symlink(format!("/proc/{}", process.0.id()), tree.path("logs/process")).unwrap();
+        let path = tree.path("logs/process/environ");
+        assert!(is_denied(grant(&path, None).read(&path)));
+    }
+
+    #[test]
+    fn a_denial_says_who_may_change_it() {
+        let tree = Tree::new();
+        symlink("one.log", tree.path("logs/last")).unwrap();
+        symlink(tree.path("secret"), tree.path("logs/out")).unwrap();
+        let (one, two) = (tree.path("logs/one.log"), tree.path("logs/last"));
+        for (granted, path, part) in [
+            (grant("/etc/*", None), one.as_str(), "is not granted; add it to [grant] read"),
+            (grant("/etc/*", None), "/etc/../x", "is not granted; add it to [grant] read"),
+            (grant(&tree.path("**"), Some("/sys/*")), &one, "[plugins.ceiling] read, which only"),
+            (grant(&tree.path("**"), Some("/sys/*")), &one, "allows `/sys/*`"),
+            (grant(&two, None), &two, "last` is a link to `one.log`, the last part of a granted path is never"),
+            (grant(&tree.path("logs/**"), None), &tree.path("logs/out/key"), "logs/out` is a link to"),
+            (grant("/proc/**", None), "/proc/self/environ", "the agent's own affair"),
+            (grant("/proc/**", None), "/proc/self/root/etc/passwd", "/root` is a link to"),
+        ] {
+            assert!(granted.read(path).is_err(), "{path}");
+            let why = granted.why_denied(path);
+            assert!(why.starts_with("is not granted") && why.contains(part), "{path}: {why}");
+        }
     }
 }

@@ -112,7 +112,8 @@ pub(crate) fn components(path: &str) -> Option<Vec<&str>> {
     parts.iter().all(plain).then_some(parts)
 }
 
-fn is_wild(part: &str) -> bool {
+/// Whether a text is more than the plain name that it looks like.
+pub(crate) fn is_wild(part: &str) -> bool {
     part.contains(['*', '?', '[', ']', '{', '}', '\\', '!'])
 }
 

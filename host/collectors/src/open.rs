@@ -18,19 +18,22 @@ const MAX_TRIES: u32 = 8;
 
 /// Opens a granted folder and holds it against a ceiling by where it really lies. `use_it` gets a path to what was
 /// opened, which no later renaming changes.
+///
+/// # Errors
+/// What is wrong, as a sentence's end, and who may do what about it.
 pub(crate) fn with_folder<T>(
     path: &Path,
     ceiling: Option<&Globs>,
     use_it: impl FnOnce(&Path) -> Result<T, String>,
 ) -> Result<T, String> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let fd = rustix::fs::openat(CWD, path, flags, Mode::empty()).map_err(|e| io::Error::from(e).to_string())?;
+    let fd = rustix::fs::openat(CWD, path, flags, Mode::empty()).map_err(folder_words)?;
     let place = opened_path(&fd).ok_or("nobody can say where it really lies")?;
     if ceiling.is_some_and(|ceiling| !ceiling.matches(&place.to_string_lossy())) {
-        return Err(format!("it is really `{}`, which is more than [plugins.ceiling] allows", place.display()));
+        return Err(format!("it is really `{}`, which is more than [plugins.ceiling] dirs allows", place.display()));
     }
     if own::shows_processes(&fd, &place) {
-        return Err("it shows the agent's own process; grant single files with [grant] read".to_owned());
+        return Err(own::SHOWS_PROCESSES.to_owned());
     }
     use_it(&by_descriptor(&fd))
 }
@@ -86,6 +89,15 @@ fn open_without_links(base: BorrowedFd<'_>, path: &str, flags: OFlags) -> Result
     }
     let name = if name.is_empty() { "." } else { name };
     rustix::fs::openat(&folder, name, flags | OFlags::NOFOLLOW, Mode::empty()).map_err(denied)
+}
+
+fn folder_words(e: Errno) -> String {
+    let cure = match e {
+        Errno::NOENT => "create it or change [grant] dirs",
+        Errno::ACCESS | Errno::PERM => "let the agent's user read it or change [grant] dirs",
+        _ => "change [grant] dirs",
+    };
+    format!("{}; {cure}", io::Error::from(e))
 }
 
 /// Where an opened file lies below an opened folder, by the kernel's own account; `None` when it does not.
@@ -159,6 +171,13 @@ mod tests {
         };
         assert_eq!(list("in"), Ok(2));
         assert!(list("in/link").unwrap_err().contains("plugins.ceiling"));
-        assert!(list("nowhere").unwrap_err().contains("No such file"));
+        let nowhere = list("nowhere").unwrap_err();
+        assert!(
+            nowhere.contains("No such file") && nowhere.ends_with("; create it or change [grant] dirs"),
+            "{nowhere}"
+        );
+        assert!(list("in/file").unwrap_err().ends_with("; change [grant] dirs"));
+        let shown = with_folder(Path::new("/proc/self/net"), None, |_| Ok(())).unwrap_err();
+        assert_eq!(shown, own::SHOWS_PROCESSES);
     }
 }

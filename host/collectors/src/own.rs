@@ -1,12 +1,53 @@
-//! What of `/proc` is the agent's own: its names, and what of it no collector may see.
+//! What of `/proc` belongs to single processes: what of the agent no collector may see, what of others only one that
+//! names it exactly, and by which names the agent's own is known.
+//!
+//! Places are those that the kernel names for what was opened; a name that was asked for proves nothing.
 
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{PROC_SUPER_MAGIC, StatFs};
 
+/// Why a folder of processes is not granted.
+pub(crate) const SHOWS_PROCESSES: &str = "it shows the agent's own process; grant single files with [grant] read";
+
 /// What of the agent's own process may be granted; its environment and memory hold secrets.
 const HARMLESS: [&str; 8] = ["cgroup", "io", "limits", "mountinfo", "mounts", "net", "stat", "status"];
+/// What of any process is its own affair (proc(5)): what it was told, what it holds, where it is and what it sees.
+const PRIVATE: [&str; 21] = [
+    "auxv",
+    "clear_refs",
+    "cwd",
+    "environ",
+    "exe",
+    "fd",
+    "fdinfo",
+    "map_files",
+    "maps",
+    "mem",
+    "mountinfo",
+    "mounts",
+    "mountstats",
+    "numa_maps",
+    "pagemap",
+    "personality",
+    "root",
+    "smaps",
+    "smaps_rollup",
+    "stack",
+    "syscall",
+];
+
+/// Who may be shown a place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Privacy {
+    /// Whoever was granted it.
+    Open,
+    /// Private to a process: a collector whose grant writes the whole path out.
+    WrittenOut,
+    /// The agent's own affair: nobody.
+    Never,
+}
 
 /// All names of a place that the kernel names by the agent's process id: `/proc/self` and `/proc/net` are links there.
 pub(crate) fn names(place: &str) -> Vec<String> {
@@ -20,22 +61,43 @@ pub(crate) fn names(place: &str) -> Vec<String> {
     names
 }
 
-/// Whether a place shows what is the agent's own affair.
-pub(crate) fn is_private(place: &str) -> bool {
-    below_own_process(place).is_some_and(|rest| {
-        let rest = match rest.strip_prefix("task/") {
-            Some(thread) => thread.split_once('/').map_or("", |(_, rest)| rest),
-            None => rest,
+/// Who may be shown a place on a file system of processes, wherever that is mounted.
+pub(crate) fn privacy(place: &str) -> Privacy {
+    let parts: Vec<&str> = place.split('/').collect();
+    for (at, process) in parts.iter().enumerate().filter(|(_, part)| is_process(part)) {
+        let rest = match &parts[at + 1..] {
+            ["task", _, rest @ ..] => rest,
+            rest => rest,
         };
-        let first = rest.split('/').next().unwrap_or_default();
-        !first.is_empty() && !HARMLESS.contains(&first)
-    })
+        match rest.first() {
+            Some(first) if is_own(&parts[..at].join("/"), process) => {
+                return if HARMLESS.contains(first) { Privacy::Open } else { Privacy::Never };
+            }
+            _ => {}
+        }
+    }
+    if is_private(place) { Privacy::WrittenOut } else { Privacy::Open }
+}
+
+/// Whether a path, by its text alone, names what is private to some process.
+pub(crate) fn is_private(path: &str) -> bool {
+    let parts: Vec<&str> = path.split('/').collect();
+    parts.windows(2).any(|pair| is_process(pair[0]) && PRIVATE.contains(&pair[1]))
+}
+
+/// Whether a path, by its text alone, is a folder in which processes are seen.
+pub(crate) fn names_processes(path: &str) -> bool {
+    path == "/" || path == "/proc" || path.starts_with("/proc/")
+}
+
+/// Whether what was opened can show processes; where that cannot be found out, it can.
+pub(crate) fn is_of_processes(fd: &OwnedFd, place: &str) -> bool {
+    names_processes(place) || rustix::fs::fstatfs(fd).map_or(true, is_procfs)
 }
 
 /// Whether a folder is on a file system of processes, or holds the place of one: a collector that has it as a folder
 /// could read there what is the agent's own affair, which no glob stands before.
 pub(crate) fn shows_processes(folder: &OwnedFd, place: &Path) -> bool {
-    let is_procfs = |stat: StatFs| stat.f_type == PROC_SUPER_MAGIC;
     if rustix::fs::fstatfs(folder).is_ok_and(is_procfs) {
         return true;
     }
@@ -56,6 +118,21 @@ fn procfs_mounts(mounts: &str) -> impl Iterator<Item = PathBuf> {
     })
 }
 
+fn is_procfs(stat: StatFs) -> bool {
+    stat.f_type == PROC_SUPER_MAGIC
+}
+
+fn is_process(part: &str) -> bool {
+    !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Whether this is the number of the agent, or of one of its threads, by which `/proc` shows the whole agent as well.
+/// Another mount may number processes differently; its `self` knows.
+fn is_own(mount: &str, process: &str) -> bool {
+    process == std::process::id().to_string() && mount == "/proc"
+        || Path::new(mount).join("self/task").join(process).symlink_metadata().is_ok()
+}
+
 fn below_own_process(place: &str) -> Option<&str> {
     let rest = place.strip_prefix("/proc/")?;
     let (process, rest) = rest.split_once('/').unwrap_or((rest, ""));
@@ -68,14 +145,34 @@ mod tests {
 
     #[test]
     fn the_own_process_is_private_but_for_what_is_harmless() {
-        let own = |rest: &str| format!("/proc/{}/{rest}", std::process::id());
-        for rest in ["environ", "mem", "maps", "fd", "task/1/environ", "cwd"] {
-            assert!(is_private(&own(rest)), "{rest}");
+        let own = |rest: &str| privacy(&format!("/proc/{}/{rest}", std::process::id()));
+        let own_thread = format!("task/{}/environ", std::process::id());
+        for rest in ["environ", "mem", "maps", "fd", &own_thread, "cwd", "cmdline"] {
+            assert_eq!(own(rest), Privacy::Never, "{rest}");
         }
-        for rest in ["net/dev", "status", "task/1/stat", "task/1", ""] {
-            assert!(!is_private(&own(rest)), "{rest}");
+        for rest in ["net/dev", "status", "mounts", "task/1/stat"] {
+            assert_eq!(own(rest), Privacy::Open, "{rest}");
         }
-        assert!(!is_private("/proc/1/environ") && !is_private("/etc/environ"));
+        assert_eq!(privacy(&format!("/proc/{}", std::process::id())), Privacy::Open);
+    }
+
+    #[test]
+    fn a_thread_of_the_agent_is_the_agent() {
+        let thread = rustix::thread::gettid().as_raw_nonzero();
+        assert_eq!(privacy(&format!("/proc/{thread}/environ")), Privacy::Never);
+        assert_eq!(privacy(&format!("/proc/{thread}/stat")), Privacy::Open);
+    }
+
+    #[test]
+    fn what_is_private_to_others_has_to_be_written_out() {
+        for rest in ["environ", "mem", "maps", "smaps_rollup", "fd", "fd/3", "task/1/environ", "root/etc", "mountinfo"]
+        {
+            assert_eq!(privacy(&format!("/proc/1/{rest}")), Privacy::WrittenOut, "{rest}");
+            assert_eq!(privacy(&format!("/host/proc/1/{rest}")), Privacy::WrittenOut, "{rest}");
+        }
+        for place in ["/proc/1/stat", "/proc/1/task/1/status", "/proc/1", "/proc/1/net/dev", "/proc/stat", "/proc/fd"] {
+            assert_eq!(privacy(place), Privacy::Open, "{place}");
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::net::TcpListener;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
+use std::process::{Child, Command};
 
 use serde_json::Value;
 
@@ -10,6 +11,25 @@ use super::{Fails, Rejected, Suite, Works};
 use crate::harness::{guest, metric};
 
 const SECRET: &str = "very-secret";
+
+/// A process with a secret in its environment, which ends with the test.
+struct Holder(Child);
+
+impl Holder {
+    fn start() -> Self {
+        Holder(Command::new("sleep").arg("600").env_clear().env("SOME_SECRET", SECRET).spawn().unwrap())
+    }
+
+    fn path(&self, rest: &str) -> String {
+        format!("/proc/{}/{rest}", self.0.id())
+    }
+}
+
+impl Drop for Holder {
+    fn drop(&mut self) {
+        let _ = self.0.kill().and_then(|()| self.0.wait());
+    }
+}
 
 /// A folder `in`, which is granted, and a file `secret` beside it.
 fn tree(suite: &Suite) -> PathBuf {
@@ -66,17 +86,46 @@ fn no_environment_of_a_process_is_read() {
     suite.sandbox = suite.sandbox.env("SOME_SECRET", SECRET);
     let [stat, all] = ["read = [\"/proc/*/stat\"]", "read = [\"/proc/**\"]"];
     let denied = Fails("denied", "not granted");
+    let shows = Rejected("invalid", "shows the agent's own process");
+    let linked = Fails("denied", "shows the agent's own process");
+    let link = suite.sandbox.path("processes");
+    symlink("/proc/self", &link).unwrap();
+    let link = link.display();
     let ran = suite
         .hostile("first", "read", &reading("/proc/1/environ", stat), denied)
         .hostile("own", "read", &reading("/proc/self/environ", all), denied)
         .hostile("own-thread", "read", &reading("/proc/thread-self/environ", all), denied)
         .hostile("own-memory", "read", &reading("/proc/self/mem", all), denied)
         .hostile("root", "read", &reading("/proc/self/root/etc/shadow", all), denied)
-        .hostile("folder", "open", &reading("/proc/self/environ", "dirs = [\"/proc/self\"]"), Fails("denied", ""))
+        .hostile("folder", "open", &reading("/proc/self/environ", "dirs = [\"/proc/self\"]"), shows)
+        .hostile("root-folder", "open", &reading("/proc/self/environ", "dirs = [\"/\"]"), shows)
+        .hostile("folder-link", "open", &reading(&format!("{link}/environ"), &format!("dirs = [\"{link}\"]")), linked)
         .hostile("variable", "read", "[grant]\nenv = [\"AGENT_TOKEN\"]", Rejected("invalid", "never granted"))
         .run();
     let text = ran.hub.requests().iter().map(|request| request.body.to_string()).collect::<String>();
     assert!(!text.contains(SECRET));
+    ran.end();
+}
+
+#[test]
+fn nothing_private_to_another_process_is_read_by_a_glob() {
+    let suite = Suite::new();
+    let process = Holder::start();
+    let environ = process.path("environ");
+    let by = |path: &str, glob: &str| reading(path, &format!("read = [\"{glob}\"]"));
+    let denied = Fails("denied", "not granted");
+    let ran = suite
+        .hostile("star", "read", &by(&environ, "/proc/*/environ"), denied)
+        .hostile("all", "read", &by(&environ, "/proc/**"), denied)
+        .hostile("thread", "read", &by(&process.path(&format!("task/{}/environ", process.0.id())), "/proc/**"), denied)
+        .hostile("memory", "read", &by(&process.path("maps"), "/proc/**"), denied)
+        .hostile("handles", "list", &by(&process.path("fd"), "/proc/**"), denied)
+        .hostile("written-out", "read", &by(&environ, &environ), Works(&[]))
+        .hostile("harmless", "read", &by(&process.path("stat"), "/proc/**"), Works(&[]))
+        .run();
+    assert!(loot(&ran.report, "harmless").contains("(sleep)"));
+    let told = ran.report["plugins"].to_string();
+    assert!(!told.contains(SECRET));
     ran.end();
 }
 
@@ -142,10 +191,12 @@ fn a_collector_that_behaves_is_given_no_more_than_a_hostile_one() {
     let (token, never) = wants("env = [\"AGENT_TOKEN\"]", "never granted");
     let (own, never_either) = wants("env = [\"SANDBEAT_API__TOKEN\"]", "never granted");
     let (relative, not_plain) = wants("dirs = [\"../..\"]", "absolute path");
+    let (wild, not_a_name) = wants("env = [\"AG*\"]", "write each one out");
     suite
         .collector("token", guest("one"), &token, never)
         .collector("own", guest("one"), &own, never_either)
         .collector("relative", guest("one"), &relative, not_plain)
+        .collector("wild", guest("one"), &wild, not_a_name)
         .run()
         .end();
 }

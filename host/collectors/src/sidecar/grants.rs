@@ -2,12 +2,17 @@
 
 use std::path::PathBuf;
 
+use sandbeat_status::names;
 use sandbeat_status::settings::Problem;
 use serde::Deserialize;
 
 use super::Wrong;
 use crate::glob::{self, Globs, Pattern};
 use crate::http::Origins;
+use crate::own;
+
+/// How much of the ceiling a line shows, in bytes.
+const MAX_SHOWN: usize = 200;
 
 /// What a collector may reach.
 #[derive(Clone, Debug, Default)]
@@ -20,6 +25,8 @@ pub(crate) struct Grants {
     pub(crate) env: Vec<String>,
     /// Origins for `wasi:http`.
     pub(crate) http: Origins,
+    /// The ceiling's texts for `read`, to be shown; `None` where there is no such ceiling.
+    read_ceiling: Option<Vec<String>>,
 }
 
 /// A folder that the collector sees under its own path.
@@ -75,7 +82,7 @@ enum RawDir {
 impl Grants {
     /// Each grant in words, for a person.
     pub(crate) fn lines(&self) -> Vec<String> {
-        let read = self.read.iter().map(|pattern| format!("read {}", pattern.text()));
+        let read = self.read.iter().map(|pattern| format!("read {}{}", pattern.text(), self.bound(pattern)));
         let dirs = self.dirs.iter().map(|dir| {
             let how = if dir.write { "read and write" } else { "read only" };
             format!("use the folder {} ({how})", dir.path.display())
@@ -83,6 +90,17 @@ impl Grants {
         let env = self.env.iter().map(|name| format!("see the environment variable {name}"));
         let http = self.http.canonical().map(|(_, origin)| format!("send HTTP to {origin}"));
         read.chain(dirs).chain(env).chain(http).collect()
+    }
+
+    /// How far a glob goes, where the ceiling may not name all that it does.
+    fn bound(&self, pattern: &Pattern) -> String {
+        match &self.read_ceiling {
+            Some(texts) if pattern.literal().is_none() && !texts.iter().any(|text| text == pattern.text()) => {
+                let texts = if texts.is_empty() { "nothing".to_owned() } else { texts.join(", ") };
+                format!(" (as far as [plugins.ceiling] allows: {})", names::shown(&texts, MAX_SHOWN))
+            }
+            _ => String::new(),
+        }
     }
 
     /// What of these grants `newer` has as well; `None` when that is all of them.
@@ -132,6 +150,9 @@ impl RawGrants {
         for (at, name) in self.env.iter().enumerate() {
             if name.starts_with("AGENT_") || name.starts_with("SANDBEAT_") {
                 wrong.push((format!("env.{at}"), format!("`{name}` is the agent's own and is never granted")));
+            } else if glob::is_wild(name) {
+                let words = format!("`{name}` is a glob, and variables are granted by name; write each one out");
+                wrong.push((format!("env.{at}"), words));
             } else if above(&ceiling.env, name) {
                 wrong.push((format!("env.{at}"), forbidden(name)));
             }
@@ -141,14 +162,19 @@ impl RawGrants {
         for (at, origin) in http.canonical().filter(|(_, origin)| above(&ceiling.http, origin)) {
             wrong.push((format!("http.{at}"), forbidden(origin)));
         }
-        (Grants { read, dirs, env: self.env, http }, wrong)
+        let texts = |patterns: &Vec<Pattern>| patterns.iter().map(|pattern| pattern.text().to_owned()).collect();
+        let read_ceiling = ceiling.read.as_ref().map(texts);
+        (Grants { read, dirs, env: self.env, http, read_ceiling }, wrong)
     }
 }
 
 fn read_grants(texts: &[String], ceiling: &Ceiling, wrong: &mut Wrong) -> Vec<Pattern> {
-    // Whether a path lies under the ceiling shows when it is asked for; a literal one shows it now.
+    // Whether a path lies under the ceiling shows when it is asked for; a literal one shows it now. What is private to
+    // a process has to be written out there as well.
+    let allows =
+        |bound: &Pattern, path: &str| bound.matches(path) && (bound.literal().is_some() || !own::is_private(path));
     let is_over = |pattern: &Pattern| match (&ceiling.read, pattern.literal()) {
-        (Some(patterns), Some(path)) => !patterns.iter().any(|pattern| pattern.matches(path)),
+        (Some(bounds), Some(path)) => !bounds.iter().any(|bound| allows(bound, path)),
         _ => false,
     };
     let mut read = Vec::new();
@@ -172,6 +198,10 @@ fn dir_grants(raw: Vec<RawDir>, ceiling: &Ceiling, wrong: &mut Wrong) -> Vec<Dir
         let text = dir.path.to_string_lossy().into_owned();
         match glob::components(&text) {
             None => wrong.push((format!("dirs.{at}"), format!("`{text}` is not an absolute path without `..`"))),
+            Some(_) if own::names_processes(&text) => {
+                let words = format!("the folder `{text}` cannot be granted: {}", own::SHOWS_PROCESSES);
+                wrong.push((format!("dirs.{at}"), words));
+            }
             Some(_) if above(&ceiling.dirs, &text) => wrong.push((format!("dirs.{at}"), forbidden(&text))),
             Some(_) => dirs.push(dir),
         }
@@ -210,5 +240,54 @@ mod tests {
         );
         assert!(older.narrowed(&older).is_none());
         assert!(older.narrowed(&Grants::default()).unwrap().lines().is_empty());
+    }
+
+    fn problems(text: &str, ceiling: &Ceiling) -> String {
+        let problems = Sidecar::parse(text, ceiling).unwrap_err();
+        problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    }
+
+    fn reading_up_to(globs: &[&str]) -> Ceiling {
+        let read = Some(globs.iter().map(|&glob| glob.to_owned()).collect());
+        let (ceiling, wrong) = RawCeiling { read, ..RawCeiling::default() }.resolve();
+        assert!(wrong.is_empty());
+        ceiling
+    }
+
+    #[test]
+    fn a_folder_that_shows_processes_is_refused_by_its_name() {
+        for path in ["/", "/proc", "/proc/self", "/proc/1/net"] {
+            for text in [format!("[\"{path}\"]"), format!("[{{ path = \"{path}\", write = true }}]")] {
+                let found = problems(&format!("[grant]\ndirs = {text}"), &Ceiling::default());
+                assert!(found.contains("grant.dirs.0") && found.contains(own::SHOWS_PROCESSES), "{found}");
+            }
+        }
+        assert_eq!(grants("[grant]\ndirs = [\"/process\", \"/data/proc\"]").dirs.len(), 2);
+    }
+
+    #[test]
+    fn a_variable_is_granted_by_its_whole_name() {
+        let found = problems("[grant]\nenv = [\"HOME\", \"HO*\", \"{A,B}\"]", &Ceiling::default());
+        assert!(found.contains("grant.env.1") && found.contains("`HO*` is a glob"), "{found}");
+        assert!(found.contains("grant.env.2") && !found.contains("grant.env.0"), "{found}");
+    }
+
+    #[test]
+    fn a_line_tells_how_far_the_ceiling_lets_a_glob_go() {
+        let lines = |text: &str, globs: &[&str]| {
+            Sidecar::parse(&format!("[grant]\nread = {text}"), &reading_up_to(globs)).unwrap().grant.lines()
+        };
+        let bounded = lines("[\"/**\", \"/proc/stat\", \"/proc/**\"]", &["/proc/**"]);
+        let expected = ["read /** (as far as [plugins.ceiling] allows: /proc/**)", "read /proc/stat", "read /proc/**"];
+        assert_eq!(bounded, expected);
+        assert_eq!(lines("[\"/a/*\"]", &[]), ["read /a/* (as far as [plugins.ceiling] allows: nothing)"]);
+    }
+
+    #[test]
+    fn a_ceiling_has_to_write_out_what_is_private_to_a_process() {
+        let text = "[grant]\nread = [\"/proc/1/environ\", \"/proc/1/stat\"]";
+        let found = problems(text, &reading_up_to(&["/proc/**"]));
+        assert!(found.contains("grant.read.0") && !found.contains("grant.read.1"), "{found}");
+        assert!(Sidecar::parse(text, &reading_up_to(&["/proc/**", "/proc/1/environ"])).is_ok());
     }
 }
