@@ -58,6 +58,7 @@ mod sidecar;
 mod state;
 mod states;
 mod stats;
+mod ticks;
 mod validate;
 mod watch;
 pub mod workbench;

@@ -13,7 +13,6 @@ use jiff::Timestamp;
 use sandbeat_status::{Failure, LastReload, PluginState, PluginStatus, ReloadResult, Sample};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinError;
-use tokio::time::MissedTickBehavior;
 
 use crate::archive::Archive;
 use crate::bindings;
@@ -27,6 +26,7 @@ use crate::loading::{LoadResult, Loading, Phase, Step, next_step};
 use crate::policy;
 use crate::sidecar::{Grants, KeepState, Sidecar};
 use crate::state::State;
+use crate::ticks::Ticks;
 
 /// A report is being made: the plugin's task measures for it.
 #[derive(Clone)]
@@ -146,7 +146,7 @@ impl Plugin {
         let Request { sample, done } = request;
         self.sample = Some(sample);
         let (is_there, is_due) = match &self.current {
-            Some(current) => (true, self.ticks.0.is_none() || current.uncalled),
+            Some(current) => (true, !self.ticks.is_on() || current.uncalled),
             None => (false, false),
         };
         if !is_there && self.loading.as_ref().is_some_and(|loading| loading.phase() == Phase::Quick) {
@@ -378,32 +378,6 @@ impl Plugin {
         self.status.reason = trouble.map(|failed| failed.reason.clone());
         self.calls.describe(&mut self.status);
         self.slot.show(self.status.clone(), self.calls.rests_until(), self.calls.values());
-    }
-}
-
-/// The ticks of a collector with an interval of its own.
-#[derive(Default)]
-struct Ticks(Option<tokio::time::Interval>);
-
-impl Ticks {
-    fn follow(&mut self, interval: Option<Duration>) {
-        if self.0.as_ref().map(tokio::time::Interval::period) == interval {
-            return;
-        }
-        self.0 = interval.map(|period| {
-            let mut ticks = tokio::time::interval_at(tokio::time::Instant::now() + period, period);
-            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-            ticks
-        });
-    }
-
-    async fn next(&mut self) {
-        match &mut self.0 {
-            Some(ticks) => {
-                ticks.tick().await;
-            }
-            None => std::future::pending().await,
-        }
     }
 }
 

@@ -17,6 +17,8 @@ use crate::state::StateError;
 
 /// The longest log line, in bytes.
 const MAX_LOG_LINE: usize = 1024;
+/// How much of a path is shown, in bytes.
+const MAX_PATH: usize = 200;
 /// What an entry of a folder costs beside its name.
 const ENTRY_COST: usize = 16;
 
@@ -115,27 +117,26 @@ impl Host {
             return Err(past("calls of `files`", "file_calls", limits.file_calls));
         }
         let granted = self.shared.files.clone();
-        let ended = tokio::task::spawn_blocking(move || (job(&granted, &path), path)).await;
-        let (answer, path) = match ended {
+        let read = move || {
+            let answer = job(&granted, &path);
+            let why = || format!("{what} `{}` {}", names::shown(&path, MAX_PATH), granted.why_denied(&path));
+            let why = matches!(answer, Err(FileError::Denied)).then(why);
+            (answer, why)
+        };
+        let (answer, why) = match tokio::task::spawn_blocking(read).await {
             Ok(ended) => ended,
             Err(e) => return Ok(Err(FileError::Io(format!("the read failed inside the host: {e}")))),
         };
-        match &answer {
-            Ok(value) => self.file_bytes += size(value) as u64,
-            Err(FileError::Denied) => self.note_denied(what, &path),
-            Err(_) => {}
+        if let Ok(value) = &answer {
+            self.file_bytes += size(value) as u64;
+        }
+        if self.denied.is_none() {
+            self.denied = why;
         }
         if self.file_bytes > limits.file_bytes {
             return Err(past("bytes through `files`", "file_bytes", limits.file_bytes));
         }
         Ok(answer)
-    }
-
-    fn note_denied(&mut self, what: &str, path: &str) {
-        if self.denied.is_none() {
-            let path = names::shown(path, 200);
-            self.denied = Some(format!("{what} `{path}` is not granted; add it to [grant] read if it should be"));
-        }
     }
 }
 

@@ -143,7 +143,7 @@ fn grant(wasi: &mut WasiCtxBuilder, grant: &Grants, ceiling: Option<&Globs>) -> 
         };
         with_folder(&dir.path, ceiling, preopen).map_err(|e| {
             let path = dir.path.display();
-            format!("the granted folder `{path}` cannot be opened: {e}; create it or change [grant] dirs")
+            format!("the granted folder `{path}` cannot be opened: {e}")
         })?;
     }
     Ok(())
