@@ -1,7 +1,7 @@
 //! Compiled artifacts on disk, so that a component is compiled once per machine.
 //!
 //! An artifact is native code: whoever can write here can run code as the agent. The folder is therefore private to
-//! the agent's user (see [`private`]). A file is written beside its place, synced and renamed, and never changed
+//! the agent's user (see [`private`]), and so is each artifact that is used. A file is written beside its place, synced and renamed, and never changed
 //! afterwards, because a running agent has it mapped (wasmtime#10283). It is named by its component's digest and by
 //! the key of everything else that it depends on (see [`crate::key`]). Beside it lies a small file with its length,
 //! its checksum and the component's shape: an artifact that the disk has damaged, or whose small file is not as it
@@ -92,7 +92,8 @@ impl Cache {
         let beside: Beside = serde_json::from_slice(&beside).ok()?;
         let mut file = File::open(&path).ok()?;
         let metadata = file.metadata().ok()?;
-        if !metadata.is_file() || metadata.len() != beside.length {
+        // Of the file that is open, whatever the folder was when it was checked.
+        if !metadata.is_file() || !private::is_own(&metadata) || metadata.len() != beside.length {
             return None;
         }
         if checksum(&mut file).ok()? != (beside.length, beside.checksum) {
@@ -308,6 +309,24 @@ mod tests {
         assert!(!found());
         std::fs::create_dir(&path).unwrap();
         assert!(!found());
+    }
+
+    #[test]
+    fn what_others_can_write_or_own_is_absent() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let cache = Cache::open(Some(dir.path()), KEY, 1 << 20).unwrap();
+        let path = keep(&cache, b"code", &[]);
+        let found = || cache.find(&digest(b"code")).is_some();
+        for (mode, expected) in [(0o620, false), (0o602, false), (0o644, true)] {
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+            assert_eq!(found(), expected, "{mode:o}");
+        }
+        // Only root can give files away, and read them then.
+        if rustix::process::geteuid().is_root() {
+            std::os::unix::fs::chown(&path, Some(12345), None).unwrap();
+            assert!(!found());
+        }
     }
 
     #[test]

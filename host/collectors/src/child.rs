@@ -11,7 +11,7 @@ use std::process::ExitCode;
 
 use rustix::process::{Resource, Rlimit, Signal};
 
-use crate::compile::{CompileLimits, MAX_COMPONENT};
+use crate::compile::{CompileLimits, MAX_ARTIFACT, MAX_COMPONENT};
 use crate::engine;
 use crate::shape::{self, Shape, ShapeError};
 
@@ -132,6 +132,7 @@ fn restrict(memory: u64) {
     // The kernel derives the priority of input and output from this one.
     let _ = setpriority_process(None, 19);
     let _ = setrlimit(Resource::As, Rlimit { current: Some(memory), maximum: Some(memory) });
+    let _ = setrlimit(Resource::Fsize, Rlimit { current: Some(MAX_ARTIFACT), maximum: Some(MAX_ARTIFACT) });
     let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
     let _ = std::fs::write("/proc/self/oom_score_adj", "1000");
 }

@@ -25,6 +25,8 @@ use crate::shape::Shape;
 
 /// The largest component, in bytes.
 pub(crate) const MAX_COMPONENT: u64 = 64 << 20;
+/// The largest artifact, in bytes: what a child may write to a file. An artifact is a few times its component.
+pub(crate) const MAX_ARTIFACT: u64 = 1 << 30;
 /// How much of the child's standard error is kept, in bytes; the rest is read and dropped.
 const MAX_SAID: u64 = 4096;
 /// How much of a reason is shown, in bytes.
@@ -185,6 +187,10 @@ fn verdict(status: ExitStatus, said: &str, limits: CompileLimits) -> Result<Shap
             Some(
                 Signal::ABORT | Signal::SEGV | Signal::BUS | Signal::ILL | Signal::FPE | Signal::TRAP | Signal::SYS,
             ) => CompileError::Compiler(reason()),
+            Some(Signal::XFSZ) => CompileError::TooExpensive(format!(
+                "what it is compiled to is larger than {} MiB; make it smaller",
+                MAX_ARTIFACT >> 20
+            )),
             Some(Signal::KILL) => {
                 CompileError::Host("it was killed, as happens when the machine runs out of memory".into())
             }
@@ -250,6 +256,7 @@ mod tests {
                 "echo >&2; echo 'out of bounds (x.rs:1)' >&2; exit 101",
                 "the compiler failed on it: out of bounds (x.rs:1)",
             ),
+            ("ulimit -c 0; ulimit -f 8; exec cat", "what it is compiled to is larger than 1024 MiB"),
             ("kill -SEGV $$", "the compiler failed on it: it ended with signal: 11"),
         ] {
             let error = by(script, LIMITS).await.unwrap_err();

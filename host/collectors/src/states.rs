@@ -4,9 +4,12 @@
 //! In memory first: [`States::put`] only notes, and [`States::flush`] writes what has changed since, from time to time
 //! and at the end. Without a folder ([`Home`]) states live as long as the agent. A file that cannot be used counts as
 //! an empty state, is said once and set aside; what cannot be written stays noted and is tried again.
+//!
+//! The state of a plugin that is gone waits for its return: on disk where it is there, else in memory, where only so
+//! many of these are kept, the newest first.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use crate::home::{Home, Kind};
 use crate::state::State;
@@ -15,6 +18,12 @@ use crate::state::State;
 pub(crate) const MAX_STATE: u64 = 16 << 20;
 /// An entry costs a state more than it takes in the file.
 const KIND: Kind = Kind { end: "state", version: 1, most: MAX_STATE, what: "collectors' states" };
+/// How many states of gone plugins are kept in memory.
+const MAX_GONE: usize = 64;
+/// What these may take in all, in bytes as [`State::set`] counts them.
+const MAX_GONE_BYTES: u64 = 32 << 20;
+/// What an entry takes beside its key and value, about.
+const ENTRY: u64 = 32;
 
 /// All states; cheap to clone.
 #[derive(Clone, Debug)]
@@ -37,6 +46,8 @@ struct Entry {
     persist: bool,
     /// It is not on disk as it is here.
     changed: bool,
+    /// Its plugin is gone: of two such entries, the larger number went later.
+    gone: Option<u64>,
 }
 
 impl States {
@@ -46,11 +57,12 @@ impl States {
 
     /// A plugin's state: from memory, else from disk, else empty. May block as the disk does, on up to 16 MiB.
     pub(crate) fn get(&self, name: &str) -> State {
-        if let Some(entry) = self.entries().get(name) {
+        if let Some(entry) = self.entries().get_mut(name) {
+            entry.gone = None;
             return entry.state.clone();
         }
         let state = self.read(name);
-        let unchanged = |state| Entry { state, persist: true, changed: false };
+        let unchanged = |state| Entry { state, persist: true, changed: false, gone: None };
         self.entries().entry(name.to_owned()).or_insert_with(|| unchanged(state)).state.clone()
     }
 
@@ -60,32 +72,47 @@ impl States {
         match entries.get_mut(name) {
             Some(entry) => {
                 entry.changed = persist && (entry.changed || !entry.persist || entry.state != state);
-                entry.persist = persist;
+                (entry.persist, entry.gone) = (persist, None);
                 entry.state = state;
             }
             None => {
-                entries.insert(name.to_owned(), Entry { state, persist, changed: persist });
+                entries.insert(name.to_owned(), Entry { state, persist, changed: persist, gone: None });
             }
         }
     }
 
-    /// Removes what is on disk of a plugin's state, which from now on lives in memory only. Blocks as the disk does.
-    pub(crate) fn forget_persisted(&self, name: &str) {
-        let _writing = self.writing();
+    /// From now on a plugin's state lives in memory only. Does not block; what is on disk of it stays there until
+    /// [`States::remove_persisted`].
+    pub(crate) fn keep_in_memory(&self, name: &str) {
         if let Some(entry) = self.entries().get_mut(name) {
             (entry.persist, entry.changed) = (false, false);
         }
+    }
+
+    /// Removes what is on disk of a plugin's state. Blocks as the disk does.
+    pub(crate) fn remove_persisted(&self, name: &str) {
+        let _writing = self.writing();
         let Some(home) = &self.shared.home else { return };
         if let Err(e) = home.remove(name, KIND) {
             tracing::warn!(plugin = name, "its state, which is not to be kept, cannot be removed: {e}");
         }
     }
 
-    /// Gives up the memory of a state that is on disk as it is here: its plugin is gone. Does not block.
+    /// A plugin is gone: gives up the memory of its state where it is on disk as it is here, and else of the oldest
+    /// such states beyond what is kept. Does not block.
     pub(crate) fn release(&self, name: &str) {
-        if self.shared.home.is_some() {
-            self.entries().retain(|of, entry| of != name || entry.changed || !entry.persist);
+        // What is being written may fail, and is then needed again; the end of that flush sees to it.
+        let idle = !matches!(self.shared.writing.try_lock(), Err(TryLockError::WouldBlock));
+        let has_home = self.shared.home.is_some();
+        let mut entries = self.entries();
+        let next = entries.values().filter_map(|entry| entry.gone).max().map_or(0, |last| last + 1);
+        let Some(entry) = entries.get_mut(name) else { return };
+        entry.gone = Some(next);
+        if idle && has_home {
+            drop_written(&mut entries);
         }
+        // What is still to be written waits for that.
+        trim_gone(&mut entries, |entry| !has_home || !entry.persist);
     }
 
     /// Writes all states that have changed and are to outlive the agent. Blocks as the disk does.
@@ -103,6 +130,10 @@ impl States {
         {
             tracing::debug!("the folder of collectors' states cannot be synced: {e}");
         }
+        let mut entries = self.entries();
+        drop_written(&mut entries);
+        // On a disk that fails, nor may what waits for it grow without end.
+        trim_gone(&mut entries, |_| true);
     }
 
     fn read(&self, name: &str) -> State {
@@ -135,6 +166,31 @@ impl States {
     fn writing(&self) -> MutexGuard<'_, ()> {
         self.shared.writing.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Drops the states of gone plugins that are on disk as they are here.
+fn drop_written(entries: &mut BTreeMap<String, Entry>) {
+    entries.retain(|_, entry| entry.gone.is_none() || entry.changed || !entry.persist);
+}
+
+/// Drops the oldest states of gone plugins that count until the others are within the bounds.
+fn trim_gone(entries: &mut BTreeMap<String, Entry>, counts: impl Fn(&Entry) -> bool) {
+    let gone = entries.iter().filter(|(_, entry)| counts(entry));
+    let mut gone: Vec<(u64, u64, String)> =
+        gone.filter_map(|(name, entry)| Some((entry.gone?, size(&entry.state), name.clone()))).collect();
+    gone.sort_unstable_by(|a, b| b.cmp(a));
+    let mut bytes = 0;
+    for (kept, (_, size, name)) in gone.iter().enumerate() {
+        bytes += size;
+        if kept >= MAX_GONE || bytes > MAX_GONE_BYTES {
+            entries.remove(name);
+        }
+    }
+}
+
+/// In bytes, about as [`State::set`] counts them.
+fn size(state: &State) -> u64 {
+    state.entries().iter().map(|(key, value)| (key.len() + value.len()) as u64 + ENTRY).sum()
 }
 
 fn encoded(state: &State) -> Vec<u8> {
@@ -225,7 +281,8 @@ mod tests {
         states.put("a", state("k", b"1"), true);
         states.flush();
         states.put("a", state("k", b"2"), false);
-        states.forget_persisted("a");
+        states.keep_in_memory("a");
+        states.remove_persisted("a");
         states.flush();
         assert!(files(dir.path()).is_empty());
         assert_eq!(states.get("a"), state("k", b"2"));
@@ -286,7 +343,53 @@ mod tests {
         states.put("a", state("k", b"1"), true);
         states.flush();
         states.release("a");
-        states.forget_persisted("b");
+        states.remove_persisted("b");
         assert_eq!(states.get("a"), state("k", b"1"));
+    }
+
+    #[test]
+    fn of_gone_plugins_the_newest_states_are_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        for states in [States::new(None), self::states(dir.path())] {
+            for i in 0..MAX_GONE + 10 {
+                states.put(&format!("gone-{i}"), state("k", b"1"), false);
+                states.release(&format!("gone-{i}"));
+            }
+            states.put("here", state("k", b"1"), false);
+            assert_eq!(states.entries().len(), MAX_GONE + 1);
+            assert!(!states.entries().contains_key("gone-9"));
+            // One that is back is none of them.
+            states.get("gone-10");
+            states.put("large", state("k", &vec![0; 15 << 20]), false);
+            states.release("large");
+            states.put("larger", state("k", &vec![0; 15 << 20]), false);
+            states.release("larger");
+            states.put("newest", state("k", &vec![0; 15 << 20]), false);
+            states.release("newest");
+            let names: Vec<String> = states.entries().keys().cloned().collect();
+            assert_eq!(names, ["gone-10", "here", "larger", "newest"]);
+        }
+    }
+
+    #[test]
+    fn what_a_gone_plugin_has_still_to_be_written_waits_for_the_disk() {
+        let dir = tempfile::tempdir().unwrap();
+        let states = states(dir.path());
+        let names: Vec<String> = (0..MAX_GONE + 10).map(|i| format!("gone-{i}")).collect();
+        for name in &names {
+            states.put(name, state("k", b"1"), true);
+            states.release(name);
+        }
+        assert_eq!(states.entries().len(), names.len());
+        states.flush();
+        assert!(states.entries().is_empty());
+        assert!(names.iter().all(|name| states.get(name) == state("k", b"1")));
+        // What is being written is not given up.
+        let writing = states.writing();
+        states.release("gone-0");
+        assert!(states.entries().contains_key("gone-0"));
+        drop(writing);
+        states.flush();
+        assert!(!states.entries().contains_key("gone-0"));
     }
 }
