@@ -105,7 +105,8 @@ fn held(agent: &Process, sandbox: &Sandbox, hub: &FakeHub) -> Held {
 fn look(process: u32) -> Held {
     let descriptors = std::fs::read_dir(format!("/proc/{process}/fd")).unwrap().count();
     let rollup = std::fs::read_to_string(format!("/proc/{process}/smaps_rollup")).unwrap();
-    let private = rollup.lines().find_map(|line| line.strip_prefix("Private_Dirty:")).unwrap();
+    // Not `Private_Dirty`: pages of a binary that was just built count there until the disk has them.
+    let private = rollup.lines().find_map(|line| line.strip_prefix("Anonymous:")).unwrap();
     let kilobytes: u64 = private.trim().trim_end_matches(" kB").parse().unwrap();
     Held { descriptors, private_memory: kilobytes << 10 }
 }
