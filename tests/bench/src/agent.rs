@@ -46,7 +46,7 @@ impl Binary {
         ensure!(output.status.success(), "the binary under test does not build");
         let text = String::from_utf8(output.stdout)?;
         let messages = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        let path = messages.filter_map(|message| message["executable"].as_str().map(PathBuf::from)).last();
+        let path = messages.filter_map(|message| message["executable"].as_str().map(PathBuf::from)).next_back();
         path.map(Binary).context("cargo does not say where the binary under test is")
     }
 

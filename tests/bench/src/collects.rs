@@ -113,11 +113,11 @@ fn collects(workbench: &Workbench, wasm: &Path, source: &Source) -> anyhow::Resu
     }
     let times = race(
         vec![
-            Entrant::new(|| Ok(drop(warm.collect(&sample)?))),
-            Entrant::new(|| peer::collect(&mut plugin).map(drop)),
-            Entrant::new(|| Ok(drop(fresh.collect(&sample)?))),
-            Entrant::new(|| peer::collect_fresh(&compiled).map(drop)),
-            Entrant::new(|| shell::collect().map(drop)),
+            Entrant::of(|| warm.collect(&sample)),
+            Entrant::of(|| peer::collect(&mut plugin)),
+            Entrant::of(|| fresh.collect(&sample)),
+            Entrant::of(|| peer::collect_fresh(&compiled)),
+            Entrant::of(shell::collect),
         ],
         ROUNDS,
     )?;
@@ -142,10 +142,10 @@ fn loads(workbench: &Workbench, wasm: &Path, source: &Source) -> anyhow::Result<
     let specimen = workbench.load(wasm, None)?;
     let times = race(
         vec![
-            Entrant::new(|| Ok(drop(workbench.load(wasm, None)?))),
-            Entrant::new(|| source.load().map(drop)),
-            Entrant::new(|| specimen.open_again().map(|_| ()).map_err(Into::into)),
-            Entrant::new(|| source.compile().map(drop)),
+            Entrant::of(|| workbench.load(wasm, None)),
+            Entrant::of(|| source.load()),
+            Entrant::of(|| specimen.open_again()),
+            Entrant::of(|| source.compile()),
         ],
         ROUNDS,
     )?;

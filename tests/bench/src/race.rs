@@ -15,9 +15,9 @@ pub struct Entrant<'a> {
 }
 
 impl<'a> Entrant<'a> {
-    /// One that is timed by calling this, which does not throw away what the work gave before it has been made.
-    pub fn new(run: impl FnMut() -> anyhow::Result<()> + 'a) -> Self {
-        Entrant { run: Box::new(run), batch: 1 }
+    /// One that is timed by calling this; making and dropping what it gives is part of the call.
+    pub fn of<T, E: Into<anyhow::Error>>(mut run: impl FnMut() -> Result<T, E> + 'a) -> Self {
+        Entrant { run: Box::new(move || run().map(drop).map_err(Into::into)), batch: 1 }
     }
 
     fn turn(&mut self) -> anyhow::Result<Duration> {
@@ -63,16 +63,16 @@ mod tests {
     #[test]
     fn each_has_as_many_turns_as_there_are_rounds() {
         let pause = |time| {
-            move || {
+            Entrant::of(move || {
                 std::thread::park_timeout(time);
-                Ok(())
-            }
+                anyhow::Ok(())
+            })
         };
         let (short, long) = (Duration::from_millis(1), Duration::from_millis(20));
-        let times = race(vec![Entrant::new(pause(short)), Entrant::new(pause(long))], 3).unwrap();
+        let times = race(vec![pause(short), pause(long)], 3).unwrap();
         assert_eq!((times[0].count(), times[1].count()), (3, 3));
         assert!(times[0].median() < times[1].median());
-        assert!(race(vec![Entrant::new(|| anyhow::bail!("no"))], 3).is_err());
-        assert!(race(vec![Entrant::new(|| Ok(()))], 0).is_err());
+        assert!(race(vec![Entrant::of(|| Err::<(), _>(anyhow::anyhow!("no")))], 3).is_err());
+        assert!(race(vec![pause(short)], 0).is_err());
     }
 }

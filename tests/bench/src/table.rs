@@ -98,7 +98,7 @@ pub fn markdown(rows: &[Row]) -> String {
     let mut text = String::new();
     let titles = ["figure", "sandbeat", "peer", "ratio", "target", ""].map(str::to_owned);
     // Writing to a string does not fail.
-    let _ = write!(text, "{}|---|---|---|---|---|---|\n", Line(&titles));
+    let _ = writeln!(text, "{}|---|---|---|---|---|---|", Line(&titles));
     for row in rows {
         let _ = write!(text, "{}", Line(&row.cells()));
     }
