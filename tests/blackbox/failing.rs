@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use crate::harness::{FakeHub, Sandbox, guest};
+use crate::harness::{FakeHub, Sandbox, guest, metric, plugin};
 use crate::plugins::{state, value};
 
 /// A collector that fails in the way that its file says.
@@ -28,13 +28,11 @@ impl Moody {
 }
 
 fn moody(report: &Value) -> &Value {
-    report["plugins"].as_array().unwrap().iter().find(|plugin| plugin["name"] == "moody").unwrap_or(&Value::Null)
+    plugin(report, "moody")
 }
 
 fn age(report: &Value) -> Option<u64> {
-    let metrics = report["metrics"].as_array().unwrap();
-    let metric = metrics.iter().find(|metric| metric["plugin"] == "moody" && metric["name"] == "test.calls")?;
-    metric["ageMs"].as_u64()
+    metric(report, "moody", "test.calls")?["ageMs"].as_u64()
 }
 
 #[test]

@@ -2,15 +2,14 @@
 
 use serde_json::Value;
 
-use crate::harness::{FakeHub, Sandbox, bundled, guest};
+use crate::harness::{FakeHub, Sandbox, bundled, guest, metric, plugin};
 
 pub(crate) fn value(report: &Value, plugin: &str, name: &str) -> Option<f64> {
-    let metrics = report["metrics"].as_array()?;
-    metrics.iter().find(|metric| metric["plugin"] == plugin && metric["name"] == name)?["value"].as_f64()
+    metric(report, plugin, name)?["value"].as_f64()
 }
 
 pub(crate) fn state<'a>(report: &'a Value, name: &str) -> Option<&'a str> {
-    report["plugins"].as_array()?.iter().find(|plugin| plugin["name"] == name)?["state"].as_str()
+    plugin(report, name)["state"].as_str()
 }
 
 #[test]

@@ -2,13 +2,8 @@
 
 use serde_json::Value;
 
-use crate::harness::{FakeHub, Sandbox, bundled, guest};
+use crate::harness::{FakeHub, Sandbox, bundled, guest, plugin};
 use crate::plugins::{state, value};
-
-fn plugin<'a>(report: &'a Value, name: &str) -> &'a Value {
-    let plugins = report["plugins"].as_array().expect("a list of plugins");
-    plugins.iter().find(|plugin| plugin["name"] == name).unwrap_or(&Value::Null)
-}
 
 fn reason<'a>(report: &'a Value, name: &str) -> &'a str {
     plugin(report, name)["reason"].as_str().unwrap_or_default()
