@@ -80,6 +80,11 @@ impl Failed {
     pub(crate) fn new(failure: Failure, reason: impl Into<String>) -> Self {
         Failed { failure, reason: reason.into(), trace: None, blameless: false }
     }
+
+    /// Where in the guest, to be put behind the reason in a log line; empty where that is not known.
+    pub(crate) fn at(&self) -> String {
+        self.trace.as_ref().map(|trace| format!("; in {trace}")).unwrap_or_default()
+    }
 }
 
 impl Callable {

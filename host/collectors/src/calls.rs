@@ -16,7 +16,7 @@ use crate::call::Failed;
 use crate::policy::Record;
 use crate::series::Series;
 use crate::sidecar::Sidecar;
-use crate::{Contribution, validate};
+use crate::validate;
 
 /// The longest reason that is kept, in bytes.
 const MAX_REASON: usize = 1024;
@@ -102,24 +102,16 @@ impl Calls {
         if self.failed.take().is_some() {
             tracing::info!(plugin = %self.plugin, "collector recovered");
         }
-        let contribution = Contribution {
-            plugin: self.plugin.clone(),
-            metrics: judged.metrics,
-            metadata: judged.metadata,
-            rejected: judged.rejected,
-            measured_at: now,
-        };
-        self.values = Some(Values { contribution: Arc::new(contribution), until: None });
+        self.values = Some(Values { contribution: Arc::new(judged), until: None });
     }
 
     /// It gave nothing.
     pub(crate) fn fail(&mut self, failed: Failed, sidecar: &Sidecar) {
         let now = Instant::now();
         let failed = Failed { reason: names::shown(&failed.reason, MAX_REASON), ..failed };
-        let Failed { failure, reason, trace, .. } = &failed;
+        let Failed { failure, reason, .. } = &failed;
         if self.failed.as_ref().is_none_or(|before| before.failure != *failure) {
-            let at = trace.as_ref().map(|trace| format!("; in {trace}")).unwrap_or_default();
-            tracing::warn!(plugin = %self.plugin, failure = failure.as_str(), "collect failed: {reason}{at}");
+            tracing::warn!(plugin = %self.plugin, failure = failure.as_str(), "collect failed: {reason}{}", failed.at());
         }
         *self.failures.entry(*failure).or_default() += 1;
         self.last_error = Some(LastError { failure: *failure, reason: reason.clone(), at: Timestamp::now() });

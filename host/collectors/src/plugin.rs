@@ -295,9 +295,8 @@ impl Plugin {
         };
         let failed = Failed { reason, ..failed };
         if self.said.as_ref() != Some(&failed) {
-            let at = failed.trace.as_ref().map(|trace| format!("; in {trace}")).unwrap_or_default();
             tracing::warn!(plugin = %self.job.name, failure = failed.failure.as_str(),
-                "collector not loaded: {}{at}", failed.reason);
+                "collector not loaded: {}{}", failed.reason, failed.at());
             self.said = Some(failed.clone());
         }
         if self.current.is_none() {

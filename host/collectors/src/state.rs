@@ -40,6 +40,11 @@ impl State {
         self.entries.get(key).cloned()
     }
 
+    /// Keys and values together, as the limit counts them.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
     /// Puts a value under a key, if all entries together stay within `limit` bytes.
     pub(crate) fn set(&mut self, key: String, value: Vec<u8>, limit: u64) -> Result<(), StateError> {
         if !is_key(&key) {

@@ -22,8 +22,6 @@ const KIND: Kind = Kind { end: "state", version: 1, most: MAX_STATE, what: "coll
 const MAX_GONE: usize = 64;
 /// What these may take in all, in bytes as [`State::set`] counts them.
 const MAX_GONE_BYTES: u64 = 32 << 20;
-/// What an entry takes beside its key and value, about.
-const ENTRY: u64 = 32;
 
 /// All states; cheap to clone.
 #[derive(Clone, Debug)]
@@ -177,7 +175,7 @@ fn drop_written(entries: &mut BTreeMap<String, Entry>) {
 fn trim_gone(entries: &mut BTreeMap<String, Entry>, counts: impl Fn(&Entry) -> bool) {
     let gone = entries.iter().filter(|(_, entry)| counts(entry));
     let mut gone: Vec<(u64, u64, String)> =
-        gone.filter_map(|(name, entry)| Some((entry.gone?, size(&entry.state), name.clone()))).collect();
+        gone.filter_map(|(name, entry)| Some((entry.gone?, State::bytes(&entry.state), name.clone()))).collect();
     gone.sort_unstable_by(|a, b| b.cmp(a));
     let mut bytes = 0;
     for (kept, (_, size, name)) in gone.iter().enumerate() {
@@ -186,11 +184,6 @@ fn trim_gone(entries: &mut BTreeMap<String, Entry>, counts: impl Fn(&Entry) -> b
             entries.remove(name);
         }
     }
-}
-
-/// In bytes, about as [`State::set`] counts them.
-fn size(state: &State) -> u64 {
-    state.entries().iter().map(|(key, value)| (key.len() + value.len()) as u64 + ENTRY).sum()
 }
 
 fn encoded(state: &State) -> Vec<u8> {

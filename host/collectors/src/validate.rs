@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use sandbeat_status::{Histogram, Metric, Rejected, Value, names};
 
+use crate::Contribution;
 use crate::bindings::types;
 use crate::series::Series;
 use crate::sidecar::Limits;
@@ -21,26 +22,23 @@ const MAX_REASONS: usize = 20;
 /// How much of a bad name is shown, in bytes.
 const SHOWN_NAME: usize = 80;
 
-/// What of a contribution is good, and what is not.
-#[derive(Debug, Default, PartialEq)]
-pub(crate) struct Judged {
-    pub(crate) metrics: Vec<Metric>,
-    pub(crate) metadata: BTreeMap<String, String>,
-    pub(crate) rejected: Vec<Rejected>,
-}
-
-/// Judges a contribution of `plugin`.
+/// Judges what `plugin` returned `now`: what of it is good, and what is not.
 pub(crate) fn contribution(
     plugin: &str,
     raw: types::Contribution,
     limits: &Limits,
     series: &mut Series,
     now: Instant,
-) -> Judged {
-    let mut judged = Judged::default();
+) -> Contribution {
+    let mut judged = Contribution {
+        plugin: plugin.to_owned(),
+        metrics: Vec::with_capacity(raw.metrics.len().min(MAX_EXPECTED)),
+        metadata: BTreeMap::new(),
+        rejected: Vec::new(),
+        measured_at: now,
+    };
     let mut rejections = Rejections::default();
     let mut seen = HashSet::with_capacity(raw.metrics.len().min(MAX_EXPECTED));
-    judged.metrics.reserve(raw.metrics.len().min(MAX_EXPECTED));
     for (at, raw) in raw.metrics.into_iter().enumerate() {
         if at as u64 >= limits.metrics {
             rejections.add(&raw.name, too_many("metrics", limits.metrics));
@@ -201,11 +199,11 @@ mod tests {
         types::Metric { name: name.into(), unit: "1".into(), value: types::Value::Gauge(value), attributes: vec![] }
     }
 
-    fn judge(metrics: Vec<types::Metric>) -> Judged {
+    fn judge(metrics: Vec<types::Metric>) -> Contribution {
         judge_all(types::Contribution { metrics, metadata: vec![] }, &Limits::default())
     }
 
-    fn judge_all(raw: types::Contribution, limits: &Limits) -> Judged {
+    fn judge_all(raw: types::Contribution, limits: &Limits) -> Contribution {
         contribution("p", raw, limits, &mut Series::default(), Instant::now())
     }
 

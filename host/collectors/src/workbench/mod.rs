@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use sandbeat_status::{Failure, Metric, Rejected, Sample, names};
+use sandbeat_status::{Failure, Sample, names};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
@@ -263,10 +263,7 @@ impl<'a> Specimen<'a> {
         let now = Instant::now();
         let plugin = self.loaded.callable.shared.name.as_str();
         let limits = &self.loaded.callable.shared.sidecar.limits;
-        let judged = validate::contribution(plugin, collected.result?, limits, &mut self.carried.series, now);
-        let (metrics, metadata, rejected): (Vec<Metric>, _, Vec<Rejected>) =
-            (judged.metrics, judged.metadata, judged.rejected);
-        let contribution = Contribution { plugin: plugin.to_owned(), metrics, metadata, rejected, measured_at: now };
+        let contribution = validate::contribution(plugin, collected.result?, limits, &mut self.carried.series, now);
         Ok(Measured { contribution, took: collected.took, peak_memory: collected.peak_memory })
     }
 
