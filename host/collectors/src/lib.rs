@@ -7,7 +7,7 @@
 //! This is the only crate that knows wasmtime. From the directory to the report:
 //!
 //! ```text
-//! watch → scan → runtime ─ one task per plugin ─ load → call → validate → board → Handle
+//! watch → scan → manager ─ one task per plugin ─ load → call → validate → board → Handle
 //!                                                 │       └ guest (imports: files, state, log, config, native)
 //!                                                 └ read, sidecar, cache, compile (a child process), describe
 //! ```
@@ -43,6 +43,7 @@ mod key;
 mod limiter;
 mod load;
 mod loading;
+mod manager;
 mod open;
 mod own;
 mod plugin;

@@ -147,7 +147,7 @@ impl Loader {
 
     /// Loads what a job names; `compiling` becomes true when that will take long.
     pub(crate) async fn load(&self, job: &Job, compiling: &watch::Sender<bool>) -> Result<Outcome, Refused> {
-        settle(&job.wasm, &job.sidecar).await;
+        self.settle(&job.wasm, &job.sidecar).await;
         let mut refused = Refused { digest: None, failed: invalid(String::new()), again: false, grants: None };
         let refuse = |refused: &Refused, failed| Refused { failed, ..refused.clone() };
         let digest = self.digest(&job.wasm).await;
@@ -182,7 +182,7 @@ impl Loader {
         let sidecar = self.parse(&version.sidecar)?;
         let class = self.class(&sidecar)?;
         let artifact = self.artifacts.cached(&class, &version.digest).await.map_err(|e| invalid(e.to_string()))?;
-        let artifact = artifact.ok_or_else(|| invalid("it is not in the cache any more".into()))?;
+        let artifact = artifact.ok_or_else(gone)?;
         self.ready(&Job { probe: None, ..job.clone() }, &class, &artifact, sidecar, version).await
     }
 
@@ -200,7 +200,7 @@ impl Loader {
         let class = self.class(&self.parse(&version.sidecar)?)?;
         let start = Instant::now();
         let artifact = self.artifacts.cached_here(&class, &version.digest).map_err(|e| invalid(e.to_string()))?;
-        let artifact = artifact.ok_or_else(|| invalid("it is not in the cache any more".into()))?;
+        let artifact = artifact.ok_or_else(gone)?;
         world::check(&class, &artifact.component).map_err(invalid)?;
         Ok(start.elapsed())
     }
@@ -292,6 +292,29 @@ impl Loader {
         self.blocking(read).await?
     }
 
+    /// Waits until neither file has changed for a moment, so that one that is being copied is not judged half.
+    async fn settle(&self, wasm: &Path, sidecar: &Path) {
+        let left_alone = |stamp| scan::is_settled(stamp, SETTLED, SystemTime::now());
+        let mut seen = self.stamps(wasm, sidecar).await;
+        for _ in 0..MAX_LOOKS {
+            if seen.into_iter().all(left_alone) {
+                return;
+            }
+            tokio::time::sleep(SETTLED).await;
+            let now = self.stamps(wasm, sidecar).await;
+            if now == seen {
+                return;
+            }
+            seen = now;
+        }
+    }
+
+    /// Off the guests' thread: a link may lead to a disk that does not answer.
+    async fn stamps(&self, wasm: &Path, sidecar: &Path) -> [Option<Stamp>; 2] {
+        let (wasm, sidecar) = (wasm.to_owned(), sidecar.to_owned());
+        self.blocking(move || [Stamp::of(&wasm), Stamp::of(&sidecar)]).await.unwrap_or_default()
+    }
+
     async fn read_file(&self, path: &Path, most: u64) -> Result<Vec<u8>, ReadError> {
         let path = path.to_owned();
         self.blocking(move || read::bounded(&path, most)).await.map_err(ReadError::Io)?
@@ -302,24 +325,10 @@ impl Loader {
     }
 }
 
-fn invalid(reason: String) -> Failed {
-    Failed::new(Failure::Invalid, reason)
+fn gone() -> Failed {
+    invalid("it is not in the cache any more".into())
 }
 
-/// Waits until neither file has changed for a moment, so that one that is being copied is not judged half.
-async fn settle(wasm: &Path, sidecar: &Path) {
-    let look = || (Stamp::of(wasm), Stamp::of(sidecar));
-    let mut seen = look();
-    let left_alone = |stamp| scan::is_settled(stamp, SETTLED, SystemTime::now());
-    for _ in 0..MAX_LOOKS {
-        if left_alone(seen.0) && left_alone(seen.1) {
-            return;
-        }
-        tokio::time::sleep(SETTLED).await;
-        let now = look();
-        if now == seen {
-            return;
-        }
-        seen = now;
-    }
+fn invalid(reason: String) -> Failed {
+    Failed::new(Failure::Invalid, reason)
 }
