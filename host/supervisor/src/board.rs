@@ -1,230 +1,260 @@
 //! What is known of each process, for everybody to read, and where requests are left.
 //!
-//! A process's task writes its own entry and nobody else's; readers copy. The lock is held for a copy or a small
-//! change and never across an await, so that a reader waits for no task. Every change that a reader could see, other
-//! than the passing of time, counts the version up.
+//! A process's task writes its own entry and nobody else's; the keeper adds and removes entries; readers copy. The lock
+//! is held for a copy or a small change and never across an await, so that a reader waits for no task. Every change
+//! that a reader could see, other than the passing of time, counts the version up.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use jiff::Timestamp;
 use sandbeat_status::{ProcessState, ProcessStatus};
-use serde::Serialize;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::config::Kind;
-use crate::logs::{Line, Ring};
-use crate::restart::End;
-use crate::signals;
+use crate::config::{After, Condition, Process, Stdio};
+use crate::details::{Details, Exit, Phase};
+use crate::handle::RequestError;
+use crate::input::{Input, InputError};
+use crate::limits::Limits;
+use crate::logs::Log;
 
 /// The most requests that wait for one process.
 pub(crate) const MAX_REQUESTS: usize = 32;
 
-/// Reads and asks. Cheap to clone, and usable from any thread and any runtime; nothing here waits for a process.
-#[derive(Clone, Debug)]
-pub struct Handle {
-    pub(crate) board: Arc<Board>,
-}
-
-/// A process at one moment, in full.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Details {
-    /// What a report says of it.
-    #[serde(flatten)]
-    pub status: ProcessStatus,
-    /// Which table it is from.
-    pub kind: Kind,
-    /// Where in its life it is.
-    pub phase: Phase,
-    /// How its last finished run ended.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub last_exit: Option<Exit>,
-    /// Milliseconds until it is started again, while it is `backing-off`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub next_restart_ms: Option<u64>,
-}
-
-/// Where in its life a process is. The crate's documentation says which state goes with each.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Phase {
-    /// Not started yet: something that it comes after has not been, or its own start is under way.
-    #[default]
-    Waiting,
-    /// Started; its health check has not passed yet.
-    Starting,
-    /// Started; its health check passes, or it has none.
-    Ready,
-    /// Runs, and its health check fails.
-    Unhealthy,
-    /// Asked to stop; something of it is still there.
-    Stopping,
-    /// Ended; will be started again.
-    BackingOff,
-    /// Ended; will not be started again unless asked.
-    Exited,
-}
-
-/// How a run ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Exit {
-    /// With this code.
-    Code(i32),
-    /// By a signal with this name.
-    Signal(String),
-}
-
-/// Why a request was not taken.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum RequestError {
-    /// Nothing has this name.
-    #[error("no process or agent is called `{0}`")]
-    Unknown(String),
-    /// Too many requests wait already.
-    #[error("`{0}` has {MAX_REQUESTS} requests waiting; try again later")]
-    Busy(String),
-    /// The supervisor is shut down.
-    #[error("`{0}` is not supervised any more")]
-    Over(String),
-}
-
-/// What a process's task can be asked.
+/// What a process's task can be asked. A stop, a kill and a restart take all that the process has started with them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Request {
+pub enum Request {
+    /// To run it, where it does not; waits for nothing that it comes after. Done when the start was tried.
     Start,
+    /// To stop it, as its configuration says how. It stays stopped until it is asked to start. Done when nothing of it
+    /// is left.
     Stop,
+    /// To stop it, where it runs, and to start it. Done when the start was tried.
     Restart,
+    /// To kill it at once. It stays stopped until it is asked to start. Done when nothing of it is left.
+    Kill,
+}
+
+/// A request, and who waits for its end. Dropped, it says the same.
+#[derive(Debug)]
+pub(crate) struct Asking {
+    pub(crate) request: Request,
+    pub(crate) done: oneshot::Sender<()>,
 }
 
 /// All entries, and the count of changes.
 #[derive(Debug)]
 pub(crate) struct Board {
-    entries: Mutex<BTreeMap<String, Entry>>,
+    entries: Mutex<BTreeMap<Id, Entry>>,
     version: watch::Sender<u64>,
+    limits: Mutex<Limits>,
+    essential: watch::Sender<Option<(String, u8)>>,
+}
+
+/// The order of a listing: what is configured by name, then what was created in that order.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Id {
+    Configured(String),
+    Created(u64, String),
 }
 
 /// One process on the board.
 #[derive(Debug)]
 pub(crate) struct Entry {
-    pub(crate) kind: Kind,
-    pub(crate) base_url: Option<String>,
-    pub(crate) requests: mpsc::Sender<Request>,
-    pub(crate) logs: Arc<Ring>,
+    pub(crate) process: Arc<Process>,
+    pub(crate) created: Timestamp,
+    pub(crate) requests: mpsc::Sender<Asking>,
+    pub(crate) log: Log,
     pub(crate) view: View,
 }
 
 /// What a process's task publishes.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub(crate) struct View {
     pub(crate) phase: Phase,
     pub(crate) state: ProcessState,
     /// Its process id and since when it runs.
     pub(crate) running: Option<(u32, Instant)>,
+    /// Where it can be written to while it runs.
+    pub(crate) input: Option<Input>,
     /// Successful starts.
     pub(crate) starts: u32,
-    /// Whether a start was tried, which is what others that come after it wait for.
-    pub(crate) tried: bool,
+    /// How far it has come, for those that come after it.
+    pub(crate) reached: Reached,
+    pub(crate) waiting_for: Vec<String>,
     pub(crate) last_error: Option<String>,
     pub(crate) last_exit: Option<Exit>,
+    pub(crate) exited: Option<Timestamp>,
     pub(crate) next_start: Option<Instant>,
 }
 
-impl Handle {
-    /// What a report says of each process, by name.
-    pub fn snapshot(&self) -> BTreeMap<String, ProcessStatus> {
-        let now = Instant::now();
-        self.board.lock().iter().map(|(name, entry)| (name.clone(), entry.status(now))).collect()
-    }
-
-    /// Everything known of each process, by name.
-    pub fn details(&self) -> BTreeMap<String, Details> {
-        let now = Instant::now();
-        self.board.lock().iter().map(|(name, entry)| (name.clone(), entry.details(now))).collect()
-    }
-
-    /// The last output of a process: the oldest lines that are still held and have a number above `after`, at most
-    /// `most` of them. `None` where nothing has this name.
-    pub fn logs(&self, name: &str, after: u64, most: usize) -> Option<Vec<Line>> {
-        let ring = Arc::clone(&self.board.lock().get(name)?.logs);
-        Some(ring.after(after, most))
-    }
-
-    /// Counts up whenever something in [`Handle::details`] changes, other than by the passing of time. Several
-    /// changes in a row may be seen as one.
-    pub fn changes(&self) -> watch::Receiver<u64> {
-        self.board.version.subscribe()
-    }
-
-    /// Asks for a start now, where it does not run; waits for nothing that it comes after.
-    ///
-    /// # Errors
-    /// The request was not taken.
-    pub fn start(&self, name: &str) -> Result<(), RequestError> {
-        self.ask(name, Request::Start)
-    }
-
-    /// Asks for its stop. It stays stopped until it is asked to start.
-    ///
-    /// # Errors
-    /// The request was not taken.
-    pub fn stop(&self, name: &str) -> Result<(), RequestError> {
-        self.ask(name, Request::Stop)
-    }
-
-    /// Asks for its stop, where it runs, and for a start after that.
-    ///
-    /// # Errors
-    /// The request was not taken.
-    pub fn restart(&self, name: &str) -> Result<(), RequestError> {
-        self.ask(name, Request::Restart)
-    }
-
-    fn ask(&self, name: &str, request: Request) -> Result<(), RequestError> {
-        let entries = self.board.lock();
-        let entry = entries.get(name).ok_or_else(|| RequestError::Unknown(name.to_owned()))?;
-        entry.requests.try_send(request).map_err(|refused| match refused {
-            mpsc::error::TrySendError::Full(_) => RequestError::Busy(name.to_owned()),
-            mpsc::error::TrySendError::Closed(_) => RequestError::Over(name.to_owned()),
-        })
-    }
+/// How far a process has come, for those that come after it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Reached {
+    /// A start was tried.
+    pub(crate) tried: bool,
+    /// It is, or was, ready.
+    pub(crate) ready: bool,
+    /// It has exited with code 0.
+    pub(crate) completed: bool,
 }
 
 impl Board {
-    pub(crate) fn new(entries: BTreeMap<String, Entry>) -> Self {
-        Board { entries: Mutex::new(entries), version: watch::Sender::new(0) }
+    pub(crate) fn snapshot(&self, now: Instant) -> BTreeMap<String, ProcessStatus> {
+        let entries = self.lock();
+        let told =
+            entries.iter().filter(|(_, entry)| entry.process.kind.is_configured() || entry.view.phase.is_running());
+        told.map(|(id, entry)| (id.name().to_owned(), entry.status(now))).collect()
+    }
+
+    pub(crate) fn list(&self, now: Instant) -> Vec<Details> {
+        self.lock().iter().map(|(id, entry)| entry.details(id.name(), now)).collect()
+    }
+
+    pub(crate) fn get(&self, id: &str, now: Instant) -> Option<Details> {
+        self.lock().get(&Id::of(id)).map(|entry| entry.details(id, now))
+    }
+
+    pub(crate) fn log(&self, id: &str) -> Option<Log> {
+        self.lock().get(&Id::of(id)).map(|entry| entry.log.clone())
+    }
+
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+        self.version.subscribe()
+    }
+
+    pub(crate) fn ask(&self, id: &str, asking: Asking) -> Result<(), RequestError> {
+        let entries = self.lock();
+        let entry = entries.get(&Id::of(id)).ok_or_else(|| RequestError::Unknown(id.to_owned()))?;
+        entry.requests.try_send(asking).map_err(|refused| match refused {
+            mpsc::error::TrySendError::Full(_) => RequestError::Busy(id.to_owned()),
+            mpsc::error::TrySendError::Closed(_) => RequestError::Over,
+        })
+    }
+
+    pub(crate) fn input(&self, id: &str) -> Result<Input, InputError> {
+        let entries = self.lock();
+        let entry = entries.get(&Id::of(id)).ok_or_else(|| InputError::Unknown(id.to_owned()))?;
+        match (&entry.view.input, entry.process.command.stdio) {
+            (Some(input), _) => Ok(input.clone()),
+            (None, Stdio::Output | Stdio::Null) => Err(InputError::NoInput(id.to_owned())),
+            (None, _) => Err(InputError::NotRunning(id.to_owned())),
+        }
+    }
+
+    pub(crate) fn limits(&self) -> Limits {
+        *self.limits.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn set_limits(&self, limits: Limits) {
+        *self.limits.lock().unwrap_or_else(PoisonError::into_inner) = limits;
+    }
+
+    pub(crate) async fn essential_end(&self) -> (String, u8) {
+        let mut ends = self.essential.subscribe();
+        match ends.wait_for(Option::is_some).await.map(|end| end.clone()) {
+            Ok(Some(end)) => end,
+            // The sender is here; it cannot be gone.
+            _ => std::future::pending().await,
+        }
+    }
+
+    pub(crate) fn new() -> Self {
+        Board {
+            entries: Mutex::default(),
+            version: watch::Sender::new(0),
+            limits: Mutex::default(),
+            essential: watch::Sender::new(None),
+        }
+    }
+
+    /// Tells that an essential process has ended for good; the first one decides.
+    pub(crate) fn essential_ended(&self, id: &str, code: u8) {
+        self.essential.send_if_modified(|end| {
+            let first = end.is_none();
+            if first {
+                *end = Some((id.to_owned(), code));
+            }
+            first
+        });
+    }
+
+    /// Adds an entry, or puts another one in its place.
+    pub(crate) fn put(&self, id: &str, entry: Entry) {
+        self.lock().insert(Id::of(id), entry);
+        self.changed();
+    }
+
+    /// Puts another configuration of a process on the board: it has come nowhere yet.
+    pub(crate) fn replace(&self, id: &str, process: Arc<Process>) {
+        if let Some(entry) = self.lock().get_mut(&Id::of(id)) {
+            entry.process = process;
+            entry.view.reached = Reached::default();
+        }
+        self.changed();
+    }
+
+    pub(crate) fn remove(&self, id: &str) {
+        self.lock().remove(&Id::of(id));
+        self.changed();
+    }
+
+    /// How many that were created run, and how many have ended, of which the longest ended is named.
+    pub(crate) fn created(&self) -> (usize, usize, Option<String>) {
+        let entries = self.lock();
+        let created = || entries.iter().filter(|(_, entry)| !entry.process.kind.is_configured());
+        let ended = || created().filter(|(_, entry)| entry.view.phase.is_final());
+        let longest = ended().min_by_key(|(_, entry)| entry.view.exited).map(|(id, _)| id.name().to_owned());
+        (created().count() - ended().count(), ended().count(), longest)
     }
 
     /// Changes an entry, for the task that owns it.
-    pub(crate) fn update(&self, name: &str, change: impl FnOnce(&mut View)) {
+    pub(crate) fn update(&self, id: &str, change: impl FnOnce(&mut View)) {
         let mut entries = self.lock();
-        let Some(entry) = entries.get_mut(name) else { return };
-        let before = entry.view.clone();
+        let Some(entry) = entries.get_mut(&Id::of(id)) else { return };
         change(&mut entry.view);
-        let changed = entry.view != before;
         drop(entries);
-        if changed {
-            self.version.send_modify(|version| *version += 1);
-        }
+        self.changed();
     }
 
-    /// Waits until a start of each of these was tried. A failed one is good enough: the order is one of starting, and
-    /// whether a process can do without another one is for the process to find out.
-    pub(crate) async fn all_tried(&self, names: &[String]) {
-        let mut changes = self.version.subscribe();
-        let all = || {
-            let entries = self.lock();
-            names.iter().all(|name| entries.get(name).is_none_or(|entry| entry.view.tried))
+    /// Those of `after` that have not come as far as they must. One that is not there is waited for by nobody.
+    pub(crate) fn behind(&self, after: &[After]) -> Vec<String> {
+        let entries = self.lock();
+        let behind = |after: &&After| {
+            entries.get(&Id::of(&after.name)).is_some_and(|entry| {
+                let reached = entry.view.reached;
+                !match after.until {
+                    Condition::Started => reached.tried,
+                    Condition::Ready => reached.ready,
+                    Condition::Completed => reached.completed,
+                }
+            })
         };
-        while !all() {
-            // The sender is here; it cannot be gone.
-            drop(changes.changed().await);
+        after.iter().filter(behind).map(|after| after.name.clone()).collect()
+    }
+
+    fn changed(&self) {
+        self.version.send_modify(|version| *version += 1);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Id, Entry>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Id {
+    fn of(id: &str) -> Self {
+        match id.strip_prefix(crate::resolve::CREATED).and_then(|number| number.parse().ok()) {
+            Some(number) => Id::Created(number, id.to_owned()),
+            None => Id::Configured(id.to_owned()),
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Entry>> {
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    fn name(&self) -> &str {
+        match self {
+            Id::Configured(name) | Id::Created(_, name) => name,
+        }
     }
 }
 
@@ -233,7 +263,7 @@ impl Entry {
         let view = &self.view;
         ProcessStatus {
             status: view.state,
-            base_url: self.base_url.clone(),
+            base_url: self.process.base_url.clone(),
             pid: view.running.map(|(pid, _)| pid),
             uptime_ms: view.running.map(|(_, since)| millis(since, now)),
             restart_count: view.starts.saturating_sub(1),
@@ -241,13 +271,23 @@ impl Entry {
         }
     }
 
-    fn details(&self, now: Instant) -> Details {
+    fn details(&self, id: &str, now: Instant) -> Details {
+        let (process, view) = (&self.process, &self.view);
+        let command = &process.command;
         Details {
+            id: id.to_owned(),
+            kind: process.kind,
+            command: std::iter::once(&command.program).chain(&command.args).cloned().collect(),
+            cwd: command.cwd.clone(),
+            stdio: command.stdio,
+            essential: process.essential,
             status: self.status(now),
-            kind: self.kind,
-            phase: self.view.phase,
-            last_exit: self.view.last_exit.clone(),
-            next_restart_ms: self.view.next_start.map(|at| millis(now, at)),
+            phase: view.phase,
+            waiting_for: view.waiting_for.clone(),
+            last_exit: view.last_exit.clone(),
+            created: self.created,
+            exited: view.exited,
+            next_restart: view.next_start,
         }
     }
 }
@@ -258,21 +298,14 @@ impl Default for View {
             phase: Phase::default(),
             state: ProcessState::Stopped,
             running: None,
+            input: None,
             starts: 0,
-            tried: false,
+            reached: Reached::default(),
+            waiting_for: Vec::new(),
             last_error: None,
             last_exit: None,
+            exited: None,
             next_start: None,
-        }
-    }
-}
-
-impl Exit {
-    pub(crate) fn of(end: &End) -> Option<Exit> {
-        match end {
-            End::Exited(code) => Some(Exit::Code(*code)),
-            End::Killed(signal) => Some(Exit::Signal(signals::name(*signal))),
-            End::NotStarted(_) | End::Unseen(_) => None,
         }
     }
 }

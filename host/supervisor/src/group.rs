@@ -18,13 +18,14 @@ use rustix::process::{
 };
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
-use tokio::process::{Child, ChildStderr, ChildStdout};
+use tokio::process::Child;
 use tokio::task::spawn_blocking;
 use tokio::time::{sleep, timeout};
 use tracing::warn;
 
 use crate::config::Stop;
 use crate::restart::End;
+use crate::stdio::Ends;
 
 /// How long what was killed may take to be gone. Longer means that it hangs in the kernel.
 const KILL_GRACE: Duration = Duration::from_secs(2);
@@ -40,6 +41,7 @@ const CLOSER_LOOK: Duration = Duration::from_millis(16);
 #[derive(Debug)]
 pub(crate) struct Group {
     child: Child,
+    ends: Option<Ends>,
     id: Pid,
     exit: Option<AsyncFd<OwnedFd>>,
     empty: bool,
@@ -54,13 +56,13 @@ pub(crate) struct Stuck {
 
 impl Group {
     /// Takes a child that leads its own group. Must be called within the runtime that will watch it.
-    pub(crate) fn new(child: Child) -> std::io::Result<Self> {
+    pub(crate) fn new(child: Child, ends: Option<Ends>) -> std::io::Result<Self> {
         let raw = child.id().and_then(|id| i32::try_from(id).ok());
         let Some(id) = raw.and_then(Pid::from_raw) else {
             return Err(std::io::Error::other("the child has no process id"));
         };
         let exit = pidfd_open(id, PidfdFlags::empty()).ok().and_then(watched);
-        Ok(Group { child, id, exit, empty: false })
+        Ok(Group { child, ends, id, exit, empty: false })
     }
 
     /// The child's process id, which is the group's number.
@@ -68,9 +70,9 @@ impl Group {
         self.id.as_raw_nonzero().get().unsigned_abs()
     }
 
-    /// The child's output, once, where it was asked for.
-    pub(crate) fn take_output(&mut self) -> Option<(ChildStdout, ChildStderr)> {
-        self.child.stdout.take().zip(self.child.stderr.take())
+    /// This side of the child's input and output, once, where there is one.
+    pub(crate) fn take_ends(&mut self) -> Option<Ends> {
+        self.ends.take()
     }
 
     /// Waits until the child has ended. Others of the group may go on. Can be dropped and called again.

@@ -1,9 +1,9 @@
 //! When the results of checks count.
 //!
-//! Pure. A process is well from its first passed check on, and unwell after as many failures in a row as its
-//! configuration says; failures before the end of the start period do not count unless a check has passed before.
-//! Being unwell is told and not acted upon: a restart because of a failed check would kill a process that is merely
-//! busy, and losing its state is the operator's choice to make.
+//! Pure. A process is well after as many passed checks in a row as its configuration says, and unwell after as many
+//! failed ones; failures before the end of the start period do not count unless it was well before. Being unwell is
+//! told, and only acted upon where the configuration says so: a restart because of a failed check kills a process that
+//! may merely be busy, and losing its state is the operator's choice to make.
 
 use std::time::Duration;
 
@@ -17,6 +17,7 @@ const EAGER: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tracker {
     failures: u32,
+    passes: u32,
     passed: bool,
     told: Option<Verdict>,
 }
@@ -36,11 +37,19 @@ impl Tracker {
         let verdict = match result {
             Ok(()) => {
                 self.failures = 0;
+                self.passes = self.passes.saturating_add(1);
+                if self.passes < health.passes {
+                    return None;
+                }
                 self.passed = true;
                 Verdict::Well
             }
-            Err(_) if !self.passed && age < health.start_period => return None,
+            Err(_) if !self.passed && age < health.start_period => {
+                self.passes = 0;
+                return None;
+            }
             Err(reason) => {
+                self.passes = 0;
                 self.failures = self.failures.saturating_add(1);
                 if self.failures < health.retries {
                     return None;
@@ -69,7 +78,9 @@ mod tests {
             interval: Duration::from_secs(10),
             timeout: Duration::from_secs(2),
             retries: 3,
+            passes: 1,
             start_period: Duration::from_secs(start_period),
+            restart: false,
         }
     }
 
@@ -111,6 +122,17 @@ mod tests {
         assert_eq!(tracker.note(&health, early, Ok(())), Some(Verdict::Well));
         assert_eq!([failed(), failed()].map(|result| tracker.note(&health, early, result)), [None, None]);
         assert!(matches!(tracker.note(&health, early, failed()), Some(Verdict::Unwell(_))));
+    }
+
+    #[test]
+    fn passes_in_a_row_count_and_one_failed_check_ends_them() {
+        let health = Health { passes: 2, ..health(0) };
+        let late = Duration::from_secs(60);
+        let mut tracker = Tracker::default();
+        assert_eq!(tracker.note(&health, late, Ok(())), None);
+        assert_eq!(tracker.note(&health, late, failed()), None);
+        assert_eq!(tracker.note(&health, late, Ok(())), None);
+        assert_eq!(tracker.note(&health, late, Ok(())), Some(Verdict::Well));
     }
 
     #[test]

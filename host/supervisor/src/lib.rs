@@ -32,9 +32,16 @@
 
 mod board;
 mod config;
+mod details;
+mod difference;
 mod group;
+mod handle;
 mod health;
+mod input;
+mod keeper;
+mod limits;
 mod logs;
+mod oneshot;
 mod order;
 mod output;
 mod probe;
@@ -43,12 +50,21 @@ mod resolve;
 mod restart;
 mod signals;
 mod spawn;
+mod stdio;
 mod supervisor;
 mod task;
 
-pub use board::{Details, Exit, Handle, Phase, RequestError};
-pub use config::{Backoff, Check, Command, Config, Health, Kind, Policy, Process, Stop};
-pub use logs::{Line, Stream};
-pub use raw::{RawBackoff, RawHealth, RawProcess, RawStop};
+pub use board::Request;
+pub use config::{
+    After, Backoff, Check, Command, Condition, Config, Health, Kind, Limit, Policy, Process, Size, Stdio, Stop,
+};
+pub use details::{Details, Exit, Phase};
+pub use handle::{Changes, Handle, New, RequestError};
+pub use input::InputError;
+pub use limits::Limits;
+pub use logs::{Line, Log, Stream};
+pub use oneshot::{Ran, Run};
+pub use raw::{RawBackoff, RawHealth, RawLog, RawProcess, RawStop};
 pub use resolve::{MAX_PROCESSES, resolve};
+pub use spawn::NotStarted;
 pub use supervisor::Supervisor;

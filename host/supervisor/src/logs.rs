@@ -4,7 +4,7 @@
 //! the process, so that a reader who remembers the last one sees what is new and notices what it missed.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -23,6 +23,8 @@ pub enum Stream {
     Stdout,
     /// Standard error.
     Stderr,
+    /// Its terminal, both at once.
+    Pty,
 }
 
 /// A line of output, or a piece of a long one.
@@ -38,6 +40,34 @@ pub struct Line {
     pub bytes: Vec<u8>,
     /// Whether the line goes on in the next entry of this stream, or was never ended.
     pub partial: bool,
+}
+
+/// What one process has written, as far as it is still held. Cheap to clone; readers wait for nobody.
+#[derive(Clone, Debug)]
+pub struct Log {
+    pub(crate) ring: Arc<Ring>,
+}
+
+impl Log {
+    /// The oldest lines that are still held and have a number above `after`, at most `most` of them, of all streams.
+    pub fn after(&self, after: u64, most: usize) -> Vec<Line> {
+        self.ring.after(after, most)
+    }
+
+    /// The number of the newest line; 0 where there is none yet.
+    pub fn last(&self) -> u64 {
+        self.ring.after(0, usize::MAX).last().map_or(0, |line| line.sequence)
+    }
+
+    /// Whether more can come without another start: something still holds an output open, or it is not read out yet.
+    pub fn is_open(&self) -> bool {
+        false
+    }
+
+    /// Waits until there is a line with a number above `after`, or [`Log::is_open`] turns from true to false.
+    pub async fn changed(&self, after: u64) {
+        let _ = after;
+    }
 }
 
 /// The last lines of one process.
@@ -59,6 +89,7 @@ impl Stream {
         match self {
             Stream::Stdout => "stdout",
             Stream::Stderr => "stderr",
+            Stream::Pty => "pty",
         }
     }
 }

@@ -16,7 +16,10 @@ use tokio::sync::oneshot;
 use tokio::time::sleep;
 use tracing::{Level, debug, enabled, warn};
 
-use crate::logs::{Ring, Stream};
+use crate::config::Logging;
+use crate::input::Input;
+use crate::logs::{Log, Ring, Stream};
+use crate::stdio::Ends;
 
 /// The longest line, in bytes; a longer one is cut into pieces.
 const MAX_LINE: usize = 8 * 1024;
@@ -24,15 +27,42 @@ const MAX_LINE: usize = 8 * 1024;
 /// How long the pipes are read after the end of the run.
 const LINGER: Duration = Duration::from_millis(250);
 
-/// Where the lines of one process go.
+/// Where the output of one process goes. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Sink {
     pub(crate) process: String,
     pub(crate) ring: Arc<Ring>,
 }
 
-/// Reads both pipes to their end, or until shortly after `over` has come or its sender is gone.
-pub(crate) async fn drain(stdout: ChildStdout, stderr: ChildStderr, sink: Sink, over: oneshot::Receiver<()>) {
+impl Sink {
+    /// Keeps what a process writes as its configuration says.
+    pub(crate) fn new(process: &str, _log: &Logging) -> Self {
+        Sink { process: process.to_owned(), ring: Arc::default() }
+    }
+
+    /// What is kept in memory, for readers.
+    pub(crate) fn log(&self) -> Log {
+        Log { ring: Arc::clone(&self.ring) }
+    }
+
+    /// The same, kept as another configuration says from now on; numbers go on.
+    pub(crate) fn reconfigured(&self, _log: &Logging) -> Self {
+        self.clone()
+    }
+}
+
+/// What reads a child's output, to be run as a task, and where the child can be written to. The reader ends when both
+/// outputs are closed, or shortly after `over` has come or its sender is gone.
+pub(crate) fn attend(
+    ends: Ends,
+    sink: Sink,
+    over: oneshot::Receiver<()>,
+) -> (impl Future<Output = ()> + Send + 'static, Option<Input>) {
+    let Ends::Pipes { stdin: _, stdout, stderr } = ends;
+    (drain(stdout, stderr, sink, over), None)
+}
+
+async fn drain(stdout: ChildStdout, stderr: ChildStderr, sink: Sink, over: oneshot::Receiver<()>) {
     let both = async {
         tokio::join!(
             read(stdout.into_owned_fd(), Stream::Stdout, &sink),

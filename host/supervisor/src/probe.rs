@@ -18,29 +18,49 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 
-use crate::config::{Check, Command, Health, host_and_port};
+use crate::config::{Check, Command, Health, Stdio, host_and_port};
 use crate::health::{Tracker, Verdict};
 use crate::restart::End;
-use crate::spawn::{MAX_SHOWN, Output, Spawner, plain};
+use crate::spawn::{MAX_SHOWN, Spawner, plain};
 
 /// The most bytes of an answer's head.
 const MAX_HEAD: usize = 64 * 1024;
 
-/// Asks again and again, and tells the verdicts that differ from the one before, until nobody listens.
+/// Who is asked, and how to start what asks.
+#[derive(Clone, Debug)]
+pub(crate) struct Probed {
+    pub(crate) command: Command,
+    /// What the commands of `exec` checks are started as; not the process's own id, so that their end is not its.
+    pub(crate) id: String,
+    pub(crate) spawner: Spawner,
+    /// When it was started.
+    pub(crate) since: Instant,
+}
+
+/// Asks the first check until it says that the process is well, and then the second one for good, and tells the
+/// verdicts that differ from the one before, until nobody listens.
 pub(crate) async fn watch(
-    health: Health,
-    command: Command,
-    spawner: Spawner,
-    since: Instant,
+    ready: Option<Health>,
+    health: Option<Health>,
+    probed: Probed,
     verdicts: mpsc::Sender<Verdict>,
 ) {
+    if let Some(ready) = &ready {
+        ask_on(ready, true, &probed, &verdicts).await;
+    }
+    if let Some(health) = &health {
+        ask_on(health, false, &probed, &verdicts).await;
+    }
+}
+
+async fn ask_on(health: &Health, until_well: bool, probed: &Probed, verdicts: &mpsc::Sender<Verdict>) {
     let mut tracker = Tracker::default();
     loop {
-        sleep(tracker.wait(&health, since.elapsed())).await;
-        let result = ask(&health, &command, &spawner).await;
-        if let Some(verdict) = tracker.note(&health, since.elapsed(), result)
-            && verdicts.send(verdict).await.is_err()
-        {
+        sleep(tracker.wait(health, probed.since.elapsed())).await;
+        let result = ask(health, probed).await;
+        let Some(verdict) = tracker.note(health, probed.since.elapsed(), result) else { continue };
+        let over = until_well && verdict == Verdict::Well;
+        if verdicts.send(verdict).await.is_err() || over {
             return;
         }
     }
@@ -48,12 +68,12 @@ pub(crate) async fn watch(
 
 /// Asks once. The error says what was asked and what came of it, without arguments and queries: it is reported, and
 /// they may hold secrets.
-async fn ask(health: &Health, command: &Command, spawner: &Spawner) -> Result<(), String> {
+async fn ask(health: &Health, probed: &Probed) -> Result<(), String> {
     let answer = async {
         match &health.check {
             Check::Http(url) => http(url).await,
             Check::Tcp(address) => tcp(address).await,
-            Check::Exec(words) => exec(words, command, spawner).await,
+            Check::Exec(words) => exec(words, probed).await,
         }
     };
     let late = || format!("no answer within {:?}", health.timeout);
@@ -115,10 +135,11 @@ fn tell(error: &hyper::Error) -> String {
     }
 }
 
-async fn exec(words: &[String], process: &Command, spawner: &Spawner) -> Result<(), String> {
+async fn exec(words: &[String], probed: &Probed) -> Result<(), String> {
     let (program, args) = words.split_first().ok_or("the command is empty")?;
-    let command = Command { program: program.clone(), args: args.to_vec(), ..process.clone() };
-    let mut group = spawner.spawn(&command, Output::Discarded).await.map_err(|failed| failed.to_string())?;
+    let command =
+        Command { program: program.clone(), args: args.to_vec(), stdio: Stdio::Null, ..probed.command.clone() };
+    let mut group = probed.spawner.spawn(&command, &probed.id).await.map_err(|failed| failed.to_string())?;
     group.exited().await;
     match group.kill().await.or_else(|stuck| stuck.end.ok_or("it cannot be killed"))? {
         End::Exited(0) => Ok(()),

@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use sandbeat_status::settings::optional_duration;
+use sandbeat_status::settings::{optional_duration, optional_size};
 use serde::Deserialize;
 
-use crate::config::Policy;
+use crate::config::{Limit, Policy};
 
 /// One table `[processes.NAME]` or `[agents.NAME]`.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -24,18 +24,51 @@ pub struct RawProcess {
     pub env: BTreeMap<String, String>,
     /// Whether it starts without the agent's environment, with `env` alone.
     pub env_clear: bool,
+    /// The user that it runs as, by name or number.
+    pub user: Option<String>,
+    /// The group that it runs as, by name or number; the user's own where absent.
+    pub group: Option<String>,
+    /// Its file mode creation mask, in octal, such as `027`.
+    pub umask: Option<String>,
+    /// Its resource limits, soft and hard at once: a number, a size or `unlimited`.
+    pub limits: BTreeMap<Limit, String>,
+    /// Whether it has a terminal of its own.
+    pub tty: bool,
     /// When it is started again after it ended.
     pub restart: Policy,
     /// How long to wait before it is started again.
     pub backoff: RawBackoff,
-    /// The names of those that are started before it and stopped after it.
+    /// Those that are started before it and stopped after it: names, each with `:started`, `:ready` or `:completed`
+    /// where more than the start is waited for.
     pub after: Vec<String>,
     /// Where it serves, for the report's reader.
     pub base_url: Option<String>,
+    /// How to find out whether it can be used, before `health` is asked for the first time.
+    pub ready: Option<RawHealth>,
     /// How to find out whether it does its work.
     pub health: Option<RawHealth>,
     /// How it is stopped.
     pub stop: RawStop,
+    /// Whether the agent ends, with its exit code, when this one has ended for good.
+    pub essential: bool,
+    /// Where its output is kept.
+    pub log: RawLog,
+}
+
+/// `log = { … }`: where output is kept.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RawLog {
+    /// A file that lines are appended to, beside the ring in memory.
+    pub file: Option<PathBuf>,
+    /// A file that has come to this size is set aside and begun anew.
+    #[serde(deserialize_with = "optional_size")]
+    pub max_size: Option<u64>,
+    /// How many files that were set aside are kept.
+    pub keep: Option<u32>,
+    /// What the ring in memory holds.
+    #[serde(deserialize_with = "optional_size")]
+    pub memory: Option<u64>,
 }
 
 /// `backoff = { … }`: the waits between restarts.
@@ -51,6 +84,11 @@ pub struct RawBackoff {
     /// One that ran this long starts anew: its next restart is at once.
     #[serde(deserialize_with = "optional_duration")]
     pub stable: Option<Duration>,
+    /// After this many restarts within `window` it is given up; 0 for never.
+    pub limit: Option<u32>,
+    /// See `limit`.
+    #[serde(deserialize_with = "optional_duration")]
+    pub window: Option<Duration>,
 }
 
 /// `health = { … }`: one of `http`, `tcp` and `exec`, and when to ask.
@@ -71,6 +109,10 @@ pub struct RawHealth {
     pub timeout: Option<Duration>,
     /// This many failures in a row are an error.
     pub retries: Option<u32>,
+    /// This many passes in a row make it well.
+    pub passes: Option<u32>,
+    /// Whether one that fails is restarted.
+    pub restart: bool,
     /// Failures this soon after the start do not count, until a check has passed.
     #[serde(deserialize_with = "optional_duration")]
     pub start_period: Option<Duration>,

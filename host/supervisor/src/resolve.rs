@@ -9,15 +9,26 @@ use std::time::Duration;
 
 use hyper::Uri;
 use sandbeat_status::names;
-use sandbeat_status::settings::{Problem, nearest};
+use sandbeat_status::settings::{Problem, nearest, parse_size};
 
-use crate::config::{Backoff, Check, Command, Config, Health, Kind, Process, Stop, host_and_port};
+use crate::config::{
+    After, Backoff, Check, Command, Condition, Config, Health, Kind, Limit, Logging, Process, Size, Stdio, Stop,
+    host_and_port,
+};
 use crate::order::{self, Graph};
-use crate::raw::{RawBackoff, RawHealth, RawProcess, RawStop};
+use crate::raw::{RawBackoff, RawHealth, RawLog, RawProcess, RawStop};
 use crate::signals;
 
 /// The most processes and agents together. Each has a task, pipes and a place in every report.
 pub const MAX_PROCESSES: usize = 256;
+
+/// What the names of those begin with that were created through the API; a number follows.
+pub(crate) const CREATED: &str = "proc_";
+
+const SMALLEST_LOG: u64 = 64 << 10;
+const MOST_KEPT: u32 = 100;
+const SMALLEST_RING: u64 = 4 << 10;
+const LARGEST_RING: u64 = 64 << 20;
 
 /// Checks the tables `[processes.NAME]` and `[agents.NAME]`. The problems carry keys such as `processes.web.after.0`.
 pub fn resolve(
@@ -52,7 +63,7 @@ pub fn resolve(
     }
     let left: BTreeSet<String> = good.keys().cloned().collect();
     for process in good.values_mut() {
-        process.after.retain(|name| left.contains(name));
+        process.after.retain(|after| left.contains(&after.name));
     }
     (Config { processes: good }, problems)
 }
@@ -72,10 +83,10 @@ impl Notes {
 }
 
 fn process(kind: Kind, name: &str, raw: RawProcess, known: &BTreeSet<String>, notes: &mut Notes) -> Option<Process> {
-    if let Err(reason) = names::short_name(name) {
+    if let Err(reason) = names::short_name(name).and_then(|()| not_reserved(name)) {
         notes.add("", reason);
     }
-    check_after(name, &raw.after, known, notes);
+    let after = after(name, &raw.after, known, notes);
     if let Some(Err(reason)) = raw.base_url.as_deref().map(url) {
         notes.add("base_url", reason);
     }
@@ -87,14 +98,43 @@ fn process(kind: Kind, name: &str, raw: RawProcess, known: &BTreeSet<String>, no
         }
     }
     let backoff = backoff(&raw.backoff, notes);
-    let health = raw.health.and_then(|raw| health(raw, notes));
+    let ready = raw.ready.and_then(|raw| health(raw, "ready", notes));
+    if ready.as_ref().is_some_and(|ready| ready.restart) {
+        notes.add("ready.restart", "only `health` restarts; one that is not ready yet is waited for");
+    }
+    let health = raw.health.and_then(|raw| health(raw, "health", notes));
     let stop = stop(&raw.stop, notes);
+    let log = log(raw.log, notes);
+    let umask = raw.umask.as_deref().and_then(|text| umask(text, notes));
+    let limits = limits(&raw.limits, notes);
     check_command(&raw.command, "command", notes);
     let mut words = raw.command.into_iter();
-    let command =
-        Command { program: words.next()?, args: words.collect(), cwd: raw.cwd, env: raw.env, env_clear: raw.env_clear };
-    let (restart, after, base_url) = (raw.restart, raw.after, raw.base_url);
-    Some(Process { kind, command, restart, backoff, after, base_url, health, stop })
+    let command = Command {
+        program: words.next()?,
+        args: words.collect(),
+        cwd: raw.cwd,
+        env: raw.env,
+        env_clear: raw.env_clear,
+        user: raw.user,
+        group: raw.group,
+        umask,
+        limits,
+        stdio: if raw.tty { Stdio::Terminal(Size::default()) } else { Stdio::Output },
+    };
+    let (restart, base_url, essential) = (raw.restart, raw.base_url, raw.essential);
+    Some(Process { kind, command, restart, backoff, after, base_url, ready, health, stop, essential, log })
+}
+
+/// Names that the local API has for something else.
+fn not_reserved(name: &str) -> Result<(), String> {
+    let numbered = name.strip_prefix(CREATED).is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_digit()));
+    if numbered {
+        Err(format!("`{name}` is a name that the local API gives to what is created there; choose another"))
+    } else if matches!(name, "run" | "config") {
+        Err(format!("`{name}` means something else in the local API; choose another"))
+    } else {
+        Ok(())
+    }
 }
 
 fn check_command(command: &[String], key: &str, notes: &mut Notes) {
@@ -108,9 +148,23 @@ fn check_command(command: &[String], key: &str, notes: &mut Notes) {
     }
 }
 
-fn check_after(own: &str, after: &[String], known: &BTreeSet<String>, notes: &mut Notes) {
-    for (index, name) in after.iter().enumerate() {
+fn after(own: &str, after: &[String], known: &BTreeSet<String>, notes: &mut Notes) -> Vec<After> {
+    let mut all = Vec::new();
+    for (index, text) in after.iter().enumerate() {
+        let key = format!("after.{index}");
+        let (name, until) = match text.split_once(':') {
+            None => (text.as_str(), Some(Condition::Started)),
+            Some((name, "started")) => (name, Some(Condition::Started)),
+            Some((name, "ready")) => (name, Some(Condition::Ready)),
+            Some((name, "completed")) => (name, Some(Condition::Completed)),
+            Some((name, _)) => (name, None),
+        };
+        let Some(until) = until else {
+            notes.add(&key, format!("`{text}` waits for nothing known; write `{name}:ready` or `{name}:completed`"));
+            continue;
+        };
         if known.contains(name) {
+            all.push(After { name: name.to_owned(), until });
             continue;
         }
         let others = known.iter().map(String::as_str).filter(|name| *name != own);
@@ -118,8 +172,9 @@ fn check_after(own: &str, after: &[String], known: &BTreeSet<String>, notes: &mu
             Some(nearest) => format!("no process or agent is called `{name}`; did you mean `{nearest}`?"),
             None => format!("no process or agent is called `{name}`"),
         };
-        notes.add(&format!("after.{index}"), message);
+        notes.add(&key, message);
     }
+    all
 }
 
 fn backoff(raw: &RawBackoff, notes: &mut Notes) -> Backoff {
@@ -129,42 +184,100 @@ fn backoff(raw: &RawBackoff, notes: &mut Notes) -> Backoff {
     if initial > max {
         notes.add("backoff.initial", format!("{initial:?} is longer than backoff.max, which is {max:?}"));
     }
-    Backoff { initial, max, stable: raw.stable.unwrap_or(default.stable) }
+    Backoff {
+        initial,
+        max,
+        stable: raw.stable.unwrap_or(default.stable),
+        limit: raw.limit.unwrap_or(default.limit),
+        window: raw.window.unwrap_or(default.window),
+    }
 }
 
-fn health(raw: RawHealth, notes: &mut Notes) -> Option<Health> {
+fn log(raw: RawLog, notes: &mut Notes) -> Logging {
+    let default = Logging::default();
+    if raw.file.as_ref().is_some_and(|file| !file.is_absolute()) {
+        notes.add("log.file", "must be an absolute path");
+    }
+    let log = Logging {
+        file: raw.file,
+        max_size: raw.max_size.unwrap_or(default.max_size),
+        keep: raw.keep.unwrap_or(default.keep),
+        memory: raw.memory.unwrap_or(default.memory),
+    };
+    if log.max_size < SMALLEST_LOG {
+        notes.add("log.max_size", "is too small; 64KiB is the least");
+    }
+    if log.keep > MOST_KEPT {
+        notes.add("log.keep", format!("{} files are too many; {MOST_KEPT} are the most", log.keep));
+    }
+    if !(SMALLEST_RING..=LARGEST_RING).contains(&log.memory) {
+        notes.add("log.memory", "is not between 4KiB and 64MiB");
+    }
+    log
+}
+
+fn umask(text: &str, notes: &mut Notes) -> Option<u32> {
+    let mask = u32::from_str_radix(text, 8).ok().filter(|mask| *mask <= 0o777);
+    if mask.is_none() {
+        notes.add("umask", format!("`{text}` is not a mask; write up to three octal digits, such as `027`"));
+    }
+    mask
+}
+
+fn limits(raw: &BTreeMap<Limit, String>, notes: &mut Notes) -> BTreeMap<Limit, Option<u64>> {
+    let mut limits = BTreeMap::new();
+    for (limit, text) in raw {
+        let value = if text == "unlimited" { Ok(None) } else { parse_size(text).map(Some) };
+        match value {
+            Ok(value) => drop(limits.insert(*limit, value)),
+            Err(_) => {
+                let message = format!("`{text}` is not a limit; write a number, a size such as `1GiB`, or `unlimited`");
+                notes.add(&format!("limits.{}", limit.as_str()), message);
+            }
+        }
+    }
+    limits
+}
+
+fn health(raw: RawHealth, key: &str, notes: &mut Notes) -> Option<Health> {
     let kinds = [raw.http.is_some(), raw.tcp.is_some(), raw.exec.is_some()];
     if kinds.iter().filter(|given| **given).count() != 1 {
-        notes.add("health", "write exactly one of `http`, `tcp` and `exec`");
+        notes.add(key, "write exactly one of `http`, `tcp` and `exec`");
     }
     let http = raw.http.and_then(|text| match probed_url(&text) {
         Ok(url) => Some(Check::Http(url)),
         Err(reason) => {
-            notes.add("health.http", reason);
+            notes.add(&format!("{key}.http"), reason);
             None
         }
     });
     let tcp = raw.tcp.and_then(|text| match address(&text) {
         Ok(()) => Some(Check::Tcp(text)),
         Err(reason) => {
-            notes.add("health.tcp", reason);
+            notes.add(&format!("{key}.tcp"), reason);
             None
         }
     });
     let exec = raw.exec.map(|command| {
-        check_command(&command, "health.exec", notes);
+        check_command(&command, &format!("{key}.exec"), notes);
         Check::Exec(command)
     });
     let retries = raw.retries.unwrap_or(Health::RETRIES);
     if retries == 0 {
-        notes.add("health.retries", "0 failures are no reason; 1 is the least");
+        notes.add(&format!("{key}.retries"), "0 failures are no reason; 1 is the least");
+    }
+    let passes = raw.passes.unwrap_or(Health::PASSES);
+    if passes == 0 {
+        notes.add(&format!("{key}.passes"), "0 passes show nothing; 1 is the least");
     }
     Some(Health {
         check: http.or(tcp).or(exec)?,
         interval: raw.interval.unwrap_or(Health::INTERVAL),
         timeout: raw.timeout.unwrap_or(Health::TIMEOUT),
         retries,
+        passes,
         start_period: raw.start_period.unwrap_or(Duration::ZERO),
+        restart: raw.restart,
     })
 }
 
@@ -214,13 +327,13 @@ fn address(text: &str) -> Result<(), String> {
 fn take_out_cycles(good: &mut BTreeMap<String, Process>, problems: &mut Vec<Problem>) {
     let graph: Graph<'_> = good
         .iter()
-        .map(|(name, process)| (name.as_str(), process.after.iter().map(String::as_str).collect()))
+        .map(|(name, process)| (name.as_str(), process.after.iter().map(|after| after.name.as_str()).collect()))
         .collect();
     for cycle in order::cycles(&graph) {
         let Some(first) = cycle.first() else { continue };
         if let Some(process) = good.get(first) {
             let next = cycle.get(1).unwrap_or(first);
-            let index = process.after.iter().position(|name| name == next).unwrap_or_default();
+            let index = process.after.iter().position(|after| after.name == *next).unwrap_or_default();
             let path = format!("`{}` → `{first}`", cycle.join("` → `"));
             let message = format!("each waits for the next, and none can start: {path}");
             problems.push(Problem::new(format!("{}.{first}.after.{index}", process.kind.table()), message));

@@ -55,7 +55,7 @@ fn the_documented_example_is_read_as_meant() {
     assert_eq!(problems, []);
     let web = &config.processes["web"];
     assert_eq!((web.command.program.as_str(), web.command.args.len()), ("python3", 3));
-    assert_eq!(web.after, ["db"]);
+    assert_eq!(web.after, [After { name: "db".to_owned(), until: Condition::Started }]);
     let health = web.health.as_ref().unwrap();
     assert_eq!(health.check, Check::Http("http://127.0.0.1:8000/".parse().unwrap()));
     assert_eq!((health.interval, health.timeout), (Duration::from_secs(5), Duration::from_secs(2)));

@@ -14,7 +14,6 @@
 use std::ffi::OsStr;
 use std::io;
 use std::path::Path;
-use std::process::Stdio;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -28,6 +27,7 @@ use tracing::error;
 
 use crate::config::Command;
 use crate::group::Group;
+use crate::stdio;
 
 /// A start that takes longer has failed; a program on a file system that does not answer must not hang a task.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
@@ -45,19 +45,10 @@ pub(crate) struct Spawner {
     jobs: mpsc::Sender<Job>,
 }
 
-/// What happens to a child's output.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Output {
-    /// It can be taken from the [`Group`].
-    Piped,
-    /// It goes to `/dev/null`.
-    Discarded,
-}
-
 /// Why a child could not be started.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("cannot start `{}`: {reason}", shown(program, MAX_SHOWN))]
-pub(crate) struct NotStarted {
+pub struct NotStarted {
     program: String,
     reason: String,
     /// The key of the process whose value is to be looked at.
@@ -67,7 +58,7 @@ pub(crate) struct NotStarted {
 #[derive(Debug)]
 struct Job {
     command: Command,
-    output: Output,
+    id: String,
     reply: oneshot::Sender<Result<Group, NotStarted>>,
 }
 
@@ -84,12 +75,12 @@ impl Spawner {
         (Spawner { jobs }, thread)
     }
 
-    /// Starts a child. Dropping the future kills a child that is started meanwhile.
-    pub(crate) async fn spawn(&self, command: &Command, output: Output) -> Result<Group, NotStarted> {
+    /// Starts a child of the process with this id. Dropping the future kills a child that is started meanwhile.
+    pub(crate) async fn spawn(&self, command: &Command, id: &str) -> Result<Group, NotStarted> {
         let failed =
             |reason: &str| NotStarted { program: command.program.clone(), reason: reason.to_owned(), key: "command" };
         let (reply, started) = oneshot::channel();
-        let job = Job { command: command.clone(), output, reply };
+        let job = Job { command: command.clone(), id: id.to_owned(), reply };
         self.jobs.send(job).map_err(|_| failed("the agent has no thread to start it with"))?;
         match timeout(START_TIMEOUT, started).await {
             Ok(Ok(result)) => result,
@@ -110,17 +101,16 @@ pub(crate) fn plain(error: &io::Error) -> String {
 fn serve(runtime: &Handle, jobs: &mpsc::Receiver<Job>) {
     let _runtime = runtime.enter();
     while let Ok(job) = jobs.recv() {
-        let started = spawn_here(&job.command, job.output).map_err(|error| explain(&job.command, &error));
+        let started = spawn_here(&job.command, &job.id).map_err(|error| explain(&job.command, &error));
         // Nobody waits any more: the group is handed back and its drop kills the child.
         drop(job.reply.send(started));
     }
 }
 
-fn spawn_here(command: &Command, output: Output) -> io::Result<Group> {
+fn spawn_here(command: &Command, _id: &str) -> io::Result<Group> {
     let mut built = tokio::process::Command::new(&command.program);
-    built.args(&command.args).stdin(Stdio::null()).process_group(0).kill_on_drop(true);
-    let out = || if output == Output::Piped { Stdio::piped() } else { Stdio::null() };
-    built.stdout(out()).stderr(out());
+    built.args(&command.args).kill_on_drop(true);
+    let attached = stdio::attach(&mut built, command.stdio)?;
     if let Some(cwd) = &command.cwd {
         built.current_dir(cwd);
     }
@@ -132,7 +122,9 @@ fn spawn_here(command: &Command, output: Output) -> io::Result<Group> {
     }
     built.envs(&command.env);
     prepare(&mut built);
-    Group::new(built.spawn()?)
+    let mut child = built.spawn()?;
+    let ends = attached.ends(&mut child);
+    Group::new(child, ends)
 }
 
 #[expect(unsafe_code, reason = "a parent-death signal and signal dispositions can only be set between fork and exec")]

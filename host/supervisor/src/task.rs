@@ -9,43 +9,53 @@ use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use sandbeat_status::ProcessState;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::sleep_until;
 use tracing::{error, info, warn};
 
-use crate::board::{Board, Exit, Phase, Request, View};
-use crate::config::Process;
+use crate::board::{Asking, Board, Reached, Request, View};
+use crate::config::{Backoff, Process};
+use crate::details::{Exit, Phase};
 use crate::group::{Group, Stuck};
 use crate::health::Verdict;
 use crate::output::{self, Sink};
-use crate::probe;
-use crate::restart::{self, End, History, Next};
-use crate::spawn::{Output, Spawner};
+use crate::probe::{self, Probed};
+use crate::restart::{self, End, Finished, History, Next};
+use crate::spawn::{NotStarted, Spawner};
 
 /// One process and everything that its task owns.
 #[derive(Debug)]
 pub(crate) struct Task {
-    pub(crate) process: Process,
+    pub(crate) id: String,
+    pub(crate) process: Arc<Process>,
     pub(crate) sink: Sink,
     pub(crate) board: Arc<Board>,
     pub(crate) spawner: Spawner,
     pub(crate) mailbox: Mailbox,
     pub(crate) history: History,
     pub(crate) drains: JoinSet<()>,
+    /// Those who wait for the end of what they have asked for; dropped, they are told.
+    pub(crate) waiting: Vec<oneshot::Sender<()>>,
 }
 
 /// Where the task is asked for something.
 #[derive(Debug)]
 pub(crate) struct Mailbox {
-    pub(crate) requests: mpsc::Receiver<Request>,
+    pub(crate) requests: mpsc::Receiver<Asking>,
+    /// Changes when the process is configured otherwise and is to be started anew.
+    pub(crate) configured: watch::Receiver<Arc<Process>>,
     /// Sent or dropped, it means the end of supervision.
     pub(crate) shutdown: oneshot::Receiver<()>,
+    /// Told of the first start of one that was created; when that fails, the task ends.
+    pub(crate) created: Option<oneshot::Sender<Result<(), NotStarted>>>,
 }
 
 enum Asked {
     For(Request),
+    Replace,
     Shutdown,
 }
 
@@ -85,60 +95,81 @@ impl Task {
             self.note_drains();
         }
         while let Some(drained) = self.drains.join_next().await {
-            note_panic(&self.sink.process, "reading its output", drained);
+            note_panic(&self.id, "reading its output", drained);
         }
     }
 
     async fn wait(&mut self) -> Step {
         let asked = tokio::select! {
-            () = self.board.all_tried(&self.process.after) => return Step::Start,
-            asked = self.mailbox.asked() => asked,
+            () = come_far(&self.board, &self.id, &self.process) => return Step::Start,
+            asked = self.mailbox.asked(&mut self.waiting) => asked,
         };
+        self.publish(|view| view.waiting_for.clear());
         match asked {
             Asked::For(Request::Start | Request::Restart) => Step::Start,
-            Asked::For(Request::Stop) => {
+            Asked::For(Request::Stop | Request::Kill) => {
                 self.publish(|view| {
                     // Those that come after it must not wait for what will not happen.
-                    view.tried = true;
+                    view.reached.tried = true;
                     view.at_rest(Phase::Exited, ProcessState::Stopped);
                 });
                 Step::Rest
             }
+            Asked::Replace => self.replaced(),
             Asked::Shutdown => Step::Done,
         }
     }
 
     async fn start(&mut self) -> Step {
-        let mut group = match self.spawner.spawn(&self.process.command, Output::Piped).await {
+        let started = self.spawner.spawn(&self.process.command, &self.id).await;
+        let created = self.mailbox.created.take();
+        let mut group = match started {
             Ok(group) => group,
             Err(failed) => {
+                if let Some(created) = created {
+                    // Whoever asked is told; nobody else has heard of it.
+                    let _ = created.send(Err(failed));
+                    return Step::Done;
+                }
                 let table = self.process.kind.table();
-                let reason = format!("{failed}; check {table}.{}.{}", self.sink.process, failed.key);
-                return self.ended(End::NotStarted(reason), Duration::ZERO);
+                let reason = format!("{failed}; check {table}.{}.{}", self.id, failed.key);
+                let next = self.ended(End::NotStarted(reason), Duration::ZERO);
+                self.waiting.clear();
+                return next;
             }
         };
         let (over, ended) = oneshot::channel();
-        if let Some((stdout, stderr)) = group.take_output() {
-            self.drains.spawn(output::drain(stdout, stderr, self.sink.clone(), ended));
+        let mut input = None;
+        if let Some(ends) = group.take_ends() {
+            let (reader, writer) = output::attend(ends, self.sink.clone(), ended);
+            self.drains.spawn(reader);
+            input = writer;
         }
         let (pid, since) = (group.id(), Instant::now());
-        let phase = if self.process.health.is_some() { Phase::Starting } else { Phase::Ready };
+        let ready = self.process.ready.is_none() && self.process.health.is_none();
         self.publish(|view| {
-            view.at_rest(phase, ProcessState::Running);
+            view.at_rest(if ready { Phase::Ready } else { Phase::Starting }, ProcessState::Running);
             view.running = Some((pid, since));
+            view.input = input;
             view.starts = view.starts.saturating_add(1);
-            view.tried = true;
+            view.reached.tried = true;
+            view.reached.ready |= ready;
         });
-        info!(process = self.sink.process, pid, "started");
+        info!(process = self.id, pid, "started");
+        if let Some(created) = created {
+            // One who has stopped waiting finds it in the list.
+            let _ = created.send(Ok(()));
+        }
+        self.waiting.clear();
         Step::Watch(Box::new(Run { group, since, _over: over }))
     }
 
     async fn watch(&mut self, mut run: Run) -> Step {
         let (verdicts, mut judged) = mpsc::channel(1);
         let mut prober = JoinSet::new();
-        if let Some(health) = self.process.health.clone() {
-            let (command, spawner) = (self.process.command.clone(), self.spawner.clone());
-            prober.spawn(probe::watch(health, command, spawner, run.since, verdicts));
+        let (ready, health) = (self.process.ready.clone(), self.process.health.clone());
+        if ready.is_some() || health.is_some() {
+            prober.spawn(probe::watch(ready, health, self.probed(run.since), verdicts));
         }
         let asked = loop {
             tokio::select! {
@@ -146,25 +177,31 @@ impl Task {
                     drop(prober);
                     return self.crashed_or_done(run).await;
                 }
-                Some(verdict) = judged.recv() => self.judged(verdict),
-                Some(result) = prober.join_next() => {
-                    note_panic(&self.sink.process, "its health check", result);
+                Some(verdict) = judged.recv() => {
+                    if let Some(reason) = self.judged(verdict) {
+                        drop(prober);
+                        return self.stopped_as_unhealthy(run, reason).await;
+                    }
+                }
+                Some(Err(failed)) = prober.join_next() => {
+                    note_panic(&self.id, "its health check", Err(failed));
                     self.judged(Verdict::Unwell("the check itself failed inside the agent".to_owned()));
                 }
-                asked = self.mailbox.asked() => match asked {
-                    Asked::For(Request::Start) => {}
+                asked = self.mailbox.asked(&mut self.waiting) => match asked {
+                    Asked::For(Request::Start) => self.waiting.clear(),
                     other => break other,
                 },
             }
         };
         drop(prober);
-        self.stop(run).await;
+        self.stop(run, matches!(asked, Asked::For(Request::Kill))).await;
         match asked {
             Asked::For(Request::Restart | Request::Start) => {
                 self.history = History::default();
                 Step::Start
             }
-            Asked::For(Request::Stop) => Step::Rest,
+            Asked::For(Request::Stop | Request::Kill) => Step::Rest,
+            Asked::Replace => self.replaced(),
             Asked::Shutdown => Step::Done,
         }
     }
@@ -172,18 +209,19 @@ impl Task {
     async fn back_off(&mut self, until: Instant) -> Step {
         let asked = tokio::select! {
             () = sleep_until(until.into()) => return Step::Start,
-            asked = self.mailbox.asked() => asked,
+            asked = self.mailbox.asked(&mut self.waiting) => asked,
         };
         match asked {
             Asked::For(Request::Start | Request::Restart) => {
                 self.history = History::default();
                 Step::Start
             }
-            Asked::For(Request::Stop) => {
-                info!(process = self.sink.process, "stopped");
+            Asked::For(Request::Stop | Request::Kill) => {
+                info!(process = self.id, "stopped");
                 self.publish(|view| view.at_rest(Phase::Exited, ProcessState::Stopped));
                 Step::Rest
             }
+            Asked::Replace => self.replaced(),
             Asked::Shutdown => {
                 self.publish(|view| view.at_rest(Phase::Exited, view.state));
                 Step::Done
@@ -193,57 +231,96 @@ impl Task {
 
     async fn rest(&mut self) -> Step {
         loop {
-            match self.mailbox.asked().await {
+            self.waiting.clear();
+            match self.mailbox.asked(&mut self.waiting).await {
                 Asked::For(Request::Start | Request::Restart) => {
                     self.history = History::default();
                     return Step::Start;
                 }
-                Asked::For(Request::Stop) => {
+                Asked::For(Request::Stop | Request::Kill) => {
                     self.publish(|view| view.at_rest(Phase::Exited, ProcessState::Stopped));
                 }
+                Asked::Replace => return self.replaced(),
                 Asked::Shutdown => return Step::Done,
             }
         }
     }
 
-    /// The child ended by itself. What it left behind in its group goes before it is started again.
+    /// Goes on with another configuration, from the beginning. Nothing runs.
+    fn replaced(&mut self) -> Step {
+        self.process = Arc::clone(&self.mailbox.configured.borrow_and_update());
+        self.sink = self.sink.reconfigured(&self.process.log);
+        self.history = History::default();
+        self.publish(|view| {
+            view.at_rest(Phase::Waiting, ProcessState::Stopped);
+            view.reached = Reached::default();
+        });
+        Step::Wait
+    }
+
+    /// The child ended by itself. What it left behind goes before it is started again.
     async fn crashed_or_done(&mut self, mut run: Run) -> Step {
         let ran = run.since.elapsed();
         let end = run.group.kill().await.unwrap_or_else(|stuck| {
-            warn!(process = self.sink.process, "some of its group is still there {}", Stuck::MEANING);
+            warn!(process = self.id, "something of it is still there {}", Stuck::MEANING);
             stuck.end.unwrap_or_else(|| End::Unseen(Stuck::MEANING.to_owned()))
         });
         drop(run);
         self.ended(end, ran)
     }
 
+    async fn stopped_as_unhealthy(&mut self, mut run: Run, reason: String) -> Step {
+        let ran = run.since.elapsed();
+        self.publish(|view| view.phase = Phase::Stopping);
+        if run.group.stop(&self.process.stop).await.is_err() {
+            error!(process = self.id, "something of it is still there {}", Stuck::MEANING);
+        }
+        drop(run);
+        self.ended(End::Unhealthy(reason), ran)
+    }
+
     /// Publishes an end that was not asked for, and says what follows.
     fn ended(&mut self, end: End, ran: Duration) -> Step {
+        let now = Instant::now();
         let (policy, backoff) = (self.process.restart, &self.process.backoff);
-        let next = restart::next(policy, backoff, &mut self.history, &end, ran, chance());
+        let finished = Finished { end: &end, ran, at: now };
+        let next = restart::next(policy, backoff, &mut self.history, finished, chance());
         let state = if end.is_success() { ProcessState::Stopped } else { ProcessState::Error };
         let until = match next {
-            Next::Now => Some(Instant::now()),
-            Next::After(wait) => Some(Instant::now() + wait),
-            Next::Stay => None,
+            Next::Now => Some(now),
+            Next::After(wait) => Some(now + wait),
+            Next::Stay | Next::GiveUp => None,
         };
+        let (phase, state, message) = match next {
+            Next::Now | Next::After(_) => (Phase::BackingOff, state, end.to_string()),
+            Next::Stay => (Phase::Exited, state, end.to_string()),
+            Next::GiveUp => (Phase::GaveUp, ProcessState::Error, gave_up(backoff, &end)),
+        };
+        let exit = Exit::of(&end);
+        let code = exit.as_ref().map_or(NOT_STARTED, Exit::shell_code);
         self.publish(|view| {
-            view.at_rest(if until.is_some() { Phase::BackingOff } else { Phase::Exited }, state);
+            view.at_rest(phase, state);
             view.next_start = until;
-            view.tried = true;
-            view.last_exit = Exit::of(&end).or(view.last_exit.take());
+            view.reached.tried = true;
+            view.reached.completed |= end.is_success();
+            view.last_exit = exit.or(view.last_exit.take());
+            view.exited = Some(Timestamp::now());
             if state == ProcessState::Error {
-                view.last_error = Some(end.to_string());
+                view.last_error = Some(message.clone());
             }
         });
         let follows = match next {
-            Next::Now => "starting it again at once".to_owned(),
-            Next::After(wait) => format!("starting it again in {:.1} s", wait.as_secs_f64()),
-            Next::Stay => "leaving it".to_owned(),
+            Next::Now => "; starting it again at once".to_owned(),
+            Next::After(wait) => format!("; starting it again in {:.1} s", wait.as_secs_f64()),
+            Next::Stay => "; leaving it".to_owned(),
+            Next::GiveUp => String::new(),
         };
         match state {
-            ProcessState::Error => warn!(process = self.sink.process, "{end}; {follows}"),
-            _ => info!(process = self.sink.process, "{end}; {follows}"),
+            ProcessState::Error => warn!(process = self.id, "{message}{follows}"),
+            _ => info!(process = self.id, "{message}{follows}"),
+        }
+        if phase.is_final() && self.process.essential {
+            self.board.essential_ended(&self.id, u8::try_from(code).unwrap_or(u8::MAX));
         }
         match (next, until) {
             (Next::Now, _) => Step::Start,
@@ -252,67 +329,107 @@ impl Task {
         }
     }
 
-    async fn stop(&mut self, mut run: Run) {
-        info!(process = self.sink.process, "stopping");
+    async fn stop(&mut self, mut run: Run, at_once: bool) {
+        info!(process = self.id, "stopping");
         self.publish(|view| view.phase = Phase::Stopping);
-        let stopped = run.group.stop(&self.process.stop).await;
+        let stopped = if at_once { run.group.kill().await } else { run.group.stop(&self.process.stop).await };
         drop(run);
         match &stopped {
-            Ok(end) => info!(process = self.sink.process, "stopped: {end}"),
-            Err(_) => error!(process = self.sink.process, "some of it is still there {}", Stuck::MEANING),
+            Ok(end) => info!(process = self.id, "stopped: {end}"),
+            Err(_) => error!(process = self.id, "something of it is still there {}", Stuck::MEANING),
         }
-        self.publish(|view| match stopped {
-            Ok(end) => {
-                view.at_rest(Phase::Exited, ProcessState::Stopped);
-                view.last_exit = Exit::of(&end);
-            }
-            Err(stuck) => {
-                view.at_rest(Phase::Exited, ProcessState::Error);
-                view.last_exit = stuck.end.as_ref().and_then(Exit::of);
-                view.last_error = Some(format!("some of it is still there {}", Stuck::MEANING));
+        self.publish(|view| {
+            view.exited = Some(Timestamp::now());
+            match stopped {
+                Ok(end) => {
+                    view.at_rest(Phase::Exited, ProcessState::Stopped);
+                    view.last_exit = Exit::of(&end);
+                }
+                Err(stuck) => {
+                    view.at_rest(Phase::Exited, ProcessState::Error);
+                    view.last_exit = stuck.end.as_ref().and_then(Exit::of);
+                    view.last_error = Some(format!("something of it is still there {}", Stuck::MEANING));
+                }
             }
         });
     }
 
-    fn judged(&self, verdict: Verdict) {
+    /// Publishes what the checks say. The reason is returned where it is to be restarted for it.
+    fn judged(&self, verdict: Verdict) -> Option<String> {
         match verdict {
             Verdict::Well => {
-                info!(process = self.sink.process, "its health check passes");
+                info!(process = self.id, "its checks pass");
                 self.publish(|view| {
                     view.phase = Phase::Ready;
                     view.state = ProcessState::Running;
+                    view.reached.ready = true;
                 });
+                None
             }
             Verdict::Unwell(reason) => {
                 let message = format!("health check failed: {reason}");
-                warn!(process = self.sink.process, "{message}");
+                warn!(process = self.id, "{message}");
                 self.publish(|view| {
                     view.phase = Phase::Unhealthy;
                     view.state = ProcessState::Error;
                     view.last_error = Some(message);
                 });
+                self.process.health.as_ref().is_some_and(|health| health.restart).then_some(reason)
             }
         }
     }
 
+    fn probed(&self, since: Instant) -> Probed {
+        let (command, spawner) = (self.process.command.clone(), self.spawner.clone());
+        Probed { command, id: format!("{}.check", self.id), spawner, since }
+    }
+
     fn publish(&self, change: impl FnOnce(&mut View)) {
-        self.board.update(&self.sink.process, change);
+        self.board.update(&self.id, change);
     }
 
     fn note_drains(&mut self) {
         while let Some(drained) = self.drains.try_join_next() {
-            note_panic(&self.sink.process, "reading its output", drained);
+            note_panic(&self.id, "reading its output", drained);
         }
     }
 }
 
+/// The agent's exit code for an essential process that could not be started, as a shell has it.
+const NOT_STARTED: i32 = 127;
+
+/// Waits until all that it comes after have come as far as they must, and publishes which have not.
+async fn come_far(board: &Board, id: &str, process: &Process) {
+    let mut changes = board.changes();
+    let mut told = Vec::new();
+    loop {
+        let behind = board.behind(&process.after);
+        if behind != told {
+            told.clone_from(&behind);
+            board.update(id, |view| view.waiting_for.clone_from(&behind));
+        }
+        if behind.is_empty() {
+            return;
+        }
+        // The board is here; it cannot be gone.
+        drop(changes.changed().await);
+    }
+}
+
 impl Mailbox {
-    /// The next request. After [`Asked::Shutdown`] there is nothing more to ask for.
-    async fn asked(&mut self) -> Asked {
+    /// The next request; who waits for its end is added. After [`Asked::Shutdown`] there is nothing more to ask for.
+    async fn asked(&mut self, waiting: &mut Vec<oneshot::Sender<()>>) -> Asked {
         tokio::select! {
             biased;
             _ = &mut self.shutdown => Asked::Shutdown,
-            request = self.requests.recv() => request.map_or(Asked::Shutdown, Asked::For),
+            other = self.configured.changed() => other.map_or(Asked::Shutdown, |()| Asked::Replace),
+            asking = self.requests.recv() => match asking {
+                Some(Asking { request, done }) => {
+                    waiting.push(done);
+                    Asked::For(request)
+                }
+                None => Asked::Shutdown,
+            },
         }
     }
 }
@@ -321,11 +438,17 @@ impl View {
     /// Not running, or not yet; keeps what is remembered of the past.
     fn at_rest(&mut self, phase: Phase, state: ProcessState) {
         (self.phase, self.state, self.running, self.next_start) = (phase, state, None, None);
+        self.input = None;
     }
 }
 
 impl Stuck {
     const MEANING: &str = "after SIGKILL; it hangs in the kernel";
+}
+
+fn gave_up(backoff: &Backoff, end: &End) -> String {
+    let (limit, window) = (backoff.limit, backoff.window);
+    format!("given up after {limit} restarts within {window:?}; at last: {end}")
 }
 
 fn note_panic(process: &str, what: &str, result: Result<(), tokio::task::JoinError>) {

@@ -9,9 +9,9 @@ use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::{get, post};
 use axum::{Router, middleware};
-use sandbeat_status::PluginStatus;
 use sandbeat_status::names::shown;
-use sandbeat_supervisor::Details;
+use sandbeat_status::{PluginStatus, ProcessStatus};
+use sandbeat_supervisor::{Details, Phase};
 use serde::Serialize;
 
 use super::State;
@@ -49,16 +49,17 @@ struct Plugins {
 /// `GET /v1/processes`.
 #[derive(Debug, Serialize)]
 struct Processes {
-    /// By name.
     processes: Vec<Process>,
 }
 
 /// A supervised process, with its name.
 #[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Process {
     name: String,
+    phase: Phase,
     #[serde(flatten)]
-    details: Details,
+    status: ProcessStatus,
 }
 
 async fn get_health(Known(state): Known<State>) -> Json<Health> {
@@ -105,8 +106,9 @@ async fn reload_plugin(
 }
 
 async fn list_processes(Known(state): Known<State>) -> Json<Processes> {
-    let details = state.sources.processes.details();
-    Json(Processes { processes: details.into_iter().map(|(name, details)| Process { name, details }).collect() })
+    let processes = state.sources.processes.list().into_iter();
+    let process = |details: Details| Process { name: details.id, phase: details.phase, status: details.status };
+    Json(Processes { processes: processes.map(process).collect() })
 }
 
 async fn no_route(OriginalUri(uri): OriginalUri) -> Problem {

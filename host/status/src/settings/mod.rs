@@ -15,7 +15,9 @@ use serde::de::DeserializeOwned;
 use toml::de::{DeTable, DeValue};
 use toml::{Spanned, Table, Value};
 
-pub use self::values::{duration, duration_or_zero, optional_duration, parse_duration, size};
+pub use self::values::{
+    duration, duration_or_zero, optional_duration, optional_size, parse_duration, parse_size, size,
+};
 
 /// One thing that is wrong with the settings.
 #[derive(Clone, Debug, PartialEq, Eq)]

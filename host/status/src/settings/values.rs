@@ -35,13 +35,23 @@ pub fn optional_duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<O
     duration(deserializer).map(Some)
 }
 
-/// For `#[serde(deserialize_with)]`: a size in bytes, such as `32MiB` or `64kB`.
+/// Reads a size in bytes, such as `32MiB`, `64kB` or `1024`.
+///
+/// # Errors
+/// The text has another form.
+pub fn parse_size(text: &str) -> Result<u64, String> {
+    let size: Result<bytesize::ByteSize, _> = text.parse();
+    size.map(|size| size.as_u64()).map_err(|_| format!("`{text}` is not a size; write one such as `32MiB` or `64KiB`"))
+}
+
+/// For `#[serde(deserialize_with)]`: a size as [`parse_size`] reads it.
 pub fn size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    let size: bytesize::ByteSize = text
-        .parse()
-        .map_err(|_| D::Error::custom(format!("`{text}` is not a size; write one such as `32MiB` or `64KiB`")))?;
-    Ok(size.as_u64())
+    parse_size(&String::deserialize(deserializer)?).map_err(D::Error::custom)
+}
+
+/// For `#[serde(default, deserialize_with)]`: a size that may be absent.
+pub fn optional_size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    size(deserializer).map(Some)
 }
 
 #[cfg(test)]

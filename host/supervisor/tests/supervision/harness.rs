@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use sandbeat_status::ProcessState;
 use sandbeat_status::settings::Settings;
-use sandbeat_supervisor::{Details, Handle, RawProcess, Supervisor, resolve};
+use sandbeat_supervisor::{Details, Exit, Handle, RawProcess, Request, Supervisor, resolve};
 use serde::Deserialize;
 
 /// Long enough for the slowest machine; no test that passes comes near it.
@@ -45,12 +45,17 @@ impl Sandbox {
         Self::start(&process("web", script, keys))
     }
 
+    /// Asks for something to be done with `web`, and does not wait for it.
+    pub(crate) async fn ask(&self, request: Request) {
+        self.handle.ask("web", request, Duration::ZERO).await.unwrap();
+    }
+
     pub(crate) fn web(&self) -> Details {
         self.details("web")
     }
 
     pub(crate) fn details(&self, name: &str) -> Details {
-        self.handle.details().remove(name).unwrap()
+        self.handle.get(name).unwrap()
     }
 
     /// Waits until `web` is as wanted.
@@ -69,7 +74,7 @@ impl Sandbox {
     }
 
     pub(crate) fn lines(&self, name: &str) -> Vec<String> {
-        let lines = self.handle.logs(name, 0, usize::MAX).unwrap();
+        let lines = self.handle.log(name).unwrap().after(0, usize::MAX);
         lines.iter().map(|line| String::from_utf8_lossy(&line.bytes).into_owned()).collect()
     }
 
@@ -117,6 +122,12 @@ pub(crate) fn running(details: &Details) -> bool {
 
 pub(crate) fn failed(details: &Details) -> bool {
     details.status.status == ProcessState::Error
+}
+
+/// An end by a signal that nobody sent for want of memory.
+pub(crate) fn signal(name: &str) -> Exit {
+    let number = if name == "SIGKILL" { 9 } else { 15 };
+    Exit::Signal { number, name: name.to_owned(), out_of_memory: false }
 }
 
 pub(crate) fn last_error(details: &Details) -> &str {

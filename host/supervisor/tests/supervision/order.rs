@@ -50,5 +50,5 @@ async fn many_start_and_stop_together() {
     }
     let handle = sandbox.handle.clone();
     sandbox.shutdown().await;
-    assert!(handle.details().values().all(|details| !running(details)));
+    assert!(handle.list().iter().all(|details| !running(details)));
 }

@@ -10,7 +10,11 @@ async fn both_outputs_are_kept_with_their_numbers_and_any_bytes() {
     sandbox.until(|web| web.phase == Phase::Exited).await;
     let all = |lines: &[sandbeat_supervisor::Line]| lines.len() == 3;
     let handle = &sandbox.handle;
-    let lines = crate::harness::eventually(|| handle.logs("web", 0, 9).filter(|lines| all(lines)), || "fewer").await;
+    let lines = crate::harness::eventually(
+        || Some(handle.log("web").unwrap().after(0, 9)).filter(|lines| all(lines)),
+        || "fewer",
+    )
+    .await;
     let of = |stream| lines.iter().filter(|line| line.stream == stream).collect::<Vec<_>>();
     let (out, err) = (of(Stream::Stdout), of(Stream::Stderr));
     assert_eq!(
@@ -19,7 +23,7 @@ async fn both_outputs_are_kept_with_their_numbers_and_any_bytes() {
     );
     assert_eq!(err[0].bytes, b"two");
     assert_eq!(lines.iter().map(|line| line.sequence).collect::<Vec<_>>(), [1, 2, 3]);
-    assert_eq!(handle.logs("web", 1, 1).unwrap()[0].sequence, 2);
+    assert_eq!(handle.log("web").unwrap().after(1, 1)[0].sequence, 2);
     sandbox.shutdown().await;
 }
 

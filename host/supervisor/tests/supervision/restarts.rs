@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use sandbeat_status::ProcessState;
-use sandbeat_supervisor::{Exit, Phase};
+use sandbeat_supervisor::{Exit, Phase, Request};
 
-use crate::harness::{Sandbox, eventually, failed, last_error, process, running};
+use crate::harness::{Sandbox, eventually, failed, last_error, process, running, signal};
 
 #[tokio::test]
 async fn the_first_restart_is_at_once_and_the_next_ones_wait_longer_and_longer() {
@@ -18,7 +18,7 @@ async fn the_first_restart_is_at_once_and_the_next_ones_wait_longer_and_longer()
     assert!(waits[1] >= Duration::from_millis(400), "{waits:?}");
     assert!(waits[2] >= Duration::from_millis(800), "{waits:?}");
 
-    let web = sandbox.until(|web| web.phase == Phase::BackingOff && web.next_restart_ms > Some(0)).await;
+    let web = sandbox.until(|web| web.phase == Phase::BackingOff && web.next_restart > Some(Instant::now())).await;
     assert_eq!((web.status.status, web.status.restart_count), (ProcessState::Error, 3));
     assert_eq!((web.status.pid, web.status.uptime_ms), (None, None));
     assert_eq!(web.last_exit, Some(Exit::Code(3)));
@@ -58,7 +58,7 @@ async fn never_means_not_after_a_signal_either() {
     kill_process(Pid::from_raw(pid.try_into().unwrap()).unwrap(), Signal::KILL).unwrap();
     let web = sandbox.until(failed).await;
     assert_eq!((web.phase, web.status.restart_count), (Phase::Exited, 0));
-    assert_eq!(web.last_exit, Some(Exit::Signal("SIGKILL".into())));
+    assert_eq!(web.last_exit, Some(signal("SIGKILL")));
     assert_eq!(last_error(&web), "killed by SIGKILL");
     sandbox.shutdown().await;
 }
@@ -140,7 +140,7 @@ async fn every_change_is_told() {
     sandbox.until(running).await;
     let seen = *changes.borrow_and_update();
     assert!(seen >= 1);
-    sandbox.handle.stop("web").unwrap();
+    sandbox.ask(Request::Stop).await;
     tokio::time::timeout(Duration::from_secs(10), changes.changed()).await.unwrap().unwrap();
     assert!(*changes.borrow() > seen);
     sandbox.shutdown().await;

@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use sandbeat_status::ProcessState;
-use sandbeat_supervisor::{Exit, Phase, RequestError};
+use sandbeat_supervisor::{Exit, Phase, Request, RequestError};
 
-use crate::harness::{Sandbox, alive, exists, failed, gone, last_error, process, running};
+use crate::harness::{DEADLINE, Sandbox, alive, exists, failed, gone, last_error, process, running, signal};
 
 fn stopped(details: &sandbeat_supervisor::Details) -> bool {
     details.phase == Phase::Exited && details.status.status == ProcessState::Stopped
@@ -15,16 +15,16 @@ fn stopped(details: &sandbeat_supervisor::Details) -> bool {
 async fn a_requested_stop_is_stopped_and_not_restarted() {
     let sandbox = Sandbox::script("exec sleep 1000", "restart = \"always\"");
     let pid = sandbox.until(running).await.status.pid.unwrap();
-    sandbox.handle.stop("web").unwrap();
+    sandbox.ask(Request::Stop).await;
     let web = sandbox.until(stopped).await;
-    assert_eq!((web.last_exit, web.status.last_error), (Some(Exit::Signal("SIGTERM".into())), None));
+    assert_eq!((web.last_exit, web.status.last_error), (Some(signal("SIGTERM")), None));
     assert_eq!((web.status.pid, web.status.uptime_ms), (None, None));
     assert!(!exists(pid), "it is reaped, too");
 
-    sandbox.handle.start("web").unwrap();
+    sandbox.ask(Request::Start).await;
     let web = sandbox.until(running).await;
     assert_eq!(web.status.restart_count, 1);
-    sandbox.handle.restart("web").unwrap();
+    sandbox.ask(Request::Restart).await;
     let again = sandbox.until(|now| now.status.restart_count == 2 && running(now)).await;
     assert_ne!(again.status.pid, web.status.pid);
     sandbox.shutdown().await;
@@ -34,13 +34,13 @@ async fn a_requested_stop_is_stopped_and_not_restarted() {
 async fn what_waits_for_its_restart_can_be_stopped_and_started() {
     let keys = "restart = \"always\"\nbackoff = { initial = \"1h\", max = \"1h\" }";
     let sandbox = Sandbox::script("exit 7", keys);
-    let waits = |web: &sandbeat_supervisor::Details| web.next_restart_ms > Some(1000);
+    let waits = |web: &sandbeat_supervisor::Details| web.next_restart > Some(Instant::now() + Duration::from_secs(1));
     let web = sandbox.until(waits).await;
     assert_eq!(web.status.restart_count, 1);
-    sandbox.handle.start("web").unwrap();
+    sandbox.ask(Request::Start).await;
     let web = sandbox.until(|web| waits(web) && web.status.restart_count > 1).await;
     assert_eq!(web.status.restart_count, 3, "started, and restarted at once as if for the first time");
-    sandbox.handle.stop("web").unwrap();
+    sandbox.ask(Request::Stop).await;
     let web = sandbox.until(stopped).await;
     assert_eq!(last_error(&web), "exited with code 7");
     sandbox.shutdown().await;
@@ -50,11 +50,13 @@ async fn what_waits_for_its_restart_can_be_stopped_and_started() {
 async fn requests_for_nobody_are_refused() {
     let sandbox = Sandbox::script("exec sleep 1000", "");
     let handle = sandbox.handle.clone();
-    assert_eq!(handle.stop("wbe"), Err(RequestError::Unknown("wbe".into())));
-    assert_eq!(handle.logs("wbe", 0, 1), None);
+    let stop = handle.ask("wbe", Request::Stop, DEADLINE).await;
+    assert_eq!(stop.unwrap_err(), RequestError::Unknown("wbe".into()));
+    assert!(handle.log("wbe").is_none());
     sandbox.until(running).await;
     sandbox.shutdown().await;
-    assert_eq!(handle.start("web"), Err(RequestError::Over("web".into())));
+    let start = handle.ask("web", Request::Start, DEADLINE).await;
+    assert_eq!(start.unwrap_err(), RequestError::Over);
     assert_eq!(handle.snapshot()["web"].status, ProcessState::Stopped);
 }
 
@@ -64,12 +66,12 @@ async fn what_ignores_the_signal_is_killed_at_the_timeout() {
     let sandbox = Sandbox::script(script, "stop = { timeout = \"300ms\" }");
     sandbox.first_line("web").await;
     let asked = Instant::now();
-    sandbox.handle.stop("web").unwrap();
+    sandbox.ask(Request::Stop).await;
     let web = sandbox.until(|web| web.phase == Phase::Stopping).await;
     assert!(running(&web) && web.status.pid.is_some(), "it runs until it is gone");
     let web = sandbox.until(stopped).await;
     assert!(asked.elapsed() >= Duration::from_millis(300));
-    assert_eq!(web.last_exit, Some(Exit::Signal("SIGKILL".into())));
+    assert_eq!(web.last_exit, Some(signal("SIGKILL")));
     sandbox.shutdown().await;
 }
 
@@ -78,7 +80,7 @@ async fn the_signal_is_the_configured_one_and_reaches_what_is_suspended() {
     let script = "trap 'echo got it; exit 0' USR1; echo ready; kill -STOP $$; while :; do sleep 0.05; done";
     let sandbox = Sandbox::script(script, "stop = { signal = \"USR1\" }");
     sandbox.first_line("web").await;
-    sandbox.handle.stop("web").unwrap();
+    sandbox.ask(Request::Stop).await;
     let web = sandbox.until(stopped).await;
     assert_eq!(web.last_exit, Some(Exit::Code(0)));
     sandbox.shutdown().await;
@@ -91,10 +93,10 @@ async fn a_stop_waits_for_the_whole_group_and_kills_what_is_left_of_it() {
     let grandchild: u32 = sandbox.first_line("web").await.parse().unwrap();
     assert!(alive(grandchild));
     let asked = Instant::now();
-    sandbox.handle.stop("web").unwrap();
+    sandbox.ask(Request::Stop).await;
     let web = sandbox.until(stopped).await;
     assert!(asked.elapsed() >= Duration::from_millis(300), "the group had its time");
-    assert_eq!(web.last_exit, Some(Exit::Signal("SIGTERM".into())), "the process itself had obeyed");
+    assert_eq!(web.last_exit, Some(signal("SIGTERM")), "the process itself had obeyed");
     assert!(!alive(grandchild));
     sandbox.shutdown().await;
 }

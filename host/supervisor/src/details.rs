@@ -1,0 +1,128 @@
+//! What is told of a process, in full, and how a run of it ended.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use jiff::Timestamp;
+use sandbeat_status::ProcessStatus;
+use serde::Serialize;
+
+use crate::config::{Kind, Stdio};
+use crate::restart::End;
+use crate::signals;
+
+/// A process at one moment, in full. Its environment is not here: it may hold secrets.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Details {
+    /// Its name, or `proc_N` where it was created through the API.
+    pub id: String,
+    /// Which table it is from.
+    pub kind: Kind,
+    /// The program and its arguments.
+    pub command: Vec<String>,
+    /// The directory that it starts in, where that is not the agent's own.
+    pub cwd: Option<PathBuf>,
+    /// What its standard input and output are.
+    pub stdio: Stdio,
+    /// Whether the agent ends with it.
+    pub essential: bool,
+    /// What a report says of it.
+    pub status: ProcessStatus,
+    /// Where in its life it is.
+    pub phase: Phase,
+    /// Those that it comes after and still waits for.
+    pub waiting_for: Vec<String>,
+    /// How its last finished run ended.
+    pub last_exit: Option<Exit>,
+    /// When it came under supervision, by the wall clock.
+    pub created: Timestamp,
+    /// When its last finished run ended, by the wall clock.
+    pub exited: Option<Timestamp>,
+    /// When it is started again, while it is `backing-off`.
+    pub next_restart: Option<Instant>,
+}
+
+/// Where in its life a process is. The crate's documentation says which state goes with each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Phase {
+    /// Not started yet: something that it comes after is not as far, or its own start is under way.
+    #[default]
+    Waiting,
+    /// Started; its checks have not passed yet.
+    Starting,
+    /// Started; its checks pass, or it has none.
+    Ready,
+    /// Runs, and its checks fail.
+    Unhealthy,
+    /// Asked to stop; something of it is still there.
+    Stopping,
+    /// Ended; will be started again.
+    BackingOff,
+    /// Ended; will not be started again unless asked.
+    Exited,
+    /// Ended too often; will not be started again unless asked.
+    GaveUp,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// With this code.
+    Code(i32),
+    /// By a signal.
+    Signal {
+        /// Its number.
+        number: i32,
+        /// Its name, such as `SIGKILL`.
+        name: String,
+        /// Whether the kernel sent it because memory ran out.
+        out_of_memory: bool,
+    },
+}
+
+impl Phase {
+    /// The word that clients see.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Phase::Waiting => "waiting",
+            Phase::Starting => "starting",
+            Phase::Ready => "ready",
+            Phase::Unhealthy => "unhealthy",
+            Phase::Stopping => "stopping",
+            Phase::BackingOff => "backing-off",
+            Phase::Exited => "exited",
+            Phase::GaveUp => "gave-up",
+        }
+    }
+
+    /// Whether nothing more happens unless something is asked for.
+    pub fn is_final(self) -> bool {
+        matches!(self, Phase::Exited | Phase::GaveUp)
+    }
+
+    /// Whether the process exists.
+    pub fn is_running(self) -> bool {
+        matches!(self, Phase::Starting | Phase::Ready | Phase::Unhealthy | Phase::Stopping)
+    }
+}
+
+impl Exit {
+    /// The code that a shell gives to such an end: the code itself, or 128 and the signal's number.
+    pub fn shell_code(&self) -> i32 {
+        match self {
+            Exit::Code(code) => *code,
+            Exit::Signal { number, .. } => 128 + number,
+        }
+    }
+
+    pub(crate) fn of(end: &End) -> Option<Exit> {
+        match end {
+            End::Exited(code) => Some(Exit::Code(*code)),
+            End::Killed { signal, out_of_memory } => {
+                Some(Exit::Signal { number: *signal, name: signals::name(*signal), out_of_memory: *out_of_memory })
+            }
+            End::NotStarted(_) | End::Unhealthy(_) | End::Unseen(_) => None,
+        }
+    }
+}

@@ -1,0 +1,356 @@
+//! The task that owns the processes' tasks: it makes them, replaces what they run on, hears of those that fail, and
+//! ends them in order.
+//!
+//! It never waits for a process, so that an order is taken at once whatever the others do. Those that are to end are
+//! told when nothing that is to end comes after them any more; they are forgotten when their tasks have ended.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use sandbeat_status::ProcessState;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::{self, JoinError, JoinSet};
+use tracing::{error, info};
+
+use crate::board::{Board, Entry, MAX_REQUESTS, View};
+use crate::config::{Backoff, Command, Config, Kind, Logging, Policy, Process, Stop};
+use crate::details::{Details, Phase};
+use crate::difference::difference;
+use crate::handle::{Changes, New, RequestError};
+use crate::oneshot::{Ran, Run};
+use crate::order::{self, Graph};
+use crate::output::Sink;
+use crate::resolve::CREATED;
+use crate::restart::History;
+use crate::spawn::{NotStarted, Spawner};
+use crate::task::{Mailbox, Task};
+
+/// The most created processes that have ended and are still told of; the longest ended makes room.
+const MAX_ENDED: usize = 64;
+
+/// What the keeper can be asked.
+#[derive(Debug)]
+pub(crate) enum Order {
+    /// See [`crate::Handle::create`].
+    Create { new: New, done: oneshot::Sender<Result<Details, RequestError>> },
+    /// See [`crate::Handle::delete`].
+    Delete { id: String, done: oneshot::Sender<Result<(), RequestError>> },
+    /// See [`crate::Handle::reload`].
+    Reload { config: Config, done: oneshot::Sender<Changes> },
+    /// See [`crate::Handle::run`].
+    Run { run: Run, done: oneshot::Sender<Result<Ran, RequestError>> },
+}
+
+#[derive(Debug)]
+pub(crate) struct Keeper {
+    board: Arc<Board>,
+    spawner: Spawner,
+    tasks: JoinSet<()>,
+    ids: HashMap<task::Id, String>,
+    /// Those whose tasks have not ended.
+    kept: BTreeMap<String, Kept>,
+    /// What is started again under a name whose last task is just ending.
+    next: BTreeMap<String, Process>,
+    /// The number of the last one that was created.
+    created: u64,
+    creating: JoinSet<Created>,
+    runs: JoinSet<()>,
+}
+
+/// A process whose task runs.
+#[derive(Debug)]
+struct Kept {
+    /// As configured now; the task hears of another one.
+    process: watch::Sender<Arc<Process>>,
+    /// Gone when it was told to end.
+    shutdown: Option<oneshot::Sender<()>>,
+    /// Whether it is to end, and its entry with it where `forget` says so.
+    ending: bool,
+    forget: bool,
+}
+
+/// The first start of one that was created.
+#[derive(Debug)]
+struct Created {
+    id: String,
+    number: u64,
+    result: Result<Result<(), NotStarted>, oneshot::error::RecvError>,
+    done: oneshot::Sender<Result<Details, RequestError>>,
+}
+
+impl Keeper {
+    pub(crate) fn new(config: Config, board: Arc<Board>, spawner: Spawner) -> Self {
+        let mut keeper = Keeper {
+            board,
+            spawner,
+            tasks: JoinSet::new(),
+            ids: HashMap::new(),
+            kept: BTreeMap::new(),
+            next: BTreeMap::new(),
+            created: 0,
+            creating: JoinSet::new(),
+            runs: JoinSet::new(),
+        };
+        keeper.add_all(config.processes);
+        keeper
+    }
+
+    /// Keeps them until `shutdown` is sent or dropped, then ends all of them, in order.
+    pub(crate) async fn keep(mut self, mut orders: mpsc::Receiver<Order>, mut shutdown: oneshot::Receiver<()>) {
+        loop {
+            tokio::select! {
+                biased;
+                _ = &mut shutdown => break,
+                Some(ended) = self.tasks.join_next_with_id() => self.note(ended),
+                Some(created) = self.creating.join_next() => self.note_created(created),
+                Some(ended) = self.runs.join_next() => note_run(ended),
+                Some(order) = orders.recv() => self.obey(order),
+            }
+        }
+        drop(orders);
+        self.next.clear();
+        // Dropped, a command that is run for somebody kills what it has started.
+        self.runs.shutdown().await;
+        self.kept.values_mut().for_each(|kept| kept.ending = true);
+        while !self.kept.is_empty() {
+            self.tell_the_last();
+            match self.tasks.join_next_with_id().await {
+                Some(ended) => self.note(ended),
+                None => break,
+            }
+        }
+    }
+
+    fn obey(&mut self, order: Order) {
+        match order {
+            Order::Create { new, done } => self.create(new, done),
+            // Whoever does not wait any more needs no answer.
+            Order::Delete { id, done } => drop(done.send(self.delete(&id))),
+            Order::Reload { config, done } => drop(done.send(self.reload(config))),
+            Order::Run { run, done } => self.run(run, done),
+        }
+    }
+
+    fn create(&mut self, new: New, done: oneshot::Sender<Result<Details, RequestError>>) {
+        let limits = self.board.limits();
+        let (running, ended, longest) = self.board.created();
+        if running >= limits.max_concurrent {
+            return drop(done.send(Err(RequestError::TooMany(limits.max_concurrent))));
+        }
+        let mut words = new.command.into_iter();
+        let Some(program) = words.next().filter(|program| !program.is_empty()) else {
+            return drop(done.send(Err(RequestError::Wrong("the command is empty; name a program".to_owned()))));
+        };
+        if let Some(longest) = longest.filter(|_| ended >= MAX_ENDED) {
+            self.end(&longest);
+        }
+        let command = Command {
+            program,
+            args: words.collect(),
+            cwd: new.cwd,
+            env: new.env,
+            env_clear: false,
+            user: None,
+            group: None,
+            umask: None,
+            limits: BTreeMap::new(),
+            stdio: new.stdio,
+        };
+        let process = Process {
+            kind: Kind::Created,
+            command,
+            restart: Policy::Never,
+            backoff: Backoff::default(),
+            after: Vec::new(),
+            base_url: None,
+            ready: None,
+            health: None,
+            stop: Stop::default(),
+            essential: false,
+            log: Logging { memory: limits.max_log as u64, ..Logging::default() },
+        };
+        self.created += 1;
+        let (number, id) = (self.created, format!("{CREATED}{}", self.created));
+        let (told, first) = oneshot::channel();
+        self.add(&id, process, Some(told));
+        self.creating.spawn(async move { Created { id, number, result: first.await, done } });
+    }
+
+    fn note_created(&mut self, created: Result<Created, JoinError>) {
+        let Ok(Created { id, number, result, done }) = created else {
+            return error!("creating a process failed inside the agent; this is a defect of it");
+        };
+        let answer = match result {
+            Ok(Ok(())) => self.board.get(&id, std::time::Instant::now()).ok_or(RequestError::Over),
+            Ok(Err(failed)) => {
+                self.end(&id);
+                if self.created == number {
+                    // Nobody has seen the number.
+                    self.created -= 1;
+                }
+                Err(failed.into())
+            }
+            Err(_) => Err(RequestError::Over),
+        };
+        drop(done.send(answer));
+    }
+
+    fn delete(&mut self, id: &str) -> Result<(), RequestError> {
+        let details = self.board.get(id, std::time::Instant::now());
+        match details.ok_or_else(|| RequestError::Unknown(id.to_owned()))? {
+            details if details.kind.is_configured() => Err(RequestError::Configured(id.to_owned())),
+            details if !details.phase.is_final() => Err(RequestError::Running(id.to_owned())),
+            _ => {
+                self.end(id);
+                Ok(())
+            }
+        }
+    }
+
+    fn run(&mut self, run: Run, done: oneshot::Sender<Result<Ran, RequestError>>) {
+        let most = self.board.limits().max_concurrent;
+        if self.runs.len() >= most {
+            return drop(done.send(Err(RequestError::TooMany(most))));
+        }
+        let spawner = self.spawner.clone();
+        self.runs.spawn(crate::oneshot::serve(run, spawner, done));
+    }
+
+    fn reload(&mut self, config: Config) -> Changes {
+        let running = self.kept.iter().filter(|(_, kept)| !kept.ending);
+        let running = running.map(|(id, kept)| (id.as_str(), Arc::clone(&kept.process.borrow())));
+        let running = running.filter(|(_, process)| process.kind.is_configured()).collect();
+        let wanted = config.processes.iter().map(|(id, process)| (id.as_str(), process)).collect();
+        let changes = difference(&running, &wanted);
+        let mut added = BTreeMap::new();
+        for (id, process) in config.processes {
+            if changes.restarted.contains(&id) {
+                self.replace(&id, process);
+            } else if changes.added.contains(&id) {
+                added.insert(id, process);
+            }
+        }
+        for id in &changes.removed {
+            self.end(id);
+        }
+        self.add_all(added);
+        info!(
+            added = changes.added.len(),
+            removed = changes.removed.len(),
+            restarted = changes.restarted.len(),
+            unchanged = changes.unchanged.len(),
+            "processes reloaded"
+        );
+        changes
+    }
+
+    /// Has a task go on with another configuration.
+    fn replace(&mut self, id: &str, process: Process) {
+        let Some(kept) = self.kept.get(id) else { return };
+        let process = Arc::new(process);
+        // At once, so that those that are restarted as well wait for this one anew.
+        self.board.replace(id, Arc::clone(&process));
+        kept.process.send_replace(process);
+    }
+
+    /// Adds several, all of which are on the board before the first of them looks at it.
+    fn add_all(&mut self, processes: BTreeMap<String, Process>) {
+        for (id, process) in processes {
+            // One that is ending under this name is waited for.
+            if self.kept.contains_key(&id) {
+                self.next.insert(id, process);
+            } else {
+                self.add(&id, process, None);
+            }
+        }
+    }
+
+    fn add(&mut self, id: &str, process: Process, created: Option<oneshot::Sender<Result<(), NotStarted>>>) {
+        let (requests, received) = mpsc::channel(MAX_REQUESTS);
+        let (shutdown, told) = oneshot::channel();
+        let process = Arc::new(process);
+        let (other, configured) = watch::channel(Arc::clone(&process));
+        let sink = Sink::new(id, &process.log);
+        let entry = Entry {
+            process: Arc::clone(&process),
+            created: Timestamp::now(),
+            requests,
+            log: sink.log(),
+            view: View::default(),
+        };
+        self.board.put(id, entry);
+        let task = Task {
+            id: id.to_owned(),
+            process,
+            sink,
+            board: Arc::clone(&self.board),
+            spawner: self.spawner.clone(),
+            mailbox: Mailbox { requests: received, configured, shutdown: told, created },
+            history: History::default(),
+            drains: JoinSet::new(),
+            waiting: Vec::new(),
+        };
+        self.ids.insert(self.tasks.spawn(task.run()).id(), id.to_owned());
+        let kept = Kept { process: other, shutdown: Some(shutdown), ending: false, forget: false };
+        self.kept.insert(id.to_owned(), kept);
+    }
+
+    /// Ends one and forgets it.
+    fn end(&mut self, id: &str) {
+        if let Some(kept) = self.kept.get_mut(id) {
+            (kept.ending, kept.forget) = (true, true);
+            self.tell_the_last();
+        } else {
+            self.board.remove(id);
+        }
+    }
+
+    /// Tells those to end that are to, and that no other one comes after that is to.
+    fn tell_the_last(&mut self) {
+        let ending = self.kept.iter().filter(|(_, kept)| kept.ending);
+        let ending: Vec<_> = ending.map(|(id, kept)| (id, Arc::clone(&kept.process.borrow()))).collect();
+        let graph: Graph<'_> = ending
+            .iter()
+            .map(|(id, process)| (id.as_str(), process.after.iter().map(|after| after.name.as_str()).collect()))
+            .collect();
+        let left: BTreeSet<&str> = graph.keys().copied().collect();
+        let last: Vec<String> = order::last(&left, &graph).into_iter().map(str::to_owned).collect();
+        for id in last {
+            if let Some(shutdown) = self.kept.get_mut(&id).and_then(|kept| kept.shutdown.take()) {
+                // One that has ended by itself needs not to be told.
+                let _ = shutdown.send(());
+            }
+        }
+    }
+
+    fn note(&mut self, ended: Result<(task::Id, ()), JoinError>) {
+        let task = ended.as_ref().map_or_else(JoinError::id, |(task, ())| *task);
+        let Some(id) = self.ids.remove(&task) else { return };
+        let Some(kept) = self.kept.remove(&id) else { return };
+        if kept.forget {
+            self.board.remove(&id);
+        }
+        if let Err(failed) = ended {
+            error!(process = id, "its supervision failed inside the agent; this is a defect of it: {failed}");
+            self.board.update(&id, |view| {
+                (view.phase, view.state) = (Phase::Exited, ProcessState::Error);
+                (view.running, view.input, view.next_start) = (None, None, None);
+                view.reached.tried = true;
+                view.last_error = Some("its supervision failed inside the agent; restart the agent".to_owned());
+            });
+        }
+        if let Some(process) = self.next.remove(&id) {
+            self.add(&id, process, None);
+        }
+        self.tell_the_last();
+    }
+}
+
+fn note_run(ended: Result<(), JoinError>) {
+    if let Err(failed) = ended
+        && failed.is_panic()
+    {
+        error!("running a command failed inside the agent; this is a defect of it: {failed}");
+    }
+}
