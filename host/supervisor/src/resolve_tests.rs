@@ -75,13 +75,37 @@ fn every_key_can_be_written() {
         env = { RUST_LOG = "info" }
         env_clear = true
         restart = "always"
-        backoff = { initial = "100ms", max = "1m", stable = "5m" }
-        health = { exec = ["true"], interval = "1s", timeout = "500ms", retries = 1, start_period = "30s" }
+        backoff = { initial = "100ms", max = "1m", stable = "5m", limit = 3, window = "1m" }
+        after = ["db:ready", "migrate:completed"]
+        ready = { tcp = "127.0.0.1:1", passes = 2 }
+        health = { exec = ["true"], interval = "1s", timeout = "500ms", retries = 1, start_period = "30s", restart = true }
         stop = { signal = "sigint", timeout = "3s" }
+        user = "nobody"
+        group = "65534"
+        umask = "027"
+        limits = { nofile = "1024", as = "1GiB", core = "unlimited" }
+        tty = true
+        essential = true
+        log = { file = "/var/log/codex.log", max_size = "1MiB", keep = 2, memory = "64KiB" }
+        [processes.db]
+        command = ["postgres"]
+        [processes.migrate]
+        command = ["migrate"]
         "#,
     );
     assert_eq!(problems, []);
     let codex = &config.processes["codex"];
+    let until: Vec<_> = codex.after.iter().map(|after| (after.name.as_str(), after.until)).collect();
+    assert_eq!(until, [("db", Condition::Ready), ("migrate", Condition::Completed)]);
+    assert_eq!((codex.backoff.limit, codex.backoff.window), (3, Duration::from_secs(60)));
+    assert_eq!(codex.ready.as_ref().map(|ready| ready.passes), Some(2));
+    assert!(codex.essential && codex.health.as_ref().unwrap().restart);
+    assert_eq!((codex.command.user.as_deref(), codex.command.group.as_deref()), (Some("nobody"), Some("65534")));
+    assert_eq!((codex.command.umask, codex.command.stdio), (Some(0o27), Stdio::Terminal(Size { cols: 80, rows: 24 })));
+    let limits = [(Limit::As, Some(1 << 30)), (Limit::Core, None), (Limit::Nofile, Some(1024))];
+    assert_eq!(codex.command.limits, BTreeMap::from(limits));
+    let log = Logging { file: Some("/var/log/codex.log".into()), max_size: 1 << 20, keep: 2, memory: 64 << 10 };
+    assert_eq!(codex.log, log);
     assert!(codex.command.env_clear);
     assert_eq!(codex.backoff.max, Duration::from_secs(60));
     assert_eq!(codex.health.as_ref().unwrap().check, Check::Exec(vec!["true".into()]));
@@ -140,6 +164,27 @@ fn a_check_is_of_one_kind_and_can_be_made() {
     assert!(health("tcp = \"h:70000\"").contains("health.tcp: `h:70000` is not an address"));
     assert!(health("exec = []").contains("health.exec: the command is missing"));
     assert!(health("exec = [\"\"]").contains("health.exec: the program's name is empty"));
+}
+
+#[test]
+fn what_cannot_be_meant_is_told_with_its_cure() {
+    let keys = |keys: &str| only(&format!("[processes.web]\ncommand = [\"a\"]\n{keys}"));
+    for (text, problem) in [
+        ("umask = \"9\"", "processes.web.umask: `9` is not a mask; write up to three octal digits"),
+        ("limits = { nofile = \"many\" }", "processes.web.limits.nofile: `many` is not a limit; write a number"),
+        ("log = { file = \"web.log\" }", "processes.web.log.file: must be an absolute path"),
+        ("log = { memory = \"1B\" }", "processes.web.log.memory: is not between 4KiB and 64MiB"),
+        ("log = { max_size = \"1KiB\" }", "processes.web.log.max_size: is too small; 64KiB is the least"),
+        ("after = [\"web:done\"]", "processes.web.after.0: `web:done` waits for nothing known; write `web:ready`"),
+        ("ready = { tcp = \"a:1\", restart = true }", "processes.web.ready.restart: only `health` restarts"),
+        ("health = { tcp = \"a:1\", passes = 0 }", "processes.web.health.passes: 0 passes show nothing"),
+    ] {
+        let told = keys(text);
+        assert!(told.starts_with(problem), "{told}");
+    }
+    let named = |name: &str| only(&format!("[processes.{name}]\ncommand = [\"a\"]"));
+    assert!(named("proc_7").contains("is a name that the local API gives"));
+    assert!(named("config").contains("means something else in the local API"));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use sandbeat_status::ProcessState;
 use sandbeat_status::settings::Settings;
-use sandbeat_supervisor::{Details, Exit, Handle, RawProcess, Request, Supervisor, resolve};
+use sandbeat_supervisor::{Config, Details, Exit, Handle, RawProcess, Request, Supervisor, resolve};
 use serde::Deserialize;
 
 /// Long enough for the slowest machine; no test that passes comes near it.
@@ -31,12 +31,7 @@ pub(crate) struct Sandbox {
 impl Sandbox {
     /// Starts what the text configures.
     pub(crate) fn start(text: &str) -> Self {
-        let (tables, problems) = Settings::parse(text).unwrap().read::<Tables>();
-        assert_eq!(problems, []);
-        let tables = tables.unwrap();
-        let (config, problems) = resolve(tables.processes, tables.agents);
-        assert_eq!(problems, []);
-        let supervisor = Supervisor::start(config);
+        let supervisor = Supervisor::start(config(text));
         Sandbox { handle: supervisor.handle(), supervisor }
     }
 
@@ -81,6 +76,16 @@ impl Sandbox {
     pub(crate) async fn shutdown(self) {
         self.supervisor.shutdown().await;
     }
+}
+
+/// What a text configures.
+pub(crate) fn config(text: &str) -> Config {
+    let (tables, problems) = Settings::parse(text).unwrap().read::<Tables>();
+    assert_eq!(problems, []);
+    let tables = tables.unwrap();
+    let (config, problems) = resolve(tables.processes, tables.agents);
+    assert_eq!(problems, []);
+    config
 }
 
 /// The table of a process that runs a shell script.

@@ -2,10 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed, and says where")]
 
+mod conditions;
+mod created;
 mod harness;
 mod health;
 mod killed;
 mod order;
 mod output;
+mod reloads;
 mod restarts;
 mod stopping;

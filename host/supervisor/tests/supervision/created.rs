@@ -1,0 +1,69 @@
+//! Processes that are created while the agent runs.
+
+use std::collections::BTreeMap;
+
+use sandbeat_supervisor::{Exit, Kind, Limits, New, Phase, Request, RequestError, Stdio};
+
+use crate::harness::{DEADLINE, Sandbox, exists, process};
+
+fn new(script: &str) -> New {
+    let command = ["sh", "-c", script].map(str::to_owned).to_vec();
+    New { command, cwd: None, env: BTreeMap::new(), stdio: Stdio::Output }
+}
+
+#[tokio::test]
+async fn it_is_numbered_listed_and_deleted() {
+    let sandbox = Sandbox::start(&process("web", "exec sleep 1000", ""));
+    let handle = &sandbox.handle;
+    for n in 1..=11 {
+        let created = handle.create(new("exec sleep 1000")).await.unwrap();
+        assert_eq!((created.id, created.kind), (format!("proc_{n}"), Kind::Created));
+    }
+    let ids: Vec<String> = handle.list().into_iter().map(|details| details.id).collect();
+    assert_eq!(&ids[..4], ["web", "proc_1", "proc_2", "proc_3"]);
+    assert_eq!(&ids[9..], ["proc_9", "proc_10", "proc_11"]);
+    assert_eq!(handle.delete("proc_2").await, Err(RequestError::Running("proc_2".into())));
+    assert_eq!(handle.delete("web").await, Err(RequestError::Configured("web".into())));
+    assert_eq!(handle.delete("proc_99").await, Err(RequestError::Unknown("proc_99".into())));
+    let pid = handle.get("proc_2").unwrap().status.pid.unwrap();
+    let ended = handle.ask("proc_2", Request::Stop, DEADLINE).await.unwrap();
+    assert!(ended.phase == Phase::Exited && ended.exited.is_some() && !exists(pid), "{ended:?}");
+    handle.delete("proc_2").await.unwrap();
+    crate::harness::eventually(|| handle.get("proc_2").is_none().then_some(()), || "still there").await;
+    sandbox.shutdown().await;
+}
+
+#[tokio::test]
+async fn one_that_cannot_be_started_leaves_no_trace() {
+    let sandbox = Sandbox::start("");
+    let missing = New { command: vec!["no-such-program".into()], ..new("") };
+    let failed = sandbox.handle.create(missing).await.unwrap_err();
+    assert_eq!(failed.to_string(), "cannot start `no-such-program`: no such file or directory");
+    let empty = New { command: vec![], ..new("") };
+    assert!(matches!(sandbox.handle.create(empty).await, Err(RequestError::Wrong(_))));
+    assert_eq!(sandbox.handle.create(new("exit 3")).await.unwrap().id, "proc_1", "no number is burnt");
+    let ended = sandbox.until_of("proc_1", |one| one.phase == Phase::Exited).await;
+    assert_eq!(ended.last_exit, Some(Exit::Code(3)));
+    assert!(!sandbox.handle.snapshot().contains_key("proc_1"), "a report tells of those that run");
+    sandbox.shutdown().await;
+}
+
+#[tokio::test]
+async fn as_many_run_as_are_allowed_and_the_longest_ended_make_room() {
+    let sandbox = Sandbox::start("");
+    let handle = &sandbox.handle;
+    handle.set_limits(Limits { max_concurrent: 2, ..Limits::default() }).unwrap();
+    for _ in 0..2 {
+        handle.create(new("exec sleep 1000")).await.unwrap();
+    }
+    assert_eq!(handle.create(new("exit 0")).await, Err(RequestError::TooMany(2)));
+    handle.ask("proc_1", Request::Kill, DEADLINE).await.unwrap();
+    for n in 3..=70 {
+        let id = handle.create(new("exit 0")).await.unwrap().id;
+        assert_eq!(id, format!("proc_{n}"));
+        sandbox.until_of(&id, |one| one.phase == Phase::Exited).await;
+    }
+    crate::harness::eventually(|| (handle.list().len() <= 65).then_some(()), || handle.list().len()).await;
+    assert!(handle.get("proc_1").is_none() && handle.get("proc_2").is_some() && handle.get("proc_70").is_some());
+    sandbox.shutdown().await;
+}
