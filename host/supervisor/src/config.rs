@@ -290,6 +290,9 @@ impl Health {
     pub(crate) const TIMEOUT: Duration = Duration::from_secs(2);
     pub(crate) const RETRIES: u32 = 3;
     pub(crate) const PASSES: u32 = 1;
+    /// A process that is just starting is expected to be so for a while, and others may wait for it.
+    pub(crate) const READY_INTERVAL: Duration = Duration::from_secs(1);
+    pub(crate) const READY_START_PERIOD: Duration = Duration::from_secs(60);
 }
 
 impl Default for Logging {

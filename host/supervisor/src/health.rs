@@ -9,13 +9,15 @@ use std::time::Duration;
 
 use crate::config::Health;
 
-/// While failures do not count and nothing has passed, it is asked at least this often, so that a process is known
-/// to be ready soon after it is.
+/// While failures do not count and it is not well yet, it is asked this soon after its start, then after twice that, and
+/// so on up to [`EAGER`], so that a process is known to be ready soon after it is.
+const FIRST: Duration = Duration::from_millis(50);
 const EAGER: Duration = Duration::from_secs(1);
 
 /// What the checks of one run say so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tracker {
+    asked: u32,
     failures: u32,
     passes: u32,
     passed: bool,
@@ -34,6 +36,7 @@ pub(crate) enum Verdict {
 impl Tracker {
     /// Takes a result in, `age` after the start. The verdict is there when it differs from the one before.
     pub(crate) fn note(&mut self, health: &Health, age: Duration, result: Result<(), String>) -> Option<Verdict> {
+        self.asked = self.asked.saturating_add(1);
         let verdict = match result {
             Ok(()) => {
                 self.failures = 0;
@@ -63,7 +66,11 @@ impl Tracker {
 
     /// How long to wait for the next check, `age` after the start.
     pub(crate) fn wait(&self, health: &Health, age: Duration) -> Duration {
-        if !self.passed && age < health.start_period { health.interval.min(EAGER) } else { health.interval }
+        if self.passed || age >= health.start_period {
+            return health.interval;
+        }
+        let eager = FIRST.saturating_mul(2_u32.saturating_pow(self.asked)).min(EAGER);
+        health.interval.min(eager)
     }
 }
 
@@ -139,6 +146,12 @@ mod tests {
     fn a_starting_process_is_asked_more_often() {
         let (health, early) = (health(30), Duration::from_secs(5));
         let mut tracker = Tracker::default();
+        assert_eq!(tracker.wait(&health, early), FIRST);
+        assert_eq!(tracker.note(&health, early, failed()), None);
+        assert_eq!(tracker.wait(&health, early), FIRST * 2);
+        for _ in 0..40 {
+            assert_eq!(tracker.note(&health, early, failed()), None);
+        }
         assert_eq!(tracker.wait(&health, early), EAGER);
         assert_eq!(tracker.wait(&health, health.start_period), health.interval);
         tracker.note(&health, early, Ok(()));

@@ -143,7 +143,7 @@ impl Keeper {
             return drop(done.send(Err(RequestError::Wrong("the command is empty; name a program".to_owned()))));
         };
         if let Some(longest) = longest.filter(|_| ended >= MAX_ENDED) {
-            self.end(&longest);
+            self.end(&[longest]);
         }
         let command = Command {
             program,
@@ -184,7 +184,7 @@ impl Keeper {
         let answer = match result {
             Ok(Ok(())) => self.board.get(&id, std::time::Instant::now()).ok_or(RequestError::Over),
             Ok(Err(failed)) => {
-                self.end(&id);
+                self.end(std::slice::from_ref(&id));
                 if self.created == number {
                     // Nobody has seen the number.
                     self.created -= 1;
@@ -202,7 +202,7 @@ impl Keeper {
             details if details.kind.is_configured() => Err(RequestError::Configured(id.to_owned())),
             details if !details.phase.is_final() => Err(RequestError::Running(id.to_owned())),
             _ => {
-                self.end(id);
+                self.end(&[id.to_owned()]);
                 Ok(())
             }
         }
@@ -231,9 +231,7 @@ impl Keeper {
                 added.insert(id, process);
             }
         }
-        for id in &changes.removed {
-            self.end(id);
-        }
+        self.end(&changes.removed);
         self.add_all(added);
         info!(
             added = changes.added.len(),
@@ -296,14 +294,15 @@ impl Keeper {
         self.kept.insert(id.to_owned(), kept);
     }
 
-    /// Ends one and forgets it.
-    fn end(&mut self, id: &str) {
-        if let Some(kept) = self.kept.get_mut(id) {
-            (kept.ending, kept.forget) = (true, true);
-            self.tell_the_last();
-        } else {
-            self.board.remove(id);
+    /// Ends some, in order, and forgets them.
+    fn end(&mut self, ids: &[String]) {
+        for id in ids {
+            match self.kept.get_mut(id) {
+                Some(kept) => (kept.ending, kept.forget) = (true, true),
+                None => self.board.remove(id),
+            }
         }
+        self.tell_the_last();
     }
 
     /// Tells those to end that are to, and that no other one comes after that is to.

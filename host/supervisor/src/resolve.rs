@@ -98,11 +98,12 @@ fn process(kind: Kind, name: &str, raw: RawProcess, known: &BTreeSet<String>, no
         }
     }
     let backoff = backoff(&raw.backoff, notes);
-    let ready = raw.ready.and_then(|raw| health(raw, "ready", notes));
+    let ready =
+        raw.ready.and_then(|raw| health(raw, "ready", (Health::READY_INTERVAL, Health::READY_START_PERIOD), notes));
     if ready.as_ref().is_some_and(|ready| ready.restart) {
         notes.add("ready.restart", "only `health` restarts; one that is not ready yet is waited for");
     }
-    let health = raw.health.and_then(|raw| health(raw, "health", notes));
+    let health = raw.health.and_then(|raw| health(raw, "health", (Health::INTERVAL, Duration::ZERO), notes));
     let stop = stop(&raw.stop, notes);
     let log = log(raw.log, notes);
     let umask = raw.umask.as_deref().and_then(|text| umask(text, notes));
@@ -239,7 +240,8 @@ fn limits(raw: &BTreeMap<Limit, String>, notes: &mut Notes) -> BTreeMap<Limit, O
     limits
 }
 
-fn health(raw: RawHealth, key: &str, notes: &mut Notes) -> Option<Health> {
+/// Checks `health` or `ready`; the defaults are those of the interval and the start period.
+fn health(raw: RawHealth, key: &str, default: (Duration, Duration), notes: &mut Notes) -> Option<Health> {
     let kinds = [raw.http.is_some(), raw.tcp.is_some(), raw.exec.is_some()];
     if kinds.iter().filter(|given| **given).count() != 1 {
         notes.add(key, "write exactly one of `http`, `tcp` and `exec`");
@@ -272,11 +274,11 @@ fn health(raw: RawHealth, key: &str, notes: &mut Notes) -> Option<Health> {
     }
     Some(Health {
         check: http.or(tcp).or(exec)?,
-        interval: raw.interval.unwrap_or(Health::INTERVAL),
+        interval: raw.interval.unwrap_or(default.0),
         timeout: raw.timeout.unwrap_or(Health::TIMEOUT),
         retries,
         passes,
-        start_period: raw.start_period.unwrap_or(Duration::ZERO),
+        start_period: raw.start_period.unwrap_or(default.1),
         restart: raw.restart,
     })
 }
