@@ -218,6 +218,8 @@ impl Keeper {
     }
 
     fn reload(&mut self, config: Config) -> Changes {
+        // What waits for the end of its last task is decided anew.
+        self.next.clear();
         let running = self.kept.iter().filter(|(_, kept)| !kept.ending);
         let running = running.map(|(id, kept)| (id.as_str(), Arc::clone(&kept.process.borrow())));
         let running = running.filter(|(_, process)| process.kind.is_configured()).collect();
@@ -255,8 +257,9 @@ impl Keeper {
     /// Adds several, all of which are on the board before the first of them looks at it.
     fn add_all(&mut self, processes: BTreeMap<String, Process>) {
         for (id, process) in processes {
-            // One that is ending under this name is waited for.
+            // One that is ending under this name is waited for, also by those that come after.
             if self.kept.contains_key(&id) {
+                self.board.replace(&id, Arc::new(process.clone()));
                 self.next.insert(id, process);
             } else {
                 self.add(&id, process, None);
@@ -327,7 +330,8 @@ impl Keeper {
         let task = ended.as_ref().map_or_else(JoinError::id, |(task, ())| *task);
         let Some(id) = self.ids.remove(&task) else { return };
         let Some(kept) = self.kept.remove(&id) else { return };
-        if kept.forget {
+        let next = self.next.remove(&id);
+        if kept.forget && next.is_none() {
             self.board.remove(&id);
         }
         if let Err(failed) = ended {
@@ -339,7 +343,7 @@ impl Keeper {
                 view.last_error = Some("its supervision failed inside the agent; restart the agent".to_owned());
             });
         }
-        if let Some(process) = self.next.remove(&id) {
+        if let Some(process) = next {
             self.add(&id, process, None);
         }
         self.tell_the_last();
