@@ -51,10 +51,20 @@ struct Raw {
     plugins: sandbeat_collectors::RawConfig,
     processes: BTreeMap<String, RawProcess>,
     agents: BTreeMap<String, RawProcess>,
+    reload: RawReload,
     hub: sandbeat_hub::RawConfig,
 }
 
+/// `[reload]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RawReload {
+    /// Whether a change of the file is taken without being asked.
+    watch: bool,
+}
+
 /// The settings of file and environment, not yet judged.
+#[derive(Clone, Debug)]
 pub(crate) struct Source {
     settings: Settings,
     /// The file, where there is one.
@@ -126,6 +136,16 @@ impl Source {
         let (plugins, wrong) = raw.plugins.resolve(compiler());
         problems.add("plugins.", wrong);
         (plugins, problems.problems)
+    }
+
+    /// Whether a change of the file is taken without being asked.
+    pub(crate) fn watched(&self) -> bool {
+        self.judge("reload").0.reload.watch
+    }
+
+    /// The sections that differ from those of another source.
+    pub(crate) fn differing(&self, other: &Source) -> Vec<String> {
+        self.settings.differing(&other.settings)
     }
 
     /// The sandbox's id, where it is set.

@@ -12,6 +12,7 @@ mod logging;
 mod output;
 mod plugin;
 mod plugins;
+mod reload;
 mod run;
 #[cfg(feature = "bundled")]
 mod sample;
@@ -29,7 +30,12 @@ fn main() -> ExitCode {
     logging::start(args.log.as_deref(), &args.command);
     let result = match args.command {
         Command::CompileComponent => return sandbeat_collectors::compile_stdin(),
-        Command::Run(config) => run::run(&config),
+        Command::Run(config) => {
+            return run::run(&config).unwrap_or_else(|error| {
+                output::error(&error);
+                ExitCode::FAILURE
+            });
+        }
         Command::Hub(options) => hub::run(&options),
         #[cfg(feature = "bundled")]
         Command::Demo(options) => demo::run(&options),

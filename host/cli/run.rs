@@ -1,17 +1,25 @@
 //! `sandbeat run`: the agent.
+//!
+//! It ends when it is asked to, or when a process that is essential has ended for good, with that one's code.
 
 use std::future::Future;
+use std::process::ExitCode;
 
 use anyhow::Context;
 use sandbeat_agent::{Listener, Sources};
 use sandbeat_collectors::Collectors;
 use sandbeat_supervisor::Supervisor;
+use tokio::sync::mpsc;
 
 use crate::args::ConfigFile;
 use crate::config::{Config, Source};
+use crate::reload::Reloader;
 use crate::signals::Terminate;
 
-pub(crate) fn run(options: &ConfigFile) -> anyhow::Result<()> {
+/// The most requests for a reload that wait.
+const MAX_RELOADS: usize = 8;
+
+pub(crate) fn run(options: &ConfigFile) -> anyhow::Result<ExitCode> {
     let source = Source::read(options)?;
     let config = source.agent()?;
     if let Some(file) = &source.file {
@@ -25,26 +33,54 @@ pub(crate) fn run(options: &ConfigFile) -> anyhow::Result<()> {
             let signal = terminate.received().await;
             tracing::info!(signal, "the agent is asked to stop");
         };
-        agent(config, shutdown).await
+        agent(config, Some((options, source)), shutdown).await
     })
 }
 
-/// Runs an agent with its collectors and processes until `shutdown`, and ends them after the last report.
+/// Runs an agent with its collectors and processes until `shutdown`, and ends them after the last report. Where it has
+/// a source, it reads that again when asked to.
 ///
 /// # Errors
 /// A part cannot start, or did not end well; the others are ended all the same.
-pub(crate) async fn agent(config: Config, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
+pub(crate) async fn agent(
+    config: Config,
+    source: Option<(&ConfigFile, Source)>,
+    shutdown: impl Future<Output = ()>,
+) -> anyhow::Result<ExitCode> {
     let Config { agent, plugins, processes } = config;
     let listener = match &agent.api.listen {
         Some(listen) => Some(Listener::bind(listen).await?),
         None => None,
     };
+    let (reload, requests) = mpsc::channel(MAX_RELOADS);
+    let reloader = source.map(|(options, source)| Reloader::new(options, source, requests)).transpose()?;
     let collectors = Collectors::start(plugins)?;
     let supervisor = Supervisor::start(processes);
-    let sources = Sources { collectors: collectors.handle(), processes: supervisor.handle() };
-    let result = sandbeat_agent::run(agent, sources, listener, shutdown).await;
+    let processes = supervisor.handle();
+    let reloading = async {
+        if let Some(reloader) = reloader {
+            reloader.serve(processes.clone()).await;
+        }
+        std::future::pending().await
+    };
+    let mut code = 0;
+    let shutdown = async {
+        tokio::select! {
+            () = shutdown => {}
+            (id, its) = processes.essential_end() => {
+                tracing::info!(process = id, code = its, "an essential process has ended; the agent ends with it");
+                code = its;
+            }
+        }
+    };
+    let sources = Sources { collectors: collectors.handle(), processes: processes.clone(), reload };
+    let result = tokio::select! {
+        result = sandbeat_agent::run(agent, sources, listener, shutdown) => result,
+        never = reloading => never,
+    };
     supervisor.shutdown().await;
     let collectors = tokio::task::spawn_blocking(move || collectors.shutdown()).await;
     result?;
-    collectors.context("the collectors did not end well")
+    collectors.context("the collectors did not end well")?;
+    Ok(ExitCode::from(code))
 }

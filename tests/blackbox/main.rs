@@ -5,6 +5,7 @@
 mod agent;
 mod bad_config;
 mod bad_plugins;
+mod configuration_reload;
 mod demo;
 mod failing;
 mod harness;

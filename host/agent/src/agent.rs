@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use sandbeat_collectors::Handle as Collectors;
 use sandbeat_supervisor::Handle as Processes;
-use tokio::sync::oneshot;
+use serde::Serialize;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
@@ -33,6 +34,31 @@ pub struct Sources {
     pub collectors: Collectors,
     /// The supervised processes.
     pub processes: Processes,
+    /// Whoever reads the configuration again; closed where nobody does.
+    pub reload: mpsc::Sender<ReloadRequest>,
+}
+
+/// A request to read the configuration again.
+#[derive(Debug)]
+pub struct ReloadRequest {
+    /// What came of it, or every problem of a configuration that was refused whole.
+    pub answer: oneshot::Sender<Result<Reloaded, Vec<String>>>,
+}
+
+/// What a reload of the configuration changed; names in order.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Reloaded {
+    /// New processes.
+    pub added: Vec<String>,
+    /// Processes that were stopped because they are not configured any more.
+    pub removed: Vec<String>,
+    /// Processes whose configuration is another.
+    pub restarted: Vec<String>,
+    /// Processes that were not touched.
+    pub unchanged: Vec<String>,
+    /// Sections that differ and take effect when the agent is started again.
+    pub needs_restart: Vec<String>,
 }
 
 /// Why the agent could not start or did not end well.

@@ -27,7 +27,7 @@ pub mod report;
 pub mod sample;
 mod thread;
 
-pub use agent::{Error, Sources, run};
+pub use agent::{Error, ReloadRequest, Reloaded, Sources, run};
 pub use api::{Listen, Listener};
 pub use config::{Config, Sections, resolve};
 pub use thread::BeatError;

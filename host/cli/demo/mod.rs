@@ -35,7 +35,7 @@ pub(crate) fn run(options: &DemoOptions) -> anyhow::Result<()> {
     if let Some(temporary) = folder.temporary {
         temporary.close().context("cannot remove the temporary plugins directory")?;
     }
-    result
+    result.map(|_| ())
 }
 
 async fn play(options: &DemoOptions, folder: &Folder, added: &[String]) -> anyhow::Result<()> {
@@ -54,7 +54,7 @@ async fn play(options: &DemoOptions, folder: &Folder, added: &[String]) -> anyho
     let config = config(options, folder, address).await?;
     introduce(address, folder, added)?;
     let printer = tokio::spawn(print(reports));
-    let result = agent(config, async move {
+    let result = agent(config, None, async move {
         terminate.received().await;
     })
     .await;
@@ -62,7 +62,7 @@ async fn play(options: &DemoOptions, folder: &Folder, added: &[String]) -> anyho
     hub.await.context("the hub did not end well")??;
     // The hub's end is the end of the stream of reports.
     printer.await.context("the printer did not end well")??;
-    result
+    result.map(|_| ())
 }
 
 /// The demo's settings go the way of a file's, so that they are judged like those.

@@ -9,6 +9,7 @@
 //! - `GET /v1/report`: the newest report.
 //! - `GET /v1/plugins`, `GET /v1/plugins/{name}`, `GET /v1/processes`.
 //! - `POST /v1/plugins/{name}/reload`: has its files loaded again.
+//! - `POST /v1/reload`: has the configuration read again.
 //!
 //! Who may ask: see `guard`. Where it listens: see `listen`.
 
@@ -16,6 +17,7 @@ mod guard;
 mod health;
 mod listen;
 mod problem;
+mod reload;
 mod routes;
 mod serve;
 

@@ -15,11 +15,18 @@ pub(super) struct Problem {
     title: &'static str,
     /// This occurrence, and what to do about it.
     detail: String,
+    /// Several that were found at once; none where `detail` says it all.
+    problems: Vec<String>,
 }
 
 impl Problem {
     pub(super) fn new(status: StatusCode, name: &'static str, title: &'static str, detail: impl Into<String>) -> Self {
-        Problem { status, name, title, detail: detail.into() }
+        Problem { status, name, title, detail: detail.into(), problems: Vec::new() }
+    }
+
+    /// The same, with everything that was found at once.
+    pub(super) fn with_problems(self, problems: Vec<String>) -> Self {
+        Problem { problems, ..self }
     }
 
     pub(super) fn is_unauthorized(&self) -> bool {
@@ -29,12 +36,15 @@ impl Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let body = json!({
+        let mut body = json!({
             "type": format!("urn:sandbeat:error:{}", self.name),
             "title": self.title,
             "status": self.status.as_u16(),
             "detail": self.detail,
         });
+        if !self.problems.is_empty() {
+            body["problems"] = self.problems.into();
+        }
         (self.status, [(CONTENT_TYPE, "application/problem+json")], body.to_string()).into_response()
     }
 }

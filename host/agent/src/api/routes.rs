@@ -18,6 +18,7 @@ use super::State;
 use super::guard::{Guard, guard};
 use super::health::{Health, health};
 use super::problem::Problem;
+use super::reload::reload;
 
 /// The most bytes of a request's own words in a problem.
 const MAX_WORDS: usize = 100;
@@ -33,6 +34,7 @@ pub(super) fn router(state: State, rules: Guard) -> Router {
         .route("/v1/plugins/{name}", get(get_plugin))
         .route("/v1/plugins/{name}/reload", post(reload_plugin))
         .route("/v1/processes", get(list_processes))
+        .route("/v1/reload", post(reload))
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
         .with_state(state)

@@ -7,7 +7,7 @@
 
 mod values;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::Range;
 
@@ -129,6 +129,12 @@ impl Settings {
                 None => return Place::Nowhere,
             }
         }
+    }
+
+    /// The top-level keys whose values differ between these settings and others, in order.
+    pub fn differing(&self, other: &Settings) -> Vec<String> {
+        let keys: BTreeSet<&String> = self.table.keys().chain(other.table.keys()).collect();
+        keys.into_iter().filter(|key| self.table.get(*key) != other.table.get(*key)).cloned().collect()
     }
 
     /// A problem with the value under a key.

@@ -12,7 +12,7 @@ use sandbeat_supervisor::{RawProcess, Supervisor};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::net::{TcpStream, UnixStream};
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::http::{self, Message};
@@ -115,7 +115,8 @@ impl Builder {
         let listener = Listener::bind(&config.api.listen.clone().unwrap()).await.unwrap();
         let listen = listener.bound().clone();
         let (stop, stopped) = oneshot::channel::<()>();
-        let sources = Sources { collectors: collectors.handle(), processes: supervisor.handle() };
+        let sources =
+            Sources { collectors: collectors.handle(), processes: supervisor.handle(), reload: mpsc::channel(1).0 };
         let running = tokio::spawn(run(config, sources, Some(listener), async {
             let _ = stopped.await;
         }));
