@@ -104,6 +104,19 @@ impl Folder {
         Ok(())
     }
 
+    /// Writes the configuration.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn configure(&self, text: &str) -> anyhow::Result<()> {
+        Ok(std::fs::write(self.path("sandbeat.toml"), text)?)
+    }
+
+    /// A path in it.
+    pub fn path(&self, below: &str) -> PathBuf {
+        self.dir.path().join(below)
+    }
+
     /// Makes all files of the plugins directory an hour old, as those of an image are.
     ///
     /// # Errors
@@ -121,7 +134,7 @@ impl Folder {
     /// # Errors
     /// It cannot be started.
     pub fn start(&self, hub: &Hub, interval: &str) -> anyhow::Result<Agent> {
-        let path = |below: &str| self.dir.path().join(below);
+        let path = |below: &str| self.path(below);
         let child = Command::new(&self.binary)
             .arg("run")
             .current_dir(self.dir.path())

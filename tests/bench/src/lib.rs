@@ -6,6 +6,7 @@
 //! - [`collects`]: one collect, and the load of a collector, beside Extism ([`peer`]) and a shell script ([`shell`]).
 //! - [`footprint`]: the memory of the agent ([`memory`]).
 //! - [`latency`]: from a file to its values, and from the start to the first report.
+//! - [`supervision`]: restarts, listings, output and memory of supervised processes, beside supervisord.
 //!
 //! The agent is the released binary ([`agent`]) with [`collector`]s, reporting to a [`hub`] on loopback.
 
@@ -24,4 +25,5 @@ pub mod race;
 pub mod run;
 pub mod shell;
 pub mod stats;
+pub mod supervision;
 pub mod table;
