@@ -18,3 +18,4 @@ mod processes;
 mod reload;
 mod reports;
 mod soak;
+mod supervision;

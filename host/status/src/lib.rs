@@ -20,6 +20,6 @@ pub mod settings;
 
 pub use metric::{Histogram, Kind, Metric, Value};
 pub use plugin::{Durations, Failure, LastError, LastReload, PluginState, PluginStatus, Rejected, ReloadResult};
-pub use process::{ProcessState, ProcessStatus};
+pub use process::{ProcessPhase, ProcessState, ProcessStatus};
 pub use report::{Report, ReportedMetric, Resources, SandboxStatus};
 pub use sample::{Sample, Source};

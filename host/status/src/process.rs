@@ -25,6 +25,29 @@ impl ProcessState {
     }
 }
 
+/// Where in its life a process is. `docs/supervision.md` says which state goes with each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProcessPhase {
+    /// Not started yet: something that it comes after is not as far, or its own start is under way.
+    #[default]
+    Waiting,
+    /// Started; its checks have not passed yet.
+    Starting,
+    /// Started; its checks pass, or it has none.
+    Ready,
+    /// Runs, and its checks fail.
+    Unhealthy,
+    /// Asked to stop; something of it is still there.
+    Stopping,
+    /// Ended; will be started again.
+    BackingOff,
+    /// Ended; will not be started again unless asked.
+    Exited,
+    /// Ended too often; will not be started again unless asked.
+    GaveUp,
+}
+
 /// A supervised process at one moment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -46,4 +69,45 @@ pub struct ProcessStatus {
     /// Why it is, or last was, in `error`; for a person.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_error: Option<String>,
+    /// Where in its life it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phase: Option<ProcessPhase>,
+    /// The exit code of its last run that has ended, where it ended with one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<i32>,
+    /// The signal that ended its last run, such as `SIGKILL`, where one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_signal: Option<String>,
+    /// Whether the kernel sent that signal because memory ran out.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub out_of_memory: bool,
+    /// Milliseconds until it is started again, while it is `backing-off`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_restart_ms: Option<u64>,
+}
+
+impl ProcessPhase {
+    /// The word that clients see.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ProcessPhase::Waiting => "waiting",
+            ProcessPhase::Starting => "starting",
+            ProcessPhase::Ready => "ready",
+            ProcessPhase::Unhealthy => "unhealthy",
+            ProcessPhase::Stopping => "stopping",
+            ProcessPhase::BackingOff => "backing-off",
+            ProcessPhase::Exited => "exited",
+            ProcessPhase::GaveUp => "gave-up",
+        }
+    }
+
+    /// Whether nothing more happens unless something is asked for.
+    pub fn is_final(self) -> bool {
+        matches!(self, ProcessPhase::Exited | ProcessPhase::GaveUp)
+    }
+
+    /// Whether the process exists.
+    pub fn is_running(self) -> bool {
+        matches!(self, ProcessPhase::Starting | ProcessPhase::Ready | ProcessPhase::Unhealthy | ProcessPhase::Stopping)
+    }
 }

@@ -9,11 +9,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use jiff::Timestamp;
-use sandbeat_status::{ProcessState, ProcessStatus};
+use sandbeat_status::{ProcessPhase as Phase, ProcessState, ProcessStatus};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::config::{After, Condition, Process, Stdio};
-use crate::details::{Details, Exit, Phase};
+use crate::details::{Details, Exit};
 use crate::handle::RequestError;
 use crate::input::{Input, InputError};
 use crate::limits::Limits;
@@ -261,6 +261,11 @@ impl Id {
 impl Entry {
     fn status(&self, now: Instant) -> ProcessStatus {
         let view = &self.view;
+        let (exit_code, exit_signal, out_of_memory) = match &view.last_exit {
+            None => (None, None, false),
+            Some(Exit::Code(code)) => (Some(*code), None, false),
+            Some(Exit::Signal { name, out_of_memory, .. }) => (None, Some(name.clone()), *out_of_memory),
+        };
         ProcessStatus {
             status: view.state,
             base_url: self.process.base_url.clone(),
@@ -268,6 +273,11 @@ impl Entry {
             uptime_ms: view.running.map(|(_, since)| millis(since, now)),
             restart_count: view.starts.saturating_sub(1),
             last_error: view.last_error.clone(),
+            phase: Some(view.phase),
+            exit_code,
+            exit_signal,
+            out_of_memory,
+            next_restart_ms: view.next_start.map(|at| millis(now, at)),
         }
     }
 

@@ -4,8 +4,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use jiff::Timestamp;
-use sandbeat_status::ProcessStatus;
-use serde::Serialize;
+use sandbeat_status::{ProcessPhase as Phase, ProcessStatus};
 
 use crate::config::{Kind, Stdio};
 use crate::restart::End;
@@ -42,29 +41,6 @@ pub struct Details {
     pub next_restart: Option<Instant>,
 }
 
-/// Where in its life a process is. The crate's documentation says which state goes with each.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Phase {
-    /// Not started yet: something that it comes after is not as far, or its own start is under way.
-    #[default]
-    Waiting,
-    /// Started; its checks have not passed yet.
-    Starting,
-    /// Started; its checks pass, or it has none.
-    Ready,
-    /// Runs, and its checks fail.
-    Unhealthy,
-    /// Asked to stop; something of it is still there.
-    Stopping,
-    /// Ended; will be started again.
-    BackingOff,
-    /// Ended; will not be started again unless asked.
-    Exited,
-    /// Ended too often; will not be started again unless asked.
-    GaveUp,
-}
-
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Exit {
@@ -79,32 +55,6 @@ pub enum Exit {
         /// Whether the kernel sent it because memory ran out.
         out_of_memory: bool,
     },
-}
-
-impl Phase {
-    /// The word that clients see.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Phase::Waiting => "waiting",
-            Phase::Starting => "starting",
-            Phase::Ready => "ready",
-            Phase::Unhealthy => "unhealthy",
-            Phase::Stopping => "stopping",
-            Phase::BackingOff => "backing-off",
-            Phase::Exited => "exited",
-            Phase::GaveUp => "gave-up",
-        }
-    }
-
-    /// Whether nothing more happens unless something is asked for.
-    pub fn is_final(self) -> bool {
-        matches!(self, Phase::Exited | Phase::GaveUp)
-    }
-
-    /// Whether the process exists.
-    pub fn is_running(self) -> bool {
-        matches!(self, Phase::Starting | Phase::Ready | Phase::Unhealthy | Phase::Stopping)
-    }
 }
 
 impl Exit {

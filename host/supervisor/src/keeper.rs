@@ -8,14 +8,14 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use sandbeat_status::ProcessState;
+use sandbeat_status::{ProcessPhase as Phase, ProcessState};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{self, JoinError, JoinSet};
 use tracing::{error, info};
 
 use crate::board::{Board, Entry, MAX_REQUESTS, View};
 use crate::config::{Backoff, Command, Config, Kind, Logging, Policy, Process, Stop};
-use crate::details::{Details, Phase};
+use crate::details::Details;
 use crate::difference::difference;
 use crate::handle::{Changes, New, RequestError};
 use crate::oneshot::{Ran, Run};

@@ -58,7 +58,7 @@ pub use board::Request;
 pub use config::{
     After, Backoff, Check, Command, Condition, Config, Health, Kind, Limit, Policy, Process, Size, Stdio, Stop,
 };
-pub use details::{Details, Exit, Phase};
+pub use details::{Details, Exit};
 pub use handle::{Changes, Handle, New, RequestError};
 pub use input::InputError;
 pub use limits::Limits;
@@ -66,5 +66,6 @@ pub use logs::{Line, Log, Stream};
 pub use oneshot::{Ran, Run};
 pub use raw::{RawBackoff, RawHealth, RawLog, RawProcess, RawStop};
 pub use resolve::{MAX_PROCESSES, resolve};
+pub use sandbeat_status::ProcessPhase as Phase;
 pub use spawn::NotStarted;
 pub use supervisor::Supervisor;

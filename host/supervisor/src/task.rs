@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use sandbeat_status::ProcessState;
+use sandbeat_status::{ProcessPhase as Phase, ProcessState};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::sleep_until;
@@ -18,7 +18,7 @@ use tracing::{error, info, warn};
 
 use crate::board::{Asking, Board, Reached, Request, View};
 use crate::config::{Backoff, Process};
-use crate::details::{Exit, Phase};
+use crate::details::Exit;
 use crate::group::{Group, Stuck};
 use crate::health::Verdict;
 use crate::output::{self, Sink};

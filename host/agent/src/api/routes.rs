@@ -11,7 +11,7 @@ use axum::routing::{get, post};
 use axum::{Router, middleware};
 use sandbeat_status::names::shown;
 use sandbeat_status::{PluginStatus, ProcessStatus};
-use sandbeat_supervisor::{Details, Phase};
+use sandbeat_supervisor::Details;
 use serde::Serialize;
 
 use super::State;
@@ -59,7 +59,6 @@ struct Processes {
 #[serde(rename_all = "camelCase")]
 struct Process {
     name: String,
-    phase: Phase,
     #[serde(flatten)]
     status: ProcessStatus,
 }
@@ -109,7 +108,7 @@ async fn reload_plugin(
 
 async fn list_processes(Known(state): Known<State>) -> Json<Processes> {
     let processes = state.sources.processes.list().into_iter();
-    let process = |details: Details| Process { name: details.id, phase: details.phase, status: details.status };
+    let process = |details: Details| Process { name: details.id, status: details.status };
     Json(Processes { processes: processes.map(process).collect() })
 }
 
