@@ -1,34 +1,22 @@
 //! The processes of a sandbox.
 //!
-//! The job: start what is configured, in order; restart what ends, without storming; stop whole process groups;
-//! and tell the truth about each of them at any moment.
+//! The job: start what is configured, in order; restart what ends, without storming; stop whole trees, whatever became
+//! of them; keep what they write; and tell the truth about each of them at any moment.
 //!
 //! The model. [`resolve`] turns the tables `[processes.NAME]` and `[agents.NAME]` into a [`Config`] that can always
 //! be started, and names everything that is wrong with them. [`Supervisor::start`] gives each process one task that
 //! owns its child, its history and its health checks; nobody else touches them. The task publishes what it knows,
 //! and a [`Handle`], which can be cloned and used from any thread and any runtime, reads it without waiting for
-//! anyone and leaves requests for the task. [`Supervisor::shutdown`] stops all, those that come `after` others first.
+//! anyone and leaves requests for the task. Through it, processes are also created, deleted and configured anew while the
+//! agent runs; the keeper, which owns the tasks, does that. [`Supervisor::shutdown`] stops all, those that come `after`
+//! others first.
 //!
 //! Inside, from the pure to the real: `order` (the graph of `after`), `restart` (what follows an end), `health` (when
-//! failed probes count); `board` (what is published), `logs` (the last output); `group` (a child with its process
-//! group), `spawn` (the thread that starts children), `probe`, `output`; `task` (one process), `supervisor` (all).
+//! checks count), `difference` (what another configuration changes); `board` (what is published), `logs` (the last
+//! output); a child with all that it starts, the thread that starts children, `stdio`, `probe`, `output`; `task` (one
+//! process), `keeper` (all), `oneshot` (a command for one who waits for it).
 //!
-//! # What each state means
-//! | phase | state | |
-//! |---|---|---|
-//! | `waiting` | `stopped` | not started yet: what it comes `after` has not been started |
-//! | `starting` | `running` | started; has a health check that has not passed yet |
-//! | `ready` | `running` | started; has no health check, or it passes |
-//! | `unhealthy` | `error` | runs, and failed as many checks in a row as `health.retries` says, until one passes |
-//! | `stopping` | as before | asked to stop; something of its group is still there |
-//! | `backing-off` | by its end | ended, and will be started again |
-//! | `exited` | by its end | ended, and will not be started again unless asked |
-//!
-//! By its end means: `stopped` after exit code 0 and after a requested stop, `error` after everything else.
-//!
-//! # What is left when the agent is killed
-//! Every child asks the kernel to be killed when the agent dies, however it dies. That holds for the child itself and
-//! not for what it started in turn; `spawn` says more.
+//! `docs/supervision.md` says what each state and phase means, and what is left when the agent ends in which way.
 
 mod board;
 mod config;
