@@ -1,9 +1,10 @@
 //! What a report and the local API say of a supervised process.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// Whether a process does its work. The three words are those of existing clients.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ProcessState {
     /// It runs, and its health check, where it has one, does not say otherwise.
@@ -26,7 +27,7 @@ impl ProcessState {
 }
 
 /// A supervised process at one moment.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ProcessStatus {
     /// Whether it does its work.
