@@ -31,7 +31,7 @@ fn what_the_agent_knows_can_be_asked_over_http() {
         assert_eq!(status, 200, "{plugin}");
         (plugin["state"] == "active").then_some(())
     });
-    assert_eq!(get(&format!("{api}/v1/processes")).1["processes"][0]["name"], "web");
+    assert_eq!(get(&format!("{api}/v1/processes")).1["processes"][0]["id"], "web");
     assert_eq!(get(&format!("{api}/v1/report")).1["sandboxId"], "test");
     for (status, answer) in [get(&format!("{api}/v1/nothing")), get(&format!("{api}/v1/plugins/none"))] {
         assert_eq!((status, &answer["status"]), (404, &404.into()));

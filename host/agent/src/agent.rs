@@ -46,7 +46,7 @@ pub struct ReloadRequest {
 }
 
 /// What a reload of the configuration changed; names in order.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Reloaded {
     /// New processes.
@@ -113,7 +113,7 @@ pub async fn run(
     let mut serving = JoinSet::new();
     let (stop_api, api_stopped) = oneshot::channel();
     if let Some(listener) = listener {
-        serving.spawn(api::serve(listener, state, config.api.token, api_stopped));
+        serving.spawn(api::serve(listener, state, config.api, api_stopped));
     }
 
     tokio::select! {

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// One data point.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Metric {
     /// For example `system.network.io`; see [`crate::names::metric_name`].
     pub name: String,
@@ -20,7 +21,7 @@ pub struct Metric {
 }
 
 /// A measured value; every number in it is finite.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "kind", content = "value", rename_all = "lowercase")]
 pub enum Value {
     /// What something is right now.
@@ -43,7 +44,7 @@ impl Value {
 }
 
 /// The form of a metric's values.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// See [`Value::Gauge`].
@@ -55,7 +56,7 @@ pub enum Kind {
 }
 
 /// Measurements by bucket.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Histogram {
     /// Inclusive upper bounds, strictly increasing; a last bucket without one follows them.
     pub bounds: Vec<f64>,

@@ -5,11 +5,12 @@ use std::fmt;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::report::milliseconds;
 
 /// Where a plugin stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum PluginState {
     /// Its file is being made ready.
@@ -38,7 +39,7 @@ impl PluginState {
 }
 
 /// The name of what went wrong in a collect or a load.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Failure {
     /// It used more CPU in one call than `limits.cpu`.
@@ -91,7 +92,7 @@ impl fmt::Display for Failure {
 }
 
 /// How long the calls of a collector took, in milliseconds: waiting included, the time until its turn not.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Durations {
     /// The last call.
@@ -103,7 +104,7 @@ pub struct Durations {
 }
 
 /// A failure, kept after it is over.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LastError {
     /// Its name.
@@ -112,11 +113,12 @@ pub struct LastError {
     pub reason: String,
     /// When, by the sandbox's wall clock.
     #[serde(serialize_with = "milliseconds")]
+    #[schema(value_type = String, format = DateTime)]
     pub at: Timestamp,
 }
 
 /// What came of a file or sidecar that was new, changed, or asked to be read again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ReloadResult {
     /// It is in force.
@@ -128,18 +130,19 @@ pub enum ReloadResult {
 }
 
 /// The last time that a plugin's files were read.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LastReload {
     /// What came of it.
     pub result: ReloadResult,
     /// When, by the sandbox's wall clock.
     #[serde(serialize_with = "milliseconds")]
+    #[schema(value_type = String, format = DateTime)]
     pub at: Timestamp,
 }
 
 /// A plugin at one moment.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PluginStatus {
     /// The file's name without `.wasm`.
@@ -219,7 +222,7 @@ impl PluginStatus {
 }
 
 /// Something that did not make it into a report, and why. Equal ones are counted, not repeated.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Rejected {
     /// The plugin that it came from; absent for the operator's own.

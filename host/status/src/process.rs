@@ -1,9 +1,10 @@
 //! What a report and the local API say of a supervised process.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// Whether a process does its work. The three words are those of existing clients.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ProcessState {
     /// It runs, and its health check, where it has one, does not say otherwise.
@@ -26,7 +27,7 @@ impl ProcessState {
 }
 
 /// Where in its life a process is. `docs/supervision.md` says which state goes with each.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ProcessPhase {
     /// Not started yet: something that it comes after is not as far, or its own start is under way.
@@ -49,7 +50,7 @@ pub enum ProcessPhase {
 }
 
 /// A supervised process at one moment.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ProcessStatus {
     /// Whether it does its work.

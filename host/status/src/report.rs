@@ -7,11 +7,12 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize, Serializer};
+use utoipa::ToSchema;
 
 use crate::{Metric, PluginStatus, ProcessStatus, Rejected};
 
 /// What the sandbox says of itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum SandboxStatus {
     /// The agent beats.
@@ -21,7 +22,7 @@ pub enum SandboxStatus {
 }
 
 /// One status report.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
     /// The sandbox's id at the control plane; [`crate::names::sandbox_id`].
@@ -44,6 +45,7 @@ pub struct Report {
     pub hostname: String,
     /// When the report was made, by the sandbox's wall clock; RFC 3339 in UTC with milliseconds.
     #[serde(serialize_with = "milliseconds")]
+    #[schema(value_type = String, format = DateTime)]
     pub timestamp: Timestamp,
     /// Facts that are not numbers: the operator's, then the collectors'.
     #[serde(default)]
@@ -79,7 +81,7 @@ pub struct Report {
 }
 
 /// What the sandbox may use. Absent: unknown, or not limited.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Resources {
     /// Where the figures come from: `cgroup2`, `cgroup1` or `machine`, for CPU.
@@ -97,7 +99,7 @@ pub struct Resources {
 }
 
 /// A collector's metric in a report.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ReportedMetric {
     /// The metric itself.

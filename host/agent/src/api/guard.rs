@@ -1,19 +1,22 @@
 //! Who may ask.
 //!
-//! - With a token, every request must carry it as `Authorization: Bearer`, `/v1/health` included.
+//! - With a token, every request must carry it as `Authorization: Bearer`, `/v1/health` included. Only a request for a
+//!   websocket may carry it in its query as `access_token` instead, since a browser's script can give that no header;
+//!   no query is ever logged or repeated in an answer.
 //! - A browser's request for another site's page is refused: one whose `Origin` is not the API's own address, or that
 //!   says itself (`Sec-Fetch-Site`) that it crosses sites. Every browser sends `Origin` with a POST to another site, so
 //!   that no form and no script there can change anything here.
 //! - Without a token, over TCP, `Host` must be an IP address or `localhost`. Otherwise a web site could point a name
 //!   of its own at this machine and have a visitor's browser ask in its place (DNS rebinding).
 
-use axum::extract::{Request, State};
+use axum::extract::{Query, Request, State};
 use axum::http::header::{AUTHORIZATION, HOST, ORIGIN, WWW_AUTHENTICATE};
 use axum::http::uri::Authority;
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
 use subtle::ConstantTimeEq;
 
 use super::problem::Problem;
@@ -28,7 +31,7 @@ pub(super) struct Guard {
 
 /// Lets a request through, or answers in its place.
 pub(super) async fn guard(State(guard): State<Guard>, request: Request, next: Next) -> Response {
-    match guard.check(request.headers()) {
+    match guard.check(request.headers(), request.uri()) {
         Ok(()) => next.run(request).await,
         Err(problem) => {
             let unauthorized = problem.is_unauthorized();
@@ -42,10 +45,10 @@ pub(super) async fn guard(State(guard): State<Guard>, request: Request, next: Ne
 }
 
 impl Guard {
-    fn check(&self, headers: &HeaderMap) -> Result<(), Problem> {
+    fn check(&self, headers: &HeaderMap, uri: &Uri) -> Result<(), Problem> {
         self.check_site(headers)?;
         match &self.token {
-            Some(token) => check_token(token, headers),
+            Some(token) => check_token(token, headers, uri),
             None if self.tcp => check_host(headers),
             None => Ok(()),
         }
@@ -70,19 +73,33 @@ impl Guard {
     }
 }
 
-fn check_token(token: &SecretString, headers: &HeaderMap) -> Result<(), Problem> {
+fn check_token(token: &SecretString, headers: &HeaderMap, uri: &Uri) -> Result<(), Problem> {
     let unauthorized =
         |detail: &str| Err(Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", "Unauthorized", detail));
-    let given = headers.get(AUTHORIZATION).and_then(|value| value.as_bytes().split_first_chunk::<7>());
+    let given = match headers.get(AUTHORIZATION) {
+        Some(value) => bearer(value).map(<[u8]>::to_vec),
+        None => access_token(headers, uri).map(String::into_bytes),
+    };
     match given {
-        Some((scheme, given)) if scheme.eq_ignore_ascii_case(b"bearer ") => {
-            match bool::from(given.ct_eq(token.expose_secret().as_bytes())) {
-                true => Ok(()),
-                false => unauthorized("the token is not the one of this agent's api.token or api.token_file"),
-            }
-        }
-        _ => unauthorized("send the token of this agent's api.token or api.token_file as `Authorization: Bearer …`"),
+        Some(given) if bool::from(given.ct_eq(token.expose_secret().as_bytes())) => Ok(()),
+        Some(_) => unauthorized("the token is not the one of this agent's api.token or api.token_file"),
+        None => unauthorized("send the token of this agent's api.token or api.token_file as `Authorization: Bearer …`"),
     }
+}
+
+fn bearer(authorization: &HeaderValue) -> Option<&[u8]> {
+    let (scheme, given) = authorization.as_bytes().split_first_chunk::<7>()?;
+    scheme.eq_ignore_ascii_case(b"bearer ").then_some(given)
+}
+
+/// The token in the query of a request for a websocket.
+fn access_token(headers: &HeaderMap, uri: &Uri) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Access {
+        access_token: Option<String>,
+    }
+    text(headers, "upgrade").filter(|upgrade| upgrade.eq_ignore_ascii_case("websocket"))?;
+    Query::<Access>::try_from_uri(uri).ok()?.0.access_token
 }
 
 fn check_host(headers: &HeaderMap) -> Result<(), Problem> {
@@ -115,12 +132,18 @@ mod tests {
     use super::*;
 
     fn verdict(token: Option<&str>, headers: &[(&str, &str)]) -> u16 {
+        verdict_on("/v1/health", token, headers)
+    }
+
+    fn verdict_on(uri: &str, token: Option<&str>, headers: &[(&str, &str)]) -> u16 {
         let guard = Guard { token: token.map(SecretString::from), tcp: true };
         let headers = headers
             .iter()
             .map(|(name, value)| (name.parse::<HeaderName>().unwrap(), HeaderValue::from_str(value).unwrap()))
             .collect();
-        guard.check(&headers).map_or_else(|problem| problem.into_response().status().as_u16(), |()| 200)
+        guard
+            .check(&headers, &uri.parse().unwrap())
+            .map_or_else(|problem| problem.into_response().status().as_u16(), |()| 200)
     }
 
     #[test]
@@ -139,6 +162,22 @@ mod tests {
             assert_eq!(verdict(Some("secret"), &headers), status, "{authorization}");
         }
         assert_eq!(verdict(Some("secret"), &[]), 401);
+    }
+
+    #[test]
+    fn only_a_websocket_may_carry_the_token_in_its_query() {
+        let websocket = [("host", "127.0.0.1:1"), ("upgrade", "websocket")];
+        for (uri, headers, status) in [
+            ("/ws?access_token=se%63ret", &websocket[..], 200),
+            ("/ws?access_token=secre", &websocket[..], 401),
+            ("/ws?access_token=", &websocket[..], 401),
+            ("/ws", &websocket[..], 401),
+            ("/ws?access_token=secret", &websocket[..1], 401),
+        ] {
+            assert_eq!(verdict_on(uri, Some("secret"), headers), status, "{uri}");
+        }
+        let foreign = [websocket[0], websocket[1], ("origin", "http://evil.example")];
+        assert_eq!(verdict_on("/ws?access_token=secret", Some("secret"), &foreign), 403);
     }
 
     #[test]

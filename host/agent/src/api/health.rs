@@ -5,6 +5,7 @@ use std::time::Instant;
 use jiff::Timestamp;
 use sandbeat_status::report::milliseconds;
 use serde::{Serialize, Serializer};
+use utoipa::ToSchema;
 
 use super::State;
 use crate::report::Failing;
@@ -12,7 +13,7 @@ use crate::sample::Unavailable;
 
 /// The body. `status` is the literal `ok` that existing clients wait for: whoever can answer beats, since the agent
 /// ends when its beat does. Whether reports arrive is under `reports`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Health {
     status: &'static str,
@@ -21,6 +22,7 @@ pub(super) struct Health {
     boot_id: String,
     /// When the agent started to beat, by the wall clock of then.
     #[serde(serialize_with = "milliseconds")]
+    #[schema(value_type = String, format = DateTime)]
     beating_since: Timestamp,
     /// Whole seconds since then, from a monotonic clock.
     uptime_secs: u64,
@@ -32,7 +34,7 @@ pub(super) struct Health {
 }
 
 /// How delivery stands.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct Reports {
     /// Made since the agent started; each is sent, or replaced by a newer one.
@@ -40,6 +42,7 @@ struct Reports {
     /// Accepted by the hub.
     accepted: u64,
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "optional_milliseconds")]
+    #[schema(value_type = Option<String>, format = DateTime)]
     last_accepted: Option<Timestamp>,
     /// Present while reports do not arrive.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -47,7 +50,7 @@ struct Reports {
 }
 
 /// What stands in the way.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct Trouble {
     /// `refused`, `dns`, `unreachable`, `tls`, `timeout`, `reset`, `protocol`, `denied`, `not-found`, `throttled`,
@@ -55,8 +58,10 @@ struct Trouble {
     kind: &'static str,
     message: String,
     #[serde(serialize_with = "milliseconds")]
+    #[schema(value_type = String, format = DateTime)]
     since: Timestamp,
     #[serde(serialize_with = "milliseconds")]
+    #[schema(value_type = String, format = DateTime)]
     last_attempt: Timestamp,
     attempts: u32,
 }

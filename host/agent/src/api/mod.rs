@@ -7,25 +7,33 @@
 //!
 //! - `GET /v1/health`: `{"status":"ok", …}` while the agent beats, and how reports fare.
 //! - `GET /v1/report`: the newest report.
-//! - `GET /v1/plugins`, `GET /v1/plugins/{name}`, `GET /v1/processes`.
+//! - `GET /v1/plugins`, `GET /v1/plugins/{name}`.
 //! - `POST /v1/plugins/{name}/reload`: has its files loaded again.
 //! - `POST /v1/reload`: has the configuration read again.
+//! - `/v1/processes…`: supervision, see `processes`.
+//! - `GET /openapi.json`: all of this for machines, made from the routes themselves.
 //!
-//! Who may ask: see `guard`. Where it listens: see `listen`.
+//! Who may ask: see `guard`; who may start programs: see `shared`. Where it listens: see `listen`. Every request is
+//! bounded: its head, its body, how long both may take, and how many requests may last (`shared`).
 
+mod extract;
 mod guard;
 mod health;
 mod listen;
 mod problem;
+mod processes;
+mod pump;
 mod reload;
 mod routes;
 mod serve;
+mod shared;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use secrecy::SecretString;
+use serde::Deserialize;
 use tokio::sync::watch;
 
 pub use self::listen::{Listen, Listener};
@@ -41,6 +49,19 @@ pub struct Config {
     pub listen: Option<Listen>,
     /// Wanted as `Authorization: Bearer` for everything, where there is one.
     pub token: Option<SecretString>,
+    /// Who may start programs and write to them.
+    pub processes: Permission,
+}
+
+/// Who may start programs and write to them, of those who may ask at all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Permission {
+    /// Whoever has the token, or may open the Unix socket.
+    #[default]
+    Token,
+    /// Everyone who can reach the API.
+    Anyone,
 }
 
 /// What the routes read.

@@ -6,11 +6,13 @@ use axum::response::Json;
 use tokio::sync::oneshot;
 
 use super::State;
-use super::problem::Problem;
+use super::problem::{Problem, ProblemBody};
 use crate::{ReloadRequest, Reloaded};
 
-/// 200 with what changed; 422 with every problem in `problems` when the configuration is refused; 409 where the agent
+/// Has the configuration read again: 200 with what changed; 422 with every problem in `problems` when the configuration is refused; 409 where the agent
 /// has none that could be read again, or is ending.
+#[utoipa::path(post, path = "/v1/reload", tag = "agent",
+    responses((status = 200, body = Reloaded), (status = 409, body = ProblemBody), (status = 422, body = ProblemBody)))]
 pub(super) async fn reload(Known(state): Known<State>) -> Result<Json<Reloaded>, Problem> {
     let (answer, told) = oneshot::channel();
     let nobody = |_| {

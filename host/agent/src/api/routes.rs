@@ -3,22 +3,26 @@
 
 use std::time::Duration;
 
-use axum::extract::rejection::PathRejection;
-use axum::extract::{OriginalUri, Path, State as Known};
+use axum::extract::{OriginalUri, State as Known};
+use axum::http::header::CONTENT_TYPE;
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Json, Response};
-use axum::routing::{get, post};
+use axum::routing::get;
 use axum::{Router, middleware};
+use bytes::Bytes;
 use sandbeat_status::names::shown;
-use sandbeat_status::{PluginStatus, ProcessStatus};
-use sandbeat_supervisor::Details;
+use sandbeat_status::{PluginStatus, Report};
 use serde::Serialize;
+use utoipa::{OpenApi, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-use super::State;
+use super::extract::Id;
 use super::guard::{Guard, guard};
 use super::health::{Health, health};
-use super::problem::Problem;
-use super::reload::reload;
+use super::problem::{Problem, ProblemBody};
+use super::shared::Shared;
+use super::{State, processes, reload};
 
 /// The most bytes of a request's own words in a problem.
 const MAX_WORDS: usize = 100;
@@ -26,49 +30,58 @@ const MAX_WORDS: usize = 100;
 const RELOAD_PATIENCE: Duration = Duration::from_secs(10);
 
 /// All routes behind the guard; unknown ones and wrong methods are problems as well.
-pub(super) fn router(state: State, rules: Guard) -> Router {
-    Router::new()
-        .route("/v1/health", get(get_health))
-        .route("/v1/report", get(get_report))
-        .route("/v1/plugins", get(list_plugins))
-        .route("/v1/plugins/{name}", get(get_plugin))
-        .route("/v1/plugins/{name}/reload", post(reload_plugin))
-        .route("/v1/processes", get(list_processes))
-        .route("/v1/reload", post(reload))
+pub(super) fn router(shared: Shared, rules: Guard) -> Router {
+    let (router, document) = documented().split_for_parts();
+    // Made once: it does not change while the agent runs.
+    let document = Bytes::from(document.to_json().unwrap_or_default());
+    router
+        .route("/openapi.json", get(async move || ([(CONTENT_TYPE, "application/json")], document)))
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
-        .with_state(state)
+        .with_state(shared)
         .layer(middleware::from_fn_with_state(rules, guard))
 }
 
+/// What `GET /openapi.json` says of the whole.
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "sandbeat, local API", description = "What the agent knows, for those inside the sandbox."),
+    tags(
+        (name = "agent", description = "The agent itself, and its collectors"),
+        (name = "processes", description = "What is supervised, and what is created and run here"),
+    )
+)]
+struct Document;
+
+/// All routes with their descriptions.
+fn documented() -> OpenApiRouter<Shared> {
+    OpenApiRouter::with_openapi(Document::openapi())
+        .routes(routes!(get_health))
+        .routes(routes!(get_report))
+        .routes(routes!(list_plugins))
+        .routes(routes!(get_plugin))
+        .routes(routes!(reload_plugin))
+        .routes(routes!(reload::reload))
+        .merge(processes::router())
+}
+
 /// `GET /v1/plugins`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Plugins {
     /// By name.
     plugins: Vec<PluginStatus>,
 }
 
-/// `GET /v1/processes`.
-#[derive(Debug, Serialize)]
-struct Processes {
-    processes: Vec<Process>,
-}
-
-/// A supervised process, with its name.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Process {
-    name: String,
-    #[serde(flatten)]
-    status: ProcessStatus,
-}
-
+/// Whether the agent beats, and how its reports fare.
+#[utoipa::path(get, path = "/v1/health", tag = "agent", responses((status = 200, body = Health)))]
 async fn get_health(Known(state): Known<State>) -> Json<Health> {
     Json(health(&state))
 }
 
 /// The newest report as it was made for the hub, whether or not it was accepted; its `timestamp` says when, which is
 /// at most one interval ago. Making one just for this would measure twice what a report measures once.
+#[utoipa::path(get, path = "/v1/report", tag = "agent",
+    responses((status = 200, body = Report), (status = 503, body = ProblemBody)))]
 async fn get_report(Known(state): Known<State>) -> Result<Response, Problem> {
     let report = state.seen.borrow().report.clone();
     report.map(|report| Json(&*report).into_response()).ok_or_else(|| {
@@ -81,35 +94,32 @@ async fn get_report(Known(state): Known<State>) -> Result<Response, Problem> {
     })
 }
 
+/// All collectors, by name.
+#[utoipa::path(get, path = "/v1/plugins", tag = "agent", responses((status = 200, body = Plugins)))]
 async fn list_plugins(Known(state): Known<State>) -> Json<Plugins> {
     Json(Plugins { plugins: plugins(&state) })
 }
 
-async fn get_plugin(
-    Known(state): Known<State>,
-    name: Result<Path<String>, PathRejection>,
-) -> Result<Json<PluginStatus>, Problem> {
-    plugin(&state, &good_name(name)?).map(Json)
+/// One collector.
+#[utoipa::path(get, path = "/v1/plugins/{name}", tag = "agent", params(("name" = String, Path)),
+    responses((status = 200, body = PluginStatus), (status = 404, body = ProblemBody)))]
+async fn get_plugin(Known(state): Known<State>, Id(name): Id) -> Result<Json<PluginStatus>, Problem> {
+    plugin(&state, &name).map(Json)
 }
 
-/// `POST /v1/plugins/{name}/reload`: 200 when the load has ended, well or not (`lastReload`); 202 while it goes on.
-async fn reload_plugin(
-    Known(state): Known<State>,
-    name: Result<Path<String>, PathRejection>,
-) -> Result<(StatusCode, Json<PluginStatus>), Problem> {
-    let name = good_name(name)?;
+/// Has a collector's files loaded again: 200 when the load has ended, well or not (`lastReload`); 202 while it goes on.
+#[utoipa::path(post, path = "/v1/plugins/{name}/reload", tag = "agent", params(("name" = String, Path)),
+    responses(
+        (status = 200, body = PluginStatus), (status = 202, body = PluginStatus),
+        (status = 404, body = ProblemBody), (status = 409, body = ProblemBody),
+    ))]
+async fn reload_plugin(Known(state): Known<State>, Id(name): Id) -> Result<(StatusCode, Json<PluginStatus>), Problem> {
     plugin(&state, &name)?;
     match tokio::time::timeout(RELOAD_PATIENCE, state.sources.collectors.reload(&name)).await {
         Ok(Some(status)) => Ok((StatusCode::OK, Json(status))),
         Ok(None) => Err(not_reloadable(&plugin(&state, &name)?)),
         Err(_) => Ok((StatusCode::ACCEPTED, Json(plugin(&state, &name)?))),
     }
-}
-
-async fn list_processes(Known(state): Known<State>) -> Json<Processes> {
-    let processes = state.sources.processes.list().into_iter();
-    let process = |details: Details| Process { name: details.id, status: details.status };
-    Json(Processes { processes: processes.map(process).collect() })
 }
 
 async fn no_route(OriginalUri(uri): OriginalUri) -> Problem {
@@ -128,12 +138,6 @@ fn not_reloadable(status: &PluginStatus) -> Problem {
     let reason = status.reason.as_deref().unwrap_or("nothing of it is loaded");
     let detail = format!("`{}` cannot be loaded: {reason}", shown(&status.name, MAX_WORDS));
     Problem::new(StatusCode::CONFLICT, "plugin_not_reloadable", "Plugin cannot be reloaded", detail)
-}
-
-fn good_name(name: Result<Path<String>, PathRejection>) -> Result<String, Problem> {
-    let bad =
-        |rejection: PathRejection| Problem::new(StatusCode::BAD_REQUEST, "bad_path", "Bad path", rejection.body_text());
-    name.map(|Path(name)| name).map_err(bad)
 }
 
 fn plugin(state: &State, name: &str) -> Result<PluginStatus, Problem> {

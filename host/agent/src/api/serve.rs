@@ -1,4 +1,7 @@
 //! Accepting connections: bounded in number, each a task of its own, all ended with the server.
+//!
+//! A connection that has become a websocket is served on by the same task. When the server ends, everything that lasts
+//! is told and ends by itself; the rest is finished.
 
 use std::io;
 use std::pin::pin;
@@ -6,22 +9,29 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::rt::{Read, Write};
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use secrecy::SecretString;
+use rustix::net::sockopt::set_tcp_user_timeout;
 use tokio::net::{TcpStream, UnixStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use tokio::task::{JoinError, JoinSet};
 
-use super::State;
 use super::guard::Guard;
 use super::listen::{Listener, Socket};
+use super::processes::Afterlives;
 use super::routes::router;
+use super::shared::{Closing, MAX_LASTING, Places, Shared};
+use super::{Config, Permission, State};
 
-/// More connections wait in the kernel.
-const MAX_CONNECTIONS: usize = 128;
+/// For requests that do not last, beside those that do. More connections wait in the kernel.
+const MAX_SHORT: usize = 64;
+/// What was sent must be received this soon, in milliseconds.
+const RECEIPT_TIMEOUT: u32 = 60_000;
 /// A request's head must be there this soon, also on a connection that was idle.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// The largest head of a request.
@@ -30,13 +40,20 @@ const MAX_HEAD: usize = 32 * 1024;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Serves until `stop` is sent or dropped, then finishes what is under way. The caller bounds that by aborting.
-pub(crate) async fn serve(listener: Listener, state: State, token: Option<SecretString>, stop: oneshot::Receiver<()>) {
+pub(crate) async fn serve(listener: Listener, state: State, config: Config, stop: oneshot::Receiver<()>) {
     tracing::info!("the local API listens on {}", listener.bound());
     let tcp = matches!(listener.socket, Socket::Tcp(_));
+    let closing = watch::Sender::new(false);
+    let shared = Shared {
+        state,
+        trusted: !tcp || config.token.is_some() || config.processes == Permission::Anyone,
+        places: Places::new(),
+        closing: Closing(closing.subscribe()),
+    };
     let mut server = Server {
-        router: router(state, Guard { token, tcp }),
-        places: Arc::new(Semaphore::new(MAX_CONNECTIONS)),
-        closing: watch::Sender::new(false),
+        router: router(shared, Guard { token: config.token, tcp }),
+        places: Arc::new(Semaphore::new(MAX_LASTING + MAX_SHORT)),
+        closing,
         connections: JoinSet::new(),
     };
     tokio::select! {
@@ -98,34 +115,46 @@ impl Server {
 async fn accept(socket: &Socket, places: Arc<Semaphore>) -> io::Result<(Stream, OwnedSemaphorePermit)> {
     let place = places.acquire_owned().await.map_err(io::Error::other)?;
     let stream = match socket {
-        Socket::Tcp(listener) => Stream::Tcp(listener.accept().await?.0),
+        Socket::Tcp(listener) => {
+            let stream = listener.accept().await?.0;
+            // A reader that takes nothing any more does not keep its place for ever. Best effort.
+            let _ = set_tcp_user_timeout(&stream, RECEIPT_TIMEOUT);
+            Stream::Tcp(stream)
+        }
         Socket::Unix(listener) => Stream::Unix(listener.accept().await?.0),
     };
     Ok((stream, place))
 }
 
-async fn serve_one<I>(io: I, router: Router, mut closing: watch::Receiver<bool>, _place: OwnedSemaphorePermit)
+async fn serve_one<I>(io: I, router: Router, closing: watch::Receiver<bool>, _place: OwnedSemaphorePermit)
 where
     I: Read + Write + Unpin + Send + 'static,
 {
+    let mut closing = Closing(closing);
+    let (leave, mut left) = mpsc::channel(1);
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(Afterlives(leave.clone()));
+        router.call(request)
+    });
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(MAX_HEAD);
-    let mut connection = pin!(http.serve_connection(io, TowerToHyperService::new(router)));
+    let mut connection = pin!(http.serve_connection(io, service).with_upgrades());
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
-        () = closed(&mut closing) => {
+        () = closing.closed() => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }
     };
-    if let Err(e) = ended {
-        tracing::debug!("a connection to the local API ended early: {e}");
+    match ended {
+        Err(e) => tracing::debug!("a connection to the local API ended early: {e}"),
+        Ok(()) => {
+            if let Ok(afterlife) = left.try_recv() {
+                afterlife.await;
+            }
+        }
     }
-}
-
-async fn closed(closing: &mut watch::Receiver<bool>) {
-    // A sender that is gone means the same.
-    let _ = closing.wait_for(|closing| *closing).await;
 }
 
 /// A handler that panics ends its connection only.

@@ -18,7 +18,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 
 use self::secret::Secret;
-use crate::api::{self, Listen};
+use crate::api::{self, Listen, Permission};
 use crate::report::{self, ServerUrl};
 use crate::sample;
 
@@ -101,6 +101,8 @@ pub struct ApiSection {
     pub token: Option<Secret>,
     /// A file with that token.
     pub token_file: Option<PathBuf>,
+    /// Who may create and run processes there: `token` or `anyone`.
+    pub processes: Permission,
 }
 
 /// `[sessions]`
@@ -127,7 +129,12 @@ impl Default for ReportSection {
 
 impl Default for ApiSection {
     fn default() -> Self {
-        ApiSection { listen: "127.0.0.1:2468".to_owned(), token: None, token_file: None }
+        ApiSection {
+            listen: "127.0.0.1:2468".to_owned(),
+            token: None,
+            token_file: None,
+            processes: Permission::default(),
+        }
     }
 }
 
@@ -215,9 +222,10 @@ fn resolve_report(section: ReportSection, problems: &mut Vec<Problem>) -> Option
 
 fn api_config(section: ApiSection, problems: &mut Vec<Problem>) -> Option<api::Config> {
     let configured = section.token.is_some() || section.token_file.is_some();
+    let processes = section.processes;
     let token: Option<SecretString> = secret::resolve("api", section.token, section.token_file, problems);
     if section.listen == "off" {
-        return Some(api::Config { listen: None, token });
+        return Some(api::Config { listen: None, token, processes });
     }
     match Listen::parse(&section.listen) {
         Err(reason) => {
@@ -230,7 +238,7 @@ fn api_config(section: ApiSection, problems: &mut Vec<Problem>) -> Option<api::C
                             on 127.0.0.1";
                 problems.push(Problem::new("api.listen", format!("{listen} {cure}")));
             }
-            Some(api::Config { listen: Some(listen), token })
+            Some(api::Config { listen: Some(listen), token, processes })
         }
     }
 }

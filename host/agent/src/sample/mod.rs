@@ -41,7 +41,7 @@ pub struct Config {
 }
 
 /// A figure that cannot be measured here, and why.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Unavailable {
     /// The field of the report that is absent.

@@ -60,7 +60,7 @@ async fn plugins_and_processes_are_listed() {
         list["processes"].as_array().unwrap().iter().find(|process| process["status"] == "running").cloned()
     })
     .await;
-    assert_eq!((&process["name"], &process["restartCount"]), (&json!("sleeper"), &json!(0)));
+    assert_eq!((&process["id"], &process["restartCount"]), (&json!("sleeper"), &json!(0)));
     hub.wait("the plugin in a report", |all| all.iter().any(|one| one.report["plugins"][0]["name"] == "junk")).await;
     agent.stop().await.unwrap();
 }
