@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use crate::Config;
+use crate::agents::Agents;
 use crate::api::{self, Listener};
 use crate::beat::Beat;
 use crate::footprint;
@@ -98,6 +99,7 @@ pub async fn run(
     })
     .map_err(Error::Thread)?;
 
+    let (agents, keeper) = Agents::new(sources.processes.clone());
     let state = api::State {
         about: Arc::new(api::About {
             sandbox_id: config.sample.sandbox_id,
@@ -109,11 +111,14 @@ pub async fn run(
         seen,
         delivery,
         sources,
+        agents,
     };
     let mut serving = JoinSet::new();
     let (stop_api, api_stopped) = oneshot::channel();
     if let Some(listener) = listener {
         serving.spawn(api::serve(listener, state, config.api, api_stopped));
+        // It ends when nobody is left who could ask.
+        serving.spawn(keeper.serve());
     }
 
     tokio::select! {

@@ -13,9 +13,10 @@
 //! - [`run`]: the whole, until it is asked to stop.
 //! - `beat` reads as the whole loop and is the only file that knows all four stages: [`sample`] measures, the
 //!   collectors' crate collects, `merge` is pure, [`report`] delivers.
-//! - [`api`]: the local API.
+//! - [`api`]: the local API; `agents`: which coding agents are installed, for it.
 
 mod agent;
+mod agents;
 pub mod api;
 mod beat;
 pub mod config;

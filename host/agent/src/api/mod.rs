@@ -7,6 +7,7 @@
 //!
 //! - `GET /v1/health`: `{"status":"ok", …}` while the agent beats, and how reports fare.
 //! - `GET /v1/report`: the newest report.
+//! - `GET /v1/agents`, `GET /v1/agents/{id}`: coding agents.
 //! - `GET /v1/plugins`, `GET /v1/plugins/{name}`.
 //! - `POST /v1/plugins/{name}/reload`: has its files loaded again.
 //! - `POST /v1/reload`: has the configuration read again.
@@ -16,6 +17,7 @@
 //! Who may ask: see `guard`; who may start programs: see `shared`. Where it listens: see `listen`. Every request is
 //! bounded: its head, its body, how long both may take, and how many requests may last (`shared`).
 
+mod agents;
 mod extract;
 mod guard;
 mod health;
@@ -39,6 +41,7 @@ use tokio::sync::watch;
 pub use self::listen::{Listen, Listener};
 pub(crate) use self::serve::serve;
 use crate::Sources;
+use crate::agents::Agents;
 use crate::beat::Seen;
 use crate::report::Delivery;
 
@@ -71,6 +74,7 @@ pub(crate) struct State {
     pub(crate) seen: watch::Receiver<Seen>,
     pub(crate) delivery: watch::Receiver<Delivery>,
     pub(crate) sources: Sources,
+    pub(crate) agents: Agents,
 }
 
 /// What does not change while the agent runs.

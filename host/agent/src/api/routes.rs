@@ -22,7 +22,7 @@ use super::guard::{Guard, guard};
 use super::health::{Health, health};
 use super::problem::{Problem, ProblemBody};
 use super::shared::Shared;
-use super::{State, processes, reload};
+use super::{State, agents, processes, reload};
 
 /// The most bytes of a request's own words in a problem.
 const MAX_WORDS: usize = 100;
@@ -58,6 +58,8 @@ fn documented() -> OpenApiRouter<Shared> {
     OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(get_health))
         .routes(routes!(get_report))
+        .routes(routes!(agents::list))
+        .routes(routes!(agents::get))
         .routes(routes!(list_plugins))
         .routes(routes!(get_plugin))
         .routes(routes!(reload_plugin))
