@@ -6,7 +6,8 @@ use crate::harness::Sandbox;
 fn all_problems_are_listed_at_once_with_key_and_cure() {
     let sandbox = Sandbox::new().config(
         "[report]\nintervall = \"3s\"\ntimeout = \"soon\"\n[processes.web]\ncommand = []\nafter = [\"bd\"]\n\
-         [processes.db]\ncommand = [\"true\"]",
+         [processes.db]\ncommand = [\"true\"]\n[processes.x]\ncommand = [\"true\"]\nafter = [\"y:ready\"]\n\
+         [agents.y]\ncommand = [\"true\"]\nafter = [\"x\"]",
     );
     for arguments in [&["run"][..], &["check"]] {
         let ended = sandbox.start(arguments).ended();
@@ -19,6 +20,7 @@ fn all_problems_are_listed_at_once_with_key_and_cure() {
             ["report.server_url", "AGENT_SERVER_URL"],
             ["processes.web.command", "line 5"],
             ["processes.web.after", "`db`"],
+            ["processes.x.after.0", "none can start: `x` → `y` → `x`"],
         ] {
             let lines = all.lines().filter(|line| parts.iter().all(|part| line.contains(part))).count();
             assert_eq!(lines, 1, "{parts:?} in\n{all}");

@@ -134,6 +134,7 @@ fn processes(processes: &BTreeMap<String, ProcessStatus>) -> Result<(), Problem>
         let url = process.base_url.as_deref().unwrap_or_default();
         text(&format!("processes.{name}.baseUrl"), url, MAX_URL)?;
         prose(&format!("processes.{name}.lastError"), process.last_error.as_deref())?;
+        text(&format!("processes.{name}.exitSignal"), process.exit_signal.as_deref().unwrap_or_default(), MAX_WORD)?;
     }
     Ok(())
 }

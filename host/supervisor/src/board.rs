@@ -22,6 +22,9 @@ use crate::logs::Log;
 /// The most requests that wait for one process.
 pub(crate) const MAX_REQUESTS: usize = 32;
 
+/// A report has a bound on its size and on what it lists.
+const MAX_CREATED_IN_REPORT: usize = 256;
+
 /// What a process's task can be asked. A stop, a kill and a restart take all that the process has started with them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Request {
@@ -101,10 +104,13 @@ pub(crate) struct Reached {
 }
 
 impl Board {
+    /// For a report; of those that were created, at most [`MAX_CREATED_IN_REPORT`] that run, the oldest first.
     pub(crate) fn snapshot(&self, now: Instant) -> BTreeMap<String, ProcessStatus> {
         let entries = self.lock();
-        let told =
-            entries.iter().filter(|(_, entry)| entry.process.kind.is_configured() || entry.view.phase.is_running());
+        let (configured, created): (Vec<_>, Vec<_>) =
+            entries.iter().partition(|(_, entry)| entry.process.kind.is_configured());
+        let running = created.into_iter().filter(|(_, entry)| entry.view.phase.is_running());
+        let told = configured.into_iter().chain(running.take(MAX_CREATED_IN_REPORT));
         told.map(|(id, entry)| (id.name().to_owned(), entry.status(now))).collect()
     }
 
