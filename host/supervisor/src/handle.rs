@@ -158,12 +158,24 @@ impl Handle {
         self.board.input(id)?.write(bytes).await
     }
 
+    /// Closes a process's standard input, after what others have written; on a terminal, as one who types there does.
+    ///
+    /// # Errors
+    /// See [`InputError`].
+    pub async fn close_input(&self, id: &str) -> Result<(), InputError> {
+        self.board.input(id)?.close().await
+    }
+
     /// Gives a process's terminal another size.
     ///
     /// # Errors
     /// See [`InputError`].
     pub fn resize(&self, id: &str, size: Size) -> Result<(), InputError> {
-        self.board.input(id)?.resize(size)
+        let input = self.board.input(id).map_err(|error| match error {
+            InputError::NoInput(id) => InputError::NoTerminal(id),
+            other => other,
+        });
+        input?.resize(id, size)
     }
 
     /// Runs a command to its end, or to the timeout; nothing of it is left then, nor when nobody waits any more.

@@ -18,8 +18,10 @@
 //!
 //! `docs/supervision.md` says what each state and phase means, and what is left when the agent ends in which way.
 
+mod appender;
 mod board;
 mod config;
+mod descriptor;
 mod details;
 mod difference;
 mod group;
@@ -28,19 +30,24 @@ mod health;
 mod input;
 mod keeper;
 mod limits;
+mod lines;
+mod logfile;
 mod logs;
 mod oneshot;
 mod order;
 mod output;
+mod plain;
 mod probe;
 mod raw;
 mod resolve;
 mod restart;
+mod ring;
 mod signals;
 mod spawn;
 mod stdio;
 mod supervisor;
 mod task;
+mod terminal;
 
 pub use board::Request;
 pub use config::{

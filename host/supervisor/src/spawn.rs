@@ -120,7 +120,7 @@ fn spawn_here(command: &Command, _id: &str) -> io::Result<Group> {
     for (name, _) in std::env::vars_os().filter(|(name, _)| is_secret(name)) {
         built.env_remove(name);
     }
-    built.envs(&command.env);
+    built.envs(stdio::variables(command.stdio)).envs(&command.env);
     prepare(&mut built);
     let mut child = built.spawn()?;
     let ends = attached.ends(&mut child);

@@ -443,7 +443,7 @@ impl View {
 }
 
 impl Stuck {
-    const MEANING: &str = "after SIGKILL; it hangs in the kernel";
+    pub(crate) const MEANING: &str = "after SIGKILL; it hangs in the kernel";
 }
 
 fn gave_up(backoff: &Backoff, end: &End) -> String {
