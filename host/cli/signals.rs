@@ -1,11 +1,16 @@
-//! SIGINT and SIGTERM, as the end of a run.
+//! Signals: SIGINT, SIGTERM and SIGQUIT are the end of a run; SIGUSR1, SIGUSR2 and SIGWINCH are for what is supervised.
+
+use std::convert::Infallible;
 
 use anyhow::Context;
+use rustix::process::Signal as Number;
+use sandbeat_supervisor::Handle;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Listens from its making on, so that a signal during start is not lost.
 pub(crate) struct Terminate {
     interrupt: Signal,
+    quit: Signal,
     terminate: Signal,
 }
 
@@ -14,14 +19,45 @@ impl Terminate {
     /// The process cannot handle signals.
     pub(crate) fn listen() -> anyhow::Result<Self> {
         let listen = |kind| signal(kind).context("cannot listen for signals");
-        Ok(Terminate { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
+        Ok(Terminate {
+            interrupt: listen(SignalKind::interrupt())?,
+            quit: listen(SignalKind::quit())?,
+            terminate: listen(SignalKind::terminate())?,
+        })
     }
 
     /// Waits for the next signal, and names it.
     pub(crate) async fn received(&mut self) -> &'static str {
         tokio::select! {
             _ = self.interrupt.recv() => "SIGINT",
+            _ = self.quit.recv() => "SIGQUIT",
             _ = self.terminate.recv() => "SIGTERM",
         }
+    }
+}
+
+/// Hands signals that say nothing to the agent to the processes that have a handler for them.
+pub(crate) async fn forward(processes: Handle) -> Infallible {
+    let listen = || {
+        let listen = |kind, number| signal(kind).map(|signal| (signal, number));
+        std::io::Result::Ok([
+            listen(SignalKind::user_defined1(), Number::USR1)?,
+            listen(SignalKind::user_defined2(), Number::USR2)?,
+            listen(SignalKind::window_change(), Number::WINCH)?,
+        ])
+    };
+    let Ok([mut first, mut second, mut window]) =
+        listen().inspect_err(|failed| tracing::warn!("signals are not forwarded: {failed}"))
+    else {
+        return std::future::pending().await;
+    };
+    loop {
+        let number = tokio::select! {
+            _ = first.0.recv() => first.1,
+            _ = second.0.recv() => second.1,
+            _ = window.0.recv() => window.1,
+        };
+        tracing::debug!(number = number.as_raw(), "a signal for the processes");
+        processes.forward(number);
     }
 }

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use sandbeat_hub::{Accepted, Enroll, Hub};
 use sandbeat_status::SandboxStatus;
+use sandbeat_supervisor::Guard;
 use tokio::net::TcpListener;
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 use tokio::sync::oneshot;
@@ -16,7 +17,7 @@ use tokio::sync::oneshot;
 use crate::args::DemoOptions;
 use crate::config::{Config, Source};
 use crate::output;
-use crate::run::agent;
+use crate::run::{agent, guard};
 use crate::signals::Terminate;
 
 /// The folder of the plugins and of what they are compiled to; removed at the end, where it is temporary.
@@ -26,11 +27,18 @@ struct Folder {
 }
 
 pub(crate) fn run(options: &DemoOptions) -> anyhow::Result<()> {
+    let guard = guard();
+    let result = start(options, guard.as_ref());
+    guard.into_iter().for_each(Guard::dismiss);
+    result
+}
+
+fn start(options: &DemoOptions, guard: Option<&Guard>) -> anyhow::Result<()> {
     let folder = Folder::make(options.plugins.as_deref())?;
     let workspace = repository()?;
     let added = folder.fill(workspace.as_deref())?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let result = runtime.block_on(play(options, &folder, &added));
+    let result = runtime.block_on(play(options, guard, &folder, &added));
     drop(runtime);
     if let Some(temporary) = folder.temporary {
         temporary.close().context("cannot remove the temporary plugins directory")?;
@@ -38,7 +46,7 @@ pub(crate) fn run(options: &DemoOptions) -> anyhow::Result<()> {
     result.map(|_| ())
 }
 
-async fn play(options: &DemoOptions, folder: &Folder, added: &[String]) -> anyhow::Result<()> {
+async fn play(options: &DemoOptions, guard: Option<&Guard>, folder: &Folder, added: &[String]) -> anyhow::Result<()> {
     anyhow::ensure!(options.listen.ip().is_loopback(), "the demo listens on loopback only; choose such a --listen");
     let mut terminate = Terminate::listen()?;
     let listener = TcpListener::bind(options.listen)
@@ -54,7 +62,7 @@ async fn play(options: &DemoOptions, folder: &Folder, added: &[String]) -> anyho
     let config = config(options, folder, address).await?;
     introduce(address, folder, added)?;
     let printer = tokio::spawn(print(reports));
-    let result = agent(config, None, async move {
+    let result = agent(config, None, guard, async move {
         terminate.received().await;
     })
     .await;

@@ -13,28 +13,39 @@
 //!
 //! Inside, from the pure to the real: `order` (the graph of `after`), `restart` (what follows an end), `health` (when
 //! checks count), `difference` (what another configuration changes); `board` (what is published), `logs` (the last
-//! output); a child with all that it starts, the thread that starts children, `stdio`, `probe`, `output`; `task` (one
+//! output); `tree` (a child with all that it starts), `spawn` (the thread that starts children), `stdio`, `probe`, `output`; `task` (one
 //! process), `keeper` (all), `oneshot` (a command for one who waits for it).
 //!
 //! `docs/supervision.md` says what each state and phase means, and what is left when the agent ends in which way.
 
+//!
+//! # What is left when the agent ends
+//! Nothing. After the ordinary stop [`Orphans::end`] kills what has escaped from everything else. When the agent is
+//! killed or panics, every child is killed by the kernel, and what it had started by the [`Guard`]; should that be
+//! killed as well, the next start does it with [`clear_leftovers`].
+
 mod appender;
+mod attributes;
 mod board;
 mod config;
 mod descriptor;
 mod details;
 mod difference;
-mod group;
+mod forward;
+mod guard;
 mod handle;
 mod health;
 mod input;
 mod keeper;
+mod leftovers;
 mod limits;
 mod lines;
 mod logfile;
 mod logs;
+mod nursery;
 mod oneshot;
 mod order;
+mod orphans;
 mod output;
 mod plain;
 mod probe;
@@ -48,17 +59,22 @@ mod stdio;
 mod supervisor;
 mod task;
 mod terminal;
+mod tree;
+mod users;
 
 pub use board::Request;
 pub use config::{
     After, Backoff, Check, Command, Condition, Config, Health, Kind, Limit, Policy, Process, Size, Stdio, Stop,
 };
 pub use details::{Details, Exit};
+pub use guard::Guard;
 pub use handle::{Changes, Handle, New, RequestError};
 pub use input::InputError;
+pub use leftovers::clear_leftovers;
 pub use limits::Limits;
 pub use logs::{Line, Log, Stream};
 pub use oneshot::{Ran, Run};
+pub use orphans::Orphans;
 pub use raw::{RawBackoff, RawHealth, RawLog, RawProcess, RawStop};
 pub use resolve::{MAX_PROCESSES, resolve};
 pub use sandbeat_status::ProcessPhase as Phase;

@@ -21,12 +21,12 @@ use tracing::warn;
 use crate::config::{Command, Stdio};
 use crate::descriptor::Descriptor;
 use crate::details::Exit;
-use crate::group::{Group, Stuck};
 use crate::handle::RequestError;
 use crate::output::{LAST, LINGER};
 use crate::restart::End;
 use crate::spawn::Spawner;
 use crate::stdio::Ends;
+use crate::tree::{Stuck, Tree};
 
 /// The number of the last command that was run; each has a name of its own beside the processes.
 static LAST_RUN: AtomicU64 = AtomicU64::new(0);
@@ -128,7 +128,7 @@ struct Beginning {
     truncated: bool,
 }
 
-async fn attend(group: &mut Group, id: &str, limit: Duration, max_output: usize) -> Ran {
+async fn attend(group: &mut Tree, id: &str, limit: Duration, max_output: usize) -> Ran {
     let started = Instant::now();
     let mut outputs = Outputs::of(group.take_ends(), max_output);
     let (timed_out, duration, end) = {

@@ -139,9 +139,9 @@ async fn exec(words: &[String], probed: &Probed) -> Result<(), String> {
     let (program, args) = words.split_first().ok_or("the command is empty")?;
     let command =
         Command { program: program.clone(), args: args.to_vec(), stdio: Stdio::Null, ..probed.command.clone() };
-    let mut group = probed.spawner.spawn(&command, &probed.id).await.map_err(|failed| failed.to_string())?;
-    group.exited().await;
-    match group.kill().await.or_else(|stuck| stuck.end.ok_or("it cannot be killed"))? {
+    let mut tree = probed.spawner.spawn(&command, &probed.id).await.map_err(|failed| failed.to_string())?;
+    tree.exited().await;
+    match tree.kill().await.or_else(|stuck| stuck.end.ok_or("it cannot be killed"))? {
         End::Exited(0) => Ok(()),
         end => Err(end.to_string()),
     }

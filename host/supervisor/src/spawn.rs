@@ -6,10 +6,10 @@
 //! it ends after the last child was stopped, or, where the supervisor is merely dropped, takes the children with it.
 //!
 //! The limits of that signal: it is not inherited, so what a child started in turn outlives a killed agent unless the
-//! child takes it along; and the kernel forgets it when a child executes a set-user-id program.
+//! [`crate::Guard`] ends it; and the kernel forgets it when a child executes a set-user-id program.
 //!
-//! A child starts as the leader of its own process group, with `/dev/null` as its input, no signal blocked or ignored,
-//! and without the agent's own secrets in its environment.
+//! A child starts as the leader of its own process group, no signal blocked or ignored, as the user, in the cgroup and
+//! with the limits that `attributes` sees to, and with a mark, but without the agent's own secrets, in its environment.
 
 use std::ffi::OsStr;
 use std::io;
@@ -18,23 +18,25 @@ use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, getpid, getppid, set_parent_process_death_signal};
+use rustix::process::getpid;
 use sandbeat_status::names::shown;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 use tracing::error;
 
+use crate::attributes::{Attributes, Failed};
 use crate::config::Command;
-use crate::group::Group;
+use crate::nursery::{Born, Nursery};
 use crate::stdio;
+use crate::tree::Tree;
+use crate::tree::mark::{self, Agent, VARIABLE};
+use crate::tree::memory::Memory;
+use crate::tree::sweep::Sweeper;
+use crate::users::User;
 
 /// A start that takes longer has failed; a program on a file system that does not answer must not hang a task.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// The signals whose dispositions are reset: the standard ones. What the agent was started with ignoring (`nohup`, a
-/// shell's background job) would otherwise be ignored by its children, too, a configured stop signal among them.
-const LAST_STANDARD_SIGNAL: i32 = 31;
 
 /// The longest program, directory or URL in a message, in bytes.
 pub(crate) const MAX_SHOWN: usize = 256;
@@ -59,34 +61,74 @@ pub struct NotStarted {
 struct Job {
     command: Command,
     id: String,
-    reply: oneshot::Sender<Result<Group, NotStarted>>,
+    haste: Haste,
+    reply: oneshot::Sender<Result<Tree, NotStarted>>,
 }
 
+/// Whether a child must be in its cgroup before it runs. To enter one from outside takes the kernel some milliseconds
+/// (it waits until no process of the machine is half-way through a fork), which a replacement must not take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Haste {
+    /// It enters first, so that nothing of it is ever outside.
+    None,
+    /// It is moved in when it runs; what it has forked by then is held together by its mark.
+    Great,
+}
+
+/// The threads behind a [`Spawner`].
+#[derive(Debug)]
+pub(crate) struct Threads(Vec<JoinHandle<()>>);
+
 impl Spawner {
-    /// Starts the thread. It registers children with the given runtime and ends with the last clone of the spawner.
+    /// Starts the threads. They register children with the given runtime and end with the last clone of the spawner.
     /// Where there can be no thread, that is logged, and every start fails.
-    pub(crate) fn start(runtime: Handle) -> (Self, Option<JoinHandle<()>>) {
+    pub(crate) fn start(runtime: Handle) -> (Self, Threads) {
+        let agent = Agent::own();
+        let memory = Memory::watch();
+        let (sweeper, sweeping) = Sweeper::start(agent.map_or(0, |agent| agent.start), memory.clone());
+        let nursery = Nursery::new(agent, sweeper, memory);
         let (jobs, received) = mpsc::channel();
-        let thread =
-            std::thread::Builder::new().name("sandbeat-spawn".into()).spawn(move || serve(&runtime, &received));
+        let work = move || serve(&runtime, nursery, &received);
+        let thread = std::thread::Builder::new().name("sandbeat-spawn".into()).spawn(work);
         let thread = thread
             .inspect_err(|failed| error!("no process can be started: the thread for it was refused: {failed}"))
             .ok();
-        (Spawner { jobs }, thread)
+        (Spawner { jobs }, Threads(thread.into_iter().chain(sweeping).collect()))
     }
 
     /// Starts a child of the process with this id. Dropping the future kills a child that is started meanwhile.
-    pub(crate) async fn spawn(&self, command: &Command, id: &str) -> Result<Group, NotStarted> {
-        let failed =
-            |reason: &str| NotStarted { program: command.program.clone(), reason: reason.to_owned(), key: "command" };
+    pub(crate) async fn spawn(&self, command: &Command, id: &str) -> Result<Tree, NotStarted> {
+        self.order(command, id, Haste::None).await
+    }
+
+    /// The same, for one that is missed already.
+    pub(crate) async fn respawn(&self, command: &Command, id: &str) -> Result<Tree, NotStarted> {
+        self.order(command, id, Haste::Great).await
+    }
+
+    async fn order(&self, command: &Command, id: &str, haste: Haste) -> Result<Tree, NotStarted> {
+        let failed = |reason: &str| NotStarted::new(command, "command", reason.to_owned());
         let (reply, started) = oneshot::channel();
-        let job = Job { command: command.clone(), id: id.to_owned(), reply };
+        let job = Job { command: command.clone(), id: id.to_owned(), haste, reply };
         self.jobs.send(job).map_err(|_| failed("the agent has no thread to start it with"))?;
         match timeout(START_TIMEOUT, started).await {
             Ok(Ok(result)) => result,
             Ok(Err(_)) => Err(failed("the agent's thread that starts processes has ended")),
             Err(_) => Err(failed("the start took longer than 30s")),
         }
+    }
+}
+
+impl Threads {
+    /// Waits for their end; whether they ended as they should.
+    pub(crate) fn join(self) -> bool {
+        self.0.into_iter().map(JoinHandle::join).filter(Result::is_err).count() == 0
+    }
+}
+
+impl NotStarted {
+    fn new(command: &Command, key: &'static str, reason: String) -> Self {
+        NotStarted { program: command.program.clone(), reason, key }
     }
 }
 
@@ -98,61 +140,66 @@ pub(crate) fn plain(error: &io::Error) -> String {
     chars.next().map_or_else(String::new, |first| first.to_lowercase().chain(chars).collect())
 }
 
-fn serve(runtime: &Handle, jobs: &mpsc::Receiver<Job>) {
+fn serve(runtime: &Handle, mut nursery: Nursery, jobs: &mpsc::Receiver<Job>) {
     let _runtime = runtime.enter();
     while let Ok(job) = jobs.recv() {
-        let started = spawn_here(&job.command, &job.id).map_err(|error| explain(&job.command, &error));
-        // Nobody waits any more: the group is handed back and its drop kills the child.
+        let born = nursery.bear(&job.id, job.haste == Haste::None);
+        let (leaf, late) = (born.leaf_path(), born.late);
+        let started = start(&job.command, born);
+        let pid = started.as_ref().ok().map(Tree::id);
+        // Nobody waits any more: the tree is handed back and its drop kills the child.
         drop(job.reply.send(started));
+        if let Some((path, pid)) = leaf.filter(|_| late).zip(pid) {
+            nursery.move_in(&path, pid);
+        }
     }
+    nursery.close();
 }
 
-fn spawn_here(command: &Command, _id: &str) -> io::Result<Group> {
+fn start(command: &Command, mut born: Born) -> Result<Tree, NotStarted> {
+    let door = born.door.take();
+    let prepared = Attributes::of(command, getpid(), door);
+    let (attributes, ear, user) = prepared.map_err(|unknown| NotStarted::new(command, unknown.key, unknown.reason))?;
     let mut built = tokio::process::Command::new(&command.program);
     built.args(&command.args).kill_on_drop(true);
-    let attached = stdio::attach(&mut built, command.stdio)?;
+    let attached = stdio::attach(&mut built, command.stdio).map_err(|error| explain(command, &[], &error))?;
     if let Some(cwd) = &command.cwd {
         built.current_dir(cwd);
     }
+    surround(&mut built, command, user.as_ref(), &born.kin.token);
+    prepare(&mut built, attributes);
+    let started = built.spawn();
+    let heard = ear.heard();
+    let mut child = started.map_err(|error| explain(command, &heard, &error))?;
+    if born.kin.sealed && heard.contains(&Failed::Cgroup) {
+        born.kin.sealed = false;
+    }
+    let ends = attached.ends(&mut child);
+    Tree::new(child, ends, born.kin).map_err(|error| explain(command, &[], &error))
+}
+
+/// The child's environment.
+fn surround(built: &mut tokio::process::Command, command: &Command, user: Option<&User>, token: &str) {
     if command.env_clear {
         built.env_clear();
+    } else if let Some(user) = user {
+        built.env("HOME", &user.home).env("USER", &user.name).env("LOGNAME", &user.name).env("SHELL", &user.shell);
     }
     for (name, _) in std::env::vars_os().filter(|(name, _)| is_secret(name)) {
         built.env_remove(name);
     }
     built.envs(stdio::variables(command.stdio)).envs(&command.env);
-    prepare(&mut built);
-    let mut child = built.spawn()?;
-    let ends = attached.ends(&mut child);
-    Group::new(child, ends)
+    let inherited = std::env::var(VARIABLE).ok();
+    built.env(VARIABLE, mark::chained(inherited.as_deref(), token));
 }
 
 #[expect(unsafe_code, reason = "a parent-death signal and signal dispositions can only be set between fork and exec")]
-fn prepare(command: &mut tokio::process::Command) {
-    let agent = getpid();
-    // SAFETY: `in_child` runs in the forked child, where only async-signal-safe functions may be called: it makes
-    // plain system calls (prctl, getppid, sigaction) and neither allocates, locks nor panics.
+fn prepare(command: &mut tokio::process::Command, attributes: Attributes) {
+    // SAFETY: `apply` runs in the forked child, where only async-signal-safe functions may be called: it makes plain
+    // system calls and neither allocates, locks nor panics. The standard library has emptied the signal mask.
     unsafe {
-        command.pre_exec(move || in_child(agent));
+        command.pre_exec(move || attributes.apply());
     }
-}
-
-/// What a child does to itself before it becomes the program. The standard library has emptied its signal mask.
-#[expect(unsafe_code, reason = "there is no safe interface to signal dispositions")]
-fn in_child(agent: Pid) -> io::Result<()> {
-    set_parent_process_death_signal(Some(Signal::KILL))?;
-    // The agent may have died between the fork and the line above; its signal would then never come.
-    if getppid() != Some(agent) {
-        return Err(io::Error::from_raw_os_error(libc::ESRCH));
-    }
-    for signal in 1..=LAST_STANDARD_SIGNAL {
-        // SAFETY: the default disposition needs no handler that would have to stay valid; for KILL and STOP, whose
-        // disposition is fixed, the call fails and changes nothing.
-        unsafe {
-            libc::signal(signal, libc::SIG_DFL);
-        }
-    }
-    Ok(())
 }
 
 /// Whether a variable of the agent's environment is the agent's own secret: its token, or where that is read from.
@@ -161,19 +208,21 @@ fn is_secret(name: &OsStr) -> bool {
     name == "AGENT_TOKEN" || name == "AGENT_TOKEN_FILE" || (name.starts_with("SANDBEAT_") && name.contains("TOKEN"))
 }
 
-fn explain(command: &Command, error: &io::Error) -> NotStarted {
-    let program = command.program.clone();
+fn explain(command: &Command, heard: &[Failed], error: &io::Error) -> NotStarted {
+    if let Some((failed, key)) = heard.iter().find_map(|failed| Some((failed, failed.key()?))) {
+        return NotStarted::new(command, key, failed.reason(command, error));
+    }
     if let Some(cwd) = command.cwd.as_deref().filter(|cwd| !cwd.is_dir()) {
         let cwd = shown(&cwd.to_string_lossy(), MAX_SHOWN);
-        let reason = format!("its directory `{cwd}` does not exist or is none");
-        return NotStarted { program, reason, key: "cwd" };
+        return NotStarted::new(command, "cwd", format!("its directory `{cwd}` does not exist or is none"));
     }
-    let exists = program.contains('/') && Path::new(&program).exists();
+    let program = &command.program;
+    let exists = program.contains('/') && Path::new(program).exists();
     let reason = match error.kind() {
         io::ErrorKind::NotFound if exists => "the interpreter or loader that it names does not exist".to_owned(),
         _ => plain(error),
     };
-    NotStarted { program, reason, key: "command" }
+    NotStarted::new(command, "command", reason)
 }
 
 #[cfg(test)]

@@ -1,7 +1,6 @@
 //! All processes: their start, the task that keeps their tasks, and their stop in order.
 
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::runtime;
@@ -14,9 +13,9 @@ use crate::board::Board;
 use crate::config::Config;
 use crate::handle::Handle;
 use crate::keeper::Keeper;
-use crate::spawn::Spawner;
+use crate::spawn::{Spawner, Threads};
 
-/// How long the thread that starts children is waited for after the last of them is gone.
+/// How long the threads that start and find processes are waited for after the last of them is gone.
 const THREAD_GRACE: Duration = Duration::from_secs(2);
 
 /// The most orders that wait.
@@ -29,7 +28,7 @@ pub struct Supervisor {
     shutdown: oneshot::Sender<()>,
     keeper: JoinSet<()>,
     spawner: Spawner,
-    thread: Option<JoinHandle<()>>,
+    threads: Threads,
 }
 
 impl Supervisor {
@@ -38,14 +37,14 @@ impl Supervisor {
     /// # Panics
     /// There is no current tokio runtime, or it has no time or I/O driver.
     pub fn start(config: Config) -> Self {
-        let (spawner, thread) = Spawner::start(runtime::Handle::current());
+        let (spawner, threads) = Spawner::start(runtime::Handle::current());
         let board = Arc::new(Board::new());
         let (orders, received) = mpsc::channel(MAX_ORDERS);
         let (shutdown, told) = oneshot::channel();
         let mut keeper = JoinSet::new();
         let (shared, starter) = (Arc::clone(&board), spawner.clone());
         keeper.spawn(Keeper::new(config, shared, starter).keep(received, told));
-        Supervisor { handle: Handle { board, orders }, shutdown, keeper, spawner, thread }
+        Supervisor { handle: Handle { board, orders }, shutdown, keeper, spawner, threads }
     }
 
     /// A handle, which stays readable after the supervisor's end.
@@ -66,11 +65,9 @@ impl Supervisor {
             }
         }
         drop(self.spawner);
-        if let Some(thread) = self.thread {
-            let joined = timeout(THREAD_GRACE, spawn_blocking(move || thread.join())).await;
-            if !matches!(joined, Ok(Ok(Ok(())))) {
-                error!("the thread that starts processes has not ended as it should");
-            }
+        let joined = timeout(THREAD_GRACE, spawn_blocking(move || self.threads.join())).await;
+        if !matches!(joined, Ok(Ok(true))) {
+            error!("the threads that start and find processes have not ended as they should");
         }
     }
 }

@@ -19,12 +19,12 @@ use tracing::{error, info, warn};
 use crate::board::{Asking, Board, Reached, Request, View};
 use crate::config::{Backoff, Process};
 use crate::details::Exit;
-use crate::group::{Group, Stuck};
 use crate::health::Verdict;
 use crate::output::{self, Sink};
 use crate::probe::{self, Probed};
 use crate::restart::{self, End, Finished, History, Next};
 use crate::spawn::{NotStarted, Spawner};
+use crate::tree::{Stuck, Tree};
 
 /// One process and everything that its task owns.
 #[derive(Debug)]
@@ -63,6 +63,8 @@ enum Step {
     /// For those that it comes after.
     Wait,
     Start,
+    /// Of one that has just ended and is missed.
+    StartAtOnce,
     Watch(Box<Run>),
     BackOff(Instant),
     /// Until it is asked to start.
@@ -73,7 +75,7 @@ enum Step {
 /// A child that was started.
 #[derive(Debug)]
 struct Run {
-    group: Group,
+    tree: Tree,
     since: Instant,
     /// Its end tells the reader of the output that the run is over.
     _over: oneshot::Sender<()>,
@@ -86,7 +88,14 @@ impl Task {
         loop {
             step = match step {
                 Step::Wait => self.wait().await,
-                Step::Start => self.start().await,
+                Step::Start => {
+                    let started = self.spawner.spawn(&self.process.command, &self.id).await;
+                    self.start(started)
+                }
+                Step::StartAtOnce => {
+                    let started = self.spawner.respawn(&self.process.command, &self.id).await;
+                    self.start(started)
+                }
                 Step::Watch(run) => self.watch(*run).await,
                 Step::BackOff(until) => self.back_off(until).await,
                 Step::Rest => self.rest().await,
@@ -120,11 +129,10 @@ impl Task {
         }
     }
 
-    async fn start(&mut self) -> Step {
-        let started = self.spawner.spawn(&self.process.command, &self.id).await;
+    fn start(&mut self, started: Result<Tree, NotStarted>) -> Step {
         let created = self.mailbox.created.take();
-        let mut group = match started {
-            Ok(group) => group,
+        let mut tree = match started {
+            Ok(tree) => tree,
             Err(failed) => {
                 if let Some(created) = created {
                     // Whoever asked is told; nobody else has heard of it.
@@ -140,12 +148,12 @@ impl Task {
         };
         let (over, ended) = oneshot::channel();
         let mut input = None;
-        if let Some(ends) = group.take_ends() {
+        if let Some(ends) = tree.take_ends() {
             let (reader, writer) = output::attend(ends, self.sink.clone(), ended);
             self.drains.spawn(reader);
             input = writer;
         }
-        let (pid, since) = (group.id(), Instant::now());
+        let (pid, since) = (tree.id(), Instant::now());
         let ready = self.process.ready.is_none() && self.process.health.is_none();
         self.publish(|view| {
             view.at_rest(if ready { Phase::Ready } else { Phase::Starting }, ProcessState::Running);
@@ -161,7 +169,7 @@ impl Task {
             let _ = created.send(Ok(()));
         }
         self.waiting.clear();
-        Step::Watch(Box::new(Run { group, since, _over: over }))
+        Step::Watch(Box::new(Run { tree, since, _over: over }))
     }
 
     async fn watch(&mut self, mut run: Run) -> Step {
@@ -173,7 +181,7 @@ impl Task {
         }
         let asked = loop {
             tokio::select! {
-                () = run.group.exited() => {
+                () = run.tree.exited() => {
                     drop(prober);
                     return self.crashed_or_done(run).await;
                 }
@@ -261,7 +269,7 @@ impl Task {
     /// The child ended by itself. What it left behind goes before it is started again.
     async fn crashed_or_done(&mut self, mut run: Run) -> Step {
         let ran = run.since.elapsed();
-        let end = run.group.kill().await.unwrap_or_else(|stuck| {
+        let end = run.tree.kill().await.unwrap_or_else(|stuck| {
             warn!(process = self.id, "something of it is still there {}", Stuck::MEANING);
             stuck.end.unwrap_or_else(|| End::Unseen(Stuck::MEANING.to_owned()))
         });
@@ -272,7 +280,7 @@ impl Task {
     async fn stopped_as_unhealthy(&mut self, mut run: Run, reason: String) -> Step {
         let ran = run.since.elapsed();
         self.publish(|view| view.phase = Phase::Stopping);
-        if run.group.stop(&self.process.stop).await.is_err() {
+        if run.tree.stop(&self.process.stop).await.is_err() {
             error!(process = self.id, "something of it is still there {}", Stuck::MEANING);
         }
         drop(run);
@@ -323,7 +331,7 @@ impl Task {
             self.board.essential_ended(&self.id, u8::try_from(code).unwrap_or(u8::MAX));
         }
         match (next, until) {
-            (Next::Now, _) => Step::Start,
+            (Next::Now, _) => Step::StartAtOnce,
             (_, Some(until)) => Step::BackOff(until),
             (_, None) => Step::Rest,
         }
@@ -332,7 +340,7 @@ impl Task {
     async fn stop(&mut self, mut run: Run, at_once: bool) {
         info!(process = self.id, "stopping");
         self.publish(|view| view.phase = Phase::Stopping);
-        let stopped = if at_once { run.group.kill().await } else { run.group.stop(&self.process.stop).await };
+        let stopped = if at_once { run.tree.kill().await } else { run.tree.stop(&self.process.stop).await };
         drop(run);
         match &stopped {
             Ok(end) => info!(process = self.id, "stopped: {end}"),

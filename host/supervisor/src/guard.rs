@@ -1,0 +1,180 @@
+//! A process that outlives the agent for a moment, so that a killed agent leaves nothing behind.
+//!
+//! The parent-death signal reaches the agent's own children and nothing that they have started. So the agent forks this
+//! process before it does anything else: it has next to no memory of its own, a session of its own, and waits for the
+//! agent's end. When the agent has ended without having said that it is done, it kills everything that carries the
+//! agent's mark and the agent's cgroups, says so on standard error, and ends. It ends with the agent in every case, and
+//! of what the agent had open it keeps standard error only.
+//!
+//! It is a convenience of the agent's and no part of what is supervised: without it (there is none where the agent is
+//! PID 1, whose end ends all, or where the fork was refused) the next start finds what was left behind. What neither
+//! finds after `kill -9`: what has left its group and its cgroup and has erased its environment.
+
+use std::ffi::CStr;
+use std::fs;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::process::{Pid, PidfdFlags, WaitOptions, getpid, getppid, pidfd_open, setsid, waitpid};
+use rustix::thread::set_name;
+use tracing::warn;
+
+use crate::leftovers::told;
+use crate::orphans;
+use crate::tree::leaf::Home;
+use crate::tree::mark::Agent;
+use crate::tree::sweep;
+use crate::tree::table::Claim;
+
+/// As `ps` shows it; fifteen bytes are the most.
+const NAME: &CStr = c"sandbeat-guard";
+
+/// How long the guard tries to end what is left, and how long the agent waits for the guard's end.
+const GRACE: Duration = Duration::from_secs(5);
+const PAUSE: Duration = Duration::from_millis(1);
+
+/// What the agent writes when it is done.
+const DONE: &[u8] = b".";
+
+/// The agent's side. Dropped, as in a panic, it says nothing, and the guard does what it is there for.
+#[derive(Debug)]
+pub struct Guard {
+    pid: Pid,
+    done: fs::File,
+}
+
+impl Guard {
+    /// Starts it; `None` where it is not needed. To be called before the process has a second thread.
+    ///
+    /// # Errors
+    /// There is a second thread, no `/proc`, or the system refuses.
+    #[expect(unsafe_code, reason = "there is no safe way to fork")]
+    pub fn start() -> io::Result<Option<Self>> {
+        if getpid() == Pid::INIT {
+            return Ok(None);
+        }
+        if fs::read_dir("/proc/self/task")?.count() != 1 {
+            return Err(io::Error::other("the process has more than one thread"));
+        }
+        let agent = Agent::own().ok_or_else(|| io::Error::other("/proc does not show this process"))?;
+        let (told, done) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
+        // SAFETY: this is the only thread, as was just seen, so that the child finds every lock free and every
+        // structure whole, and may go on as any process.
+        match unsafe { libc::fork() } {
+            0 => {
+                drop(done);
+                watch(&agent, told);
+                // Neither what the agent had to run at its exit nor its buffers are the guard's to see to.
+                // SAFETY: it ends the process.
+                unsafe { libc::_exit(0) }
+            }
+            pid => match Pid::from_raw(pid).filter(|_| pid > 0) {
+                Some(pid) => Ok(Some(Guard { pid, done: done.into() })),
+                None => Err(io::Error::last_os_error()),
+            },
+        }
+    }
+
+    /// Its process id.
+    pub(crate) fn pid(&self) -> i32 {
+        self.pid.as_raw_nonzero().get()
+    }
+
+    /// Tells it that nothing is left to be done, and waits for its end. For when the agent has stopped everything.
+    pub fn dismiss(mut self) {
+        // One that has been killed needs not to be told.
+        let _ = self.done.write_all(DONE);
+        let started = Instant::now();
+        while let Ok(None) = waitpid(Some(self.pid), WaitOptions::NOHANG) {
+            if started.elapsed() >= GRACE {
+                warn!("the guard does not end; it has process id {}", self.pid());
+                return;
+            }
+            std::thread::sleep(PAUSE);
+        }
+    }
+}
+
+/// The guard's life.
+fn watch(agent: &Agent, told: OwnedFd) {
+    let parent = Pid::from_raw(agent.pid);
+    // Before anything else: from here on the descriptor is the agent's, or the agent has ended.
+    let end = parent.and_then(|parent| pidfd_open(parent, PidfdFlags::empty()).ok());
+    let end = end.filter(|_| getppid() == parent);
+    stand_apart(&[Some(told.as_raw_fd()), end.as_ref().map(AsRawFd::as_raw_fd)]);
+    let mut told = fs::File::from(told);
+    if is_dismissed(&mut told, end.as_ref()) {
+        return;
+    }
+    let deadline = Instant::now() + GRACE;
+    let home = Home::of(agent);
+    let in_cgroups = home.as_ref().is_some_and(Home::is_populated);
+    let (ended, _) = sweep::end(&[Claim::Agent { agent: *agent, below: None }], agent.start, deadline, || {});
+    if let Some(home) = home {
+        home.end(deadline);
+    }
+    if !ended.is_empty() || in_cgroups {
+        warn!("the agent has ended without stopping its processes; killed what was left: {}", told_of(&ended));
+    }
+}
+
+fn told_of(ended: &[crate::tree::table::Seen]) -> String {
+    if ended.is_empty() { "what was in its cgroups".to_owned() } else { told(ended) }
+}
+
+/// Waits for the agent's end or its word; whether it was its word.
+fn is_dismissed(told: &mut fs::File, end: Option<&OwnedFd>) -> bool {
+    let mut listening = true;
+    loop {
+        let mut descriptors = Vec::new();
+        if listening {
+            descriptors.push(PollFd::new(&*told, PollFlags::IN));
+        }
+        descriptors.extend(end.map(|end| PollFd::from_borrowed_fd(end.as_fd(), PollFlags::IN)));
+        match poll(&mut descriptors, None) {
+            Ok(_) => {}
+            Err(rustix::io::Errno::INTR) => continue,
+            Err(_) => return false,
+        }
+        match told.read(&mut [0]) {
+            Ok(1..) => return true,
+            // It let go of its side, in a panic; what is left is ended when it has.
+            Ok(0) if end.is_some_and(|end| !orphans::is_over(end)) => listening = false,
+            // Without a word, even where somebody else holds its side open.
+            _ => return false,
+        }
+    }
+}
+
+/// Away from the agent's session, terminal, files and signals.
+#[expect(unsafe_code, reason = "there is no safe way to close what others have opened, or to ignore a signal")]
+fn stand_apart(kept: &[Option<RawFd>]) {
+    // Whatever of this fails makes the guard more visible and no less of a guard.
+    let _ = setsid();
+    let _ = set_name(NAME);
+    let _ = std::env::set_current_dir("/");
+    for signal in
+        [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM, libc::SIGUSR1, libc::SIGUSR2, libc::SIGPIPE]
+    {
+        // SAFETY: to ignore a signal needs no handler that would have to stay valid.
+        unsafe {
+            libc::signal(signal, libc::SIG_IGN);
+        }
+    }
+    if let Ok(null) = fs::OpenOptions::new().read(true).write(true).open("/dev/null") {
+        let _ = rustix::stdio::dup2_stdin(&null);
+        let _ = rustix::stdio::dup2_stdout(&null);
+    }
+    let open = fs::read_dir("/proc/self/fd").into_iter().flatten().flatten();
+    let open: Vec<RawFd> = open.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
+    for descriptor in open.into_iter().filter(|descriptor| *descriptor > 2 && !kept.contains(&Some(*descriptor))) {
+        // SAFETY: nothing in this process, which only ever calls [`watch`], uses any descriptor but those kept; one
+        // that the listing itself had open is closed already, which does no harm.
+        unsafe {
+            libc::close(descriptor);
+        }
+    }
+}

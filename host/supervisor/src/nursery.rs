@@ -1,0 +1,98 @@
+//! What a start is given before there is a child: a number, a mark, and a cgroup where one can be made.
+//!
+//! The thread that starts children owns it. That no cgroup can be made is found out once, with the first start, and
+//! told once.
+
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+use tracing::{debug, info};
+
+use crate::tree::Kin;
+use crate::tree::leaf::{Home, Leaf};
+use crate::tree::mark::Agent;
+use crate::tree::memory::Memory;
+use crate::tree::sweep::Sweeper;
+
+/// What is common to all starts.
+#[derive(Debug)]
+pub(crate) struct Nursery {
+    agent: Option<Agent>,
+    sweeper: Sweeper,
+    memory: Memory,
+    home: Option<Home>,
+    started: u64,
+}
+
+/// What one start is given.
+#[derive(Debug)]
+pub(crate) struct Born {
+    pub(crate) kin: Kin,
+    /// What the child enters its cgroup through, where it does that itself.
+    pub(crate) door: Option<OwnedFd>,
+    /// Whether it is to be moved there when it runs.
+    pub(crate) late: bool,
+}
+
+impl Nursery {
+    pub(crate) fn new(agent: Option<Agent>, sweeper: Sweeper, memory: Memory) -> Self {
+        Nursery { agent, sweeper, memory, home: agent.as_ref().and_then(Home::of), started: 0 }
+    }
+
+    /// Makes what a start of the process with this id needs; `first` says that the child enters its cgroup before it
+    /// runs.
+    pub(crate) fn bear(&mut self, id: &str, first: bool) -> Born {
+        if self.started == 0 {
+            self.settle();
+        }
+        self.started += 1;
+        self.memory.look();
+        let token = self.agent.map_or_else(String::new, |agent| agent.token(id, self.started));
+        let made = self.home.as_ref().map(|home| home.leaf(&format!("{id}.{}", self.started)));
+        let (leaf, door) = match made {
+            Some(Ok((leaf, door))) => (Some(leaf), Some(door)),
+            Some(Err(failed)) => {
+                debug!(process = id, "without a cgroup: {failed}");
+                (None, None)
+            }
+            None => (None, None),
+        };
+        let late = leaf.is_some() && !first;
+        let sealed = leaf.is_some() && first;
+        let (sweeper, memory) = (self.sweeper.clone(), self.memory.clone());
+        Born { kin: Kin { token, leaf, sealed, sweeper, memory }, door: door.filter(|_| first), late }
+    }
+
+    /// Moves a child that runs into its cgroup. One that is gone is gone.
+    pub(crate) fn move_in(&self, leaf: &Path, pid: u32) {
+        if let Err(failed) = std::fs::write(leaf.join("cgroup.procs"), pid.to_string()) {
+            debug!(pid, "not moved to its cgroup: {failed}");
+        }
+    }
+
+    /// Removes what was made, when all children are gone.
+    pub(crate) fn close(&self) {
+        self.home.iter().for_each(Home::remove);
+    }
+
+    /// Finds out whether there can be cgroups.
+    fn settle(&mut self) {
+        if let Some(home) = &self.home
+            && let Err(failed) = home.make()
+        {
+            debug!("no cgroup can be made: {failed}");
+            home.remove();
+            self.home = None;
+        }
+        match &self.home {
+            Some(_) => info!("each process has a cgroup of its own"),
+            None => info!("processes are held together by their groups, parents and marks; no cgroup can be made here"),
+        }
+    }
+}
+
+impl Born {
+    pub(crate) fn leaf_path(&self) -> Option<PathBuf> {
+        self.kin.leaf.as_ref().map(|leaf| Leaf::path(leaf).to_owned())
+    }
+}

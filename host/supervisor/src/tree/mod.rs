@@ -1,0 +1,322 @@
+//! A child with everything it starts: its end, its stop, and that nothing of it is left.
+//!
+//! What belongs to a child is, for as long as each of these holds: what is in its cgroup (`leaf`), where it has one;
+//! what is in its process group; what is below it, while it lives; what carries its mark (`mark`); what any look has
+//! found before; and what is below any of these (`table`). No single one is enough: a group is left with `setsid`, a
+//! parent with a double fork, a mark by erasing the environment, and a cgroup is not always to be had. What has done all
+//! three without a cgroup is found when the agent ends, as a child that came to it ([`crate::Orphans`]).
+//!
+//! One task owns a [`Tree`]. Signals go to the group at once and to the rest by way of the [`Sweeper`]. A group is
+//! signalled only while its number cannot have become somebody else's: a number stays taken while the child is not
+//! reaped or the group has a member. Where the kernel has pidfds the end of the child is seen without reaping it.
+//!
+//! After a crash the replacement must not wait for a look over all processes. When a child has ended, whatever it
+//! started that still lives is in its group, in its cgroup, or has come to the agent, which adopts what loses its
+//! parent; each of these is looked at directly, and only where one of them says so, or cannot say, all processes are.
+//!
+//! Dropping a [`Tree`] kills what is left of it, without waiting; the runtime reaps the child.
+
+pub(crate) mod leaf;
+pub(crate) mod mark;
+pub(crate) mod memory;
+mod mounts;
+pub(crate) mod sweep;
+pub(crate) mod table;
+
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process, kill_process_group, pidfd_open, test_kill_process_group};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+use tokio::process::Child;
+use tokio::time::{sleep, timeout};
+use tracing::warn;
+
+use crate::config::Stop;
+use crate::orphans;
+use crate::restart::End;
+use crate::stdio::Ends;
+use leaf::Leaf;
+use memory::Memory;
+use sweep::{KILL, Sent, Sweeper};
+use table::{Claim, Known};
+
+/// How long what was killed may take to be gone. Longer means that it hangs in the kernel.
+const KILL_GRACE: Duration = Duration::from_secs(2);
+
+/// The pauses between two looks at whether anything is left: from the first, doubling, to the longest.
+const FIRST_PAUSE: Duration = Duration::from_millis(1);
+const LONGEST_PAUSE: Duration = Duration::from_millis(100);
+
+/// From this pause on a look is over all processes.
+const CLOSER_LOOK: Duration = Duration::from_millis(16);
+
+/// The most orphans whose marks are read one by one.
+const MAX_ORPHANS: usize = 32;
+
+/// A child and all that it starts.
+#[derive(Debug)]
+pub(crate) struct Tree {
+    child: Child,
+    ends: Option<Ends>,
+    id: Pid,
+    exit: Option<AsyncFd<OwnedFd>>,
+    kin: Kin,
+    /// What a look has found.
+    known: Vec<Known>,
+    /// Whether SIGKILL was sent before the child had ended.
+    killed: bool,
+    empty: bool,
+}
+
+/// How what belongs to a child is told from the rest, and who looks for it.
+#[derive(Debug)]
+pub(crate) struct Kin {
+    /// What its mark says.
+    pub(crate) token: String,
+    pub(crate) leaf: Option<Leaf>,
+    /// Whether the child was in the leaf before it became the program, so that nothing of it can be elsewhere.
+    pub(crate) sealed: bool,
+    pub(crate) sweeper: Sweeper,
+    pub(crate) memory: Memory,
+}
+
+/// Something of the tree was still there after it had been killed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Stuck {
+    /// How the child ended, where it is not the child itself that is stuck.
+    pub(crate) end: Option<End>,
+}
+
+/// How thoroughly it is made sure that nothing is left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Care {
+    /// By a look over all processes.
+    Full,
+    /// Without one, where the rest leaves no doubt.
+    Quick,
+}
+
+impl Tree {
+    /// Takes a child that leads its own group. Must be called within the runtime that will watch it.
+    pub(crate) fn new(child: Child, ends: Option<Ends>, kin: Kin) -> std::io::Result<Self> {
+        let raw = child.id().and_then(|id| i32::try_from(id).ok());
+        let Some(id) = raw.and_then(Pid::from_raw) else {
+            return Err(std::io::Error::other("the child has no process id"));
+        };
+        let exit = pidfd_open(id, PidfdFlags::empty()).ok().and_then(watched);
+        Ok(Tree { child, ends, id, exit, kin, known: Vec::new(), killed: false, empty: false })
+    }
+
+    /// The child's process id, which is the group's number.
+    pub(crate) fn id(&self) -> u32 {
+        self.id.as_raw_nonzero().get().unsigned_abs()
+    }
+
+    /// This side of the child's input and output, once, where there is one.
+    pub(crate) fn take_ends(&mut self) -> Option<Ends> {
+        self.ends.take()
+    }
+
+    /// Waits until the child has ended. Others of the tree may go on. Can be dropped and called again.
+    pub(crate) async fn exited(&mut self) {
+        if let Some(exit) = &self.exit
+            && exit.readable().await.is_ok()
+        {
+            return;
+        }
+        // An error is found again, and told, by whoever asks for the end.
+        drop(self.child.wait().await);
+    }
+
+    /// Asks all of the tree to end, and kills what is left of it at the timeout.
+    ///
+    /// # Errors
+    /// Something outlives even that by [`KILL_GRACE`].
+    pub(crate) async fn stop(&mut self, stop: &Stop) -> Result<End, Stuck> {
+        self.signal(stop.signal).await;
+        // What is suspended takes no notice of a request to end before it goes on.
+        self.signal(Signal::CONT).await;
+        match timeout(stop.timeout, self.gone(None, Care::Full)).await {
+            Ok(end) => Ok(end),
+            Err(_) => self.kill().await,
+        }
+    }
+
+    /// Kills whatever is left of the tree. An end that the child has already come to is what is returned.
+    ///
+    /// # Errors
+    /// Something outlives that by [`KILL_GRACE`].
+    pub(crate) async fn kill(&mut self) -> Result<End, Stuck> {
+        let care = if self.has_ended() { Care::Quick } else { Care::Full };
+        match timeout(KILL_GRACE, self.end(care)).await {
+            Ok(end) => Ok(end),
+            Err(_) => Err(Stuck { end: self.child.try_wait().ok().flatten().map(End::from) }),
+        }
+    }
+
+    async fn end(&mut self, care: Care) -> End {
+        if care == Care::Full {
+            self.killed = true;
+            // Before the child is gone, so that what is below it can be found.
+            self.look(Some(KILL)).await;
+        }
+        self.signal_group(Signal::KILL);
+        if let Some(leaf) = &self.kin.leaf
+            && leaf.is_populated()
+        {
+            leaf.kill();
+        }
+        self.gone(Some(KILL), care).await
+    }
+
+    /// Whether the child has ended, as far as that is known without waiting.
+    fn has_ended(&mut self) -> bool {
+        match &self.exit {
+            Some(exit) => orphans::is_over(exit.get_ref()),
+            None => matches!(self.child.try_wait(), Ok(Some(_))),
+        }
+    }
+
+    /// Waits until the child is reaped and nothing of the tree is left; what is found meanwhile is sent a signal.
+    async fn gone(&mut self, signal: Option<Sent>, care: Care) -> End {
+        self.exited().await;
+        let end = self.child.wait().await;
+        let end = end.map_or_else(|error| End::Unseen(error.to_string()), |status| self.judged(End::from(status)));
+        let mut pause = FIRST_PAUSE;
+        while !self.empty {
+            self.empty = self.is_empty(signal, if pause < CLOSER_LOOK { care } else { Care::Full }).await;
+            if self.empty {
+                break;
+            }
+            if let Some(sent) = signal {
+                self.signal_group(sent.signal);
+                self.kin.leaf.iter().for_each(Leaf::kill);
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+        if let Some(leaf) = self.kin.leaf.take_if(|leaf| leaf.is_populated() || !leaf.remove()) {
+            // What has only just ended may hold it for a moment.
+            self.abandon(Some(leaf));
+        }
+        end
+    }
+
+    /// Whether nothing of the tree is left. The child must be reaped.
+    async fn is_empty(&mut self, signal: Option<Sent>, care: Care) -> bool {
+        orphans::reap();
+        if self.kin.leaf.as_ref().is_some_and(Leaf::is_populated) {
+            return false;
+        }
+        let has_group = test_kill_process_group(self.id) != Err(Errno::SRCH);
+        if care == Care::Quick && has_group {
+            return false;
+        }
+        if care == Care::Quick && (self.kin.sealed || self.has_no_orphans()) {
+            return true;
+        }
+        // A second look for what was being forked during the first.
+        for _ in 0..2 {
+            match self.look(signal).await {
+                // What is left of the group is dead, and only waits for an init that does not reap.
+                Some(0) => {}
+                Some(_) => return false,
+                None => return !has_group,
+            }
+        }
+        true
+    }
+
+    /// Whether nothing of the tree has come to the agent. False where that is not to be told.
+    fn has_no_orphans(&self) -> bool {
+        let Some(orphans) = orphans::adopted().filter(|orphans| orphans.len() <= MAX_ORPHANS) else { return false };
+        let mut buffer = Vec::new();
+        !orphans.into_iter().filter_map(|orphan| table::mark_of(orphan, &mut buffer)).any(|mark| {
+            let mut tokens = mark::tokens(&mark);
+            tokens.any(|token| token == self.kin.token)
+        })
+    }
+
+    /// Looks over all processes for what belongs to the tree, sends it a signal, and returns how many there were.
+    async fn look(&mut self, signal: Option<Sent>) -> Option<usize> {
+        let found = self.kin.sweeper.sweep(self.claim(), signal).await?;
+        for one in &found {
+            if !self.known.contains(one) {
+                self.known.push(*one);
+            }
+        }
+        // Those that are gone are no use, and a fork bomb has many.
+        self.known.retain(|one| found.contains(one));
+        Some(found.len())
+    }
+
+    async fn signal(&mut self, signal: Signal) {
+        let group = self.id.as_raw_nonzero().get();
+        // First the others, because what is below the child is found as long as that lives.
+        self.look(Some(Sent { signal, but_to: Some(group) })).await;
+        self.signal_group(signal);
+        self.killed |= signal == Signal::KILL;
+    }
+
+    fn signal_group(&self, signal: Signal) {
+        if self.empty {
+            return;
+        }
+        let sent = match kill_process_group(self.id, signal) {
+            // A child that has moved to another group is nevertheless ours, until it is reaped.
+            Err(Errno::SRCH) if self.child.id().is_some() => kill_process(self.id, signal),
+            sent => sent,
+        };
+        match sent {
+            Ok(()) | Err(Errno::SRCH) => {}
+            Err(error) => warn!(pid = self.id(), "cannot signal the process group: {error}"),
+        }
+    }
+
+    fn claim(&self) -> Claim {
+        let number = self.id.as_raw_nonzero().get();
+        Claim::Start {
+            child: self.child.id().is_some().then_some(number),
+            group: (!self.empty).then_some(number),
+            known: self.known.clone(),
+            token: self.kin.token.clone(),
+        }
+    }
+
+    /// An end by SIGKILL that nobody here has sent may have been for want of memory.
+    fn judged(&self, end: End) -> End {
+        match end {
+            End::Killed { signal, .. } if signal == Signal::KILL.as_raw() && !self.killed => {
+                let leaf = self.kin.leaf.as_ref().map(Leaf::path);
+                End::Killed { signal, out_of_memory: self.kin.memory.explains(leaf) }
+            }
+            end => end,
+        }
+    }
+
+    /// Leaves what has the mark, and a leaf, to be killed without anybody waiting. The numbers of the child and its
+    /// group are not named, because they may be others' by then.
+    fn abandon(&self, leaf: Option<Leaf>) {
+        let claim = Claim::Start { child: None, group: None, known: self.known.clone(), token: self.kin.token.clone() };
+        self.kin.sweeper.abandon(claim, leaf);
+    }
+}
+
+impl Drop for Tree {
+    fn drop(&mut self) {
+        if !self.empty {
+            self.signal_group(Signal::KILL);
+            let leaf = self.kin.leaf.take();
+            self.abandon(leaf);
+        }
+    }
+}
+
+#[expect(unsafe_code, reason = "tokio has no safe way to watch a descriptor that is neither a socket nor a pipe")]
+fn watched(fd: OwnedFd) -> Option<AsyncFd<OwnedFd>> {
+    // SAFETY: the descriptor is owned, so it stays open and the same until the returned value is dropped.
+    unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) }.ok()
+}
