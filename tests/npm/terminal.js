@@ -92,7 +92,7 @@ export function terminal(running) {
     const { id } = await create("sleep 600");
     const viewer = connect(id);
     await until("it to be ready", () => viewer.ready.length === 1);
-    for (const frame of ["garbage", '{"type":"nope"}', '{"type":"input","data":"%"}', Buffer.from("binary")]) {
+    for (const frame of ["garbage", '{"type":"nope"}', '{"type":"input","data":"%","encoding":"base64"}', Buffer.from("binary")]) {
       const before = viewer.errors.length;
       viewer.session.socket.send(frame);
       await until(`an error for ${frame}`, () => viewer.errors.length > before);
