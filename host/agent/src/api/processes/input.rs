@@ -57,7 +57,7 @@ pub(super) async fn input(
     refusal::find(&processes, &id)?;
     let most = processes.limits().max_input;
     let wanted: Input = extract::json(request, longest_body(most)).await?;
-    let bytes = wanted.bytes()?;
+    let bytes = wanted.bytes("base64")?;
     if bytes.len() > most {
         return Err(extract::too_large(format!(
             "{} bytes of input are more than maxInputBytesPerRequest, which is {most}",
@@ -92,10 +92,12 @@ pub(super) async fn resize(
 }
 
 impl Input {
+    /// The bytes that are meant; `usual` is the encoding where none is named.
+    ///
     /// # Errors
-    /// `encoding` is not known, or `data` is not in it.
-    pub(super) fn bytes(self) -> Result<Vec<u8>, Problem> {
-        match self.encoding.as_deref().unwrap_or("base64") {
+    /// The encoding is not known, or `data` is not in it.
+    pub(super) fn bytes(self, usual: &str) -> Result<Vec<u8>, Problem> {
+        match self.encoding.as_deref().unwrap_or(usual) {
             "base64" => {
                 let bytes = STANDARD.decode(&self.data);
                 bytes.map_err(|e| Problem::invalid(format!("data is not base64, as encoding says: {e}")))
@@ -131,7 +133,7 @@ mod tests {
     #[test]
     fn data_is_base64_unless_it_says_otherwise() {
         let bytes = |data: &str, encoding: Option<&str>| {
-            Input { data: data.to_owned(), encoding: encoding.map(str::to_owned) }.bytes().ok()
+            Input { data: data.to_owned(), encoding: encoding.map(str::to_owned) }.bytes("base64").ok()
         };
         assert_eq!(bytes("aGk=", None), Some(b"hi".to_vec()));
         assert_eq!(bytes("aGk=", Some("base64")), Some(b"hi".to_vec()));

@@ -56,7 +56,7 @@ enum Told<'a> {
 
 /// A terminal as a websocket. Binary frames are its output. Text frames are JSON; to the client:
 /// `{"type":"ready","processId":"proc_1"}`, `{"type":"exit","exitCode":0}`, `{"type":"error","message":"…"}`; from it:
-/// `{"type":"input","data":"…","encoding":"base64"}`, `{"type":"resize","cols":80,"rows":24}`, `{"type":"close"}`.
+/// `{"type":"input","data":"…"}` (text, or what its `encoding` says), `{"type":"resize","cols":80,"rows":24}`, `{"type":"close"}`.
 #[utoipa::path(get, path = "/v1/processes/{id}/terminal/ws", tag = "processes",
     params(
         ("id" = String, Path),
@@ -211,7 +211,8 @@ impl Viewer {
     }
 
     fn write(&self, input: Input) -> Result<Writing, Problem> {
-        let bytes = input.bytes()?;
+        // What is typed is text, unlike in a request of its own.
+        let bytes = input.bytes("text")?;
         let most = self.processes.limits().max_input;
         if bytes.len() > most {
             return Err(Problem::invalid(format!("more than maxInputBytesPerRequest, which is {most}, at once")));
