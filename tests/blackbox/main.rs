@@ -17,3 +17,4 @@ mod processes;
 mod reload;
 mod reports;
 mod soak;
+mod trees;
