@@ -19,3 +19,4 @@ mod reload;
 mod reports;
 mod soak;
 mod supervision;
+mod trees;

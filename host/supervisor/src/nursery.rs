@@ -5,6 +5,7 @@
 
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tracing::{debug, info};
 
@@ -21,8 +22,11 @@ pub(crate) struct Nursery {
     sweeper: Sweeper,
     memory: Memory,
     home: Option<Home>,
-    started: u64,
+    settled: bool,
 }
+
+/// The number of the last start in this process, so that no two have the same mark, whoever supervises them.
+static STARTED: AtomicU64 = AtomicU64::new(0);
 
 /// What one start is given.
 #[derive(Debug)]
@@ -36,19 +40,19 @@ pub(crate) struct Born {
 
 impl Nursery {
     pub(crate) fn new(agent: Option<Agent>, sweeper: Sweeper, memory: Memory) -> Self {
-        Nursery { agent, sweeper, memory, home: agent.as_ref().and_then(Home::of), started: 0 }
+        Nursery { agent, sweeper, memory, home: agent.as_ref().and_then(Home::of), settled: false }
     }
 
     /// Makes what a start of the process with this id needs; `first` says that the child enters its cgroup before it
     /// runs.
     pub(crate) fn bear(&mut self, id: &str, first: bool) -> Born {
-        if self.started == 0 {
+        if !self.settled {
             self.settle();
+            self.settled = true;
         }
-        self.started += 1;
-        self.memory.look();
-        let token = self.agent.map_or_else(String::new, |agent| agent.token(id, self.started));
-        let made = self.home.as_ref().map(|home| home.leaf(&format!("{id}.{}", self.started)));
+        let number = STARTED.fetch_add(1, Ordering::Relaxed) + 1;
+        let token = self.agent.map_or_else(String::new, |agent| agent.token(id, number));
+        let made = self.home.as_ref().map(|home| home.leaf(&format!("{id}.{number}")));
         let (leaf, door) = match made {
             Some(Ok((leaf, door))) => (Some(leaf), Some(door)),
             Some(Err(failed)) => {

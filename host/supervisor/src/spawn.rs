@@ -189,8 +189,10 @@ fn surround(built: &mut tokio::process::Command, command: &Command, user: Option
         built.env_remove(name);
     }
     built.envs(stdio::variables(command.stdio)).envs(&command.env);
-    let inherited = std::env::var(VARIABLE).ok();
-    built.env(VARIABLE, mark::chained(inherited.as_deref(), token));
+    if !token.is_empty() {
+        let inherited = std::env::var(VARIABLE).ok();
+        built.env(VARIABLE, mark::chained(inherited.as_deref(), token));
+    }
 }
 
 #[expect(unsafe_code, reason = "a parent-death signal and signal dispositions can only be set between fork and exec")]

@@ -34,7 +34,19 @@ struct Output {
 impl Process {
     /// Starts the binary in a folder, with nothing of this process's environment but `PATH`.
     pub(crate) fn start<A: AsRef<OsStr>>(dir: &Path, environment: &[(String, String)], arguments: &[A]) -> Process {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_sandbeat"))
+        Process::start_by(&[], dir, environment, arguments)
+    }
+
+    /// The same, by a command that takes the binary and its arguments behind its own.
+    pub(crate) fn start_by<A: AsRef<OsStr>>(
+        wrapper: &[&str],
+        dir: &Path,
+        environment: &[(String, String)],
+        arguments: &[A],
+    ) -> Process {
+        let mut words = wrapper.iter().copied().chain([env!("CARGO_BIN_EXE_sandbeat")]);
+        let mut child = Command::new(words.next().expect("a program"))
+            .args(words)
             .args(arguments)
             .current_dir(dir)
             .env_clear()

@@ -93,4 +93,8 @@ impl Sandbox {
     pub(crate) fn start(&self, arguments: &[&str]) -> Process {
         Process::start(self.dir.path(), &self.environment, arguments)
     }
+    /// The same, by a command that takes the binary and its arguments behind its own.
+    pub(crate) fn start_by(&self, wrapper: &[&str], arguments: &[&str]) -> Process {
+        Process::start_by(wrapper, self.dir.path(), &self.environment, arguments)
+    }
 }

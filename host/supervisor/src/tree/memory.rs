@@ -2,8 +2,9 @@
 //!
 //! The kernel tells no parent why it killed a child; it counts, per cgroup, those that it killed. An end by SIGKILL that
 //! nobody here has sent is told as one for want of memory when that count has gone up since it was last read, and each
-//! count explains one end. So that a count of long ago explains nothing, it is read at every start and every few
-//! seconds. What that leaves: a kill by hand within those seconds after the kernel has killed something else here.
+//! count explains one end. So that a count of long ago explains nothing, it is read every few seconds, and what had been
+//! counted at the last look but one is taken as explained (at the last one, an end may be under way to whoever waits for
+//! it). What that leaves: a kill by hand within seconds after the kernel has killed something else here.
 //!
 //! The sources, the nearest first: the memory controller's files of the process's own cgroup, where it has one with
 //! them; those of the agent's, in either version; without any, the count of the whole machine.
@@ -18,22 +19,31 @@ use super::mounts;
 #[derive(Clone, Debug)]
 pub(crate) struct Memory {
     source: Option<Arc<Path>>,
-    seen: Arc<Mutex<u64>>,
+    counts: Arc<Mutex<Counts>>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Counts {
+    explained: u64,
+    /// At the last look.
+    seen: u64,
 }
 
 impl Memory {
     /// Chooses the source and reads it for the first time.
     pub(crate) fn watch() -> Self {
         let source = sources().into_iter().find(|source| count(source).is_some());
-        let memory = Memory { source: source.map(Arc::from), seen: Arc::default() };
-        memory.look();
-        memory
+        let count = source.as_deref().and_then(count).unwrap_or_default();
+        let counts = Counts { explained: count, seen: count };
+        Memory { source: source.map(Arc::from), counts: Arc::new(Mutex::new(counts)) }
     }
 
-    /// Takes what was counted so far as explained.
+    /// Takes what was counted at the look before as explained.
     pub(crate) fn look(&self) {
         if let Some(count) = self.source.as_deref().and_then(count) {
-            *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = count;
+            let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+            counts.explained = counts.explained.max(counts.seen);
+            counts.seen = count;
         }
     }
 
@@ -47,9 +57,9 @@ impl Memory {
 
     fn take_one(&self) -> bool {
         let Some(count) = self.source.as_deref().and_then(count) else { return false };
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let more = count > *seen;
-        *seen = if more { *seen + 1 } else { count };
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let more = count > counts.explained;
+        counts.explained += u64::from(more);
         more
     }
 }
@@ -85,12 +95,16 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         let say = |count: u64| fs::write(file.path(), format!("oom_kill {count}\n")).unwrap();
         say(3);
-        let memory = Memory { source: Some(file.path().into()), seen: Arc::default() };
-        memory.look();
+        let counts = Counts { explained: 3, seen: 3 };
+        let memory = Memory { source: Some(file.path().into()), counts: Arc::new(Mutex::new(counts)) };
         assert!(!memory.explains(None));
         say(5);
         assert_eq!([(); 3].map(|()| memory.explains(None)), [true, true, false]);
         say(6);
+        memory.look();
+        assert!(memory.explains(None), "the end may have been under way");
+        say(7);
+        memory.look();
         memory.look();
         assert!(!memory.explains(None));
     }

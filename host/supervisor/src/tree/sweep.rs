@@ -120,11 +120,16 @@ pub(crate) fn end(claims: &[Claim], since: u64, deadline: Instant, mut meanwhile
 fn serve(since: u64, memory: &Memory, received: &mpsc::Receiver<Job>) {
     let mut abandoned: Vec<Abandoned> = Vec::new();
     let mut jobs = Vec::new();
+    let mut looked = Instant::now();
     loop {
+        if looked.elapsed() >= MEMORY_LOOK {
+            memory.look();
+            looked = Instant::now();
+        }
         let wait = if abandoned.is_empty() { MEMORY_LOOK } else { RETRY };
         match received.recv_timeout(wait) {
             Ok(job) => jobs.push(job),
-            Err(RecvTimeoutError::Timeout) => memory.look(),
+            Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => break,
         }
         jobs.extend(received.try_iter());
