@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use sandbeat_status::ProcessState;
 use sandbeat_status::settings::Settings;
-use sandbeat_supervisor::{Config, Details, Exit, Handle, RawProcess, Request, Supervisor, resolve};
+use sandbeat_supervisor::{Config, Details, Exit, Handle, Line, New, RawProcess, Request, Stdio, Supervisor, resolve};
 use serde::Deserialize;
 
 /// Long enough for the slowest machine; no test that passes comes near it.
@@ -71,6 +71,23 @@ impl Sandbox {
     pub(crate) fn lines(&self, name: &str) -> Vec<String> {
         let lines = self.handle.log(name).unwrap().after(0, usize::MAX);
         lines.iter().map(|line| String::from_utf8_lossy(&line.bytes).into_owned()).collect()
+    }
+
+    /// Waits until what a process has written, of all streams and with its line ends, is as wanted.
+    pub(crate) async fn text_of(&self, name: &str, wanted: impl Fn(&str) -> bool) -> String {
+        eventually(|| Some(self.text(name)).filter(|text| wanted(text)), || self.text(name)).await
+    }
+
+    fn text(&self, name: &str) -> String {
+        let lines = self.handle.log(name).unwrap().after(0, usize::MAX);
+        let end = |line: &Line| if line.partial { "" } else { "\n" };
+        lines.iter().map(|line| String::from_utf8_lossy(&line.bytes).into_owned() + end(line)).collect()
+    }
+
+    /// Creates a process that runs a shell script, and returns its id.
+    pub(crate) async fn create(&self, script: &str, stdio: Stdio) -> String {
+        let command = ["sh", "-c", script].map(str::to_owned).to_vec();
+        self.handle.create(New { command, cwd: None, env: BTreeMap::new(), stdio }).await.unwrap().id
     }
 
     pub(crate) async fn shutdown(self) {
