@@ -15,6 +15,7 @@ mod local_api;
 mod plugin_commands;
 mod plugins;
 mod processes;
+mod processes_api;
 mod reload;
 mod reports;
 mod soak;

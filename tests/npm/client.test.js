@@ -2,10 +2,11 @@
 // agent and process surface. Where both differ, the difference is listed in differences.js, asserted on, and printed.
 
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
 
 import { agents } from "./agents.js";
-import { forgotten, observed } from "./differences.js";
+import { forgotten, observed, rows } from "./differences.js";
 import { ending } from "./ending.js";
 import { errors } from "./errors.js";
 import { health } from "./health.js";
@@ -29,4 +30,6 @@ for (const server of [reference, sandbeat]) {
 test("the differences are all of them, and are these", (t) => {
   for (const difference of observed()) t.diagnostic(difference);
   assert.deepEqual(forgotten(), [], "nothing was asserted about these");
+  const documented = readFileSync(new URL("../../docs/api.md", import.meta.url), "utf8");
+  for (const row of rows()) assert.ok(documented.includes(row), `docs/api.md lacks this row:\n${row}`);
 });

@@ -122,3 +122,11 @@ export function observed() {
 export function forgotten() {
   return Object.keys(DIFFERENCES).filter((name) => !OBSERVED.has(`${name}/sandbeat`));
 }
+
+/** All of them as rows of docs/api.md. */
+export function rows() {
+  return Object.entries(DIFFERENCES).map(
+    ([name, { reference, sandbeat, reason }]) =>
+      `| ${name.replaceAll("-", " ")} | ${reference} | ${sandbeat} | ${reason} |`,
+  );
+}

@@ -2,6 +2,7 @@
 
 mod fake_hub;
 mod process;
+mod raw;
 mod sandbox;
 
 use std::time::{Duration, Instant};
@@ -10,6 +11,7 @@ use serde_json::Value;
 
 pub(crate) use fake_hub::{Answer, FakeHub, OK, Request};
 pub(crate) use process::Process;
+pub(crate) use raw::Api;
 pub(crate) use sandbox::{Sandbox, bundled, guest};
 
 /// How long a test waits for something that has to happen. Far above what it takes, for busy machines.

@@ -3,11 +3,10 @@
 
 use std::time::Duration;
 
-use axum::extract::{OriginalUri, State as Known};
+use axum::extract::{Extension, OriginalUri, State as Known};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Json, Response};
-use axum::routing::get;
 use axum::{Router, middleware};
 use bytes::Bytes;
 use sandbeat_status::names::shown;
@@ -32,10 +31,10 @@ const RELOAD_PATIENCE: Duration = Duration::from_secs(10);
 /// All routes behind the guard; unknown ones and wrong methods are problems as well.
 pub(super) fn router(shared: Shared, rules: Guard) -> Router {
     let (router, document) = documented().split_for_parts();
-    // Made once: it does not change while the agent runs.
+    // Made once: it does not change while the agent runs. Names and words: this cannot fail.
     let document = Bytes::from(document.to_json().unwrap_or_default());
     router
-        .route("/openapi.json", get(async move || ([(CONTENT_TYPE, "application/json")], document)))
+        .layer(Extension(Description(document)))
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
         .with_state(shared)
@@ -53,9 +52,14 @@ pub(super) fn router(shared: Shared, rules: Guard) -> Router {
 )]
 struct Document;
 
+/// It, as JSON.
+#[derive(Clone, Debug)]
+struct Description(Bytes);
+
 /// All routes with their descriptions.
 fn documented() -> OpenApiRouter<Shared> {
     OpenApiRouter::with_openapi(Document::openapi())
+        .routes(routes!(get_description))
         .routes(routes!(get_health))
         .routes(routes!(get_report))
         .routes(routes!(agents::list))
@@ -72,6 +76,12 @@ fn documented() -> OpenApiRouter<Shared> {
 struct Plugins {
     /// By name.
     plugins: Vec<PluginStatus>,
+}
+
+/// This description.
+#[utoipa::path(get, path = "/openapi.json", tag = "agent", responses((status = 200, content_type = "application/json")))]
+async fn get_description(Extension(Description(json)): Extension<Description>) -> Response {
+    ([(CONTENT_TYPE, "application/json")], json).into_response()
 }
 
 /// Whether the agent beats, and how its reports fare.

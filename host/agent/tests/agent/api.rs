@@ -188,3 +188,58 @@ async fn connections_that_say_nothing_hold_up_neither_others_nor_the_end() {
     assert_eq!(ask(stream, "GET /v1/health", &[]).await.status(), 200);
     agent.stop().await.unwrap();
 }
+
+/// Every route there is. One that is added is described where it is written, and named here.
+const ROUTES: [&str; 24] = [
+    "DELETE /v1/processes/{id}",
+    "GET /openapi.json",
+    "GET /v1/agents",
+    "GET /v1/agents/{id}",
+    "GET /v1/health",
+    "GET /v1/plugins",
+    "GET /v1/plugins/{name}",
+    "GET /v1/processes",
+    "GET /v1/processes/config",
+    "GET /v1/processes/{id}",
+    "GET /v1/processes/{id}/logs",
+    "GET /v1/processes/{id}/terminal/ws",
+    "GET /v1/report",
+    "POST /v1/plugins/{name}/reload",
+    "POST /v1/processes",
+    "POST /v1/processes/config",
+    "POST /v1/processes/run",
+    "POST /v1/processes/{id}/input",
+    "POST /v1/processes/{id}/kill",
+    "POST /v1/processes/{id}/restart",
+    "POST /v1/processes/{id}/start",
+    "POST /v1/processes/{id}/stop",
+    "POST /v1/processes/{id}/terminal/resize",
+    "POST /v1/reload",
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_description_names_every_route_and_every_route_answers() {
+    let hub = Hub::start(|_, _| Answer::ok()).await;
+    let agent = Builder::new(&hub.url()).process("one", &["sleep", "600"]).start().await;
+    let description = agent.get("/openapi.json").await;
+    let paths = description["paths"].as_object().unwrap().iter();
+    let methods = |(path, methods): (&String, &serde_json::Value)| {
+        let methods = methods.as_object().unwrap().keys();
+        methods.map(|method| format!("{} {path}", method.to_uppercase())).collect::<Vec<_>>()
+    };
+    let mut described: Vec<String> = paths.flat_map(methods).collect();
+    described.sort();
+    assert_eq!(described, ROUTES);
+    for route in &described {
+        let answer = agent.ask(&route.replace("{id}", "one").replace("{name}", "nobody"), &[]).await;
+        let is_problem = answer.header("content-type") == "application/problem+json";
+        let kind = is_problem.then(|| problem(&answer)).unwrap_or_default();
+        assert!(!["not_found", "method_not_allowed"].contains(&kind.as_str()), "{route}: {kind}");
+    }
+    let text = description.to_string();
+    let schemas = description["components"]["schemas"].as_object().unwrap();
+    for name in text.split("#/components/schemas/").skip(1).map(|rest| rest.split('"').next().unwrap()) {
+        assert!(schemas.contains_key(name), "{name} is referred to and not described");
+    }
+    agent.stop().await.unwrap();
+}
