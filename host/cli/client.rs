@@ -25,8 +25,8 @@ use crate::signals::Terminate;
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// The same for what the agent may take its time for, which it bounds itself.
 const LONG_TIMEOUT: Duration = Duration::from_secs(30);
-/// The largest answer, in bytes.
-const MAX_ANSWER: usize = 16 << 20;
+/// The largest answer, in bytes: a process's whole log, with what JSON adds to it.
+const MAX_ANSWER: usize = 128 << 20;
 
 /// An answer that is an error.
 #[derive(Debug, thiserror::Error)]

@@ -165,7 +165,8 @@ mod tests {
         let table = "NAME     STATUS   LAST ERROR\nrunning  error    error\nb\u{e4}r      running  -\nc        odd";
         let (red, green, plain) = ("\u{1b}[31m", "\u{1b}[32m", "\u{1b}[0m");
         let expected = format!(
-            "NAME     STATUS   LAST ERROR\nrunning  {red}error{plain}    error\nb\u{e4}r      {green}running{plain}  -\nc        odd"
+            "NAME     STATUS   LAST ERROR\nrunning  {red}error{plain}    error\n\
+             b\u{e4}r      {green}running{plain}  -\nc        odd"
         );
         assert_eq!(paint_column(table, "STATUS"), expected);
         assert_eq!(paint_column(table, "NOTHING"), table);

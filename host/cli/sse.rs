@@ -80,7 +80,8 @@ mod tests {
 
     #[test]
     fn events_are_put_together_wherever_they_were_cut() {
-        let text = ": nothing new\n\nevent: log\nid: 1\ndata: {\"a\":1}\n\nevent: log\r\nid: 2\r\ndata:b\r\ndata: c\u{e9}\r\n\r\ndata: d";
+        let text = ": nothing new\n\nevent: log\nid: 1\ndata: {\"a\":1}\n\n\
+                    event: log\r\nid: 2\r\ndata:b\r\ndata: c\u{e9}\r\n\r\ndata: d";
         let expected = [event("log", "{\"a\":1}"), event("log", "b\nc\u{e9}")];
         for cut in 0..text.len() {
             let mut events = Events::default();
