@@ -2,9 +2,12 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use tracing_subscriber::EnvFilter;
+
+use crate::logs::Since;
 
 /// The agent inside a sandbox: it reports a heartbeat, supervises processes, and collects metrics with WebAssembly
 /// components that are dropped into a directory.
@@ -33,6 +36,18 @@ pub(crate) enum Command {
     Status(Print),
     /// List the processes that the running agent supervises
     Ps(Print),
+    /// Print what a process of the running agent has written
+    Logs(LogsOptions),
+    /// Start processes of the running agent, where they do not run
+    Start(ControlOptions),
+    /// Stop processes of the running agent and all that they have started; they stay stopped
+    Stop(ControlOptions),
+    /// Stop processes of the running agent, where they run, and start them
+    Restart(ControlOptions),
+    /// Have the running agent read its configuration again
+    Reload(Print),
+    /// List the coding agents of the sandbox
+    Agents(Print),
     /// List the collectors of the running agent, or have one of them loaded again
     Plugins(PluginsOptions),
     /// Check, run or measure one collector, without a running agent
@@ -64,6 +79,51 @@ pub(crate) struct Print {
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ControlOptions {
+    /// The processes, by name
+    #[arg(value_name = "NAME", required = true)]
+    pub(crate) names: Vec<String>,
+    /// How long to wait for each of them, 60s at most
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = sandbeat_status::settings::parse_duration)]
+    pub(crate) wait: Duration,
+    #[command(flatten)]
+    pub(crate) print: Print,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct LogsOptions {
+    /// The process, by name
+    pub(crate) name: String,
+    /// Go on with what it writes, until it has ended for good; Ctrl-C ends it
+    #[arg(short, long)]
+    pub(crate) follow: bool,
+    /// Only what is newer: than a time ago (`10m`), than a time (`2026-11-20T12:00:00Z`), or than the entry with this
+    /// sequence number
+    #[arg(long, value_name = "DURATION|TIME|SEQUENCE", value_parser = Since::parse)]
+    pub(crate) since: Option<Since>,
+    /// Only the last so many entries of that
+    #[arg(long, value_name = "N")]
+    pub(crate) tail: Option<usize>,
+    /// Only what it wrote there
+    #[arg(long, value_enum)]
+    pub(crate) stream: Option<Stream>,
+    /// Begin each line with the time at which it was read
+    #[arg(long)]
+    pub(crate) timestamps: bool,
+    /// Print JSON, one entry per line
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) file: ConfigFile,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Stream {
+    Stdout,
+    Stderr,
 }
 
 #[derive(Debug, clap::Args)]
@@ -153,7 +213,7 @@ pub(crate) enum Enroll {
 pub(crate) struct DemoOptions {
     /// How often the agent reports
     #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = sandbeat_status::settings::parse_duration)]
-    pub(crate) interval: std::time::Duration,
+    pub(crate) interval: Duration,
     /// The plugins directory, made where it is missing and kept [default: a new temporary one]
     #[arg(long, value_name = "DIR")]
     pub(crate) plugins: Option<PathBuf>,

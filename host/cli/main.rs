@@ -1,22 +1,27 @@
 //! The binary: arguments → config → run → exit code.
 
+mod agents;
 mod args;
 mod check;
 mod client;
 mod config;
+mod control;
 #[cfg(feature = "bundled")]
 mod demo;
 mod format;
 mod hub;
 mod logging;
+mod logs;
 mod output;
 mod plugin;
 mod plugins;
+mod ps;
 mod reload;
 mod run;
 #[cfg(feature = "bundled")]
 mod sample;
 mod signals;
+mod sse;
 mod status;
 
 use std::process::ExitCode;
@@ -41,7 +46,13 @@ fn main() -> ExitCode {
         Command::Demo(options) => demo::run(&options),
         Command::Check(options) => check::run(&options),
         Command::Status(options) => status::status(&options),
-        Command::Ps(options) => status::ps(&options),
+        Command::Ps(options) => ps::run(&options),
+        Command::Logs(options) => logs::run(&options),
+        Command::Start(options) => control::run(control::Action::Start, &options),
+        Command::Stop(options) => control::run(control::Action::Stop, &options),
+        Command::Restart(options) => control::run(control::Action::Restart, &options),
+        Command::Reload(options) => control::reload(&options),
+        Command::Agents(options) => agents::run(&options),
         Command::Plugins(options) => plugins::run(&options),
         Command::Plugin(command) => plugin::run(&command),
         #[cfg(feature = "bundled")]

@@ -2,6 +2,8 @@
 
 use std::io::{self, IsTerminal, Write};
 
+use anstream::{AutoStream, ColorChoice};
+use anstyle::AnsiColor;
 use anyhow::Context;
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, presets};
 use sandbeat_status::settings::Problem;
@@ -23,19 +25,29 @@ impl std::fmt::Display for Problems {
 
 impl std::error::Error for Problems {}
 
+/// Several reasons, each printed on a line of its own.
+#[derive(Debug)]
+pub(crate) struct Several(pub(crate) Vec<String>);
+
+impl std::fmt::Display for Several {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0.join("\n"))
+    }
+}
+
+impl std::error::Error for Several {}
+
 /// Prints why the command failed on standard error: each problem on a line.
 pub(crate) fn error(error: &anyhow::Error) {
     let mut stderr = io::stderr().lock();
     // Where standard error is gone, the exit code has to do.
-    match error.downcast_ref::<Problems>() {
-        Some(Problems(problems)) => {
-            for problem in problems {
-                let _ = writeln!(stderr, "error: {problem}");
-            }
-        }
-        None => {
-            let _ = writeln!(stderr, "error: {error:#}");
-        }
+    let lines: Vec<String> = match (error.downcast_ref::<Problems>(), error.downcast_ref::<Several>()) {
+        (Some(Problems(problems)), _) => problems.iter().map(Problem::to_string).collect(),
+        (None, Some(Several(reasons))) => reasons.clone(),
+        (None, None) => vec![format!("{error:#}")],
+    };
+    for line in lines {
+        let _ = writeln!(stderr, "error: {line}");
     }
 }
 
@@ -92,9 +104,71 @@ pub(crate) fn print_table(table: &Table) -> anyhow::Result<()> {
     if table.is_empty() { Ok(()) } else { line(table.trim_fmt()) }
 }
 
+/// The same, with the words of state in one column painted where standard output is coloured.
+///
+/// # Errors
+/// Standard output is gone.
+pub(crate) fn print_painted(table: &Table, column: &str) -> anyhow::Result<()> {
+    if !is_coloured() || table.is_empty() {
+        return print_table(table);
+    }
+    line(paint_column(&table.trim_fmt(), column))
+}
+
+/// A word of state in its colour, where standard output is coloured.
+pub(crate) fn painted(word: &str) -> String {
+    if is_coloured() { paint(word) } else { word.to_owned() }
+}
+
+/// On a terminal that knows colours, unless `NO_COLOR` is set.
+fn is_coloured() -> bool {
+    AutoStream::choice(&io::stdout()) != ColorChoice::Never
+}
+
+/// Paints the word that begins below a table's heading, in each line.
+fn paint_column(table: &str, heading: &str) -> String {
+    let header = table.lines().next().unwrap_or_default();
+    let at = header.find(heading).map_or(usize::MAX, |at| header[..at].chars().count());
+    let paint_line = |line: &str| {
+        let begin = line.char_indices().nth(at).map_or(line.len(), |(begin, _)| begin);
+        let (before, rest) = line.split_at(begin);
+        let (word, after) = rest.split_at(rest.find(' ').unwrap_or(rest.len()));
+        format!("{before}{}{after}", paint(word))
+    };
+    table.lines().map(paint_line).collect::<Vec<_>>().join("\n")
+}
+
+fn paint(word: &str) -> String {
+    let colour = match word {
+        "running" | "active" => AnsiColor::Green,
+        "stopped" | "compiling" => AnsiColor::Yellow,
+        "error" | "failing" | "quarantined" | "rejected" => AnsiColor::Red,
+        _ => return word.to_owned(),
+    };
+    let style = colour.on_default();
+    format!("{style}{word}{style:#}")
+}
+
 /// The terminal's columns, where standard output is one.
 fn width() -> Option<u16> {
     let stdout = io::stdout();
     let size = stdout.is_terminal().then(|| terminal_size::terminal_size_of(&stdout)).flatten();
     size.map(|(width, _)| width.0).filter(|width| *width >= 40)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_of_state_are_painted_below_their_heading_only() {
+        let table = "NAME     STATUS   LAST ERROR\nrunning  error    error\nb\u{e4}r      running  -\nc        odd";
+        let (red, green, plain) = ("\u{1b}[31m", "\u{1b}[32m", "\u{1b}[0m");
+        let expected = format!(
+            "NAME     STATUS   LAST ERROR\nrunning  {red}error{plain}    error\n\
+             b\u{e4}r      {green}running{plain}  -\nc        odd"
+        );
+        assert_eq!(paint_column(table, "STATUS"), expected);
+        assert_eq!(paint_column(table, "NOTHING"), table);
+    }
 }

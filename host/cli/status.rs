@@ -1,9 +1,10 @@
-//! `sandbeat status` and `ps`: what the running agent says, as tables or as JSON.
+//! `sandbeat status`: on one screen, how the running agent does and what is wrong.
 
 use serde_json::Value;
 
 use crate::args::Print;
 use crate::config::Source;
+use crate::ps::Process;
 use crate::{client, output};
 
 /// On one screen: is it beating, when was the last report accepted, what is wrong.
@@ -28,33 +29,15 @@ pub(crate) fn status(options: &Print) -> anyhow::Result<()> {
     }
     let plugins = ask(options, "/v1/plugins")?;
     rows.push(("plugins", tally(&plugins["plugins"], "state") + &refused(&plugins["plugins"])));
-    let processes = ask(options, "/v1/processes")?;
-    rows.push(("processes", tally(&processes["processes"], "status")));
+    let processes: Vec<Process> = client::read(&ask(options, "/v1/processes")?["processes"])?;
+    rows.push(("processes", states(&processes)));
+    for (process, trouble) in processes.iter().filter_map(|process| Some((process, process.trouble()?))) {
+        rows.push(("", format!("{}: {trouble}", process.name())));
+    }
     for (label, value) in rows {
         output::line(format_args!("{label:<10} {value}"))?;
     }
     Ok(())
-}
-
-/// The supervised processes.
-pub(crate) fn ps(options: &Print) -> anyhow::Result<()> {
-    let answer = ask(options, "/v1/processes")?;
-    if options.json {
-        return output::json(&answer);
-    }
-    let mut table = output::table(["NAME", "STATUS", "PHASE", "PID", "UPTIME", "RESTARTS", "LAST ERROR"], &[3, 5]);
-    for process in answer["processes"].as_array().into_iter().flatten() {
-        table.add_row([
-            text(&process["name"]),
-            text(&process["status"]),
-            text(&process["phase"]),
-            text(&process["pid"]),
-            process["uptimeMs"].as_u64().map_or_else(|| "-".to_owned(), uptime),
-            text(&process["restartCount"]),
-            text(&process["lastError"]),
-        ]);
-    }
-    output::line(table.trim_fmt())
 }
 
 fn ask(options: &Print, path: &str) -> anyhow::Result<Value> {
@@ -93,24 +76,21 @@ fn refused(plugins: &Value) -> String {
     }
 }
 
-/// The two largest units of a time: `3d 4h`, `12m 5s`.
-fn uptime(millis: u64) -> String {
-    let secs = millis / 1000;
-    let parts = [(secs / 86_400, "d"), (secs / 3600 % 24, "h"), (secs / 60 % 60, "m"), (secs % 60, "s")];
-    let from = parts.iter().position(|(count, _)| *count > 0).unwrap_or(parts.len() - 1);
-    parts[from..].iter().take(2).map(|(count, unit)| format!("{count}{unit}")).collect::<Vec<_>>().join(" ")
+/// How many processes are in each state, in colour where there is one: `3 running, 1 error`.
+fn states(processes: &[Process]) -> String {
+    let mut counts = std::collections::BTreeMap::new();
+    for process in processes {
+        *counts.entry(process.state.as_str()).or_insert(0) += 1;
+    }
+    if counts.is_empty() {
+        return "none".to_owned();
+    }
+    counts.iter().map(|(word, count)| format!("{count} {}", output::painted(word))).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_uptime_shows_its_two_largest_units() {
-        for (millis, shown) in [(0, "0s"), (59_999, "59s"), (61_000, "1m 1s"), (90_061_000, "1d 1h")] {
-            assert_eq!(uptime(millis), shown);
-        }
-    }
 
     #[test]
     fn a_tally_counts_by_field() {

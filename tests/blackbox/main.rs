@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test ends with its first surprise")]
 
 mod agent;
+mod agents_api;
 mod bad_config;
 mod bad_plugins;
 mod configuration_reload;
@@ -14,6 +15,7 @@ mod hub;
 mod local_api;
 mod plugin_commands;
 mod plugins;
+mod process_commands;
 mod processes;
 mod processes_api;
 mod reload;

@@ -106,8 +106,8 @@ impl Agents {
         (Agents { asks }, Keeper { asks: asked, processes, versions: Versions::default(), late: None })
     }
 
-    /// All agents; versions are asked again that are known where they are wanted `anew`. `None` when the files cannot be
-    /// looked at in time, or the agent is ending.
+    /// All agents; versions that are known are asked again where they are wanted `anew`. `None` when the files cannot
+    /// be looked at in time, or the agent is ending.
     pub(crate) async fn list(&self, anew: bool) -> Option<Arc<[AgentInfo]>> {
         let (answer, told) = oneshot::channel();
         self.asks.send(Ask { anew, answer }).await.ok()?;
@@ -132,7 +132,7 @@ impl Keeper {
     }
 
     async fn agents(&mut self, anew: bool) -> Option<Arc<[AgentInfo]>> {
-        let mut found = self.find().await?;
+        let found = self.find().await?;
         let programs: Vec<_> =
             found.iter().filter(|found| found.speaks).filter_map(|found| found.place.clone()).collect();
         self.versions.learn(&programs, anew, &self.processes).await;
@@ -143,7 +143,7 @@ impl Keeper {
             let version = found.place.as_ref().filter(|_| found.speaks).and_then(|place| self.versions.of(place));
             info(found, version, running)
         };
-        Some(found.drain(..).map(info).collect())
+        Some(found.into_iter().map(info).collect())
     }
 
     /// Looks at the files.
