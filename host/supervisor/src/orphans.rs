@@ -7,7 +7,7 @@
 //! A wait for any child would take the status of a supervised one from its owner, and a wait for each known orphan
 //! cannot know them all. But the kernel keeps children per *thread*: a forked child is its forking thread's, and what
 //! is adopted becomes the first living thread's of the new parent (`find_new_reaper` in the kernel's `exit.c`; as PID 1
-//! likewise), which is the main thread as long as that lives. A `waitpid` with `__WNOTHREAD` looks at the calling
+//! likewise), which is the main thread as long as that lives. A wait with `__WNOTHREAD` looks at the calling
 //! thread's children only. So on the main thread it finds the orphans and what the main thread itself has forked, which
 //! is the [`Guard`] alone: supervised processes are forked by a thread of the supervisor's, the compilers of
 //! collectors by one of theirs, and both threads live as long as their children. Were one of them to end before, its
@@ -26,7 +26,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{WaitOptions, getpid, set_child_subreaper, waitpid};
+use rustix::process::{WaitOptions, getpid, set_child_subreaper, wait};
 use rustix::thread::gettid;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{debug, warn};
@@ -44,13 +44,19 @@ const AT_ONCE: usize = 256;
 /// How long what was killed at the end may take to be gone.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// The children that the main thread had before it adopted any; once they are noted, orphans come here.
-static SPARED: OnceLock<Vec<i32>> = OnceLock::new();
+/// Once it is there, orphans come here.
+static ADOPTION: OnceLock<Adoption> = OnceLock::new();
+
+#[derive(Debug)]
+struct Adoption {
+    /// The children that the main thread had before it adopted any, the guard among them.
+    spared: Vec<i32>,
+    guard: Option<i32>,
+}
 
 /// The main thread's duty to those that have lost their parents.
 #[derive(Debug)]
 pub struct Orphans {
-    guard: Option<i32>,
     ended: Signal,
     /// It stays on its thread.
     here: PhantomData<*const ()>,
@@ -70,22 +76,15 @@ impl Orphans {
         let ended = signal(SignalKind::child())?;
         set_child_subreaper(Some(getpid()))?;
         let spared = table::children_of_first_thread(getpid().as_raw_nonzero().get()).unwrap_or_default();
-        SPARED.set(spared).map_err(|_| io::Error::other("it was done before"))?;
-        Ok(Orphans { guard: guard.map(Guard::pid), ended, here: PhantomData })
+        let adoption = Adoption { spared, guard: guard.map(Guard::pid) };
+        ADOPTION.set(adoption).map_err(|_| io::Error::other("it was done before"))?;
+        Ok(Orphans { ended, here: PhantomData })
     }
 
     /// Reaps them for good. To be polled where [`Orphans::adopt`] was called.
     pub async fn reap(&mut self) -> Infallible {
         loop {
-            while let Some(pid) = reap_some() {
-                if let Some(pid) = pid
-                    && self.guard == Some(pid)
-                {
-                    warn!(
-                        "the guard has ended before the agent; what this agent starts outlives it should it be killed"
-                    );
-                    self.guard = None;
-                }
+            while (0..AT_ONCE).all(|_| reap_one().is_some()) {
                 tokio::task::yield_now().await;
             }
             self.ended.recv().await;
@@ -96,7 +95,7 @@ impl Orphans {
     /// starts processes is shut down. Blocks for two seconds at most, usually for some milliseconds.
     pub fn end(self) {
         let Some(agent) = Agent::own() else { return };
-        let below = Some(SPARED.get().cloned().unwrap_or_default());
+        let below = Some(ADOPTION.get().map(|adoption| adoption.spared.clone()).unwrap_or_default());
         let deadline = Instant::now() + GRACE;
         let (ended, clear) = sweep::end(&[Claim::Agent { agent, below }], agent.start, deadline, reap);
         if !ended.is_empty() {
@@ -113,14 +112,14 @@ impl Orphans {
 
 /// Reaps what has ended of the orphans, where they come to this thread.
 pub(crate) fn reap() {
-    if SPARED.get().is_some() && gettid() == getpid() {
+    if ADOPTION.get().is_some() && gettid() == getpid() {
         while reap_one().is_some() {}
     }
 }
 
 /// Those that have come to this process and not been reaped; `None` where they do not, or that is not to be told.
 pub(crate) fn adopted() -> Option<Vec<i32>> {
-    let spared = SPARED.get()?;
+    let spared = &ADOPTION.get()?.spared;
     let mut children = table::children_of_first_thread(getpid().as_raw_nonzero().get())?;
     children.retain(|child| !spared.contains(child));
     Some(children)
@@ -132,23 +131,16 @@ pub(crate) fn is_over(pidfd: impl AsFd) -> bool {
     poll(&mut descriptors, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).is_ok_and(|ready| ready > 0)
 }
 
-/// Reaps until there is nothing to reap, which `None` says, or until others should have their turn; a guard is named.
-fn reap_some() -> Option<Option<i32>> {
-    let mut last = None;
-    for _ in 0..AT_ONCE {
-        last = Some(reap_one()?);
-        if SPARED.get().is_some_and(|spared| last.is_some_and(|pid| spared.contains(&pid))) {
-            break;
-        }
-    }
-    Some(last)
-}
-
+/// Reaps one of them; `None` where none has ended.
 fn reap_one() -> Option<i32> {
     let only_ours = WaitOptions::from_bits_retain(libc::__WNOTHREAD.cast_unsigned());
     // An error is that there is no child at all.
-    let (pid, _) = waitpid(None, WaitOptions::NOHANG | only_ours).ok().flatten()?;
+    let (pid, _) = wait(WaitOptions::NOHANG | only_ours).ok().flatten()?;
     let pid = pid.as_raw_nonzero().get();
-    debug!(pid, "an orphan has ended");
+    if ADOPTION.get().is_some_and(|adoption| adoption.guard == Some(pid)) {
+        warn!("the guard has ended before the agent; what this agent starts outlives it should it be killed");
+    } else {
+        debug!(pid, "an orphan has ended");
+    }
     Some(pid)
 }

@@ -12,6 +12,9 @@ use super::mark::{self, Agent, VARIABLE};
 /// The most of an environment that is read, in bytes. One that is larger is looked at this far.
 const MAX_ENVIRONMENT: u64 = 1 << 20;
 
+/// The parent of the kernel's own threads, in the machine's first PID namespace.
+const KERNEL: i32 = 2;
+
 /// A process, as `/proc` tells of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Seen {
@@ -127,7 +130,7 @@ fn owned_by<'a>(table: &'a [Seen], parents: &[Option<usize>], claim: &Claim) -> 
 /// # Errors
 /// There is no `/proc`.
 pub(crate) fn look(since: u64, mut each: impl FnMut(&Seen)) -> io::Result<Vec<Seen>> {
-    let mut table = Vec::new();
+    let (mut table, mut bare) = (Vec::new(), Vec::new());
     let mut buffer = Vec::new();
     for entry in fs::read_dir("/proc")? {
         let name = entry?.file_name();
@@ -135,7 +138,17 @@ pub(crate) fn look(since: u64, mut each: impl FnMut(&Seen)) -> io::Result<Vec<Se
         let Some(mut seen) = seen_with(pid, &mut buffer) else { continue };
         if seen.start >= since && !seen.is_dead() {
             seen.mark = mark_of(pid, &mut buffer);
+            if buffer.is_empty() && seen.parent != KERNEL {
+                bare.push(seen);
+                continue;
+            }
         }
+        each(&seen);
+        table.push(seen);
+    }
+    // What was just becoming another program had no environment for a moment.
+    for mut seen in bare {
+        seen.mark = mark_of(seen.pid, &mut buffer);
         each(&seen);
         table.push(seen);
     }
