@@ -4,6 +4,7 @@
 
 mod conditions;
 mod created;
+mod attributes;
 mod harness;
 mod health;
 mod inputs;
