@@ -2,9 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed, and says where")]
 
+mod attributes;
 mod conditions;
 mod created;
-mod attributes;
 mod harness;
 mod health;
 mod inputs;
