@@ -88,3 +88,32 @@ fn watched(fd: OwnedFd, interest: Interest) -> io::Result<AsyncFd<OwnedFd>> {
     // SAFETY: the descriptor is owned, so it stays open and the same until the returned value is dropped.
     unsafe { AsyncFd::register_with_interest(fd, interest) }.map_err(io::Error::from)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Size;
+    use crate::terminal;
+
+    #[tokio::test]
+    async fn a_terminal_that_nobody_has_open_has_ended() {
+        let (ours, theirs) = terminal::make(Size::default()).unwrap();
+        let ours = Descriptor::new(ours, Interest::READABLE | Interest::WRITABLE).unwrap();
+        write(&theirs, b"bye").unwrap();
+        drop(theirs);
+        let mut text = Vec::new();
+        assert_eq!(ours.read(|bytes| text.extend_from_slice(bytes)).await.unwrap(), 3);
+        assert_eq!(ours.read(|bytes| text.extend_from_slice(bytes)).await.unwrap(), 0);
+        assert_eq!(text, b"bye");
+    }
+
+    #[tokio::test]
+    async fn a_pipe_is_empty_and_then_at_its_end() {
+        let (ours, theirs) = std::io::pipe().unwrap();
+        let ours = Descriptor::new(ours.into(), Interest::READABLE).unwrap();
+        let empty = ours.read_now(|_| ()).unwrap_err();
+        assert_eq!(empty.kind(), io::ErrorKind::WouldBlock);
+        drop(theirs);
+        assert_eq!(ours.read(|_| ()).await.unwrap(), 0);
+    }
+}

@@ -12,9 +12,11 @@
 //! others first.
 //!
 //! Inside, from the pure to the real: `order` (the graph of `after`), `restart` (what follows an end), `health` (when
-//! checks count), `difference` (what another configuration changes); `board` (what is published), `logs` (the last
-//! output); `tree` (a child with all that it starts), `spawn` (the thread that starts children), `stdio`, `probe`, `output`; `task` (one
-//! process), `keeper` (all), `oneshot` (a command for one who waits for it).
+//! checks count), `difference` (what another configuration changes), `lines` (cutting output) and `plain` (how it
+//! stands in a file); `board` (what is published), `logs` and `ring` (the last output); `tree` (a child with all that
+//! it starts), `spawn` (the thread that starts children), `stdio`, `terminal`, `descriptor`, `input`, `probe`,
+//! `output`, `logfile` and `appender` (output on disk); `task` (one process), `keeper` (all), `oneshot` (a command for
+//! one who waits for it).
 //!
 //! `docs/supervision.md` says what each state and phase means, and what is left when the agent ends in which way.
 

@@ -43,14 +43,14 @@ async fn what_is_too_much_is_read_and_dropped() {
 #[tokio::test]
 async fn the_timeout_is_kept_whoever_holds_the_outputs_and_kills_all() {
     let sandbox = Sandbox::start("");
-    let script = "setsid sleep 20 & sleep 1000 & echo $!; exec sleep 1000";
+    let script = "setsid sleep 1000 & echo $!; sleep 1000 & echo $!; exec sleep 1000";
     let asked = Run { timeout: Duration::from_millis(300), ..run(script) };
     let started = Instant::now();
     let ran = sandbox.handle.run(asked).await.unwrap();
     assert!(ran.timed_out && started.elapsed() < SOON, "{ran:?} after {:?}", started.elapsed());
     assert!(ran.duration >= Duration::from_millis(300));
     assert!(matches!(ran.exit, Some(Exit::Signal { number: 9, .. })), "{ran:?}");
-    gone(&[pid(&ran.stdout)]).await;
+    gone(&pids(&ran.stdout)).await;
     sandbox.shutdown().await;
 }
 
@@ -58,10 +58,10 @@ async fn the_timeout_is_kept_whoever_holds_the_outputs_and_kills_all() {
 async fn what_the_command_leaves_behind_does_not_delay_the_answer_and_is_killed() {
     let sandbox = Sandbox::start("");
     let started = Instant::now();
-    let ran = sandbox.handle.run(run("setsid sleep 20 & sleep 1000 & echo $!")).await.unwrap();
+    let ran = sandbox.handle.run(run("setsid sleep 1000 & echo $!; sleep 1000 & echo $!")).await.unwrap();
     assert_eq!((ran.exit, ran.timed_out), (Some(Exit::Code(0)), false));
     assert!(started.elapsed() < SOON);
-    gone(&[pid(&ran.stdout)]).await;
+    gone(&pids(&ran.stdout)).await;
     sandbox.shutdown().await;
 }
 
@@ -71,16 +71,13 @@ async fn nobody_who_waits_means_the_end() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("pids");
     let asked = run(&format!("sleep 1000 & echo $$ $! > {}; wait", file.display()));
-    let pids = || {
-        let text = fs::read_to_string(&file).ok().filter(|text| text.ends_with('\n'))?;
-        Some(text.split_whitespace().map(|pid| pid.parse().unwrap()).collect::<Vec<u32>>())
-    };
-    let pids = tokio::select! {
+    let text = || fs::read(&file).ok().filter(|text| text.ends_with(b"\n"));
+    let text = tokio::select! {
         ran = sandbox.handle.run(asked) => panic!("{ran:?}"),
-        pids = eventually(pids, || "no file") => pids,
+        text = eventually(text, || "no file") => text,
     };
-    assert!(pids.len() == 2);
-    gone(&pids).await;
+    assert_eq!(pids(&text).len(), 2);
+    gone(&pids(&text)).await;
     sandbox.shutdown().await;
 }
 
@@ -92,10 +89,10 @@ async fn a_shutdown_ends_it() {
     let asked = run(&format!("echo $$ > {}; exec sleep 1000", file.display()));
     let running = tokio::spawn(async move { handle.run(asked).await });
     let text = || fs::read(&file).ok().filter(|text| text.ends_with(b"\n"));
-    let pid = pid(&eventually(text, || "no file").await);
-    assert!(alive(pid));
+    let pids = pids(&eventually(text, || "no file").await);
+    assert!(alive(pids[0]));
     sandbox.shutdown().await;
-    gone(&[pid]).await;
+    gone(&pids).await;
     assert_eq!(running.await.unwrap(), Err(RequestError::Over));
 }
 
@@ -110,6 +107,6 @@ async fn one_that_cannot_be_started_says_why() {
     sandbox.shutdown().await;
 }
 
-fn pid(text: &[u8]) -> u32 {
-    std::str::from_utf8(text).unwrap().trim().parse().unwrap()
+fn pids(text: &[u8]) -> Vec<u32> {
+    std::str::from_utf8(text).unwrap().split_whitespace().map(|pid| pid.parse().unwrap()).collect()
 }
