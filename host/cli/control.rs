@@ -3,7 +3,8 @@
 //! Each process is asked for in turn, and one that fails does not keep the others from being asked. The command fails
 //! when one of them did not come to what was asked for within the time.
 
-use std::time::Duration;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use anyhow::{anyhow, bail, ensure};
 use sandbeat_agent::api::Config;
@@ -19,6 +20,10 @@ use crate::ps::Process;
 
 /// The longest wait that the agent takes.
 const MAX_WAIT: Duration = Duration::from_secs(60);
+/// One that runs for so long after its start has come up.
+const MOMENT: Duration = Duration::from_millis(250);
+/// Between two looks at one that comes up.
+const LOOK: Duration = Duration::from_millis(50);
 /// How much of a name is shown, in bytes.
 const MAX_SHOWN: usize = 100;
 /// The most names that an error lists.
@@ -36,8 +41,10 @@ pub(crate) fn run(action: Action, options: &ControlOptions) -> anyhow::Result<()
     let api = Source::read(&options.print.file)?.api()?;
     let (mut done, mut failed) = (Vec::new(), Vec::new());
     for name in &options.names {
+        let by = Instant::now() + options.wait.min(MAX_WAIT);
         let asked = ask(&api, action, name, options.wait.min(MAX_WAIT));
         let judged = asked.and_then(|answer| {
+            let answer = settled(&api, action, name, answer, by)?;
             let process: Process = client::read(&answer)?;
             done.push(answer);
             judge(action, &process)
@@ -78,6 +85,20 @@ fn ask(api: &Config, action: Action, name: &str, wait: Duration) -> anyhow::Resu
         Ok((_, answer)) => Ok(answer),
         Err(error) if error.downcast_ref::<Refused>().is_some_and(Refused::is_unknown) => bail!(unknown(api, name)?),
         Err(error) => Err(error),
+    }
+}
+
+/// Looks again at one that was started until its checks have passed and it has run for a moment, or it has ended: one
+/// that ends at once has not come to anything.
+fn settled(api: &Config, action: Action, name: &str, first: Value, by: Instant) -> anyhow::Result<Value> {
+    let mut answer = first;
+    loop {
+        let process: Process = client::read(&answer)?;
+        if action == Action::Stop || !process.is_settling(MOMENT) || Instant::now() >= by {
+            return Ok(answer);
+        }
+        sleep(LOOK);
+        answer = client::get(api, &format!("/v1/processes/{name}"))?;
     }
 }
 

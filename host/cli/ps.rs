@@ -1,5 +1,7 @@
 //! `sandbeat ps`: the supervised processes; and what a person is told of one of them.
 
+use std::time::Duration;
+
 use sandbeat_status::ProcessState;
 use sandbeat_status::names::shown;
 use serde::Deserialize;
@@ -74,6 +76,12 @@ impl Process {
             count => format!(" ({} so far)", format::count(count as usize, "restart", "restarts")),
         };
         Some(format!("{phase}{restarts}{}", reason.unwrap_or_default()))
+    }
+
+    /// Whether it was started just now, so that it may end at once, or has checks that have not passed yet.
+    pub(crate) fn is_settling(&self, moment: Duration) -> bool {
+        let young = self.uptime_ms.is_some_and(|millis| Duration::from_millis(millis) < moment);
+        self.phase == "starting" || (self.phase == "ready" && young)
     }
 
     /// Where in its life it is, in a person's words: `running with pid 12`, `stopped, having exited with code 0`.
@@ -182,6 +190,14 @@ mod tests {
         assert!(error("gave-up", json!({"restartCount": 20})).contains("`sandbeat start web` tries again"));
         assert_eq!(error("unhealthy", json!({"lastError": "refused"})), "runs but fails its checks: refused");
         assert_eq!(error("exited", json!({})), "has ended and is not started again");
+    }
+
+    #[test]
+    fn one_that_was_just_started_is_settling() {
+        let settling = |more| process(more).is_settling(Duration::from_millis(250));
+        assert!(settling(json!({"uptimeMs": 249})) && !settling(json!({"uptimeMs": 250})));
+        assert!(settling(json!({"phase": "starting", "uptimeMs": 9999})));
+        assert!(!settling(json!({"phase": "backing-off", "state": "error"})));
     }
 
     #[test]

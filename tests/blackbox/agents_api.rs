@@ -138,11 +138,12 @@ fn agents_that_run_here_tell_how_they_do() {
     let hub = FakeHub::start();
     let sandbox = sandbox(&hub);
     script(&sandbox.path("elsewhere/codex"), "[ \"$1\" = --version ] && echo 0.46.0 && exit\nexec sleep 1000");
+    let program = sandbox.path("elsewhere/codex");
     let sandbox = sandbox.config(&format!(
         "[agents.codex]\ncommand = [\"{}\", \"app-server\"]\nbase_url = \"http://127.0.0.1:9\"\n\
          [agents.helper]\ncommand = [\"sh\", \"-c\", \"exit 7\"]\nrestart = \"never\"\n\
          [agents.gone]\ncommand = [\"/no/such/agent\"]\nrestart = \"never\"",
-        sandbox.path("elsewhere/codex").display()
+        program.display()
     ));
     let (_running, url) = start(&sandbox);
     let list = wait_for("the helper's end", || {
