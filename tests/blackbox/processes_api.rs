@@ -192,6 +192,22 @@ fn a_run_returns_at_its_timeout_and_leaves_nothing() {
 }
 
 #[test]
+fn an_input_can_be_closed() {
+    let hub = FakeHub::start();
+    let (_agent, api, _sandbox) = start_trusted(&hub);
+    let id = create(&api, &json!({ "command": "wc", "args": ["-c"], "interactive": true }));
+    let input = format!("POST /v1/processes/{id}/input");
+    let (status, answer) = api.ask(&input, &json!({ "data": "12345", "encoding": "utf8", "close": true }));
+    assert_eq!((status, &answer["bytesWritten"]), (200, &5.into()));
+    assert_eq!(exited(&api, &id)["exitCode"], 0);
+    let (status, answer) = api.ask(&input, &json!({ "data": "" }));
+    assert_eq!((status, kind(&answer)), (409, "process_not_running"));
+    written(&api, &id, 1);
+    let text = api.get(&format!("GET /v1/processes/{id}/logs")).1["entries"][0]["data"].clone();
+    assert_eq!(text, "NQo=", "5 bytes were counted");
+}
+
+#[test]
 fn what_is_malformed_is_a_problem() {
     let hub = FakeHub::start();
     let (_agent, api, _sandbox) = start_trusted(&hub);

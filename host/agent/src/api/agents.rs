@@ -23,6 +23,7 @@ const MAX_WORDS: usize = 100;
 
 /// The parameters of both.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Parameters {
     /// Changes nothing: what it asks for elsewhere is always here.
     #[serde(rename = "config")]

@@ -19,6 +19,9 @@ use super::problem::Problem;
 pub(super) const MAX_BODY: usize = 2 << 20;
 /// A body must be there this soon.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+/// What is read and dropped of a body that is too large, in bytes, and for how long.
+const MAX_REST: usize = 16 << 20;
+const REST_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The last variable part of a path, such as a process's id.
 #[derive(Debug)]
@@ -68,18 +71,31 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
     }
 }
 
-async fn read(body: Body, most: usize) -> Result<Bytes, Problem> {
-    let read = timeout(BODY_TIMEOUT, Limited::new(body, most).collect()).await.map_err(|_| {
+async fn read(mut body: Body, most: usize) -> Result<Bytes, Problem> {
+    let read = timeout(BODY_TIMEOUT, Limited::new(&mut body, most).collect()).await.map_err(|_| {
         let detail = format!("the body was not complete within {BODY_TIMEOUT:?}");
         Problem::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", "Request timeout", detail)
     })?;
-    read.map(http_body_util::Collected::to_bytes).map_err(|e| {
-        if e.is::<LengthLimitError>() {
-            too_large(format!("the body is larger than {most} bytes"))
-        } else {
-            Problem::new(StatusCode::BAD_REQUEST, "bad_body", "Bad body", "the body ended before its time")
+    match read {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(e) if e.is::<LengthLimitError>() => {
+            // Late or more than that: then the client may see a broken connection in place of the answer.
+            let _ = timeout(REST_TIMEOUT, pass_over(&mut body, MAX_REST)).await;
+            Err(too_large(format!("the body is larger than {most} bytes")))
         }
-    })
+        Err(_) => Err(Problem::new(StatusCode::BAD_REQUEST, "bad_body", "Bad body", "the body ended before its time")),
+    }
+}
+
+/// Reads and drops the rest of a body: a client that is still sending reads no answer.
+async fn pass_over(body: &mut Body, most: usize) {
+    let mut left = most;
+    while let Some(Ok(frame)) = body.frame().await {
+        left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
+        if left == 0 {
+            return;
+        }
+    }
 }
 
 /// More than is taken.

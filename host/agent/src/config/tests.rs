@@ -39,6 +39,16 @@ fn id_and_url_are_enough() {
 }
 
 #[test]
+fn who_may_start_programs_is_said_in_a_word() {
+    let permission = |api: &str| read(&format!("{GOOD}[api]\n{api}")).0.map(|config| config.api.processes);
+    assert_eq!(permission(""), Some(Permission::Token));
+    assert_eq!(permission("processes = \"token\""), Some(Permission::Token));
+    assert_eq!(permission("processes = \"anyone\""), Some(Permission::Anyone));
+    let (_, problems) = read(&format!("{GOOD}[api]\nprocesses = \"everyone\""));
+    assert!(problems.iter().any(|problem| problem.contains("api.processes")), "{problems:?}");
+}
+
+#[test]
 fn every_problem_comes_at_once_with_its_key_and_cure() {
     let (config, problems) = read(
         "[report]\ninterval = \"1ms\"\ntimeout = \"1h\"\nmin_interval = \"2h\"\ntoken_file = \"/nowhere/token\"\n\

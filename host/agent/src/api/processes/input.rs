@@ -4,7 +4,7 @@ use axum::extract::{Request, State as Known};
 use axum::response::Json;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use sandbeat_supervisor::Size;
+use sandbeat_supervisor::{Handle, InputError, Size};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -21,6 +21,9 @@ pub(super) struct Input {
     pub(super) data: String,
     /// How `data` is to be understood: `base64`, which is meant where this is absent, or `utf8` or `text`, as it is.
     pub(super) encoding: Option<String>,
+    /// Whether nothing more comes: what reads its input to the end then goes on.
+    #[serde(default)]
+    pub(super) close: bool,
 }
 
 /// What was written.
@@ -57,6 +60,7 @@ pub(super) async fn input(
     refusal::find(&processes, &id)?;
     let most = processes.limits().max_input;
     let wanted: Input = extract::json(request, longest_body(most)).await?;
+    let close = wanted.close;
     let bytes = wanted.bytes("base64")?;
     if bytes.len() > most {
         return Err(extract::too_large(format!(
@@ -65,7 +69,7 @@ pub(super) async fn input(
         )));
     }
     let _place = shared.places.waiting()?;
-    let written = shared.closing.or(processes.input(&id, &bytes)).await.ok_or_else(Problem::ending)?;
+    let written = shared.closing.or(write(&processes, &id, &bytes, close)).await.ok_or_else(Problem::ending)?;
     written.map_err(refusal::input)?;
     Ok(Json(Written { bytes_written: bytes.len() }))
 }
@@ -89,6 +93,15 @@ pub(super) async fn resize(
     let wanted: TerminalSize = extract::json(request, MAX_RESIZE).await?;
     processes.resize(&id, wanted.size()?).map_err(refusal::input)?;
     Ok(Json(wanted))
+}
+
+/// Writes to a process, and then closes its input where that is asked for.
+pub(super) async fn write(processes: &Handle, id: &str, bytes: &[u8], close: bool) -> Result<(), InputError> {
+    processes.input(id, bytes).await?;
+    match close {
+        true => processes.close_input(id).await,
+        false => Ok(()),
+    }
 }
 
 impl Input {
@@ -133,7 +146,7 @@ mod tests {
     #[test]
     fn data_is_base64_unless_it_says_otherwise() {
         let bytes = |data: &str, encoding: Option<&str>| {
-            Input { data: data.to_owned(), encoding: encoding.map(str::to_owned) }.bytes("base64").ok()
+            Input { data: data.to_owned(), encoding: encoding.map(str::to_owned), close: false }.bytes("base64").ok()
         };
         assert_eq!(bytes("aGk=", None), Some(b"hi".to_vec()));
         assert_eq!(bytes("aGk=", Some("base64")), Some(b"hi".to_vec()));

@@ -29,6 +29,7 @@ const LONGEST_TAIL: usize = 100_000;
 
 /// Which entries.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Reading {
     /// Only what was written there; `pty` of a process with a terminal and `combined`, which is everything, of
     /// others where it is absent.

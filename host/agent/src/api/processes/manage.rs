@@ -34,6 +34,7 @@ pub(super) struct Processes {
 
 /// Which ones to list.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Listing {
     /// Only this owner's.
     #[param(inline)]
@@ -42,6 +43,7 @@ pub(super) struct Listing {
 
 /// How long to wait.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Waiting {
     /// At most so many milliseconds; 2000 where absent, 60000 at most.

@@ -21,7 +21,7 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 
 use super::follow::is_over;
 use super::handshake::{self, Socket};
-use super::input::{Input, TerminalSize, longest_body};
+use super::input::{self, Input, TerminalSize, longest_body};
 use super::logs::{Cursor, LogStream, written};
 use super::shape::code;
 use super::{Shared, Trusted, refusal};
@@ -211,6 +211,7 @@ impl Viewer {
     }
 
     fn write(&self, input: Input) -> Result<Writing, Problem> {
+        let close = input.close;
         // What is typed is text, unlike in a request of its own.
         let bytes = input.bytes("text")?;
         let most = self.processes.limits().max_input;
@@ -218,7 +219,7 @@ impl Viewer {
             return Err(Problem::invalid(format!("more than maxInputBytesPerRequest, which is {most}, at once")));
         }
         let (processes, id) = (self.processes.clone(), self.id.clone());
-        Ok(Box::pin(async move { processes.input(&id, &bytes).await.map_err(|e| e.to_string()) }))
+        Ok(Box::pin(async move { input::write(&processes, &id, &bytes, close).await.map_err(|e| e.to_string()) }))
     }
 
     async fn ping(&mut self) -> Result<(), Error> {
