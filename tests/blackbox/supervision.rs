@@ -84,7 +84,7 @@ fn a_gigabyte_of_output_costs_no_memory_and_delays_no_beat() {
         assert!(silence < Duration::from_secs(2), "{silence:?}");
     }
     let logs = sandbox.start(&["logs", "flood", "--tail", "1"]).ended();
-    assert_eq!(logs.stdout, "over", "{logs:?}");
+    assert!(logs.stdout.ends_with("over"), "{logs:?}");
 }
 
 #[test]

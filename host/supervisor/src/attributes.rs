@@ -57,6 +57,11 @@ pub(crate) enum Failed {
 pub(crate) struct Ear(OwnedFd);
 
 impl Attributes {
+    /// Whom the child becomes, where that is somebody else.
+    pub(crate) fn user(&self) -> Option<Uid> {
+        self.user
+    }
+
     /// Looks up what a command's user and group are, and prepares the rest. `door` is what a child enters its cgroup
     /// through. With it comes the user that the command is run as, where one is configured.
     ///

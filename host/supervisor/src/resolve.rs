@@ -5,6 +5,7 @@
 //! others; whoever must not start with half of what was written looks at the problems first.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::time::Duration;
 
 use hyper::Uri;
@@ -57,6 +58,7 @@ pub fn resolve(
             _ => problems.append(&mut notes.problems),
         }
     }
+    refuse_shared_files(&good, &mut problems);
     take_out_cycles(&mut good, &mut problems);
     while good.len() > MAX_PROCESSES {
         good.pop_last();
@@ -324,6 +326,18 @@ fn address(text: &str) -> Result<(), String> {
         .rsplit_once(':')
         .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0));
     if good { Ok(()) } else { Err(format!("`{text}` is not an address; write one such as `127.0.0.1:5432`")) }
+}
+
+/// Two that write to one file would set it aside under each other.
+fn refuse_shared_files(good: &BTreeMap<String, Process>, problems: &mut Vec<Problem>) {
+    let mut writers: BTreeMap<&Path, &str> = BTreeMap::new();
+    for (name, process) in good {
+        let Some(file) = &process.log.file else { continue };
+        if let Some(first) = writers.insert(file, name) {
+            let key = format!("{}.{name}.log.file", process.kind.table());
+            problems.push(Problem::new(key, format!("`{first}` writes to this file already; give each its own")));
+        }
+    }
 }
 
 fn take_out_cycles(good: &mut BTreeMap<String, Process>, problems: &mut Vec<Problem>) {

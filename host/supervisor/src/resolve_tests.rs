@@ -194,6 +194,13 @@ fn a_name_is_one_processes_alone() {
 }
 
 #[test]
+fn a_log_file_is_one_processes_alone() {
+    let table = |name: &str| format!("[processes.{name}]\ncommand = [\"a\"]\nlog = {{ file = \"/var/log/x\" }}\n");
+    let problem = only(&(table("web") + &table("db")));
+    assert_eq!(problem, "processes.web.log.file: `db` writes to this file already; give each its own");
+}
+
+#[test]
 fn a_cycle_is_told_with_its_members() {
     let text = r#"
         [processes.web]

@@ -162,7 +162,8 @@ fn start(command: &Command, mut born: Born) -> Result<Tree, NotStarted> {
     let (attributes, ear, user) = prepared.map_err(|unknown| NotStarted::new(command, unknown.key, unknown.reason))?;
     let mut built = tokio::process::Command::new(&command.program);
     built.args(&command.args).kill_on_drop(true);
-    let attached = stdio::attach(&mut built, command.stdio).map_err(|error| explain(command, &[], &error))?;
+    let attached =
+        stdio::attach(&mut built, command.stdio, attributes.user()).map_err(|error| explain(command, &[], &error))?;
     if let Some(cwd) = &command.cwd {
         built.current_dir(cwd);
     }

@@ -4,6 +4,8 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::process::Stdio as Std;
 
+use rustix::fs::fchown;
+use rustix::process::Uid;
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 
 use crate::config::Stdio;
@@ -19,17 +21,21 @@ pub(crate) enum Ends {
 }
 
 /// Prepares a command, and makes it the leader of a process group (of a session, with a terminal). What is returned
-/// must be kept until the child is there, and then gives [`Ends`].
+/// must be kept until the child is there, and then gives [`Ends`]. A terminal belongs to the user that the child becomes,
+/// so that it can be opened by its name.
 ///
 /// # Errors
 /// The system gives no terminal.
-pub(crate) fn attach(command: &mut Command, stdio: Stdio) -> io::Result<Attached> {
+pub(crate) fn attach(command: &mut Command, stdio: Stdio, user: Option<Uid>) -> io::Result<Attached> {
     let (stdin, stdout, stderr) = match stdio {
         Stdio::Output => (Std::null(), Std::piped(), Std::piped()),
         Stdio::Piped => (Std::piped(), Std::piped(), Std::piped()),
         Stdio::Null => (Std::null(), Std::null(), Std::null()),
         Stdio::Terminal(size) => {
             let (ours, theirs) = terminal::make(size)?;
+            if user.is_some() {
+                fchown(&theirs, user, None)?;
+            }
             command.stdin(theirs.try_clone()?).stdout(theirs.try_clone()?).stderr(theirs);
             terminal::lead_session(command);
             return Ok(Attached { terminal: Some(ours) });

@@ -70,3 +70,14 @@ async fn a_configured_one_has_one_too_with_its_own_variables_and_is_stopped() {
     eventually(|| (!log.is_open()).then_some(()), || log.last()).await;
     sandbox.shutdown().await;
 }
+
+#[tokio::test]
+async fn it_belongs_to_the_user_that_the_program_runs_as() {
+    if !rustix::process::geteuid().is_root() {
+        return eprintln!("only root can start something as another user");
+    }
+    let sandbox =
+        Sandbox::start(&process("web", "echo by name > $(tty); exec sleep 1000", "tty = true\nuser = \"nobody\""));
+    sandbox.text_of("web", |text| text == "by name\r\n").await;
+    sandbox.shutdown().await;
+}

@@ -4,25 +4,28 @@
 //! them, publishes what came of it, and names the next one. A stop is carried through before the next request is
 //! looked at, and is bounded by its timeout.
 
-use std::collections::hash_map::RandomState;
-use std::hash::{BuildHasher, Hasher};
+mod mailbox;
+mod outcome;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use sandbeat_status::{ProcessPhase as Phase, ProcessState};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::sleep_until;
 use tracing::{error, info, warn};
 
-use crate::board::{Asking, Board, Reached, Request, View};
-use crate::config::{Backoff, Process};
+use self::mailbox::Asked;
+pub(crate) use self::mailbox::Mailbox;
+use crate::board::{Board, Reached, Request, View};
+use crate::config::Process;
 use crate::details::Exit;
 use crate::health::Verdict;
 use crate::output::{self, Sink};
 use crate::probe::{self, Probed};
-use crate::restart::{self, End, Finished, History, Next};
+use crate::restart::{End, History};
 use crate::spawn::{NotStarted, Spawner};
 use crate::tree::{Stuck, Tree};
 
@@ -39,24 +42,6 @@ pub(crate) struct Task {
     pub(crate) drains: JoinSet<()>,
     /// Those who wait for the end of what they have asked for; dropped, they are told.
     pub(crate) waiting: Vec<oneshot::Sender<()>>,
-}
-
-/// Where the task is asked for something.
-#[derive(Debug)]
-pub(crate) struct Mailbox {
-    pub(crate) requests: mpsc::Receiver<Asking>,
-    /// Changes when the process is configured otherwise and is to be started anew.
-    pub(crate) configured: watch::Receiver<Arc<Process>>,
-    /// Sent or dropped, it means the end of supervision.
-    pub(crate) shutdown: oneshot::Receiver<()>,
-    /// Told of the first start of one that was created; when that fails, the task ends.
-    pub(crate) created: Option<oneshot::Sender<Result<(), NotStarted>>>,
-}
-
-enum Asked {
-    For(Request),
-    Replace,
-    Shutdown,
 }
 
 enum Step {
@@ -245,9 +230,8 @@ impl Task {
                     self.history = History::default();
                     return Step::Start;
                 }
-                Asked::For(Request::Stop | Request::Kill) => {
-                    self.publish(|view| view.at_rest(Phase::Exited, ProcessState::Stopped));
-                }
+                // It does not run, for the reason that is published.
+                Asked::For(Request::Stop | Request::Kill) => {}
                 Asked::Replace => return self.replaced(),
                 Asked::Shutdown => return Step::Done,
             }
@@ -287,56 +271,6 @@ impl Task {
         self.ended(End::Unhealthy(reason), ran)
     }
 
-    /// Publishes an end that was not asked for, and says what follows.
-    fn ended(&mut self, end: End, ran: Duration) -> Step {
-        let now = Instant::now();
-        let (policy, backoff) = (self.process.restart, &self.process.backoff);
-        let finished = Finished { end: &end, ran, at: now };
-        let next = restart::next(policy, backoff, &mut self.history, finished, chance());
-        let state = if end.is_success() { ProcessState::Stopped } else { ProcessState::Error };
-        let until = match next {
-            Next::Now => Some(now),
-            Next::After(wait) => Some(now + wait),
-            Next::Stay | Next::GiveUp => None,
-        };
-        let (phase, state, message) = match next {
-            Next::Now | Next::After(_) => (Phase::BackingOff, state, end.to_string()),
-            Next::Stay => (Phase::Exited, state, end.to_string()),
-            Next::GiveUp => (Phase::GaveUp, ProcessState::Error, gave_up(backoff, &end)),
-        };
-        let exit = Exit::of(&end);
-        let code = exit.as_ref().map_or(NOT_STARTED, Exit::shell_code);
-        self.publish(|view| {
-            view.at_rest(phase, state);
-            view.next_start = until;
-            view.reached.tried = true;
-            view.reached.completed |= end.is_success();
-            view.last_exit = exit.or(view.last_exit.take());
-            view.exited = Some(Timestamp::now());
-            if state == ProcessState::Error {
-                view.last_error = Some(message.clone());
-            }
-        });
-        let follows = match next {
-            Next::Now => "; starting it again at once".to_owned(),
-            Next::After(wait) => format!("; starting it again in {:.1} s", wait.as_secs_f64()),
-            Next::Stay => "; leaving it".to_owned(),
-            Next::GiveUp => String::new(),
-        };
-        match state {
-            ProcessState::Error => warn!(process = self.id, "{message}{follows}"),
-            _ => info!(process = self.id, "{message}{follows}"),
-        }
-        if phase.is_final() && self.process.essential {
-            self.board.essential_ended(&self.id, u8::try_from(code).unwrap_or(u8::MAX));
-        }
-        match (next, until) {
-            (Next::Now, _) => Step::StartAtOnce,
-            (_, Some(until)) => Step::BackOff(until),
-            (_, None) => Step::Rest,
-        }
-    }
-
     async fn stop(&mut self, mut run: Run, at_once: bool) {
         info!(process = self.id, "stopping");
         self.publish(|view| view.phase = Phase::Stopping);
@@ -362,31 +296,6 @@ impl Task {
         });
     }
 
-    /// Publishes what the checks say. The reason is returned where it is to be restarted for it.
-    fn judged(&self, verdict: Verdict) -> Option<String> {
-        match verdict {
-            Verdict::Well => {
-                info!(process = self.id, "its checks pass");
-                self.publish(|view| {
-                    view.phase = Phase::Ready;
-                    view.state = ProcessState::Running;
-                    view.reached.ready = true;
-                });
-                None
-            }
-            Verdict::Unwell(reason) => {
-                let message = format!("health check failed: {reason}");
-                warn!(process = self.id, "{message}");
-                self.publish(|view| {
-                    view.phase = Phase::Unhealthy;
-                    view.state = ProcessState::Error;
-                    view.last_error = Some(message);
-                });
-                self.process.health.as_ref().is_some_and(|health| health.restart).then_some(reason)
-            }
-        }
-    }
-
     fn probed(&self, since: Instant) -> Probed {
         let (command, spawner) = (self.process.command.clone(), self.spawner.clone());
         Probed { command, id: format!("{}.check", self.id), spawner, since }
@@ -402,9 +311,6 @@ impl Task {
         }
     }
 }
-
-/// The agent's exit code for an essential process that could not be started, as a shell has it.
-const NOT_STARTED: i32 = 127;
 
 /// Waits until all that it comes after have come as far as they must, and publishes which have not.
 async fn come_far(board: &Board, id: &str, process: &Process) {
@@ -424,24 +330,6 @@ async fn come_far(board: &Board, id: &str, process: &Process) {
     }
 }
 
-impl Mailbox {
-    /// The next request; who waits for its end is added. After [`Asked::Shutdown`] there is nothing more to ask for.
-    async fn asked(&mut self, waiting: &mut Vec<oneshot::Sender<()>>) -> Asked {
-        tokio::select! {
-            biased;
-            _ = &mut self.shutdown => Asked::Shutdown,
-            other = self.configured.changed() => other.map_or(Asked::Shutdown, |()| Asked::Replace),
-            asking = self.requests.recv() => match asking {
-                Some(Asking { request, done }) => {
-                    waiting.push(done);
-                    Asked::For(request)
-                }
-                None => Asked::Shutdown,
-            },
-        }
-    }
-}
-
 impl View {
     /// Not running, or not yet; keeps what is remembered of the past.
     fn at_rest(&mut self, phase: Phase, state: ProcessState) {
@@ -454,21 +342,10 @@ impl Stuck {
     pub(crate) const MEANING: &str = "after SIGKILL; it hangs in the kernel";
 }
 
-fn gave_up(backoff: &Backoff, end: &End) -> String {
-    let (limit, window) = (backoff.limit, backoff.window);
-    format!("given up after {limit} restarts within {window:?}; at last: {end}")
-}
-
 fn note_panic(process: &str, what: &str, result: Result<(), tokio::task::JoinError>) {
     if let Err(failed) = result
         && failed.is_panic()
     {
         error!(process, "{what} failed inside the agent; this is a defect of it: {failed}");
     }
-}
-
-/// A number from 0 to 1, different each time. The keys of a hasher are random, and nothing here needs more.
-fn chance() -> f64 {
-    let number = RandomState::new().build_hasher().finish();
-    f64::from(u32::try_from(number >> 32).unwrap_or_default()) / f64::from(u32::MAX)
 }
