@@ -38,10 +38,10 @@ export function ending(running) {
 
   test("what a process has started ends with it", async () => {
     const { client } = running;
-    for (const end of [() => client.stopProcess(id, { waitMs: 5000 }), () => client.killProcess(id, { waitMs: 5000 })]) {
-      var { id } = await client.createProcess({ command: "sh", args: ["-c", "sleep 600 & echo $!; wait"] });
+    for (const end of ["stopProcess", "killProcess"]) {
+      const { id } = await client.createProcess({ command: "sh", args: ["-c", "sleep 600 & echo $!; wait"] });
       const pid = Number(await until("the child's id", async () => (await text(client, id)).trim()));
-      await end();
+      await client[end](id, { waitMs: 5000 });
       const left = alive(pid);
       assert.equal(left, differ("stop-takes-the-tree", server, { reference: true, sandbeat: false }));
       if (left) process.kill(pid, "SIGKILL");
@@ -55,17 +55,17 @@ export function ending(running) {
     await client.killProcess(id, { waitMs: 5000 });
     await exited(client, id);
     assert.equal(await client.deleteProcess(id), undefined);
-    for (const gone of [
-      client.getProcess(id),
-      client.deleteProcess(id),
-      client.stopProcess(id),
-      client.killProcess(id),
-      client.getProcessLogs(id),
-      client.followProcessLogs(id, () => {}),
-      client.sendProcessInput(id, { data: "" }),
-      client.resizeProcessTerminal(id, { cols: 80, rows: 24 }),
+    for (const ask of [
+      () => client.getProcess(id),
+      () => client.deleteProcess(id),
+      () => client.stopProcess(id),
+      () => client.killProcess(id),
+      () => client.getProcessLogs(id),
+      () => client.followProcessLogs(id, () => {}),
+      () => client.sendProcessInput(id, { data: "" }),
+      () => client.resizeProcessTerminal(id, { cols: 80, rows: 24 }),
     ]) {
-      await assert.rejects(gone, { status: 404 });
+      await assert.rejects(ask, { status: 404 });
     }
     const { processes } = await client.listProcesses();
     assert.ok(processes.every((process) => process.id !== id));

@@ -93,7 +93,7 @@ export function logs(running) {
 
   test("a follow can be of one stream, begin later, and be ended", async () => {
     const { client } = running;
-    const script = "echo one; echo err >&2; read go; echo two; sleep 600";
+    const script = "echo one; echo err >&2; read go; echo two; exec sleep 600";
     const { id } = await client.createProcess({ command: "sh", args: ["-c", script], interactive: true });
     const { length } = await until("the first lines", async () => {
       const { entries } = await client.getProcessLogs(id);

@@ -28,7 +28,7 @@ export function terminal(running) {
 
   test("a terminal has an input, a size and a log of its own", async () => {
     const { client } = running;
-    const created = await create("tty; read word; stty size; echo got $word; sleep 600");
+    const created = await create("tty; read word; stty size; echo got $word; exec sleep 600");
     const { id } = created;
     assert.equal(created.tty, true);
     const interactive = differ("tty-is-interactive", server, { reference: false, sandbeat: true });
@@ -89,7 +89,7 @@ export function terminal(running) {
 
   test("frames that are none are told, and closing leaves the process alone", async () => {
     const { client } = running;
-    const { id } = await create("sleep 600");
+    const { id } = await create("exec sleep 600");
     const viewer = connect(id);
     await until("it to be ready", () => viewer.ready.length === 1);
     for (const frame of ["garbage", '{"type":"nope"}', '{"type":"input","data":"%","encoding":"base64"}', Buffer.from("binary")]) {
