@@ -187,8 +187,7 @@ impl Task {
             }
         };
         drop(prober);
-        self.stop(run, matches!(asked, Asked::For(Request::Kill))).await;
-        match asked {
+        match self.stop(run, asked).await {
             Asked::For(Request::Restart | Request::Start) => {
                 self.history = History::default();
                 Step::Start
@@ -238,10 +237,18 @@ impl Task {
         }
     }
 
+    /// Takes the newest configuration. Nothing runs.
+    fn configure(&mut self) {
+        let newest = Arc::clone(&self.mailbox.configured.borrow_and_update());
+        if !Arc::ptr_eq(&newest, &self.process) {
+            self.process = newest;
+            self.sink = self.sink.reconfigured(&self.process.log);
+        }
+    }
+
     /// Goes on with another configuration, from the beginning. Nothing runs.
     fn replaced(&mut self) -> Step {
-        self.process = Arc::clone(&self.mailbox.configured.borrow_and_update());
-        self.sink = self.sink.reconfigured(&self.process.log);
+        self.configure();
         self.history = History::default();
         self.publish(|view| {
             view.at_rest(Phase::Waiting, ProcessState::Stopped);
@@ -271,10 +278,31 @@ impl Task {
         self.ended(End::Unhealthy(reason), ran)
     }
 
-    async fn stop(&mut self, mut run: Run, at_once: bool) {
+    /// Stops all of it, and returns what is to be done then: what was asked for last. A kill cuts the stop short.
+    async fn stop(&mut self, mut run: Run, mut asked: Asked) -> Asked {
         info!(process = self.id, "stopping");
         self.publish(|view| view.phase = Phase::Stopping);
-        let stopped = if at_once { run.tree.kill().await } else { run.tree.stop(&self.process.stop).await };
+        let mut stopped = None;
+        if !matches!(asked, Asked::For(Request::Kill)) {
+            let how = self.process.stop;
+            let mut stopping = std::pin::pin!(run.tree.stop(&how));
+            stopped = loop {
+                tokio::select! {
+                    stopped = &mut stopping => break Some(stopped),
+                    // After the shutdown there is nothing more to ask for.
+                    more = self.mailbox.asked(&mut self.waiting), if !matches!(asked, Asked::Shutdown) => {
+                        asked = more;
+                        if matches!(asked, Asked::For(Request::Kill)) {
+                            break None;
+                        }
+                    }
+                }
+            };
+        }
+        let stopped = match stopped {
+            Some(stopped) => stopped,
+            None => run.tree.kill().await,
+        };
         drop(run);
         match &stopped {
             Ok(end) => info!(process = self.id, "stopped: {end}"),
@@ -294,6 +322,7 @@ impl Task {
                 }
             }
         });
+        asked
     }
 
     fn probed(&self, since: Instant) -> Probed {

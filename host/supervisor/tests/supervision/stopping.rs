@@ -2,10 +2,13 @@
 
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
 use sandbeat_status::ProcessState;
 use sandbeat_supervisor::{Exit, Phase, Request, RequestError};
 
-use crate::harness::{DEADLINE, Sandbox, alive, exists, failed, gone, last_error, process, running, signal};
+use crate::harness::{
+    DEADLINE, Sandbox, alive, eventually, exists, failed, gone, last_error, process, running, signal,
+};
 
 fn stopped(details: &sandbeat_supervisor::Details) -> bool {
     details.phase == Phase::Exited && details.status.status == ProcessState::Stopped
@@ -139,4 +142,26 @@ async fn a_dropped_supervisor_takes_its_processes_along() {
     let pid = sandbox.until(running).await.status.pid.unwrap();
     drop(sandbox);
     gone(&[pid, grandchild]).await;
+}
+
+#[tokio::test]
+async fn a_kill_cuts_a_stop_short_and_what_is_asked_last_counts() {
+    let script = "trap '' TERM; echo ready; while :; do sleep 0.05; done";
+    let sandbox = Sandbox::script(script, "stop = { timeout = \"1h\" }");
+    sandbox.first_line("web").await;
+    sandbox.ask(Request::Restart).await;
+    sandbox.until(|web| web.phase == Phase::Stopping).await;
+    let web = sandbox.handle.ask("web", Request::Kill, DEADLINE).await.unwrap();
+    assert!(stopped(&web), "{web:?}");
+
+    let first = sandbox.handle.ask("web", Request::Start, DEADLINE).await.unwrap();
+    eventually(|| (sandbox.lines("web").len() == 2).then_some(()), || sandbox.lines("web")).await;
+    sandbox.ask(Request::Stop).await;
+    sandbox.until(|web| web.phase == Phase::Stopping).await;
+    sandbox.ask(Request::Restart).await;
+    kill_process(Pid::from_raw(first.status.pid.unwrap().try_into().unwrap()).unwrap(), Signal::KILL).unwrap();
+    let web = sandbox.until(|web| running(web) && web.status.pid != first.status.pid).await;
+    assert_eq!(web.status.restart_count, 2);
+    sandbox.handle.ask("web", Request::Kill, DEADLINE).await.unwrap();
+    sandbox.shutdown().await;
 }
