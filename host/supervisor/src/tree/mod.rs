@@ -215,7 +215,7 @@ impl Tree {
         if care == Care::Quick && has_group {
             return false;
         }
-        if care == Care::Quick && (self.kin.sealed || self.has_no_orphans() == Some(true)) {
+        if care == Care::Quick && (self.kin.sealed || self.has_no_orphans().await == Some(true)) {
             return true;
         }
         // A second look for what was being forked during the first.
@@ -229,18 +229,16 @@ impl Tree {
         }
         // What hops from parent to parent has passed both looks by, and is the agent's now.
         orphans::reap();
-        self.has_no_orphans().unwrap_or(true)
+        self.has_no_orphans().await.unwrap_or(true)
     }
 
     /// Whether nothing of the tree that lives has come to the agent; `None` where that is not to be told.
-    fn has_no_orphans(&self) -> Option<bool> {
+    async fn has_no_orphans(&self) -> Option<bool> {
         let orphans = orphans::adopted().filter(|orphans| orphans.len() <= MAX_ORPHANS)?;
-        let mut buffer = Vec::new();
-        let mine = orphans.into_iter().filter_map(|orphan| table::mark_of(orphan, &mut buffer)).any(|mark| {
-            let mut tokens = mark::tokens(&mark);
-            tokens.any(|token| token == self.kin.token)
-        });
-        Some(!mine)
+        if orphans.is_empty() {
+            return Some(true);
+        }
+        self.kin.sweeper.any_marked(orphans, &self.kin.token).await.map(|any| !any)
     }
 
     /// Looks over all processes for what belongs to the tree, sends it a signal, and returns how many there were.
