@@ -115,6 +115,14 @@ impl Tree {
         self.id.as_raw_nonzero().get().unsigned_abs()
     }
 
+    /// Has the child, which runs, moved to its leaf, soon.
+    pub(crate) fn move_in(&self) {
+        if let Some(leaf) = &self.kin.leaf {
+            let pid = self.id.as_raw_nonzero().get();
+            self.kin.sweeper.move_in(leaf.path().to_owned(), pid, self.kin.token.clone());
+        }
+    }
+
     /// This side of the child's input and output, once, where there is one.
     pub(crate) fn take_ends(&mut self) -> Option<Ends> {
         self.ends.take()

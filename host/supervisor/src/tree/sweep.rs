@@ -11,6 +11,7 @@
 //! time, so that it reaches nobody else who was given the number meanwhile; a kernel without such descriptors leaves
 //! some microseconds for that.
 
+use std::path::PathBuf;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -48,6 +49,7 @@ pub(crate) struct Sweeper {
 
 #[derive(Debug)]
 enum Job {
+    MoveIn { path: PathBuf, pid: i32, token: String },
     AnyMarked { pids: Vec<i32>, token: String, reply: oneshot::Sender<bool> },
     Sweep { claim: Claim, signal: Option<Sent>, reply: oneshot::Sender<Vec<Known>> },
     Abandon { claim: Claim, leaf: Option<Leaf> },
@@ -95,6 +97,12 @@ impl Sweeper {
         let (reply, told) = oneshot::channel();
         self.jobs.send(Job::AnyMarked { pids, token: token.to_owned(), reply }).ok()?;
         timeout(LOOK_TIMEOUT, told).await.ok()?.ok()
+    }
+
+    /// Has a process that carries a token moved to a leaf. It takes the kernel some milliseconds, for which nobody waits.
+    pub(crate) fn move_in(&self, path: PathBuf, pid: i32, token: String) {
+        // Without the thread it stays outside, where its mark holds it.
+        drop(self.jobs.send(Job::MoveIn { path, pid, token }));
     }
 
     /// Has all that is claimed, and a leaf with all in it, killed and removed; nobody hears of it.
@@ -175,6 +183,15 @@ fn sweep(since: u64, jobs: impl Iterator<Item = Job>, abandoned: &mut Vec<Abando
     let (mut claims, mut signals, mut replies) = (Vec::new(), Vec::new(), Vec::new());
     for job in jobs {
         match job {
+            Job::MoveIn { path, pid, token } => {
+                // One that is gone is gone, and its number may be another's.
+                let mark = table::mark_of(pid, &mut Vec::new());
+                if mark.is_some_and(|mark| mark::tokens(&mark).any(|named| named == token))
+                    && let Err(failed) = std::fs::write(path.join("cgroup.procs"), pid.to_string())
+                {
+                    debug!(pid, "not moved to its cgroup: {failed}");
+                }
+            }
             Job::AnyMarked { pids, token, reply } => {
                 let mut buffer = Vec::new();
                 let marks = pids.into_iter().filter_map(|pid| table::mark_of(pid, &mut buffer));
