@@ -53,6 +53,9 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 /// From this pause on a look is over all processes.
 const CLOSER_LOOK: Duration = Duration::from_millis(16);
 
+/// This many looks in a row must find nothing where there is no cgroup to tell.
+const CLEAR_LOOKS: u32 = 5;
+
 /// The most orphans whose marks are read one by one.
 const MAX_ORPHANS: usize = 32;
 
@@ -226,8 +229,9 @@ impl Tree {
         if care == Care::Quick && (self.kin.sealed || self.has_no_orphans().await == Some(true)) {
             return true;
         }
-        // A second look for what was being forked during the first.
-        for _ in 0..2 {
+        // What hops from parent to parent is gone when a look comes to it, and elsewhere; out of a leaf nothing hops.
+        let looks = if self.kin.sealed { 1 } else { CLEAR_LOOKS };
+        for _ in 0..looks {
             match self.look(signal).await {
                 // What is left of the group is dead, and only waits for an init that does not reap.
                 Some(0) => {}
