@@ -296,6 +296,10 @@ fn a_signal_reaches_those_that_handle_it_and_ends_nobody() {
     let family = Family::new().with("handles", handles, "restart = \"never\"").with("plain", "exec sleep 1000", "");
     let mut agent = family.sandbox.start(&["--log", "debug", "run"]);
     agent.says(&["ready"]);
+    agent.says(&["started", "plain"]);
+    wait_for("both programs", || {
+        (family.living().into_iter().filter(|id| is_called_sleep(*id)).count() >= 2).then_some(())
+    });
     agent.signal(Signal::USR1);
     agent.says(&["handles", "exited with code 9"]);
     agent.signal(Signal::USR2);

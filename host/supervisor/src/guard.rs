@@ -109,15 +109,28 @@ fn watch(agent: &Agent, told: OwnedFd) {
     if is_dismissed(&mut told, end.as_ref()) {
         return;
     }
+    // A look can meet a process whose memory the kernel has locked, and wait with it.
+    end_after(GRACE * 2);
     let deadline = Instant::now() + GRACE;
     let home = Home::of(agent);
     let in_cgroups = home.as_ref().is_some_and(Home::is_populated);
-    let (ended, _) = sweep::end(&[Claim::Agent { agent: *agent, below: None }], agent.start, deadline, || {});
+    let (ended, _) = sweep::end(&[Claim::Agent { agent: *agent, below: None }], agent.start, deadline);
     if let Some(home) = home {
         home.end(deadline);
     }
     if !ended.is_empty() || in_cgroups {
         warn!("the agent has ended without stopping its processes; killed what was left: {}", told_of(&ended));
+    }
+}
+
+/// Has the kernel end this process, unless that is over before.
+#[expect(unsafe_code, reason = "there is no safe interface to the alarm clock")]
+fn end_after(within: Duration) {
+    let seconds = u32::try_from(within.as_secs()).unwrap_or(u32::MAX);
+    // SAFETY: it only sets a timer, whose signal's disposition is put to the default, which ends the process.
+    unsafe {
+        libc::signal(libc::SIGALRM, libc::SIG_DFL);
+        libc::alarm(seconds);
     }
 }
 

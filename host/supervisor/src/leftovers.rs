@@ -20,30 +20,12 @@ const GRACE: Duration = Duration::from_secs(2);
 /// The most names in a message.
 const MAX_NAMES: usize = 8;
 
-/// Kills what agents that were killed have left behind. For before anything is started; blocks for two seconds at most,
+/// Kills what agents that were killed have left behind. For before anything is started; blocks for four seconds at most,
 /// usually for the time of a look over all processes.
 pub fn clear_leftovers() {
     let Some(own) = Agent::own() else { return };
-    let deadline = Instant::now() + GRACE;
-    let gone = agents_gone(&own);
-    if !gone.is_empty() {
-        let claims: Vec<Claim> = gone.into_iter().map(|agent| Claim::Agent { agent, below: None }).collect();
-        let (ended, clear) = sweep::end(&claims, 0, deadline, || {});
-        if !ended.is_empty() {
-            warn!("killed what an agent that ended without stopping its processes left behind: {}", told(&ended));
-        }
-        if !clear {
-            warn!("some of that is still there after SIGKILL; it hangs in the kernel");
-        }
-    }
-    for (agent, home) in Home::left_behind(&own) {
-        if home.is_populated() {
-            warn!(
-                "killing what is left in the cgroups of an agent that was killed, which had process id {}",
-                agent.pid
-            );
-        }
-        home.end(deadline);
+    if sweep::bounded(GRACE * 2, move || clear(&own), || {}).is_none() {
+        warn!("what an earlier agent may have left behind was not found in time; starting all the same");
     }
 }
 
@@ -58,6 +40,30 @@ pub(crate) fn told(ended: &[Seen]) -> String {
         text = format!("{text}, of {}{more}", shown.join(", "));
     }
     text
+}
+
+fn clear(own: &Agent) {
+    let deadline = Instant::now() + GRACE;
+    let gone = agents_gone(own);
+    if !gone.is_empty() {
+        let claims: Vec<Claim> = gone.into_iter().map(|agent| Claim::Agent { agent, below: None }).collect();
+        let (ended, clear) = sweep::end(&claims, 0, deadline);
+        if !ended.is_empty() {
+            warn!("killed what an agent that ended without stopping its processes left behind: {}", told(&ended));
+        }
+        if !clear {
+            warn!("some of that is still there after SIGKILL; it hangs in the kernel");
+        }
+    }
+    for (agent, home) in Home::left_behind(own) {
+        if home.is_populated() {
+            warn!(
+                "killing what is left in the cgroups of an agent that was killed, which had process id {}",
+                agent.pid
+            );
+        }
+        home.end(deadline);
+    }
 }
 
 fn agents_gone(own: &Agent) -> BTreeSet<Agent> {

@@ -4,13 +4,12 @@
 //! told once.
 
 use std::os::fd::OwnedFd;
-use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tracing::{debug, info};
 
 use crate::tree::Kin;
-use crate::tree::leaf::{Home, Leaf};
+use crate::tree::leaf::Home;
 use crate::tree::mark::Agent;
 use crate::tree::memory::Memory;
 use crate::tree::sweep::Sweeper;
@@ -67,13 +66,6 @@ impl Nursery {
         Born { kin: Kin { token, leaf, sealed, sweeper, memory }, door: door.filter(|_| first), late }
     }
 
-    /// Moves a child that runs into its cgroup. One that is gone is gone.
-    pub(crate) fn move_in(&self, leaf: &Path, pid: u32) {
-        if let Err(failed) = std::fs::write(leaf.join("cgroup.procs"), pid.to_string()) {
-            debug!(pid, "not moved to its cgroup: {failed}");
-        }
-    }
-
     /// Removes what was made, when all children are gone.
     pub(crate) fn close(&self) {
         self.home.iter().for_each(Home::remove);
@@ -92,11 +84,5 @@ impl Nursery {
             Some(_) => info!("each process has a cgroup of its own"),
             None => info!("processes are held together by their groups, parents and marks; no cgroup can be made here"),
         }
-    }
-}
-
-impl Born {
-    pub(crate) fn leaf_path(&self) -> Option<PathBuf> {
-        self.kin.leaf.as_ref().map(|leaf| Leaf::path(leaf).to_owned())
     }
 }

@@ -92,12 +92,13 @@ impl Orphans {
     }
 
     /// Kills all that is left of what the agent started or adopted, when the supervisor and everything else that
-    /// starts processes is shut down. Blocks for two seconds at most, usually for some milliseconds.
+    /// starts processes is shut down. Blocks for four seconds at most, usually for some milliseconds.
     pub fn end(self) {
         let Some(agent) = Agent::own() else { return };
         let below = Some(ADOPTION.get().map(|adoption| adoption.spared.clone()).unwrap_or_default());
         let deadline = Instant::now() + GRACE;
-        let (ended, clear) = sweep::end(&[Claim::Agent { agent, below }], agent.start, deadline, reap);
+        let sweep = move || sweep::end(&[Claim::Agent { agent, below }], agent.start, deadline);
+        let (ended, clear) = sweep::bounded(GRACE * 2, sweep, reap).unwrap_or_default();
         if !ended.is_empty() {
             warn!("killed what had escaped from the supervised processes: {}", told(&ended));
         }

@@ -144,14 +144,9 @@ fn serve(runtime: &Handle, mut nursery: Nursery, jobs: &mpsc::Receiver<Job>) {
     let _runtime = runtime.enter();
     while let Ok(job) = jobs.recv() {
         let born = nursery.bear(&job.id, job.haste == Haste::None);
-        let (leaf, late) = (born.leaf_path(), born.late);
         let started = start(&job.command, born);
-        let pid = started.as_ref().ok().map(Tree::id);
         // Nobody waits any more: the tree is handed back and its drop kills the child.
         drop(job.reply.send(started));
-        if let Some((path, pid)) = leaf.filter(|_| late).zip(pid) {
-            nursery.move_in(&path, pid);
-        }
     }
     nursery.close();
 }
@@ -176,7 +171,11 @@ fn start(command: &Command, mut born: Born) -> Result<Tree, NotStarted> {
         born.kin.sealed = false;
     }
     let ends = attached.ends(&mut child);
-    Tree::new(child, ends, born.kin).map_err(|error| explain(command, &[], &error))
+    let tree = Tree::new(child, ends, born.kin).map_err(|error| explain(command, &[], &error))?;
+    if born.late {
+        tree.move_in();
+    }
+    Ok(tree)
 }
 
 /// The child's environment.

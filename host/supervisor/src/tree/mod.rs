@@ -53,6 +53,9 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 /// From this pause on a look is over all processes.
 const CLOSER_LOOK: Duration = Duration::from_millis(16);
 
+/// This many looks in a row must find nothing where there is no cgroup to tell.
+const CLEAR_LOOKS: u32 = 5;
+
 /// The most orphans whose marks are read one by one.
 const MAX_ORPHANS: usize = 32;
 
@@ -113,6 +116,14 @@ impl Tree {
     /// The child's process id, which is the group's number.
     pub(crate) fn id(&self) -> u32 {
         self.id.as_raw_nonzero().get().unsigned_abs()
+    }
+
+    /// Has the child, which runs, moved to its leaf, soon.
+    pub(crate) fn move_in(&self) {
+        if let Some(leaf) = &self.kin.leaf {
+            let pid = self.id.as_raw_nonzero().get();
+            self.kin.sweeper.move_in(leaf.path().to_owned(), pid, self.kin.token.clone());
+        }
     }
 
     /// This side of the child's input and output, once, where there is one.
@@ -215,11 +226,12 @@ impl Tree {
         if care == Care::Quick && has_group {
             return false;
         }
-        if care == Care::Quick && (self.kin.sealed || self.has_no_orphans() == Some(true)) {
+        if care == Care::Quick && (self.kin.sealed || self.has_no_orphans().await == Some(true)) {
             return true;
         }
-        // A second look for what was being forked during the first.
-        for _ in 0..2 {
+        // What hops from parent to parent is gone when a look comes to it, and elsewhere; out of a leaf nothing hops.
+        let looks = if self.kin.sealed { 1 } else { CLEAR_LOOKS };
+        for _ in 0..looks {
             match self.look(signal).await {
                 // What is left of the group is dead, and only waits for an init that does not reap.
                 Some(0) => {}
@@ -229,18 +241,16 @@ impl Tree {
         }
         // What hops from parent to parent has passed both looks by, and is the agent's now.
         orphans::reap();
-        self.has_no_orphans().unwrap_or(true)
+        self.has_no_orphans().await.unwrap_or(true)
     }
 
     /// Whether nothing of the tree that lives has come to the agent; `None` where that is not to be told.
-    fn has_no_orphans(&self) -> Option<bool> {
+    async fn has_no_orphans(&self) -> Option<bool> {
         let orphans = orphans::adopted().filter(|orphans| orphans.len() <= MAX_ORPHANS)?;
-        let mut buffer = Vec::new();
-        let mine = orphans.into_iter().filter_map(|orphan| table::mark_of(orphan, &mut buffer)).any(|mark| {
-            let mut tokens = mark::tokens(&mark);
-            tokens.any(|token| token == self.kin.token)
-        });
-        Some(!mine)
+        if orphans.is_empty() {
+            return Some(true);
+        }
+        self.kin.sweeper.any_marked(orphans, &self.kin.token).await.map(|any| !any)
     }
 
     /// Looks over all processes for what belongs to the tree, sends it a signal, and returns how many there were.

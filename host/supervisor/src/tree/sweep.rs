@@ -11,6 +11,7 @@
 //! time, so that it reaches nobody else who was given the number meanwhile; a kernel without such descriptors leaves
 //! some microseconds for that.
 
+use std::path::PathBuf;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -18,9 +19,11 @@ use std::time::{Duration, Instant};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, getpid, kill_process, pidfd_open, pidfd_send_signal};
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 use tracing::{debug, error};
 
 use super::leaf::Leaf;
+use super::mark;
 use super::memory::Memory;
 use super::table::{self, Claim, Known, Seen};
 
@@ -33,6 +36,8 @@ const RETRY: Duration = Duration::from_millis(50);
 const ABANDON_AFTER: Duration = Duration::from_secs(10);
 /// How often the count of those that were killed for want of memory is read, so that an old one explains no new end.
 const MEMORY_LOOK: Duration = Duration::from_secs(5);
+/// A look that takes longer has met a process whose memory the kernel has locked; nobody waits for it.
+const LOOK_TIMEOUT: Duration = Duration::from_secs(1);
 /// The pause between two looks of [`end`].
 const PAUSE: Duration = Duration::from_millis(1);
 
@@ -44,6 +49,8 @@ pub(crate) struct Sweeper {
 
 #[derive(Debug)]
 enum Job {
+    MoveIn { path: PathBuf, pid: i32, token: String },
+    AnyMarked { pids: Vec<i32>, token: String, reply: oneshot::Sender<bool> },
     Sweep { claim: Claim, signal: Option<Sent>, reply: oneshot::Sender<Vec<Known>> },
     Abandon { claim: Claim, leaf: Option<Leaf> },
 }
@@ -82,7 +89,20 @@ impl Sweeper {
     pub(crate) async fn sweep(&self, claim: Claim, signal: Option<Sent>) -> Option<Vec<Known>> {
         let (reply, told) = oneshot::channel();
         self.jobs.send(Job::Sweep { claim, signal, reply }).ok()?;
-        told.await.ok()
+        timeout(LOOK_TIMEOUT, told).await.ok()?.ok()
+    }
+
+    /// Whether any of these processes carries a token; `None` where nobody could look.
+    pub(crate) async fn any_marked(&self, pids: Vec<i32>, token: &str) -> Option<bool> {
+        let (reply, told) = oneshot::channel();
+        self.jobs.send(Job::AnyMarked { pids, token: token.to_owned(), reply }).ok()?;
+        timeout(LOOK_TIMEOUT, told).await.ok()?.ok()
+    }
+
+    /// Has a process that carries a token moved to a leaf. It takes the kernel some milliseconds, for which nobody waits.
+    pub(crate) fn move_in(&self, path: PathBuf, pid: i32, token: String) {
+        // Without the thread it stays outside, where its mark holds it.
+        drop(self.jobs.send(Job::MoveIn { path, pid, token }));
     }
 
     /// Has all that is claimed, and a leaf with all in it, killed and removed; nobody hears of it.
@@ -92,9 +112,30 @@ impl Sweeper {
     }
 }
 
+/// What a thread of its own returns, unless that takes longer than `within`; `meanwhile` is called every millisecond.
+/// For looks at a moment when nobody else would notice that one hangs.
+pub(crate) fn bounded<T: Send + 'static>(
+    within: Duration,
+    work: impl FnOnce() -> T + Send + 'static,
+    mut meanwhile: impl FnMut(),
+) -> Option<T> {
+    let (done, told) = mpsc::channel();
+    let thread = std::thread::Builder::new().name("sandbeat-look".into());
+    // Nobody may wait any more.
+    thread.spawn(move || drop(done.send(work()))).ok()?;
+    let started = Instant::now();
+    loop {
+        match told.recv_timeout(PAUSE) {
+            Ok(result) => return Some(result),
+            Err(RecvTimeoutError::Timeout) if started.elapsed() < within => meanwhile(),
+            Err(_) => return None,
+        }
+    }
+}
+
 /// Kills all that is claimed until two looks in a row find nothing, at most until `deadline`. Returns the processes
-/// that were killed, and whether nothing is left. `meanwhile` is called between looks.
-pub(crate) fn end(claims: &[Claim], since: u64, deadline: Instant, mut meanwhile: impl FnMut()) -> (Vec<Seen>, bool) {
+/// that were killed, and whether nothing is left.
+pub(crate) fn end(claims: &[Claim], since: u64, deadline: Instant) -> (Vec<Seen>, bool) {
     let mut ended: Vec<Seen> = Vec::new();
     let mut clear = 0;
     while clear < 2 {
@@ -106,7 +147,6 @@ pub(crate) fn end(claims: &[Claim], since: u64, deadline: Instant, mut meanwhile
                 ended.push(seen);
             }
         }
-        meanwhile();
         if clear < 2 {
             if Instant::now() >= deadline {
                 return (ended, false);
@@ -143,6 +183,21 @@ fn sweep(since: u64, jobs: impl Iterator<Item = Job>, abandoned: &mut Vec<Abando
     let (mut claims, mut signals, mut replies) = (Vec::new(), Vec::new(), Vec::new());
     for job in jobs {
         match job {
+            Job::MoveIn { path, pid, token } => {
+                // One that is gone is gone, and its number may be another's.
+                let mark = table::mark_of(pid, &mut Vec::new());
+                if mark.is_some_and(|mark| mark::tokens(&mark).any(|named| named == token))
+                    && let Err(failed) = std::fs::write(path.join("cgroup.procs"), pid.to_string())
+                {
+                    debug!(pid, "not moved to its cgroup: {failed}");
+                }
+            }
+            Job::AnyMarked { pids, token, reply } => {
+                let mut buffer = Vec::new();
+                let marks = pids.into_iter().filter_map(|pid| table::mark_of(pid, &mut buffer));
+                // One who does not wait any more needs no answer.
+                let _ = reply.send(marks.into_iter().any(|mark| mark::tokens(&mark).any(|named| named == token)));
+            }
             Job::Sweep { claim, signal, reply } => {
                 claims.push(claim);
                 signals.push(signal);
