@@ -47,16 +47,6 @@ export const DIFFERENCES = {
     sandbeat: "exitSignal names it; exitCode is absent, as in the reference",
     reason: "what ended a process is what one asks first",
   },
-  "tty-is-interactive": {
-    reference: "interactive is what was asked for, also of a process with a terminal",
-    sandbeat: "interactive is true of every process that takes input",
-    reason: "a terminal takes input",
-  },
-  "input-without-interactive": {
-    reference: "every process has a pipe as its standard input, which is never closed",
-    sandbeat: "only with interactive or tty; others read the end at once, and input to them is refused with 409",
-    reason: "a program that reads its input to the end would never end",
-  },
   "stop-takes-the-tree": {
     reference: "stop and kill reach the direct child only",
     sandbeat: "nothing that it has started is left",

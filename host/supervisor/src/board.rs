@@ -296,6 +296,7 @@ impl Entry {
             command: std::iter::once(&command.program).chain(&command.args).cloned().collect(),
             cwd: command.cwd.clone(),
             stdio: command.stdio,
+            interactive: process.interactive,
             essential: process.essential,
             status: self.status(now),
             phase: view.phase,

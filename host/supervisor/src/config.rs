@@ -41,6 +41,8 @@ pub struct Process {
     pub stop: Stop,
     /// Whether the agent ends when this one has ended for good.
     pub essential: bool,
+    /// Whether somebody means to write to it; told, and of no other effect.
+    pub interactive: bool,
     /// Where its output is kept beside the ring in memory.
     pub log: Logging,
 }

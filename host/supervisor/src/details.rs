@@ -23,6 +23,8 @@ pub struct Details {
     pub cwd: Option<PathBuf>,
     /// What its standard input and output are.
     pub stdio: Stdio,
+    /// Whether somebody means to write to it.
+    pub interactive: bool,
     /// Whether the agent ends with it.
     pub essential: bool,
     /// What a report says of it.

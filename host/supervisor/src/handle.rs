@@ -40,6 +40,8 @@ pub struct New {
     pub env: BTreeMap<String, String>,
     /// What its standard input and output are.
     pub stdio: Stdio,
+    /// Whether its creator means to write to it; told to whoever lists it, and of no other effect.
+    pub interactive: bool,
 }
 
 /// What a reload of the configuration did to the processes; names in order.

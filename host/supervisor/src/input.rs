@@ -45,7 +45,7 @@ pub enum InputError {
     #[error("`{0}` is not running")]
     NotRunning(String),
     /// It was started without a standard input that can be written to.
-    #[error("`{0}` takes no input; create it with `interactive` or `tty`")]
+    #[error("`{0}` takes no input; give it a terminal with `tty`")]
     NoInput(String),
     /// It has no terminal.
     #[error("`{0}` has no terminal; create it with `tty`")]

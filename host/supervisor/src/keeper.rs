@@ -168,6 +168,7 @@ impl Keeper {
             health: None,
             stop: Stop::default(),
             essential: false,
+            interactive: new.interactive,
             log: Logging { memory: limits.max_log as u64, ..Logging::default() },
         };
         self.created += 1;

@@ -125,7 +125,8 @@ fn process(kind: Kind, name: &str, raw: RawProcess, known: &BTreeSet<String>, no
         stdio: if raw.tty { Stdio::Terminal(Size::default()) } else { Stdio::Output },
     };
     let (restart, base_url, essential) = (raw.restart, raw.base_url, raw.essential);
-    Some(Process { kind, command, restart, backoff, after, base_url, ready, health, stop, essential, log })
+    let interactive = raw.tty;
+    Some(Process { kind, command, restart, backoff, after, base_url, ready, health, stop, essential, interactive, log })
 }
 
 /// Names that the local API has for something else.

@@ -8,7 +8,7 @@ use crate::harness::{DEADLINE, Sandbox, exists, process};
 
 fn new(script: &str) -> New {
     let command = ["sh", "-c", script].map(str::to_owned).to_vec();
-    New { command, cwd: None, env: BTreeMap::new(), stdio: Stdio::Output }
+    New { command, cwd: None, env: BTreeMap::new(), stdio: Stdio::Output, interactive: false }
 }
 
 #[tokio::test]

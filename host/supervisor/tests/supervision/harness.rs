@@ -87,7 +87,11 @@ impl Sandbox {
     /// Creates a process that runs a shell script, and returns its id.
     pub(crate) async fn create(&self, script: &str, stdio: Stdio) -> String {
         let command = ["sh", "-c", script].map(str::to_owned).to_vec();
-        self.handle.create(New { command, cwd: None, env: BTreeMap::new(), stdio }).await.unwrap().id
+        self.handle
+            .create(New { command, cwd: None, env: BTreeMap::new(), stdio, interactive: false })
+            .await
+            .unwrap()
+            .id
     }
 
     pub(crate) async fn shutdown(self) {

@@ -65,7 +65,7 @@ pub(super) struct Creation {
     /// Whether it gets a terminal, of 80 columns and 24 rows.
     #[serde(default)]
     tty: bool,
-    /// Whether it takes input. One with a terminal always does.
+    /// Whether somebody means to write to it, for whoever lists it. Everything that is created takes input.
     #[serde(default)]
     interactive: bool,
 }
@@ -99,11 +99,8 @@ pub(super) async fn create(
         command: program::command(wanted.command, wanted.args)?,
         cwd: wanted.cwd.map(Into::into),
         env: wanted.env,
-        stdio: match (wanted.tty, wanted.interactive) {
-            (true, _) => Stdio::Terminal(Size::default()),
-            (false, true) => Stdio::Piped,
-            (false, false) => Stdio::Output,
-        },
+        stdio: if wanted.tty { Stdio::Terminal(Size::default()) } else { Stdio::Piped },
+        interactive: wanted.interactive,
     };
     processes(&shared).create(new).await.map(|details| Json(details.into())).map_err(refusal::request)
 }

@@ -22,7 +22,7 @@ pub(super) struct Process {
     cwd: Option<String>,
     /// Whether it has a terminal.
     tty: bool,
-    /// Whether it takes input.
+    /// Whether its creator means to write to it; of a configured one, whether it has a terminal.
     interactive: bool,
     owner: Owner,
     /// Whether it exists right now.
@@ -105,7 +105,7 @@ impl Owner {
 
 impl From<Details> for Process {
     fn from(details: Details) -> Self {
-        let Details { id, kind, command, cwd, stdio, essential, status, phase, .. } = details;
+        let Details { id, kind, command, cwd, stdio, interactive, essential, status, phase, .. } = details;
         let mut words = command.into_iter();
         let running = phase.is_running();
         let ended = |at: Timestamp| (!running).then(|| at.as_millisecond());
@@ -116,7 +116,7 @@ impl From<Details> for Process {
             args: words.collect(),
             cwd: cwd.map(|cwd| cwd.to_string_lossy().into_owned()),
             tty: matches!(stdio, Stdio::Terminal(_)),
-            interactive: matches!(stdio, Stdio::Terminal(_) | Stdio::Piped),
+            interactive,
             owner: Owner::of(kind),
             status: if running { Existence::Running } else { Existence::Exited },
             pid: status.pid,
