@@ -4,6 +4,7 @@
 //! test of a stop runs a second time with them hidden.
 
 use std::fs;
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -205,6 +206,16 @@ fn a_killed_agent_leaves_nothing_and_no_guard() {
         assert!(ended.stderr.contains("killed what was left"), "{}", ended.stderr);
         wait_for("the guard's end", || (!is_alive(guard)).then_some(()));
     });
+}
+
+#[test]
+fn an_agent_that_crashes_leaves_nothing() {
+    let family = Family::new().with("web", &format!("{ESCAPES}; exec sleep 1000"), "");
+    let agent = family.sandbox.start(&["run"]);
+    family.grows_to(7);
+    agent.signal(Signal::ABORT);
+    family.dies_out();
+    assert_eq!(agent.ended().status.signal(), Some(Signal::ABORT.as_raw()));
 }
 
 #[test]
