@@ -53,6 +53,7 @@ pub(crate) struct Board {
     version: watch::Sender<u64>,
     limits: Mutex<Limits>,
     essential: watch::Sender<Option<(String, u8)>>,
+    hurry: watch::Sender<bool>,
 }
 
 /// The order of a listing: what is configured by name, then what was created in that order.
@@ -86,6 +87,8 @@ pub(crate) struct View {
     /// How far it has come, for those that come after it.
     pub(crate) reached: Reached,
     pub(crate) waiting_for: Vec<String>,
+    /// Whether it is at rest because that was asked for.
+    pub(crate) by_request: bool,
     pub(crate) last_error: Option<String>,
     pub(crate) last_exit: Option<Exit>,
     pub(crate) exited: Option<Timestamp>,
@@ -101,6 +104,15 @@ pub(crate) struct Reached {
     pub(crate) ready: bool,
     /// It has exited with code 0.
     pub(crate) completed: bool,
+}
+
+/// What a process still waits for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Behind {
+    /// As configured: the name, with the condition where that is not the start.
+    pub(crate) what: String,
+    /// How it ended, where it will not come that far by itself.
+    pub(crate) hopeless: Option<String>,
 }
 
 impl Board {
@@ -172,7 +184,19 @@ impl Board {
             version: watch::Sender::new(0),
             limits: Mutex::default(),
             essential: watch::Sender::new(None),
+            hurry: watch::Sender::new(false),
         }
+    }
+
+    /// From now on a stop is a kill.
+    pub(crate) fn hurry(&self) {
+        self.hurry.send_replace(true);
+    }
+
+    /// Waits until a stop is to be a kill.
+    pub(crate) async fn hurried(&self) {
+        // The sender is here; it cannot be gone.
+        let _ = self.hurry.subscribe().wait_for(|hurry| *hurry).await;
     }
 
     /// Tells that an essential process has ended for good; the first one decides.
@@ -186,9 +210,18 @@ impl Board {
         });
     }
 
-    /// Adds an entry, or puts another one in its place.
-    pub(crate) fn put(&self, id: &str, entry: Entry) {
-        self.lock().insert(Id::of(id), entry);
+    /// Adds an entry, or puts another one in its place, which goes on with what is remembered of the past.
+    pub(crate) fn put(&self, id: &str, mut entry: Entry) {
+        let mut entries = self.lock();
+        if let Some(before) = entries.remove(&Id::of(id)) {
+            entry.created = before.created;
+            entry.view.starts = before.view.starts;
+            entry.view.last_error = before.view.last_error;
+            entry.view.last_exit = before.view.last_exit;
+            entry.view.exited = before.view.exited;
+        }
+        entries.insert(Id::of(id), entry);
+        drop(entries);
         self.changed();
     }
 
@@ -225,19 +258,21 @@ impl Board {
     }
 
     /// Those of `after` that have not come as far as they must. One that is not there is waited for by nobody.
-    pub(crate) fn behind(&self, after: &[After]) -> Vec<String> {
+    pub(crate) fn behind(&self, after: &[After]) -> Vec<Behind> {
         let entries = self.lock();
-        let behind = |after: &&After| {
-            entries.get(&Id::of(&after.name)).is_some_and(|entry| {
-                let reached = entry.view.reached;
-                !match after.until {
-                    Condition::Started => reached.tried,
-                    Condition::Ready => reached.ready,
-                    Condition::Completed => reached.completed,
-                }
-            })
+        let behind = |after: &After| {
+            let view = &entries.get(&Id::of(&after.name))?.view;
+            let there = match after.until {
+                Condition::Started => view.reached.tried,
+                Condition::Ready => view.reached.ready,
+                Condition::Completed => view.reached.completed,
+            };
+            // One that was stopped by somebody is for that somebody to start.
+            let hopeless = view.phase.is_final() && !view.by_request;
+            let why = || view.last_error.clone().unwrap_or_else(|| "exited with code 0".to_owned());
+            (!there).then(|| Behind { what: after.to_string(), hopeless: hopeless.then(why) })
         };
-        after.iter().filter(behind).map(|after| after.name.clone()).collect()
+        after.iter().filter_map(behind).collect()
     }
 
     fn changed(&self) {
@@ -265,6 +300,11 @@ impl Id {
 }
 
 impl Entry {
+    /// One that nothing is known of yet.
+    pub(crate) fn new(process: Arc<Process>, requests: mpsc::Sender<Asking>, log: Log) -> Self {
+        Entry { process, created: Timestamp::now(), requests, log, view: View::default() }
+    }
+
     fn status(&self, now: Instant) -> ProcessStatus {
         let view = &self.view;
         let (exit_code, exit_signal, out_of_memory) = match &view.last_exit {
@@ -319,6 +359,7 @@ impl Default for View {
             starts: 0,
             reached: Reached::default(),
             waiting_for: Vec::new(),
+            by_request: false,
             last_error: None,
             last_exit: None,
             exited: None,

@@ -4,6 +4,7 @@
 //! has no cycle. Only [`crate::resolve`] makes one.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -254,6 +255,17 @@ impl Kind {
             Kind::Agent => "agents",
             Kind::Created => "created",
         }
+    }
+}
+
+impl fmt::Display for After {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)?;
+        f.write_str(match self.until {
+            Condition::Started => "",
+            Condition::Ready => ":ready",
+            Condition::Completed => ":completed",
+        })
     }
 }
 

@@ -74,7 +74,8 @@ impl Exit {
             End::Killed { signal, out_of_memory } => {
                 Some(Exit::Signal { number: *signal, name: signals::name(*signal), out_of_memory: *out_of_memory })
             }
-            End::NotStarted(_) | End::Unhealthy(_) | End::Unseen(_) => None,
+            End::Unhealthy { exit, .. } => exit.clone(),
+            End::NotStarted(_) | End::Unseen(_) => None,
         }
     }
 }

@@ -1,18 +1,17 @@
 //! What another configuration changes. Pure.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use crate::config::Process;
 use crate::handle::Changes;
 
 /// What is to be done with each process to come from what runs to what is wanted.
-pub(crate) fn difference(running: &BTreeMap<&str, Arc<Process>>, wanted: &BTreeMap<&str, &Process>) -> Changes {
+pub(crate) fn difference(running: &BTreeMap<&str, &Process>, wanted: &BTreeMap<&str, &Process>) -> Changes {
     let mut changes = Changes::default();
     for (id, process) in wanted {
         let list = match running.get(id) {
             None => &mut changes.added,
-            Some(same) if **same == **process => &mut changes.unchanged,
+            Some(same) if same == process => &mut changes.unchanged,
             Some(_) => &mut changes.restarted,
         };
         list.push((*id).to_owned());
@@ -36,8 +35,7 @@ mod tests {
         };
         let (before, after) =
             (config(&[("a", "x"), ("b", "x"), ("c", "x")]), config(&[("b", "x"), ("c", "y"), ("d", "x")]));
-        let running = before.processes().map(|(id, process)| (id, Arc::new(process.clone()))).collect();
-        let changes = difference(&running, &after.processes().collect());
+        let changes = difference(&before.processes().collect(), &after.processes().collect());
         assert_eq!(changes.added, ["d"]);
         assert_eq!(changes.removed, ["a"]);
         assert_eq!(changes.restarted, ["c"]);

@@ -189,6 +189,11 @@ impl Handle {
         self.order(Order::Run { run, done }, told).await?
     }
 
+    /// Has every stop that is under way or comes be a kill, for an end that somebody has asked for twice.
+    pub fn hurry(&self) {
+        self.board.hurry();
+    }
+
     /// The limits on what is created and run through the API.
     pub fn limits(&self) -> Limits {
         self.board.limits()

@@ -7,13 +7,12 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use sandbeat_status::{ProcessPhase as Phase, ProcessState};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::{self, JoinError, JoinSet};
 use tracing::{error, info};
 
-use crate::board::{Board, Entry, MAX_REQUESTS, View};
+use crate::board::{Board, Entry, MAX_REQUESTS};
 use crate::config::{Backoff, Command, Config, Kind, Logging, Policy, Process, Stop};
 use crate::details::Details;
 use crate::difference::difference;
@@ -56,18 +55,20 @@ pub(crate) struct Keeper {
     created: u64,
     creating: JoinSet<Created>,
     runs: JoinSet<()>,
+    /// Whether all of them are being ended; what is known of them stays then.
+    over: bool,
 }
 
 /// A process whose task runs.
 #[derive(Debug)]
 struct Kept {
-    /// As configured now; the task hears of another one.
-    process: watch::Sender<Arc<Process>>,
+    process: Arc<Process>,
+    /// Where its output goes, to be gone on with by the next task of this name.
+    sink: Sink,
     /// Gone when it was told to end.
     shutdown: Option<oneshot::Sender<()>>,
-    /// Whether it is to end, and its entry with it where `forget` says so.
+    /// Whether it is to end, and its entry with it unless another one of this name follows.
     ending: bool,
-    forget: bool,
 }
 
 /// The first start of one that was created.
@@ -91,6 +92,7 @@ impl Keeper {
             created: 0,
             creating: JoinSet::new(),
             runs: JoinSet::new(),
+            over: false,
         };
         keeper.add_all(config.processes);
         keeper
@@ -110,6 +112,7 @@ impl Keeper {
         }
         drop(orders);
         self.next.clear();
+        self.over = true;
         // Dropped, a command that is run for somebody kills what it has started.
         self.runs.shutdown().await;
         self.kept.values_mut().for_each(|kept| kept.ending = true);
@@ -143,7 +146,7 @@ impl Keeper {
             return drop(done.send(Err(RequestError::Wrong("the command is empty; name a program".to_owned()))));
         };
         if let Some(longest) = longest.filter(|_| ended >= MAX_ENDED) {
-            self.end(&[longest]);
+            self.end([&longest]);
         }
         let command = Command {
             program,
@@ -185,7 +188,7 @@ impl Keeper {
         let answer = match result {
             Ok(Ok(())) => self.board.get(&id, std::time::Instant::now()).ok_or(RequestError::Over),
             Ok(Err(failed)) => {
-                self.end(std::slice::from_ref(&id));
+                self.end([&id]);
                 if self.created == number {
                     // Nobody has seen the number.
                     self.created -= 1;
@@ -203,7 +206,7 @@ impl Keeper {
             details if details.kind.is_configured() => Err(RequestError::Configured(id.to_owned())),
             details if !details.phase.is_final() => Err(RequestError::Running(id.to_owned())),
             _ => {
-                self.end(&[id.to_owned()]);
+                self.end([&id.to_owned()]);
                 Ok(())
             }
         }
@@ -222,20 +225,15 @@ impl Keeper {
         // What waits for the end of its last task is decided anew.
         self.next.clear();
         let running = self.kept.iter().filter(|(_, kept)| !kept.ending);
-        let running = running.map(|(id, kept)| (id.as_str(), Arc::clone(&kept.process.borrow())));
+        let running = running.map(|(id, kept)| (id.as_str(), &*kept.process));
         let running = running.filter(|(_, process)| process.kind.is_configured()).collect();
         let wanted = config.processes.iter().map(|(id, process)| (id.as_str(), process)).collect();
         let changes = difference(&running, &wanted);
-        let mut added = BTreeMap::new();
-        for (id, process) in config.processes {
-            if changes.restarted.contains(&id) {
-                self.replace(&id, process);
-            } else if changes.added.contains(&id) {
-                added.insert(id, process);
-            }
-        }
-        self.end(&changes.removed);
-        self.add_all(added);
+        let mut started = config.processes;
+        started.retain(|id, _| !changes.unchanged.contains(id));
+        // In one graph, so that what is replaced stops before what it comes after.
+        self.end(changes.removed.iter().chain(&changes.restarted));
+        self.add_all(started);
         info!(
             added = changes.added.len(),
             removed = changes.removed.len(),
@@ -244,15 +242,6 @@ impl Keeper {
             "processes reloaded"
         );
         changes
-    }
-
-    /// Has a task go on with another configuration.
-    fn replace(&mut self, id: &str, process: Process) {
-        let Some(kept) = self.kept.get(id) else { return };
-        let process = Arc::new(process);
-        // At once, so that those that are restarted as well wait for this one anew.
-        self.board.replace(id, Arc::clone(&process));
-        kept.process.send_replace(process);
     }
 
     /// Adds several, all of which are on the board before the first of them looks at it.
@@ -269,40 +258,42 @@ impl Keeper {
     }
 
     fn add(&mut self, id: &str, process: Process, created: Option<oneshot::Sender<Result<(), NotStarted>>>) {
+        let sink = Sink::new(id, &process.log);
+        self.go_on(id, process, sink, created);
+    }
+
+    /// Makes a task whose output goes where that of the one before it went, if there was one.
+    fn go_on(
+        &mut self,
+        id: &str,
+        process: Process,
+        sink: Sink,
+        created: Option<oneshot::Sender<Result<(), NotStarted>>>,
+    ) {
         let (requests, received) = mpsc::channel(MAX_REQUESTS);
         let (shutdown, told) = oneshot::channel();
         let process = Arc::new(process);
-        let (other, configured) = watch::channel(Arc::clone(&process));
-        let sink = Sink::new(id, &process.log);
-        let entry = Entry {
-            process: Arc::clone(&process),
-            created: Timestamp::now(),
-            requests,
-            log: sink.log(),
-            view: View::default(),
-        };
-        self.board.put(id, entry);
+        self.board.put(id, Entry::new(Arc::clone(&process), requests, sink.log()));
         let task = Task {
             id: id.to_owned(),
-            process,
-            sink,
+            process: Arc::clone(&process),
+            sink: sink.clone(),
             board: Arc::clone(&self.board),
             spawner: self.spawner.clone(),
-            mailbox: Mailbox { requests: received, configured, shutdown: told, created },
+            mailbox: Mailbox { requests: received, shutdown: told, created },
             history: History::default(),
             drains: JoinSet::new(),
             waiting: Vec::new(),
         };
         self.ids.insert(self.tasks.spawn(task.run()).id(), id.to_owned());
-        let kept = Kept { process: other, shutdown: Some(shutdown), ending: false, forget: false };
-        self.kept.insert(id.to_owned(), kept);
+        self.kept.insert(id.to_owned(), Kept { process, sink, shutdown: Some(shutdown), ending: false });
     }
 
     /// Ends some, in order, and forgets them.
-    fn end(&mut self, ids: &[String]) {
+    fn end<'a>(&mut self, ids: impl IntoIterator<Item = &'a String>) {
         for id in ids {
             match self.kept.get_mut(id) {
-                Some(kept) => (kept.ending, kept.forget) = (true, true),
+                Some(kept) => kept.ending = true,
                 None => self.board.remove(id),
             }
         }
@@ -312,10 +303,8 @@ impl Keeper {
     /// Tells those to end that are to, and that no other one comes after that is to.
     fn tell_the_last(&mut self) {
         let ending = self.kept.iter().filter(|(_, kept)| kept.ending);
-        let ending: Vec<_> = ending.map(|(id, kept)| (id, Arc::clone(&kept.process.borrow()))).collect();
         let graph: Graph<'_> = ending
-            .iter()
-            .map(|(id, process)| (id.as_str(), process.after.iter().map(|after| after.name.as_str()).collect()))
+            .map(|(id, kept)| (id.as_str(), kept.process.after.iter().map(|after| after.name.as_str()).collect()))
             .collect();
         let left: BTreeSet<&str> = graph.keys().copied().collect();
         let last: Vec<String> = order::last(&left, &graph).into_iter().map(str::to_owned).collect();
@@ -332,7 +321,7 @@ impl Keeper {
         let Some(id) = self.ids.remove(&task) else { return };
         let Some(kept) = self.kept.remove(&id) else { return };
         let next = self.next.remove(&id);
-        if kept.forget && next.is_none() {
+        if kept.ending && next.is_none() && !self.over {
             self.board.remove(&id);
         }
         if let Err(failed) = ended {
@@ -345,7 +334,8 @@ impl Keeper {
             });
         }
         if let Some(process) = next {
-            self.add(&id, process, None);
+            let sink = kept.sink.reconfigured(&process.log);
+            self.go_on(&id, process, sink, None);
         }
         self.tell_the_last();
     }

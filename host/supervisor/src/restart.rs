@@ -13,6 +13,7 @@ use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
 use crate::config::{Backoff, Policy};
+use crate::details::Exit;
 use crate::signals;
 
 /// How a run of a process came to its end.
@@ -30,7 +31,12 @@ pub(crate) enum End {
     /// It could not be started, for this reason.
     NotStarted(String),
     /// It was stopped because its health check failed, for this reason.
-    Unhealthy(String),
+    Unhealthy {
+        /// The reason.
+        reason: String,
+        /// How it ended then.
+        exit: Option<Exit>,
+    },
     /// It ended, and how was not to be found out, for this reason.
     Unseen(String),
 }
@@ -144,7 +150,7 @@ impl fmt::Display for End {
             End::Exited(code) => write!(f, "exited with code {code}"),
             End::Killed { out_of_memory: true, .. } => f.write_str("killed by the kernel because memory ran out"),
             End::Killed { signal, .. } => write!(f, "killed by {}", signals::name(*signal)),
-            End::Unhealthy(reason) => write!(f, "stopped because its health check failed: {reason}"),
+            End::Unhealthy { reason, .. } => write!(f, "stopped because its health check failed: {reason}"),
             End::NotStarted(reason) => f.write_str(reason),
             End::Unseen(reason) => write!(f, "ended, and how was not seen: {reason}"),
         }

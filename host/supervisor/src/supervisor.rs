@@ -56,6 +56,7 @@ impl Supervisor {
     /// nothing of them is left. It takes at most the sum of the stop timeouts along the longest chain of `after`; in
     /// each link two seconds more where what was killed hangs in the kernel, and half a minute more where a program
     /// that is just being started is on a file system that does not answer.
+    /// [`Handle::hurry`] cuts it short.
     pub async fn shutdown(mut self) {
         // A keeper that is gone has failed; that is told below.
         let _ = self.shutdown.send(());

@@ -1,19 +1,14 @@
 //! Where a process's task is asked for something.
 
-use std::sync::Arc;
-
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot};
 
 use crate::board::{Asking, Request};
-use crate::config::Process;
 use crate::spawn::NotStarted;
 
 /// Where the task is asked for something.
 #[derive(Debug)]
 pub(crate) struct Mailbox {
     pub(crate) requests: mpsc::Receiver<Asking>,
-    /// Changes when the process is configured otherwise and is to be started anew.
-    pub(crate) configured: watch::Receiver<Arc<Process>>,
     /// Sent or dropped, it means the end of supervision.
     pub(crate) shutdown: oneshot::Receiver<()>,
     /// Told of the first start of one that was created; when that fails, the task ends.
@@ -24,7 +19,6 @@ pub(crate) struct Mailbox {
 #[derive(Debug)]
 pub(super) enum Asked {
     For(Request),
-    Replace,
     Shutdown,
 }
 
@@ -34,7 +28,6 @@ impl Mailbox {
         tokio::select! {
             biased;
             _ = &mut self.shutdown => Asked::Shutdown,
-            other = self.configured.changed() => other.map_or(Asked::Shutdown, |()| Asked::Replace),
             asking = self.requests.recv() => match asking {
                 Some(Asking { request, done }) => {
                     waiting.push(done);

@@ -19,7 +19,7 @@ use tracing::{error, info, warn};
 
 use self::mailbox::Asked;
 pub(crate) use self::mailbox::Mailbox;
-use crate::board::{Board, Reached, Request, View};
+use crate::board::{Behind, Board, Request, View};
 use crate::config::Process;
 use crate::details::Exit;
 use crate::health::Verdict;
@@ -102,14 +102,9 @@ impl Task {
         match asked {
             Asked::For(Request::Start | Request::Restart) => Step::Start,
             Asked::For(Request::Stop | Request::Kill) => {
-                self.publish(|view| {
-                    // Those that come after it must not wait for what will not happen.
-                    view.reached.tried = true;
-                    view.at_rest(Phase::Exited, ProcessState::Stopped);
-                });
+                self.publish(View::stopped);
                 Step::Rest
             }
-            Asked::Replace => self.replaced(),
             Asked::Shutdown => Step::Done,
         }
     }
@@ -142,11 +137,12 @@ impl Task {
         let ready = self.process.ready.is_none() && self.process.health.is_none();
         self.publish(|view| {
             view.at_rest(if ready { Phase::Ready } else { Phase::Starting }, ProcessState::Running);
+            view.by_request = false;
             view.running = Some((pid, since));
             view.input = input;
             view.starts = view.starts.saturating_add(1);
             view.reached.tried = true;
-            view.reached.ready |= ready;
+            view.reached.ready = ready;
         });
         info!(process = self.id, pid, "started");
         if let Some(created) = created {
@@ -193,7 +189,6 @@ impl Task {
                 Step::Start
             }
             Asked::For(Request::Stop | Request::Kill) => Step::Rest,
-            Asked::Replace => self.replaced(),
             Asked::Shutdown => Step::Done,
         }
     }
@@ -210,10 +205,9 @@ impl Task {
             }
             Asked::For(Request::Stop | Request::Kill) => {
                 info!(process = self.id, "stopped");
-                self.publish(|view| view.at_rest(Phase::Exited, ProcessState::Stopped));
+                self.publish(View::stopped);
                 Step::Rest
             }
-            Asked::Replace => self.replaced(),
             Asked::Shutdown => {
                 self.publish(|view| view.at_rest(Phase::Exited, view.state));
                 Step::Done
@@ -231,30 +225,9 @@ impl Task {
                 }
                 // It does not run, for the reason that is published.
                 Asked::For(Request::Stop | Request::Kill) => {}
-                Asked::Replace => return self.replaced(),
                 Asked::Shutdown => return Step::Done,
             }
         }
-    }
-
-    /// Takes the newest configuration. Nothing runs.
-    fn configure(&mut self) {
-        let newest = Arc::clone(&self.mailbox.configured.borrow_and_update());
-        if !Arc::ptr_eq(&newest, &self.process) {
-            self.process = newest;
-            self.sink = self.sink.reconfigured(&self.process.log);
-        }
-    }
-
-    /// Goes on with another configuration, from the beginning. Nothing runs.
-    fn replaced(&mut self) -> Step {
-        self.configure();
-        self.history = History::default();
-        self.publish(|view| {
-            view.at_rest(Phase::Waiting, ProcessState::Stopped);
-            view.reached = Reached::default();
-        });
-        Step::Wait
     }
 
     /// The child ended by itself. What it left behind goes before it is started again.
@@ -271,11 +244,15 @@ impl Task {
     async fn stopped_as_unhealthy(&mut self, mut run: Run, reason: String) -> Step {
         let ran = run.since.elapsed();
         self.publish(|view| view.phase = Phase::Stopping);
-        if run.tree.stop(&self.process.stop).await.is_err() {
-            error!(process = self.id, "something of it is still there {}", Stuck::MEANING);
-        }
+        let end = run.tree.stop(&self.process.stop).await.map_or_else(
+            |stuck| {
+                error!(process = self.id, "something of it is still there {}", Stuck::MEANING);
+                stuck.end
+            },
+            Some,
+        );
         drop(run);
-        self.ended(End::Unhealthy(reason), ran)
+        self.ended(End::Unhealthy { reason, exit: end.as_ref().and_then(Exit::of) }, ran)
     }
 
     /// Stops all of it, and returns what is to be done then: what was asked for last. A kill cuts the stop short.
@@ -290,6 +267,7 @@ impl Task {
                 tokio::select! {
                     stopped = &mut stopping => break Some(stopped),
                     // After the shutdown there is nothing more to ask for.
+                    () = self.board.hurried() => break None,
                     more = self.mailbox.asked(&mut self.waiting), if !matches!(asked, Asked::Shutdown) => {
                         asked = more;
                         if matches!(asked, Asked::For(Request::Kill)) {
@@ -312,7 +290,7 @@ impl Task {
             view.exited = Some(Timestamp::now());
             match stopped {
                 Ok(end) => {
-                    view.at_rest(Phase::Exited, ProcessState::Stopped);
+                    view.stopped();
                     view.last_exit = Exit::of(&end);
                 }
                 Err(stuck) => {
@@ -341,17 +319,18 @@ impl Task {
     }
 }
 
-/// Waits until all that it comes after have come as far as they must, and publishes which have not.
+/// Waits until all that it comes after have come as far as they must, and publishes what it waits for; it is an error
+/// as long as that will not come by itself.
 async fn come_far(board: &Board, id: &str, process: &Process) {
     let mut changes = board.changes();
     let mut told = Vec::new();
     loop {
         let behind = board.behind(&process.after);
         if behind != told {
-            told.clone_from(&behind);
-            board.update(id, |view| view.waiting_for.clone_from(&behind));
+            tell_behind(board, id, process, &behind);
+            told = behind;
         }
-        if behind.is_empty() {
+        if told.is_empty() {
             return;
         }
         // The board is here; it cannot be gone.
@@ -359,11 +338,34 @@ async fn come_far(board: &Board, id: &str, process: &Process) {
     }
 }
 
+fn tell_behind(board: &Board, id: &str, process: &Process, behind: &[Behind]) {
+    let hopeless = behind.iter().find_map(|one| Some((&one.what, one.hopeless.as_ref()?)));
+    let error = hopeless.map(|(what, end)| format!("cannot start: it waits for `{what}`, and that has ended: {end}"));
+    board.update(id, |view| {
+        view.waiting_for = behind.iter().map(|one| one.what.clone()).collect();
+        view.state = if error.is_some() { ProcessState::Error } else { ProcessState::Stopped };
+        view.last_error = error.clone().or(view.last_error.take());
+    });
+    if let Some(error) = error {
+        warn!(process = id, "{error}");
+        if process.essential {
+            board.essential_ended(id, outcome::FAILED);
+        }
+    }
+}
+
 impl View {
+    /// At rest because that was asked for.
+    fn stopped(&mut self) {
+        self.at_rest(Phase::Exited, ProcessState::Stopped);
+        self.by_request = true;
+    }
+
     /// Not running, or not yet; keeps what is remembered of the past.
     fn at_rest(&mut self, phase: Phase, state: ProcessState) {
         (self.phase, self.state, self.running, self.next_start) = (phase, state, None, None);
         self.input = None;
+        self.reached.ready = false;
     }
 }
 

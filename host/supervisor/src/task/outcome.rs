@@ -15,7 +15,9 @@ use crate::health::Verdict;
 use crate::restart::{self, End, Finished, Next};
 
 /// The agent's exit code for an essential process that could not be started, as a shell has it.
-const NOT_STARTED: i32 = 127;
+const NOT_STARTED: u8 = 127;
+/// The same where there is no better code, so that it is never taken for a success.
+pub(super) const FAILED: u8 = 1;
 
 impl Task {
     /// Publishes an end that was not asked for, and says what follows.
@@ -36,7 +38,7 @@ impl Task {
             Next::GiveUp => (Phase::GaveUp, ProcessState::Error, gave_up(backoff, &end)),
         };
         let exit = Exit::of(&end);
-        let code = exit.as_ref().map_or(NOT_STARTED, Exit::shell_code);
+        let code = code(&end, exit.as_ref(), state);
         self.publish(|view| {
             view.at_rest(phase, state);
             view.next_start = until;
@@ -59,7 +61,7 @@ impl Task {
             _ => info!(process = self.id, "{message}{follows}"),
         }
         if phase.is_final() && self.process.essential {
-            self.board.essential_ended(&self.id, u8::try_from(code).unwrap_or(u8::MAX));
+            self.board.essential_ended(&self.id, code);
         }
         match (next, until) {
             (Next::Now, _) => Step::StartAtOnce,
@@ -92,6 +94,16 @@ impl Task {
             }
         }
     }
+}
+
+/// What the agent ends with where this was the end for good of an essential process.
+fn code(end: &End, exit: Option<&Exit>, state: ProcessState) -> u8 {
+    let code = match (end, exit) {
+        (End::NotStarted(_), _) => NOT_STARTED,
+        (_, Some(exit)) => u8::try_from(exit.shell_code()).unwrap_or(u8::MAX),
+        (_, None) => FAILED,
+    };
+    if code == 0 && state == ProcessState::Error { FAILED } else { code }
 }
 
 fn gave_up(backoff: &Backoff, end: &End) -> String {

@@ -21,7 +21,7 @@ async fn one_that_comes_after_ready_waits_for_the_check() {
         [process("db", "exec sleep 1000", &check), process("web", "exec sleep 1000", "after = [\"db:ready\"]")];
     let sandbox = Sandbox::start(&tables.concat());
     sandbox.until_of("db", |db| db.phase == Phase::Starting).await;
-    let web = sandbox.until(|web| waiting_for(web, "db")).await;
+    let web = sandbox.until(|web| waiting_for(web, "db:ready")).await;
     assert_eq!((web.status.status, web.status.pid), (ProcessState::Stopped, None));
     fs::write(&sign, "").unwrap();
     let web = sandbox.until(running).await;
@@ -41,7 +41,7 @@ async fn one_that_comes_after_completed_waits_for_exit_code_0() {
     ];
     let sandbox = Sandbox::start(&tables.concat());
     sandbox.until_of("migrate", |migrate| migrate.status.restart_count > 1).await;
-    assert!(waiting_for(&sandbox.web(), "migrate"), "{:?}", sandbox.web());
+    assert!(waiting_for(&sandbox.web(), "migrate:completed"), "{:?}", sandbox.web());
     fs::write(&sign, "").unwrap();
     sandbox.until(running).await;
     assert_eq!(sandbox.details("migrate").phase, Phase::Exited);
@@ -56,7 +56,8 @@ async fn one_that_waits_can_be_started_by_hand_and_stopped() {
     ];
     let sandbox = Sandbox::start(&tables.concat());
     sandbox.until_of("db", failed).await;
-    sandbox.until(|web| waiting_for(web, "db")).await;
+    let web = sandbox.until(|web| waiting_for(web, "db:completed") && failed(web)).await;
+    assert_eq!(last_error(&web), "cannot start: it waits for `db:completed`, and that has ended: exited with code 1");
     let web = sandbox.handle.ask("web", Request::Start, DEADLINE).await.unwrap();
     assert!(running(&web) && web.waiting_for.is_empty(), "{web:?}");
     sandbox.shutdown().await;
@@ -129,4 +130,82 @@ async fn a_kill_does_not_wait_for_the_stop_timeout() {
     assert!(asked.elapsed() < DEADLINE);
     assert_eq!((web.phase, web.status.status), (Phase::Exited, ProcessState::Stopped));
     sandbox.shutdown().await;
+}
+
+#[tokio::test]
+async fn what_waits_in_vain_goes_on_when_the_other_is_started_by_hand() {
+    let dir = tempfile::tempdir().unwrap();
+    let sign = dir.path().join("go");
+    let migrate = format!("test -e {}", sign.display());
+    let tables = [
+        process("migrate", &migrate, "restart = \"never\""),
+        process("web", "exec sleep 1000", "after = [\"migrate:completed\"]"),
+    ];
+    let sandbox = Sandbox::start(&tables.concat());
+    sandbox.until(failed).await;
+    fs::write(&sign, "").unwrap();
+    sandbox.handle.ask("migrate", Request::Start, DEADLINE).await.unwrap();
+    sandbox.until(running).await;
+    sandbox.shutdown().await;
+}
+
+#[tokio::test]
+async fn an_essential_process_that_waits_in_vain_is_the_end() {
+    let tables = [
+        process("migrate", "exit 1", "backoff = { limit = 1 }"),
+        process("web", "exec sleep 1000", "after = [\"migrate:completed\"]\nessential = true"),
+    ];
+    let sandbox = Sandbox::start(&tables.concat());
+    let end = tokio::time::timeout(DEADLINE, sandbox.handle.essential_end()).await.unwrap();
+    assert_eq!(end, ("web".to_owned(), 1));
+    sandbox.shutdown().await;
+}
+
+#[tokio::test]
+async fn stopping_one_that_waits_starts_nothing() {
+    let tables = [
+        process("a", "exec sleep 1000", "ready = { exec = [\"false\"] }"),
+        process("b", "exec sleep 1000", "after = [\"a:ready\"]"),
+        process("web", "exec sleep 1000", "after = [\"b\"]"),
+    ];
+    let sandbox = Sandbox::start(&tables.concat());
+    sandbox.until(|web| waiting_for(web, "b")).await;
+    sandbox.handle.ask("b", Request::Stop, DEADLINE).await.unwrap();
+    let b = sandbox.details("b");
+    assert_eq!((b.phase, b.status.status), (Phase::Exited, ProcessState::Stopped));
+    assert!(waiting_for(&sandbox.web(), "b"), "{:?}", sandbox.web());
+    sandbox.handle.ask("b", Request::Start, DEADLINE).await.unwrap();
+    sandbox.until(running).await;
+    sandbox.shutdown().await;
+}
+
+#[tokio::test]
+async fn being_ready_ends_with_the_run() {
+    let tables = [process("db", "exec sleep 1000", "ready = { exec = [\"true\"] }")];
+    let sandbox = Sandbox::start(&tables.concat());
+    sandbox.until_of("db", |db| db.phase == Phase::Ready).await;
+    sandbox.handle.ask("db", Request::Stop, DEADLINE).await.unwrap();
+    let more = process("web", "exec sleep 1000", "after = [\"db:ready\"]");
+    sandbox.handle.reload(crate::harness::config(&(tables.concat() + &more))).await.unwrap();
+    sandbox.until(|web| waiting_for(web, "db:ready")).await;
+    sandbox.handle.ask("db", Request::Start, DEADLINE).await.unwrap();
+    sandbox.until(running).await;
+    sandbox.shutdown().await;
+}
+
+#[tokio::test]
+async fn what_is_given_up_or_stopped_for_its_health_is_no_success() {
+    for (script, keys, code) in [
+        ("exit 0", "restart = \"always\"\nbackoff = { initial = \"1ms\", max = \"1ms\", limit = 1 }", 1),
+        (
+            "trap 'exit 0' TERM; while :; do sleep 0.01; done",
+            "restart = \"never\"\nhealth = { exec = [\"false\"], interval = \"10ms\", retries = 1, restart = true }",
+            1,
+        ),
+    ] {
+        let sandbox = Sandbox::script(script, &format!("{keys}\nessential = true"));
+        let end = tokio::time::timeout(DEADLINE, sandbox.handle.essential_end()).await.unwrap();
+        assert_eq!(end, ("web".to_owned(), code), "{script}");
+        sandbox.shutdown().await;
+    }
 }

@@ -58,3 +58,32 @@ async fn the_newest_of_several_counts() {
     assert_eq!(sandbox.lines("web").iter().filter(|line| *line == "20").count(), 1);
     sandbox.shutdown().await;
 }
+
+#[tokio::test]
+async fn those_that_are_restarted_stop_and_start_in_order() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("done");
+    let text = |version: u32| {
+        let script = |name: &str, slow: &str| {
+            let written = file.display();
+            format!(
+                "echo {name} {version} starts >> {written}; trap '{slow} echo {name} {version} ends >> {written}; exit 0' TERM; \
+                 echo ready; while :; do sleep 0.02; done"
+            )
+        };
+        [process("db", &script("db", ""), ""), process("web", &script("web", "sleep 0.2;"), "after = [\"db\"]")]
+            .concat()
+    };
+    let sandbox = Sandbox::start(&text(1));
+    for name in ["db", "web"] {
+        sandbox.first_line(name).await;
+    }
+    sandbox.handle.reload(config(&text(2))).await.unwrap();
+    let all = || Some(std::fs::read_to_string(&file).unwrap()).filter(|all| all.contains("web 2 starts"));
+    let all = crate::harness::eventually(all, || sandbox.web()).await;
+    let lines: Vec<&str> = all.lines().collect();
+    assert_eq!(lines[2..], ["web 1 ends", "db 1 ends", "db 2 starts", "web 2 starts"], "{all}");
+    assert_eq!(sandbox.web().status.restart_count, 1);
+    assert_eq!(sandbox.lines("web").len(), 2, "what the one before has written stays readable");
+    sandbox.shutdown().await;
+}
