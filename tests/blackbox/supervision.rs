@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use crate::harness::{FakeHub, Process, Sandbox, wait_for};
+use crate::harness::{Answer, FakeHub, Process, Sandbox, wait_for};
 
 fn process<'a>(report: &'a Value, name: &str) -> &'a Value {
     &report["processes"][name]
@@ -148,6 +148,72 @@ fn a_clock_set_back_changes_no_wait_and_no_uptime() {
     // Times of output go on; an hour ago by this clock is before all of it.
     let logs = sandbox.start(&["logs", "flaps", "--timestamps", "--tail", "3"]).ended();
     assert_eq!(logs.stdout.lines().filter(|line| line.ends_with("run")).count(), 3, "{logs:?}");
+    agent.signal(Signal::TERM);
+    assert_eq!(agent.ended().status.code(), Some(0));
+}
+
+#[test]
+fn the_last_report_tells_how_the_processes_ended_and_the_api_answers_until_then() {
+    let hub = FakeHub::start();
+    let script = "trap 'sleep 1; exit 0' TERM; while :; do sleep 0.02; done";
+    let sandbox =
+        Sandbox::reporting_to(&hub).config(&format!("[processes.slow]\ncommand = [\"sh\", \"-c\", \"{script}\"]"));
+    let agent = sandbox.start(&["run"]);
+    hub.report("it", |report| report["processes"]["slow"]["status"] == "running");
+    agent.signal(Signal::TERM);
+    wait_for("the stop to be seen", || {
+        let ps = sandbox.start(&["ps"]).ended();
+        ps.stdout.contains("stopping").then_some(())
+    });
+    assert_eq!(agent.ended().status.code(), Some(0));
+    let last = hub.requests().last().unwrap().body.clone();
+    assert_eq!(
+        (&last["status"], &last["processes"]["slow"]["status"]),
+        (&"stopped".into(), &"stopped".into()),
+        "{last}"
+    );
+}
+
+#[test]
+fn a_hub_that_does_not_answer_delays_no_stop() {
+    let hub = FakeHub::start();
+    let sandbox = Sandbox::reporting_to(&hub);
+    let sign = sandbox.path("told");
+    let script = format!("trap 'touch {}; exit 0' TERM; echo ready; while :; do sleep 0.02; done", sign.display());
+    let sandbox = sandbox.config(&format!("[processes.web]\ncommand = [\"sh\", \"-c\", \"{script}\"]"));
+    let agent = sandbox.start(&["run"]);
+    wait_for("it", || sandbox.start(&["logs", "web"]).ended().stdout.contains("ready").then_some(()));
+    hub.answer(Answer::Silence);
+    let asked = Instant::now();
+    agent.signal(Signal::TERM);
+    wait_for("its stop", || sign.exists().then_some(()));
+    assert!(asked.elapsed() < Duration::from_secs(2), "{:?}", asked.elapsed());
+}
+
+#[test]
+fn asked_to_stop_twice_the_agent_kills_what_has_not_stopped() {
+    let hub = FakeHub::start();
+    let script = "trap '' TERM; echo ready; while :; do sleep 0.02; done";
+    let sandbox = Sandbox::reporting_to(&hub)
+        .config(&format!("[processes.deaf]\ncommand = [\"sh\", \"-c\", \"{script}\"]\nstop = {{ timeout = \"1h\" }}"));
+    let agent = sandbox.start(&["run"]);
+    wait_for("it", || sandbox.start(&["logs", "deaf"]).ended().stdout.contains("ready").then_some(()));
+    agent.signal(Signal::TERM);
+    agent.says(&["stopping", "deaf"]);
+    agent.signal(Signal::TERM);
+    assert_eq!(agent.ended().status.code(), Some(0));
+}
+
+#[test]
+fn what_the_agent_was_started_with_open_reaches_no_process() {
+    let hub = FakeHub::start();
+    let sandbox = Sandbox::reporting_to(&hub).config("[processes.spy]\ncommand = [\"ls\", \"/proc/self/fd\"]");
+    let lock = sandbox.path("lock");
+    let agent = sandbox.start_by(&["sh", "-c", &format!("exec \"$@\" 9> {}", lock.display()), "sh"], &["run"]);
+    hub.report("its end", |report| process(report, "spy")["phase"] == "exited");
+    let logs = sandbox.start(&["logs", "spy"]).ended();
+    // The last one is that of the listing.
+    assert_eq!(logs.stdout.lines().collect::<Vec<_>>(), ["0", "1", "2", "3"], "{logs:?}");
     agent.signal(Signal::TERM);
     assert_eq!(agent.ended().status.code(), Some(0));
 }

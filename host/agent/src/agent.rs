@@ -76,10 +76,12 @@ pub enum Error {
     Beat(#[from] BeatError),
 }
 
-/// Runs the agent until `shutdown`, then reports `stopped` and returns: within [`FINAL_BOUND`] and about a second.
+/// Runs the agent until `last_report`, then reports `stopped` within [`FINAL_BOUND`], and returns about a second after
+/// `over`.
 ///
-/// The local API is served on `listener` where there is one (see [`Listener::bind`]); it answers until the last
-/// report is out. When it fails, that is logged, and the beat goes on.
+/// The local API is served on `listener` where there is one (see [`Listener::bind`]); it answers until `over`, so that
+/// one can see what an end waits for. When it fails, that is logged, and the beat goes on. When the beat fails, all ends
+/// at once.
 ///
 /// # Errors
 /// See [`Error`]. A hub that cannot be reached is none: the agent tries on.
@@ -87,7 +89,8 @@ pub async fn run(
     config: Config,
     sources: Sources,
     listener: Option<Listener>,
-    shutdown: impl Future<Output = ()>,
+    last_report: impl Future<Output = ()>,
+    over: impl Future<Output = ()>,
 ) -> Result<(), Error> {
     let started = Instant::now();
     let boot_id = Uuid::new_v4().to_string();
@@ -122,12 +125,15 @@ pub async fn run(
     }
 
     tokio::select! {
-        () = shutdown => {}
+        () = last_report => {}
         () = thread.over() => {}
         () = api_failed(&mut serving) => {}
         () = settled() => {}
     }
     let beat = thread.stop(FINAL_BOUND + BEAT_GRACE).await;
+    if beat.is_ok() {
+        over.await;
+    }
     drop(stop_api);
     if tokio::time::timeout(API_GRACE, api_ended(&mut serving)).await.is_err() {
         serving.shutdown().await;

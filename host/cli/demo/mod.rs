@@ -17,7 +17,7 @@ use tokio::sync::oneshot;
 use crate::args::DemoOptions;
 use crate::config::{Config, Source};
 use crate::output;
-use crate::run::{agent, guard};
+use crate::run::{BLOCKED, agent, guard};
 use crate::signals::Terminate;
 
 /// The folder of the plugins and of what they are compiled to; removed at the end, where it is temporary.
@@ -39,7 +39,7 @@ fn start(options: &DemoOptions, guard: Option<&Guard>) -> anyhow::Result<()> {
     let added = folder.fill(workspace.as_deref())?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let result = runtime.block_on(play(options, guard, &folder, &added));
-    drop(runtime);
+    runtime.shutdown_timeout(BLOCKED);
     if let Some(temporary) = folder.temporary {
         temporary.close().context("cannot remove the temporary plugins directory")?;
     }
@@ -48,7 +48,7 @@ fn start(options: &DemoOptions, guard: Option<&Guard>) -> anyhow::Result<()> {
 
 async fn play(options: &DemoOptions, guard: Option<&Guard>, folder: &Folder, added: &[String]) -> anyhow::Result<()> {
     anyhow::ensure!(options.listen.ip().is_loopback(), "the demo listens on loopback only; choose such a --listen");
-    let mut terminate = Terminate::listen()?;
+    let terminate = Terminate::listen()?;
     let listener = TcpListener::bind(options.listen)
         .await
         .with_context(|| format!("cannot listen on {}; choose another with --listen", options.listen))?;
@@ -62,10 +62,7 @@ async fn play(options: &DemoOptions, guard: Option<&Guard>, folder: &Folder, add
     let config = config(options, folder, address).await?;
     introduce(address, folder, added)?;
     let printer = tokio::spawn(print(reports));
-    let result = agent(config, None, guard, async move {
-        terminate.received().await;
-    })
-    .await;
+    let result = agent(config, None, guard, terminate).await;
     drop(stop_hub);
     hub.await.context("the hub did not end well")??;
     // The hub's end is the end of the stream of reports.

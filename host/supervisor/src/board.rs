@@ -239,13 +239,12 @@ impl Board {
         self.changed();
     }
 
-    /// How many that were created run, and how many have ended, of which the longest ended is named.
-    pub(crate) fn created(&self) -> (usize, usize, Option<String>) {
+    /// How many that were created run, and those that have ended, in the order of their creation.
+    pub(crate) fn created(&self) -> (usize, Vec<String>) {
         let entries = self.lock();
-        let created = || entries.iter().filter(|(_, entry)| !entry.process.kind.is_configured());
-        let ended = || created().filter(|(_, entry)| entry.view.phase.is_final());
-        let longest = ended().min_by_key(|(_, entry)| entry.view.exited).map(|(id, _)| id.name().to_owned());
-        (created().count() - ended().count(), ended().count(), longest)
+        let created = entries.iter().filter(|(_, entry)| !entry.process.kind.is_configured());
+        let (ended, running): (Vec<_>, Vec<_>) = created.partition(|(_, entry)| entry.view.phase.is_final());
+        (running.len(), ended.into_iter().map(|(id, _)| id.name().to_owned()).collect())
     }
 
     /// Changes an entry, for the task that owns it.

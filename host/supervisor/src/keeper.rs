@@ -62,6 +62,7 @@ pub(crate) struct Keeper {
 /// A process whose task runs.
 #[derive(Debug)]
 struct Kept {
+    task: task::Id,
     process: Arc<Process>,
     /// Where its output goes, to be gone on with by the next task of this name.
     sink: Sink,
@@ -137,7 +138,7 @@ impl Keeper {
 
     fn create(&mut self, new: New, done: oneshot::Sender<Result<Details, RequestError>>) {
         let limits = self.board.limits();
-        let (running, ended, longest) = self.board.created();
+        let (running, ended) = self.board.created();
         if running >= limits.max_concurrent {
             return drop(done.send(Err(RequestError::TooMany(limits.max_concurrent))));
         }
@@ -145,9 +146,8 @@ impl Keeper {
         let Some(program) = words.next().filter(|program| !program.is_empty()) else {
             return drop(done.send(Err(RequestError::Wrong("the command is empty; name a program".to_owned()))));
         };
-        if let Some(longest) = longest.filter(|_| ended >= MAX_ENDED) {
-            self.end([&longest]);
-        }
+        // The oldest first; those of which somebody has been told are gone from the board by then.
+        self.forget(ended.iter().take((ended.len() + 1).saturating_sub(MAX_ENDED)));
         let command = Command {
             program,
             args: words.collect(),
@@ -188,7 +188,7 @@ impl Keeper {
         let answer = match result {
             Ok(Ok(())) => self.board.get(&id, std::time::Instant::now()).ok_or(RequestError::Over),
             Ok(Err(failed)) => {
-                self.end([&id]);
+                self.forget([&id]);
                 if self.created == number {
                     // Nobody has seen the number.
                     self.created -= 1;
@@ -206,7 +206,7 @@ impl Keeper {
             details if details.kind.is_configured() => Err(RequestError::Configured(id.to_owned())),
             details if !details.phase.is_final() => Err(RequestError::Running(id.to_owned())),
             _ => {
-                self.end([&id.to_owned()]);
+                self.forget([&id.to_owned()]);
                 Ok(())
             }
         }
@@ -285,8 +285,9 @@ impl Keeper {
             drains: JoinSet::new(),
             waiting: Vec::new(),
         };
-        self.ids.insert(self.tasks.spawn(task.run()).id(), id.to_owned());
-        self.kept.insert(id.to_owned(), Kept { process, sink, shutdown: Some(shutdown), ending: false });
+        let task = self.tasks.spawn(task.run()).id();
+        self.ids.insert(task, id.to_owned());
+        self.kept.insert(id.to_owned(), Kept { task, process, sink, shutdown: Some(shutdown), ending: false });
     }
 
     /// Ends some, in order, and forgets them.
@@ -300,6 +301,12 @@ impl Keeper {
         self.tell_the_last();
     }
 
+    /// Ends some that do not run, and forgets them at once.
+    fn forget<'a>(&mut self, ids: impl IntoIterator<Item = &'a String> + Clone) {
+        self.end(ids.clone());
+        ids.into_iter().for_each(|id| self.board.remove(id));
+    }
+
     /// Tells those to end that are to, and that no other one comes after that is to.
     fn tell_the_last(&mut self) {
         let ending = self.kept.iter().filter(|(_, kept)| kept.ending);
@@ -307,7 +314,11 @@ impl Keeper {
             .map(|(id, kept)| (id.as_str(), kept.process.after.iter().map(|after| after.name.as_str()).collect()))
             .collect();
         let left: BTreeSet<&str> = graph.keys().copied().collect();
-        let last: Vec<String> = order::last(&left, &graph).into_iter().map(str::to_owned).collect();
+        let mut last: Vec<String> = order::last(&left, &graph).into_iter().map(str::to_owned).collect();
+        if last.is_empty() {
+            // Of an old and a new configuration together, each without one, a cycle can be made.
+            last = left.into_iter().map(str::to_owned).collect();
+        }
         for id in last {
             if let Some(shutdown) = self.kept.get_mut(&id).and_then(|kept| kept.shutdown.take()) {
                 // One that has ended by itself needs not to be told.
@@ -319,9 +330,12 @@ impl Keeper {
     fn note(&mut self, ended: Result<(task::Id, ()), JoinError>) {
         let task = ended.as_ref().map_or_else(JoinError::id, |(task, ())| *task);
         let Some(id) = self.ids.remove(&task) else { return };
-        let Some(kept) = self.kept.remove(&id) else { return };
+        // The number of one that could not be created may have been given to another one meanwhile.
+        let Some(kept) = self.kept.get(&id).filter(|kept| kept.task == task) else { return };
+        let (ending, sink) = (kept.ending, kept.sink.clone());
+        self.kept.remove(&id);
         let next = self.next.remove(&id);
-        if kept.ending && next.is_none() && !self.over {
+        if ending && next.is_none() && !self.over {
             self.board.remove(&id);
         }
         if let Err(failed) = ended {
@@ -334,7 +348,7 @@ impl Keeper {
             });
         }
         if let Some(process) = next {
-            let sink = kept.sink.reconfigured(&process.log);
+            let sink = sink.reconfigured(&process.log);
             self.go_on(&id, process, sink, None);
         }
         self.tell_the_last();

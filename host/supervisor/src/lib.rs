@@ -37,6 +37,7 @@ mod forward;
 mod guard;
 mod handle;
 mod health;
+mod inherited;
 mod input;
 mod keeper;
 mod leftovers;
@@ -71,6 +72,7 @@ pub use config::{
 pub use details::{Details, Exit};
 pub use guard::Guard;
 pub use handle::{Changes, Handle, New, RequestError};
+pub use inherited::keep_inherited;
 pub use input::InputError;
 pub use leftovers::clear_leftovers;
 pub use limits::Limits;

@@ -67,3 +67,33 @@ async fn as_many_run_as_are_allowed_and_the_longest_ended_make_room() {
     assert!(handle.get("proc_1").is_none() && handle.get("proc_2").is_some() && handle.get("proc_70").is_some());
     sandbox.shutdown().await;
 }
+
+#[tokio::test]
+async fn a_burst_leaves_no_more_than_are_kept_and_what_is_deleted_is_gone_at_once() {
+    let sandbox = Sandbox::start("");
+    let handle = &sandbox.handle;
+    for _ in 0..4 {
+        let mut burst = tokio::task::JoinSet::new();
+        for _ in 0..50 {
+            let handle = handle.clone();
+            burst.spawn(async move { handle.create(new("exit 0")).await.map(|created| created.id) });
+        }
+        while let Some(created) = burst.join_next().await {
+            let id = created.unwrap().unwrap();
+            sandbox.until_gone_or(&id, |one| one.phase == Phase::Exited).await;
+        }
+    }
+    handle.create(new("exec sleep 1000")).await.unwrap();
+    assert!(handle.list().len() <= 65, "{}", handle.list().len());
+    let ended = handle.list().into_iter().find(|one| one.phase == Phase::Exited).unwrap();
+    handle.delete(&ended.id).await.unwrap();
+    assert_eq!(handle.get(&ended.id), None);
+    for _ in 0..50 {
+        let missing = New { command: vec!["no-such-program".into()], ..new("") };
+        handle.create(missing).await.unwrap_err();
+        let id = handle.create(new("exec sleep 1000")).await.unwrap().id;
+        handle.ask(&id, Request::Kill, DEADLINE).await.unwrap();
+        assert!(handle.get(&id).is_some(), "{id}");
+    }
+    sandbox.shutdown().await;
+}

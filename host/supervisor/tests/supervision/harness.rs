@@ -63,6 +63,12 @@ impl Sandbox {
         eventually(|| Some(self.details(name)).filter(|details| wanted(details)), || self.details(name)).await
     }
 
+    /// Waits until a process is as wanted, or nobody is told of it any more.
+    pub(crate) async fn until_gone_or(&self, id: &str, wanted: impl Fn(&Details) -> bool) {
+        let done = || self.handle.get(id).is_none_or(|details| wanted(&details)).then_some(());
+        eventually(done, || self.handle.get(id)).await;
+    }
+
     /// Waits until a process has written a line, and returns the first one.
     pub(crate) async fn first_line(&self, name: &str) -> String {
         eventually(|| self.lines(name).first().cloned(), || self.details(name)).await

@@ -117,9 +117,10 @@ impl Builder {
         let (stop, stopped) = oneshot::channel::<()>();
         let sources =
             Sources { collectors: collectors.handle(), processes: supervisor.handle(), reload: mpsc::channel(1).0 };
-        let running = tokio::spawn(run(config, sources, Some(listener), async {
+        let stopped = async {
             let _ = stopped.await;
-        }));
+        };
+        let running = tokio::spawn(run(config, sources, Some(listener), stopped, std::future::ready(())));
         Agent { listen, stop, running, supervisor, collectors, _dir: dir }
     }
 }
