@@ -66,7 +66,10 @@ impl Reloader {
                 Some(request) = self.requests.recv() => Cause::Request(request),
                 () = changed(watched.as_deref(), &mut seen) => Cause::Changed,
             };
+            // From before it is read, so that a change meanwhile is seen afterwards.
+            let stamp = modified(self.taken.file.as_deref()).await;
             let result = self.reload(&processes).await;
+            seen = stamp.or(seen);
             for problem in result.as_ref().err().into_iter().flatten() {
                 tracing::error!("the configuration is refused, and the one before goes on: {problem}");
             }

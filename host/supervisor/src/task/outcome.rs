@@ -108,7 +108,8 @@ fn code(end: &End, exit: Option<&Exit>, state: ProcessState) -> u8 {
 
 fn gave_up(backoff: &Backoff, end: &End) -> String {
     let (limit, window) = (backoff.limit, backoff.window);
-    format!("given up after {limit} restarts within {window:?}; at last: {end}")
+    let restarts = if limit == 1 { "restart" } else { "restarts" };
+    format!("given up after {limit} {restarts} within {window:?}; at last: {end}")
 }
 
 /// A number from 0 to 1, different each time. The keys of a hasher are random, and nothing here needs more.
