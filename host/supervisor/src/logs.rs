@@ -56,7 +56,12 @@ impl Log {
 
     /// The newest lines, at most `most` of them, of one stream or, without one, of all; oldest first.
     pub fn tail(&self, stream: Option<Stream>, most: usize) -> Vec<Line> {
-        self.ring.read(self.ring.before_newest(stream, most), stream, most)
+        self.ring.read(self.before_newest(stream, most), stream, most)
+    }
+
+    /// The number before the newest lines, at most `most` of them, of one stream or, without one, of all.
+    pub fn before_newest(&self, stream: Option<Stream>, most: usize) -> u64 {
+        self.ring.before_newest(stream, most)
     }
 
     /// The number after which the lines are that were read at this moment or later: `after(before(at), …)` is what

@@ -132,7 +132,9 @@ impl Ring {
         let until = self.last();
         let mut lines = Vec::new();
         while after < until && lines.len() < most {
-            let copied = self.lock().copy(after, until);
+            // Of one stream among several it is not known how many records make so many lines.
+            let records = if stream.is_some() { MAX_RECORDS } else { most.saturating_sub(lines.len()) };
+            let copied = self.lock().copy(after, until, records);
             after = copied.last();
             copied.lines(stream, most, &mut lines);
         }
@@ -247,11 +249,11 @@ impl Held {
     }
 
     /// The records from above `after` to `until`, as many as are copied at once; those that have made room are skipped.
-    fn copy(&self, after: u64, until: u64) -> Copied {
+    fn copy(&self, after: u64, until: u64, most: usize) -> Copied {
         let first = self.first().max(after + 1);
         let (skipped, wanted) = ((first - self.first()) as usize, (until + 1).saturating_sub(first) as usize);
         let begin = skipped.checked_sub(1).and_then(|index| self.records.get(index)).map_or(self.gone, |it| it.end);
-        let records = self.records.iter().skip(skipped).take(wanted.min(MAX_RECORDS));
+        let records = self.records.iter().skip(skipped).take(wanted.min(MAX_RECORDS).min(most));
         let records: Vec<Record> =
             records.take_while(|record| record.end - begin <= MAX_COPY as u64).copied().collect();
         let end = records.last().map_or(begin, |record| record.end);

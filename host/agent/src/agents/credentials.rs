@@ -8,8 +8,10 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::Read;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
+use rustix::fs::OFlags;
 use serde_json::Value;
 
 /// What is read of a file, in bytes. The longest holds an agent's whole history of projects.
@@ -102,8 +104,9 @@ fn text<'a>(file: &'a Value, pointer: &str) -> Option<&'a str> {
 }
 
 fn read(path: &Path) -> Option<Value> {
-    // A pipe of that name would not end.
-    let file = File::open(path).ok().filter(|file| file.metadata().is_ok_and(|metadata| metadata.is_file()))?;
+    // A pipe of that name is opened without waiting for whoever writes to it, and not read.
+    let file = File::options().read(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(path).ok()?;
+    let file = Some(file).filter(|file| file.metadata().is_ok_and(|metadata| metadata.is_file()))?;
     let mut bytes = Vec::new();
     file.take(MAX_FILE).read_to_end(&mut bytes).ok()?;
     serde_json::from_slice(&bytes).ok()
@@ -164,5 +167,13 @@ mod tests {
         let anthropic = Credentials { anthropic: true, openai: false, amp: false };
         let met = [Needs::Anthropic, Needs::OpenAi, Needs::Either, Needs::Amp, Needs::Nothing];
         assert_eq!(met.map(|needs| anthropic.meet(needs)), [true, false, true, true, true]);
+    }
+
+    #[test]
+    fn a_pipe_of_that_name_is_not_waited_for() {
+        let home = tempfile::tempdir().unwrap();
+        let pipe = home.path().join(".claude.json");
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+        assert_eq!(read(&pipe), None);
     }
 }

@@ -71,6 +71,8 @@ pub(crate) struct Tree {
     known: Vec<Known>,
     /// Whether SIGKILL was sent before the child had ended.
     killed: bool,
+    /// Whether the child is reaped and its group without a member, so that the number may be somebody else's by now.
+    group_gone: bool,
     empty: bool,
 }
 
@@ -110,7 +112,7 @@ impl Tree {
             return Err(std::io::Error::other("the child has no process id"));
         };
         let exit = pidfd_open(id, PidfdFlags::empty()).ok().and_then(watched);
-        Ok(Tree { child, ends, id, exit, kin, known: Vec::new(), killed: false, empty: false })
+        Ok(Tree { child, ends, id, exit, kin, known: Vec::new(), killed: false, group_gone: false, empty: false })
     }
 
     /// The child's process id, which is the group's number.
@@ -196,6 +198,8 @@ impl Tree {
         self.exited().await;
         let end = self.child.wait().await;
         let end = end.map_or_else(|error| End::Unseen(error.to_string()), |status| self.judged(End::from(status)));
+        // Before anything is signalled again.
+        self.has_group();
         let mut pause = FIRST_PAUSE;
         while !self.empty {
             self.empty = self.is_empty(signal, if pause < CLOSER_LOOK { care } else { Care::Full }).await;
@@ -222,7 +226,7 @@ impl Tree {
         if self.kin.leaf.as_ref().is_some_and(Leaf::is_populated) {
             return false;
         }
-        let has_group = test_kill_process_group(self.id) != Err(Errno::SRCH);
+        let has_group = self.has_group();
         if care == Care::Quick && has_group {
             return false;
         }
@@ -242,6 +246,12 @@ impl Tree {
         // What hops from parent to parent has passed both looks by, and is the agent's now.
         orphans::reap();
         self.has_no_orphans().await.unwrap_or(true)
+    }
+
+    /// Whether the group has a member. The child must be reaped; once there is none, there never is one again.
+    fn has_group(&mut self) -> bool {
+        self.group_gone |= test_kill_process_group(self.id) == Err(Errno::SRCH);
+        !self.group_gone
     }
 
     /// Whether nothing of the tree that lives has come to the agent; `None` where that is not to be told.
@@ -275,7 +285,7 @@ impl Tree {
     }
 
     fn signal_group(&self, signal: Signal) {
-        if self.empty {
+        if self.empty || self.group_gone {
             return;
         }
         let sent = match kill_process_group(self.id, signal) {
@@ -293,7 +303,7 @@ impl Tree {
         let number = self.id.as_raw_nonzero().get();
         Claim::Start {
             child: self.child.id().is_some().then_some(number),
-            group: (!self.empty).then_some(number),
+            group: (!self.empty && !self.group_gone).then_some(number),
             known: self.known.clone(),
             token: self.kin.token.clone(),
         }

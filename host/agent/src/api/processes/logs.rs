@@ -5,8 +5,6 @@
 //! log costs no memory and a slow reader holds up nobody; what the ring drops meanwhile is missing, and the sequence
 //! numbers show it.
 
-use std::collections::VecDeque;
-
 use axum::extract::State as Known;
 use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
@@ -134,6 +132,16 @@ impl LogStream {
         }
     }
 
+    /// The one stream that is wanted; `None` for all.
+    fn only(self) -> Option<Stream> {
+        match self {
+            LogStream::Stdout => Some(Stream::Stdout),
+            LogStream::Stderr => Some(Stream::Stderr),
+            LogStream::Pty => Some(Stream::Pty),
+            LogStream::Combined => None,
+        }
+    }
+
     fn takes(self, stream: Stream) -> bool {
         self == LogStream::Combined || self == stream.into()
     }
@@ -177,17 +185,7 @@ impl Cursor {
 
     /// Passes over all but the last so many wanted lines.
     fn skip_to_last(&mut self, count: usize) {
-        let mut last = VecDeque::new();
-        let mut ahead = Cursor { log: self.log.clone(), ..*self };
-        loop {
-            let lines = ahead.next();
-            if lines.is_empty() {
-                break;
-            }
-            last.extend(lines.iter().map(|line| line.sequence));
-            last.drain(..last.len().saturating_sub(count));
-        }
-        self.after = last.front().map_or(ahead.after, |first| first - 1);
+        self.after = self.after.max(self.log.before_newest(self.stream.only(), count));
     }
 }
 

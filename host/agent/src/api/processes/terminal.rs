@@ -141,16 +141,15 @@ impl Viewer {
         loop {
             changes.borrow_and_update();
             let over = is_over(&self.processes, &self.id, &self.cursor);
-            match self.output().await {
-                Ok(true) => continue,
+            // Where there may be more to show, what the viewer says is looked at and not waited for.
+            let more = match self.output().await {
                 Ok(false) if over => return self.exit().await,
-                Ok(false) => {}
+                Ok(more) => more,
                 Err(_) => return End::Gone,
-            }
+            };
             let (log, after) = (&self.cursor.log, self.cursor.after);
             let step = tokio::select! {
-                () = log.changed(after), if log.is_open() => Ok(()),
-                changed = changes.changed() => if changed.is_ok() { Ok(()) } else { return End::Gone },
+                biased;
                 _ = pings.tick() => self.ping().await,
                 written = finish(&mut writing) => {
                     writing = None;
@@ -165,6 +164,9 @@ impl Viewer {
                     },
                     Some(Err(e)) => Err(e),
                 },
+                () = std::future::ready(()), if more => Ok(()),
+                () = log.changed(after), if log.is_open() => Ok(()),
+                changed = changes.changed() => if changed.is_ok() { Ok(()) } else { return End::Gone },
             };
             if step.is_err() {
                 return End::Gone;
