@@ -72,6 +72,7 @@ export function terminal(running) {
     assert.equal(one.text, "", "what was there before is in the log");
     one.session.resize({ cols: 77, rows: 11 });
     one.session.sendInput("wo");
+    await until("the echo", () => one.text === "wo" && two.text === "wo");
     two.session.sendInput(new TextEncoder().encode("rd\n"));
     await until("the exit", () => one.exits.length === 1 && two.exits.length === 1);
     for (const { session, text, exits, errors } of [one, two]) {
@@ -84,6 +85,23 @@ export function terminal(running) {
     await within("the end of a late websocket", late.session.closed);
     assert.equal(late.ready.length, 1);
     assert.deepEqual(late.exits, [{ type: "exit", exitCode: 4 }]);
+  });
+
+  test("what is typed reaches a terminal that does nothing but write", { skip: server.name !== "sandbeat" }, async () => {
+    const { client } = running;
+    const { id } = await create("exec yes a line of output that goes on and on");
+    const viewer = connect(id);
+    // One that is slow to read, so that there is always something left to be shown.
+    viewer.session.socket.on("message", () => {
+      viewer.text = "";
+      const until = performance.now() + 5;
+      while (performance.now() < until);
+    });
+    await until("it to be ready", () => viewer.ready.length === 1);
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    viewer.session.sendInput("\x03");
+    await until("its end", async () => (await client.getProcess(id)).status === "exited");
+    viewer.session.socket.terminate();
   });
 
   test("frames that are none are told, and closing leaves the process alone", async () => {
