@@ -209,6 +209,22 @@ fn a_killed_agent_leaves_nothing_and_no_guard() {
 }
 
 #[test]
+fn a_killed_agent_leaves_nothing_that_has_only_erased_its_environment() {
+    both_ways(|wrapper| {
+        let family = Family::new().with("web", "env -i /bin/sleep 1000 & env -i /bin/sleep 1000 & exec sleep 1000", "");
+        let agent = family.sandbox.start_by(wrapper, &["run"]);
+        let all = wait_for("all of it", || {
+            let children = family_of(agent.id()).into_iter();
+            let all = children.flat_map(|id| [vec![id], family_of(id.unsigned_abs())].concat());
+            let all: Vec<i32> = all.filter(|id| is_called_sleep(*id)).collect();
+            (all.len() == 3).then_some(all)
+        });
+        agent.signal(Signal::KILL);
+        wait_for("the end of all", || all.iter().all(|id| !is_alive(*id)).then_some(()));
+    });
+}
+
+#[test]
 fn an_agent_that_crashes_leaves_nothing() {
     let family = Family::new().with("web", &format!("{ESCAPES}; exec sleep 1000"), "");
     let agent = family.sandbox.start(&["run"]);
@@ -365,7 +381,7 @@ fn a_replacement_runs_soon_after_the_crash() {
 
 /// The children of all of a process's threads.
 fn family_of(parent: u32) -> Vec<i32> {
-    let threads = fs::read_dir(format!("/proc/{parent}/task")).unwrap().flatten();
+    let threads = fs::read_dir(format!("/proc/{parent}/task")).into_iter().flatten().flatten();
     let children = threads.filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok());
     children.flat_map(|text| text.split_ascii_whitespace().map(|id| id.parse().unwrap()).collect::<Vec<_>>()).collect()
 }

@@ -1,7 +1,8 @@
 //! A process that outlives the agent for a moment, so that a killed agent leaves nothing behind.
 //!
 //! The parent-death signal reaches the agent's own children and nothing that they have started. So the agent forks this
-//! process before it does anything else: it has next to no memory of its own, a session of its own, and waits for the
+//! process before it does anything else: it has next to no memory of its own, a session of its own, is told of the group
+//! of each child (which what never left it is found by, even where it has erased its environment), and waits for the
 //! agent's end. When the agent has ended without having said that it is done, it kills everything that carries the
 //! agent's mark and the agent's cgroups, says so on standard error, and ends. It ends with the agent in every case, and
 //! of what the agent had open it keeps standard error only.
@@ -10,10 +11,12 @@
 //! PID 1, whose end ends all, or where the fork was refused) the next start finds what was left behind. What neither
 //! finds after `kill -9`: what has left its group and its cgroup and has erased its environment.
 
+use std::collections::BTreeSet;
 use std::ffi::CStr;
 use std::fs;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
@@ -36,8 +39,30 @@ const NAME: &CStr = c"sandbeat-guard";
 const GRACE: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// What the agent writes when it is done.
-const DONE: &[u8] = b".";
+/// What the agent writes: a group of a child, above zero while it has members and below when it has none any more; zero
+/// when it is done. Each is written in one piece.
+const RECORD: usize = size_of::<i32>();
+const DONE: i32 = 0;
+
+/// Where the agent writes, for those that start children. What does not fit any more (the guard is stopped) is lost.
+static TOLD: OnceLock<fs::File> = OnceLock::new();
+
+/// Tells the guard of a child, which leads a group: what never leaves that is found without a mark, too.
+pub(crate) fn note(group: i32) {
+    tell(group);
+}
+
+/// Tells the guard that a group has no member any more, so that its number may become somebody else's.
+pub(crate) fn forget(group: i32) {
+    tell(-group);
+}
+
+fn tell(record: i32) {
+    if let Some(mut guard) = TOLD.get() {
+        // Without a guard there is nobody to be told.
+        let _ = guard.write(&record.to_ne_bytes());
+    }
+}
 
 /// The agent's side. Dropped, as in a panic, it says nothing, and the guard does what it is there for.
 #[derive(Debug)]
@@ -72,7 +97,10 @@ impl Guard {
                 unsafe { libc::_exit(0) }
             }
             pid => match Pid::from_raw(pid).filter(|_| pid > 0) {
-                Some(pid) => Ok(Some(Guard { pid, done: done.into() })),
+                Some(pid) => {
+                    let _ = TOLD.set(fs::File::from(done.try_clone()?));
+                    Ok(Some(Guard { pid, done: done.into() }))
+                }
                 None => Err(io::Error::last_os_error()),
             },
         }
@@ -86,7 +114,7 @@ impl Guard {
     /// Tells it that nothing is left to be done, and waits for its end. For when the agent has stopped everything.
     pub fn dismiss(mut self) {
         // One that has been killed needs not to be told.
-        let _ = self.done.write_all(DONE);
+        let _ = self.done.write_all(&DONE.to_ne_bytes());
         let started = Instant::now();
         while let Ok(None) = waitpid(Some(self.pid), WaitOptions::NOHANG) {
             if started.elapsed() >= GRACE {
@@ -106,7 +134,8 @@ fn watch(agent: &Agent, told: OwnedFd) {
     let end = end.filter(|_| getppid() == parent);
     stand_apart(&[Some(told.as_raw_fd()), end.as_ref().map(AsRawFd::as_raw_fd)]);
     let mut told = fs::File::from(told);
-    if is_dismissed(&mut told, end.as_ref()) {
+    let mut groups = BTreeSet::new();
+    if is_dismissed(&mut told, end.as_ref(), &mut groups) {
         return;
     }
     // A look can meet a process whose memory the kernel has locked, and wait with it.
@@ -114,7 +143,10 @@ fn watch(agent: &Agent, told: OwnedFd) {
     let deadline = Instant::now() + GRACE;
     let home = Home::of(agent);
     let in_cgroups = home.as_ref().is_some_and(Home::is_populated);
-    let (ended, _) = sweep::end(&[Claim::Agent { agent: *agent, below: None }], agent.start, deadline);
+    let in_group = |group| Claim::Start { child: None, group: Some(group), known: Vec::new(), token: String::new() };
+    let claims: Vec<Claim> =
+        std::iter::once(Claim::Agent { agent: *agent, below: None }).chain(groups.into_iter().map(in_group)).collect();
+    let (ended, _) = sweep::end(&claims, agent.start, deadline);
     if let Some(home) = home {
         home.end(deadline);
     }
@@ -139,7 +171,7 @@ fn told_of(ended: &[crate::tree::table::Seen]) -> String {
 }
 
 /// Waits for the agent's end or its word; whether it was its word.
-fn is_dismissed(told: &mut fs::File, end: Option<&OwnedFd>) -> bool {
+fn is_dismissed(told: &mut fs::File, end: Option<&OwnedFd>, groups: &mut BTreeSet<i32>) -> bool {
     let mut listening = true;
     loop {
         let mut descriptors = Vec::new();
@@ -152,14 +184,37 @@ fn is_dismissed(told: &mut fs::File, end: Option<&OwnedFd>) -> bool {
             Err(rustix::io::Errno::INTR) => continue,
             Err(_) => return false,
         }
-        match told.read(&mut [0]) {
-            Ok(1..) => return true,
+        match hear(told, groups) {
+            Ok(Heard::Done) => return true,
+            Ok(Heard::Groups) => {}
             // It let go of its side, in a panic; what is left is ended when it has.
-            Ok(0) if end.is_some_and(|end| !orphans::is_over(end)) => listening = false,
+            Ok(Heard::Nothing) if end.is_some_and(|end| !orphans::is_over(end)) => listening = false,
             // Without a word, even where somebody else holds its side open.
             _ => return false,
         }
     }
+}
+
+enum Heard {
+    Done,
+    Groups,
+    /// The agent has let go of its side.
+    Nothing,
+}
+
+/// Takes in what the agent has written.
+fn hear(told: &mut fs::File, groups: &mut BTreeSet<i32>) -> io::Result<Heard> {
+    let mut records = [0; 256 * RECORD];
+    let count = told.read(&mut records)?;
+    let records = records.get(..count).unwrap_or_default();
+    for record in records.chunks_exact(RECORD).filter_map(|record| record.try_into().ok()).map(i32::from_ne_bytes) {
+        match record {
+            DONE => return Ok(Heard::Done),
+            1.. => drop(groups.insert(record)),
+            _ => drop(groups.remove(&-record)),
+        }
+    }
+    Ok(if count == 0 { Heard::Nothing } else { Heard::Groups })
 }
 
 /// Away from the agent's session, terminal, files and signals.

@@ -68,8 +68,14 @@ fn clear(own: &Agent) {
 
 fn agents_gone(own: &Agent) -> BTreeSet<Agent> {
     let table = table::look(0, |_| {}).unwrap_or_default();
+    // What this agent was started by, and all around that, may carry an old mark as well.
+    let own_mark = std::env::var(mark::VARIABLE).unwrap_or_default();
+    let around: BTreeSet<Agent> = mark::agents(&own_mark).collect();
     let named: BTreeSet<Agent> = table.iter().filter_map(|seen| seen.mark.as_deref()).flat_map(mark::agents).collect();
-    named.into_iter().filter(|agent| agent.namespace == own.namespace && !agent.is_alive()).collect()
+    named
+        .into_iter()
+        .filter(|agent| agent.namespace == own.namespace && !agent.is_alive() && !around.contains(agent))
+        .collect()
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use tracing::{debug, info};
+use tracing::{debug, info, warn};
 
 use crate::tree::Kin;
 use crate::tree::leaf::Home;
@@ -81,6 +81,10 @@ impl Nursery {
             self.home = None;
         }
         match &self.home {
+            _ if self.agent.is_none() => warn!(
+                "/proc does not show this process: what leaves the group of a supervised one is not found and not \
+                 stopped; mount /proc for this PID namespace"
+            ),
             Some(_) => info!("each process has a cgroup of its own"),
             None => info!("processes are held together by their groups, parents and marks; no cgroup can be made here"),
         }

@@ -204,10 +204,12 @@ fn prepare(command: &mut tokio::process::Command, attributes: Attributes) {
     }
 }
 
-/// Whether a variable of the agent's environment is the agent's own secret: its token, or where that is read from.
+/// Whether a variable of the agent's environment is the agent's own secret: a token or key, or where that is read from.
 fn is_secret(name: &OsStr) -> bool {
     let name = name.to_string_lossy().to_ascii_uppercase();
-    name == "AGENT_TOKEN" || name == "AGENT_TOKEN_FILE" || (name.starts_with("SANDBEAT_") && name.contains("TOKEN"))
+    name == "AGENT_TOKEN"
+        || name == "AGENT_TOKEN_FILE"
+        || (name.starts_with("SANDBEAT_") && (name.contains("TOKEN") || name.contains("_KEY")))
 }
 
 fn explain(command: &Command, heard: &[Failed], error: &io::Error) -> NotStarted {
@@ -233,7 +235,13 @@ mod tests {
 
     #[test]
     fn the_agents_secrets_are_known_by_their_names() {
-        for name in ["AGENT_TOKEN", "AGENT_TOKEN_FILE", "SANDBEAT_API__TOKEN", "SANDBEAT_REPORT__TOKEN_FILE"] {
+        for name in [
+            "AGENT_TOKEN",
+            "AGENT_TOKEN_FILE",
+            "SANDBEAT_API__TOKEN",
+            "SANDBEAT_REPORT__TOKEN_FILE",
+            "SANDBEAT_HUB__ADMIN_KEY",
+        ] {
             assert!(is_secret(OsStr::new(name)), "{name}");
         }
         for name in ["PATH", "AGENT_SERVER_URL", "GITHUB_TOKEN", "SANDBEAT_REPORT__INTERVAL"] {

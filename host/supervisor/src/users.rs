@@ -38,7 +38,8 @@ pub(crate) struct Unknown {
 /// Looks up what is configured, by names or numbers.
 ///
 /// # Errors
-/// A name is not known, or a file cannot be read. A number that no file knows is as good as any.
+/// A name is not known, or a file cannot be read. A number that no file knows is as good as any, but brings no group: in
+/// the agent's own, which is often root's, it could read what it should not.
 pub(crate) fn identity(user: Option<&str>, group: Option<&str>) -> Result<Identity, Unknown> {
     let users = if user.is_some() { read("/etc/passwd", "user")? } else { String::new() };
     let groups = if user.or(group).is_some() { read("/etc/group", "group")? } else { String::new() };
@@ -49,6 +50,10 @@ fn identity_in(users: &str, groups: &str, user: Option<&str>, group: Option<&str
     let found = user.map(|user| user_in(users, user)).transpose()?;
     let group = group.map(|group| group_in(groups, group)).transpose()?;
     let group = group.or(found.as_ref().and_then(|(_, group)| *group));
+    if let (Some((user, _)), None) = (&found, group) {
+        let reason = format!("user {} has no entry in /etc/passwd and thereby no group; set `group` as well", user.id);
+        return Err(Unknown { key: "user", reason });
+    }
     let beside = found.as_ref().map(|(user, _)| {
         let mut beside = groups_of(groups, &user.name);
         beside.extend(group.filter(|group| !beside.contains(group)));
@@ -138,8 +143,10 @@ mod tests {
 
     #[test]
     fn a_number_needs_no_entry_and_a_name_comes_before_a_number() {
-        let found = look(Some("4711"), None).unwrap();
-        assert_eq!((found.group, found.groups), (None, Some(vec![])));
+        let alone = look(Some("4711"), None).unwrap_err();
+        assert!(alone.key == "user" && alone.reason.ends_with("set `group` as well"), "{alone:?}");
+        let found = look(Some("4711"), Some("12")).unwrap();
+        assert_eq!((found.group, found.groups), (Some(12), Some(vec![12])));
         assert_eq!(found.user.unwrap().home, "/");
         assert_eq!(look(Some("1000"), None).unwrap().user.unwrap().id, 7);
         assert_eq!(look(None, Some("99")), Ok(Identity { user: None, group: Some(99), groups: None }));

@@ -18,8 +18,8 @@ use super::mark::Agent;
 use super::mounts;
 
 const PREFIX: &str = "sandbeat.";
-/// How deep below a leaf cgroups are looked for that what is in it has made.
-const MAX_DEPTH: u32 = 16;
+/// How many cgroups below one are removed with it, that what is in it has made.
+const MAX_BELOW: usize = 4096;
 /// The pause between two looks at whether a cgroup is empty.
 const PAUSE: Duration = Duration::from_millis(1);
 
@@ -89,7 +89,7 @@ impl Home {
     pub(crate) fn end(&self, deadline: Instant) -> bool {
         while self.path.exists() {
             kill(&self.path);
-            if !is_populated(&self.path) && remove(&self.path, MAX_DEPTH) {
+            if !is_populated(&self.path) && remove(&self.path) {
                 break;
             }
             if Instant::now() >= deadline {
@@ -102,7 +102,7 @@ impl Home {
 
     /// Removes it with the leaves that are empty.
     pub(crate) fn remove(&self) {
-        if self.path.exists() && !remove(&self.path, MAX_DEPTH) {
+        if self.path.exists() && !remove(&self.path) {
             debug!(cgroup = %self.path.display(), "not removed, because something is in it");
         }
     }
@@ -121,12 +121,20 @@ impl Leaf {
 
     /// Removes it, with what has been made below it. Returns whether it is gone, which it is not while it is populated.
     pub(crate) fn remove(&self) -> bool {
-        remove(&self.path, MAX_DEPTH)
+        remove(&self.path)
     }
 
     /// Where it is.
     pub(crate) fn path(&self) -> &Path {
         &self.path
+    }
+}
+
+impl Drop for Leaf {
+    /// Of a start that failed, nothing is left to be waited for; of another one it is gone already, or taken along by
+    /// its home.
+    fn drop(&mut self) {
+        drop(fs::remove_dir(&self.path));
     }
 }
 
@@ -139,17 +147,23 @@ fn is_populated(path: &Path) -> bool {
     fs::read_to_string(path.join("cgroup.events")).is_ok_and(|events| events.lines().any(|line| line == "populated 1"))
 }
 
-fn remove(path: &Path, depth: u32) -> bool {
-    match fs::remove_dir(path) {
-        Ok(()) => return true,
-        Err(failed) if failed.kind() == io::ErrorKind::NotFound => return true,
-        Err(_) if depth == 0 => return false,
-        Err(_) => {}
+/// Removes one with all below it, the deepest first.
+fn remove(path: &Path) -> bool {
+    if gone(path) {
+        return true;
     }
-    for entry in fs::read_dir(path).into_iter().flatten().flatten() {
-        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            remove(&entry.path(), depth - 1);
-        }
+    let mut all = vec![path.to_owned()];
+    let mut next = 0;
+    while let Some(parent) = all.get(next).filter(|_| all.len() < MAX_BELOW) {
+        let below = fs::read_dir(parent).into_iter().flatten().flatten();
+        let below: Vec<PathBuf> =
+            below.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.path()).collect();
+        all.extend(below);
+        next += 1;
     }
-    fs::remove_dir(path).is_ok()
+    all.iter().rev().map(|path| gone(path)).last().unwrap_or_default()
+}
+
+fn gone(path: &Path) -> bool {
+    fs::remove_dir(path).map_or_else(|failed| failed.kind() == io::ErrorKind::NotFound, |()| true)
 }

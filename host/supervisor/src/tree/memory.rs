@@ -2,9 +2,9 @@
 //!
 //! The kernel tells no parent why it killed a child; it counts, per cgroup, those that it killed. An end by SIGKILL that
 //! nobody here has sent is told as one for want of memory when that count has gone up since it was last read, and each
-//! count explains one end. So that a count of long ago explains nothing, it is read every few seconds, and what had been
+//! count explains one end. So that a count of long ago explains nothing, it is read twice a second, and what had been
 //! counted at the last look but one is taken as explained (at the last one, an end may be under way to whoever waits for
-//! it). What that leaves: a kill by hand within seconds after the kernel has killed something else here.
+//! it). What that leaves: a kill by hand within a second after the kernel has killed something else here.
 //!
 //! The sources, the nearest first: the memory controller's files of the process's own cgroup, where it has one with
 //! them; those of the agent's, in either version; without any, the count of the whole machine.

@@ -35,6 +35,7 @@ use tokio::time::{sleep, timeout};
 use tracing::warn;
 
 use crate::config::Stop;
+use crate::guard;
 use crate::orphans;
 use crate::restart::End;
 use crate::stdio::Ends;
@@ -112,6 +113,7 @@ impl Tree {
             return Err(std::io::Error::other("the child has no process id"));
         };
         let exit = pidfd_open(id, PidfdFlags::empty()).ok().and_then(watched);
+        guard::note(id.as_raw_nonzero().get());
         Ok(Tree { child, ends, id, exit, kin, known: Vec::new(), killed: false, group_gone: false, empty: false })
     }
 
@@ -230,10 +232,10 @@ impl Tree {
         if care == Care::Quick && has_group {
             return false;
         }
-        if care == Care::Quick && (self.kin.sealed || self.has_no_orphans().await == Some(true)) {
+        if care == Care::Quick && self.has_no_orphans().await == Some(true) {
             return true;
         }
-        // What hops from parent to parent is gone when a look comes to it, and elsewhere; out of a leaf nothing hops.
+        // What hops from parent to parent is gone when a look comes to it, and elsewhere; out of a leaf only root moves.
         let looks = if self.kin.sealed { 1 } else { CLEAR_LOOKS };
         for _ in 0..looks {
             match self.look(signal).await {
@@ -250,7 +252,10 @@ impl Tree {
 
     /// Whether the group has a member. The child must be reaped; once there is none, there never is one again.
     fn has_group(&mut self) -> bool {
-        self.group_gone |= test_kill_process_group(self.id) == Err(Errno::SRCH);
+        if !self.group_gone && test_kill_process_group(self.id) == Err(Errno::SRCH) {
+            self.group_gone = true;
+            guard::forget(self.id.as_raw_nonzero().get());
+        }
         !self.group_gone
     }
 

@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
 
 use super::mark::{self, Agent, VARIABLE};
 
@@ -162,14 +163,45 @@ pub(crate) fn seen(pid: i32) -> Option<Seen> {
 
 /// What the environment of a process says of whose it is; `None` also where that is not for us to see.
 pub(crate) fn mark_of(pid: i32, buffer: &mut Vec<u8>) -> Option<String> {
-    buffer.clear();
-    let file = File::open(format!("/proc/{pid}/environ")).ok()?;
-    file.take(MAX_ENVIRONMENT).read_to_end(buffer).ok()?;
+    read_environment(pid, buffer).ok()?;
     let found = buffer.split(|byte| *byte == 0).find_map(|pair| {
         let value = pair.strip_prefix(VARIABLE.as_bytes())?.strip_prefix(b"=")?;
         std::str::from_utf8(value).ok()
     });
     found.map(str::to_owned)
+}
+
+/// Reads an environment as far as it is looked at. One of another user's process can only be read with a capability that
+/// containers often lack (`CAP_SYS_PTRACE`), or as that user, which root may be for a moment.
+fn read_environment(pid: i32, buffer: &mut Vec<u8>) -> io::Result<()> {
+    let path = format!("/proc/{pid}/environ");
+    let mut read = || {
+        buffer.clear();
+        File::open(&path)?.take(MAX_ENVIRONMENT).read_to_end(buffer).map(drop)
+    };
+    match read() {
+        Err(refused) if refused.kind() == io::ErrorKind::PermissionDenied => {
+            let owner = fs::metadata(format!("/proc/{pid}"))?;
+            as_owner(owner.uid(), owner.gid(), read)
+        }
+        done => done,
+    }
+}
+
+/// Does something with the file system's rights of a user and a group. They are the calling thread's alone, and only
+/// for as long as it takes; where they are not to be had, it is tried without.
+#[expect(unsafe_code, reason = "there is no safe way to change a thread's file system user")]
+fn as_owner<T>(user: u32, group: u32, work: impl FnOnce() -> T) -> T {
+    // SAFETY: these calls change two numbers of the calling thread and touch no memory. The user is given up first on
+    // the way back, since only root may change the group.
+    unsafe {
+        let group = libc::setfsgid(group);
+        let user = libc::setfsuid(user);
+        let done = work();
+        libc::setfsuid(user.cast_unsigned());
+        libc::setfsgid(group.cast_unsigned());
+        done
+    }
 }
 
 /// The children that a process's first thread has: for us, the orphans that came to us and what that thread forked.

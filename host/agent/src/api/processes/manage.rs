@@ -115,7 +115,7 @@ pub(super) async fn get(Known(shared): Known<Shared>, Id(id): Id) -> Result<Json
 /// Forgets a created process that has ended, with its output.
 #[utoipa::path(delete, path = "/v1/processes/{id}", tag = "processes", params(("id" = String, Path)),
     responses((status = 204), (status = 404, body = ProblemBody), (status = 409, body = ProblemBody)))]
-pub(super) async fn delete(Known(shared): Known<Shared>, Id(id): Id) -> Result<StatusCode, Problem> {
+pub(super) async fn delete(Known(shared): Known<Shared>, _: Trusted, Id(id): Id) -> Result<StatusCode, Problem> {
     processes(&shared).delete(&id).await.map(|()| StatusCode::NO_CONTENT).map_err(refusal::request)
 }
 
@@ -155,8 +155,7 @@ async fn ask(
     request: Request,
 ) -> Result<Json<Process>, Problem> {
     let known = refusal::find(processes(&shared), &id)?;
-    let starts = matches!(request, Request::Start | Request::Restart);
-    if starts && known.kind == Kind::Created && !shared.trusted {
+    if known.kind == Kind::Created && !shared.trusted {
         return Err(untrusted());
     }
     let _place = shared.places.waiting()?;
