@@ -7,8 +7,9 @@
 //! three without a cgroup is found when the agent ends, as a child that came to it ([`crate::Orphans`]).
 //!
 //! One task owns a [`Tree`]. Signals go to the group at once and to the rest by way of the [`Sweeper`]. A group is
-//! signalled only while its number cannot have become somebody else's: a number stays taken while the child is not
-//! reaped or the group has a member. Where the kernel has pidfds the end of the child is seen without reaping it.
+//! signalled and named only while its number cannot have become somebody else's: a number stays taken while the child is
+//! not reaped or the group has a member. Once neither holds the number is given up for good ([`Tree::has_group`]),
+//! however much of the tree is left elsewhere. Where the kernel has pidfds the end of the child is seen without reaping it.
 //!
 //! After a crash the replacement must not wait for a look over all processes. When a child has ended, whatever it
 //! started that still lives is in its group, in its cgroup, or has come to the agent, which adopts what loses its
@@ -27,7 +28,9 @@ use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use rustix::io::Errno;
-use rustix::process::{Pid, PidfdFlags, Signal, kill_process, kill_process_group, pidfd_open, test_kill_process_group};
+use rustix::process::{
+    Pid, PidfdFlags, Signal, kill_process, kill_process_group, pidfd_open, test_kill_process, test_kill_process_group,
+};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::process::Child;
@@ -71,6 +74,8 @@ pub(crate) struct Tree {
     known: Vec<Known>,
     /// Whether SIGKILL was sent before the child had ended.
     killed: bool,
+    /// Whether the number of the group may be somebody else's.
+    group_gone: bool,
     empty: bool,
 }
 
@@ -110,7 +115,7 @@ impl Tree {
             return Err(std::io::Error::other("the child has no process id"));
         };
         let exit = pidfd_open(id, PidfdFlags::empty()).ok().and_then(watched);
-        Ok(Tree { child, ends, id, exit, kin, known: Vec::new(), killed: false, empty: false })
+        Ok(Tree { child, ends, id, exit, kin, known: Vec::new(), killed: false, group_gone: false, empty: false })
     }
 
     /// The child's process id, which is the group's number.
@@ -219,10 +224,10 @@ impl Tree {
     /// Whether nothing of the tree is left. The child must be reaped.
     async fn is_empty(&mut self, signal: Option<Sent>, care: Care) -> bool {
         orphans::reap();
+        let has_group = self.has_group();
         if self.kin.leaf.as_ref().is_some_and(Leaf::is_populated) {
             return false;
         }
-        let has_group = test_kill_process_group(self.id) != Err(Errno::SRCH);
         if care == Care::Quick && has_group {
             return false;
         }
@@ -255,7 +260,8 @@ impl Tree {
 
     /// Looks over all processes for what belongs to the tree, sends it a signal, and returns how many there were.
     async fn look(&mut self, signal: Option<Sent>) -> Option<usize> {
-        let found = self.kin.sweeper.sweep(self.claim(), signal).await?;
+        let claim = self.claim();
+        let found = self.kin.sweeper.sweep(claim, signal).await?;
         for one in &found {
             if !self.known.contains(one) {
                 self.known.push(*one);
@@ -274,8 +280,19 @@ impl Tree {
         self.killed |= signal == Signal::KILL;
     }
 
-    fn signal_group(&self, signal: Signal) {
-        if self.empty {
+    /// Whether the number of the group is still this tree's. Whoever has that number once the child is reaped, be it as
+    /// its own or as its group's, is a stranger.
+    fn has_group(&mut self) -> bool {
+        if !self.group_gone && self.child.id().is_none() {
+            let is_empty = test_kill_process_group(self.id) == Err(Errno::SRCH);
+            let is_taken = test_kill_process(self.id) != Err(Errno::SRCH);
+            self.group_gone = is_empty || is_taken;
+        }
+        !self.group_gone
+    }
+
+    fn signal_group(&mut self, signal: Signal) {
+        if self.empty || !self.has_group() {
             return;
         }
         let sent = match kill_process_group(self.id, signal) {
@@ -289,11 +306,12 @@ impl Tree {
         }
     }
 
-    fn claim(&self) -> Claim {
+    fn claim(&mut self) -> Claim {
+        let has_group = !self.empty && self.has_group();
         let number = self.id.as_raw_nonzero().get();
         Claim::Start {
             child: self.child.id().is_some().then_some(number),
-            group: (!self.empty).then_some(number),
+            group: has_group.then_some(number),
             known: self.known.clone(),
             token: self.kin.token.clone(),
         }
@@ -332,4 +350,49 @@ impl Drop for Tree {
 fn watched(fd: OwnedFd) -> Option<AsyncFd<OwnedFd>> {
     // SAFETY: the descriptor is owned, so it stays open and the same until the returned value is dropped.
     unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) }.ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tree(script: &str) -> Tree {
+        let (sweeper, _) = Sweeper::start(0, Memory::watch());
+        let kin = Kin { token: "0.0.0/test.0".into(), leaf: None, sealed: false, sweeper, memory: Memory::watch() };
+        let child = tokio::process::Command::new("sh").args(["-c", script]).process_group(0).spawn().unwrap();
+        Tree::new(child, None, kin).unwrap()
+    }
+
+    fn named(tree: &mut Tree) -> (Option<i32>, Option<i32>) {
+        match tree.claim() {
+            Claim::Start { child, group, .. } => (child, group),
+            other @ Claim::Agent { .. } => panic!("{other:?}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn the_number_of_a_group_is_given_up_with_its_last_member() {
+        let mut tree = tree("exit 0");
+        let id = i32::try_from(tree.id()).unwrap();
+        tree.exited().await;
+        assert_eq!(named(&mut tree), (Some(id), Some(id)), "not reaped, it is taken");
+        tree.child.wait().await.unwrap();
+        assert_eq!(named(&mut tree), (None, None));
+        // Whoever has the number now: this process's own group stands for a stranger's.
+        tree.id = rustix::process::getpgrp();
+        assert_eq!(named(&mut tree), (None, None), "it is not taken up again");
+    }
+
+    #[tokio::test]
+    async fn a_group_is_named_as_long_as_it_has_a_member() {
+        let mut tree = tree("sleep 1000 & exit 0");
+        let id = i32::try_from(tree.id()).unwrap();
+        tree.child.wait().await.unwrap();
+        assert_eq!(named(&mut tree), (None, Some(id)));
+        tree.signal_group(Signal::KILL);
+        while tree.has_group() {
+            sleep(FIRST_PAUSE).await;
+        }
+        assert_eq!(named(&mut tree), (None, None));
+    }
 }
