@@ -38,7 +38,8 @@ pub(crate) struct Unknown {
 /// Looks up what is configured, by names or numbers.
 ///
 /// # Errors
-/// A name is not known, or a file cannot be read. A number that no file knows is as good as any.
+/// A name is not known, or a file cannot be read. A number that no file knows is as good as any, but a user of which no
+/// file says what group it is in needs one.
 pub(crate) fn identity(user: Option<&str>, group: Option<&str>) -> Result<Identity, Unknown> {
     let users = if user.is_some() { read("/etc/passwd", "user")? } else { String::new() };
     let groups = if user.or(group).is_some() { read("/etc/group", "group")? } else { String::new() };
@@ -48,6 +49,11 @@ pub(crate) fn identity(user: Option<&str>, group: Option<&str>) -> Result<Identi
 fn identity_in(users: &str, groups: &str, user: Option<&str>, group: Option<&str>) -> Result<Identity, Unknown> {
     let found = user.map(|user| user_in(users, user)).transpose()?;
     let group = group.map(|group| group_in(groups, group)).transpose()?;
+    if let (Some((User { id, .. }, None)), None) = (&found, group) {
+        // The agent's own group, in many sandboxes root's, is none to fall back to.
+        let reason = format!("user {id} has no entry in /etc/passwd: set `group` as well");
+        return Err(Unknown { key: "user", reason });
+    }
     let group = group.or(found.as_ref().and_then(|(_, group)| *group));
     let beside = found.as_ref().map(|(user, _)| {
         let mut beside = groups_of(groups, &user.name);
@@ -138,11 +144,17 @@ mod tests {
 
     #[test]
     fn a_number_needs_no_entry_and_a_name_comes_before_a_number() {
-        let found = look(Some("4711"), None).unwrap();
-        assert_eq!((found.group, found.groups), (None, Some(vec![])));
+        let found = look(Some("4711"), Some("99")).unwrap();
+        assert_eq!((found.group, found.groups), (Some(99), Some(vec![99])));
         assert_eq!(found.user.unwrap().home, "/");
         assert_eq!(look(Some("1000"), None).unwrap().user.unwrap().id, 7);
         assert_eq!(look(None, Some("99")), Ok(Identity { user: None, group: Some(99), groups: None }));
+    }
+
+    #[test]
+    fn a_user_without_an_entry_does_not_get_the_agents_group() {
+        let unknown = look(Some("4711"), None).unwrap_err();
+        assert_eq!((unknown.key, unknown.reason.contains("set `group` as well")), ("user", true));
     }
 
     #[test]
