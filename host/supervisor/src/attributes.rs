@@ -12,16 +12,17 @@ use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
-use rustix::fs::Mode;
+use rustix::fs::{Mode, fchown};
 use rustix::io::{read, write};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{
     Gid, Pid, Resource, Rlimit, Signal, Uid, getegid, geteuid, getppid, getrlimit, set_parent_process_death_signal,
     setrlimit, umask,
 };
+use rustix::stdio::{stderr, stdin, stdout};
 use rustix::thread::{set_thread_gid, set_thread_groups, set_thread_uid};
 
-use crate::config::{Command, Limit};
+use crate::config::{Command, Limit, Stdio};
 use crate::users::{self, Unknown, User};
 
 /// The signals whose dispositions are reset: the standard ones. What the agent was started with ignoring (`nohup`, a
@@ -36,6 +37,8 @@ pub(crate) struct Attributes {
     group: Option<Gid>,
     user: Option<Uid>,
     mask: Option<Mode>,
+    /// How many of the standard descriptors, from standard error downwards, are pipes of the child's own.
+    pipes: usize,
     agent: Pid,
     door: Option<OwnedFd>,
     told: OwnedFd,
@@ -82,7 +85,12 @@ impl Attributes {
         let groups = groups.filter(|_| user.is_some() || is_root());
         let mask = command.umask.map(Mode::from_raw_mode);
         let limits = limits(&command.limits);
-        Ok((Attributes { limits, groups, group, user, mask, agent, door, told }, Ear(heard), identity.user))
+        let pipes = match command.stdio {
+            Stdio::Output => 2,
+            Stdio::Piped => 3,
+            Stdio::Null | Stdio::Terminal(_) => 0,
+        };
+        Ok((Attributes { limits, groups, group, user, mask, pipes, agent, door, told }, Ear(heard), identity.user))
     }
 
     /// Does all of it. Async-signal-safe: plain system calls, and nothing is allocated, locked or dropped.
@@ -106,6 +114,10 @@ impl Attributes {
             set_thread_gid(group).map_err(|failed| self.tell(Failed::Group, failed))?;
         }
         if let Some(user) = self.user {
+            // So that it can open them by their names, as in `/dev/stderr`; where that is refused it can do without.
+            for pipe in [stderr(), stdout(), stdin()].into_iter().take(self.pipes) {
+                let _ = fchown(pipe, Some(user), None);
+            }
             set_thread_uid(user).map_err(|failed| self.tell(Failed::User, failed))?;
         }
         if let Some(mask) = self.mask {
@@ -173,7 +185,7 @@ impl Ear {
 }
 
 fn limits(limits: &BTreeMap<Limit, Option<u64>>) -> Vec<(Resource, Rlimit)> {
-    limits.iter().map(|(limit, value)| (limit.resource(), Rlimit { current: *value, maximum: *value })).collect()
+    limits.iter().map(|(limit, value)| (limit.resource(), limit.bounds(*value))).collect()
 }
 
 /// The first limit that is above the one that the agent itself has, in words.
@@ -197,6 +209,20 @@ fn is_root() -> bool {
 }
 
 impl Limit {
+    /// Soft and hard at once, but for the time: at the soft limit the kernel sends SIGXCPU, which says what has happened,
+    /// only where the hard one, at which it kills, is not the same.
+    fn bounds(self, value: Option<u64>) -> Rlimit {
+        let maximum = match (self, value) {
+            (Limit::Cpu, Some(seconds)) => {
+                let most = getrlimit(Resource::Cpu).maximum.filter(|most| *most >= seconds);
+                let above = seconds.saturating_add(1);
+                Some(most.map_or(above, |most| most.min(above)))
+            }
+            _ => value,
+        };
+        Rlimit { current: value, maximum }
+    }
+
     fn resource(self) -> Resource {
         match self {
             Limit::As => Resource::As,
@@ -224,6 +250,13 @@ mod tests {
         assert!(message.starts_with(&format!("the limit `nofile` of {} is above", most + 1)), "{message}");
         assert_eq!(too_high(&BTreeMap::from([(Limit::Nofile, Some(most))])), None);
         assert!(too_high(&BTreeMap::from([(Limit::Nofile, None)])).unwrap().contains("`nofile` of unlimited"));
+    }
+
+    #[test]
+    fn the_hard_limit_of_time_leaves_room_for_the_signal() {
+        let limits = limits(&BTreeMap::from([(Limit::Cpu, Some(1)), (Limit::Core, Some(1))]));
+        let bounds: Vec<_> = limits.iter().map(|(_, limit)| (limit.current, limit.maximum)).collect();
+        assert_eq!(bounds, [(Some(1), Some(1)), (Some(1), Some(2))]);
     }
 
     #[test]

@@ -244,7 +244,8 @@ impl Shared {
         match told {
             Told::Failing(error) => warn!(
                 process,
-                "its log file {path} cannot be written: {}; its output is only in memory, and the file is tried again every {:?}",
+                "its log file {path} cannot be written: {}; its output is only in memory, and the file is tried \
+                 again every {:?}",
                 plain(error),
                 self.retry
             ),

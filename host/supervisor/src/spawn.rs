@@ -204,12 +204,11 @@ fn prepare(command: &mut tokio::process::Command, attributes: Attributes) {
     }
 }
 
-/// Whether a variable of the agent's environment is the agent's own secret: a token or key, or where that is read from.
+/// Whether a variable of the agent's environment is one of the agent's own secrets, or where that is read from.
 fn is_secret(name: &OsStr) -> bool {
     let name = name.to_string_lossy().to_ascii_uppercase();
-    name == "AGENT_TOKEN"
-        || name == "AGENT_TOKEN_FILE"
-        || (name.starts_with("SANDBEAT_") && (name.contains("TOKEN") || name.contains("_KEY")))
+    let is_secret = |key: &str| ["TOKEN", "KEY", "SECRET", "PASSWORD"].into_iter().any(|word| key.contains(word));
+    name == "AGENT_TOKEN" || name == "AGENT_TOKEN_FILE" || name.strip_prefix("SANDBEAT_").is_some_and(is_secret)
 }
 
 fn explain(command: &Command, heard: &[Failed], error: &io::Error) -> NotStarted {
@@ -244,7 +243,8 @@ mod tests {
         ] {
             assert!(is_secret(OsStr::new(name)), "{name}");
         }
-        for name in ["PATH", "AGENT_SERVER_URL", "GITHUB_TOKEN", "SANDBEAT_REPORT__INTERVAL"] {
+        assert!(is_secret(OsStr::new("SANDBEAT_HUB__ADMIN_KEY")));
+        for name in ["PATH", "OPENAI_API_KEY", "AGENT_SERVER_URL", "GITHUB_TOKEN", "SANDBEAT_REPORT__INTERVAL"] {
             assert!(!is_secret(OsStr::new(name)), "{name}");
         }
     }

@@ -51,7 +51,7 @@ fn identity_in(users: &str, groups: &str, user: Option<&str>, group: Option<&str
     let group = group.map(|group| group_in(groups, group)).transpose()?;
     let group = group.or(found.as_ref().and_then(|(_, group)| *group));
     if let (Some((user, _)), None) = (&found, group) {
-        let reason = format!("user {} has no entry in /etc/passwd and thereby no group; set `group` as well", user.id);
+        let reason = format!("user {} has no entry in /etc/passwd: set `group` as well", user.id);
         return Err(Unknown { key: "user", reason });
     }
     let beside = found.as_ref().map(|(user, _)| {

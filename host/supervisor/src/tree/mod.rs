@@ -7,8 +7,9 @@
 //! three without a cgroup is found when the agent ends, as a child that came to it ([`crate::Orphans`]).
 //!
 //! One task owns a [`Tree`]. Signals go to the group at once and to the rest by way of the [`Sweeper`]. A group is
-//! signalled only while its number cannot have become somebody else's: a number stays taken while the child is not
-//! reaped or the group has a member. Where the kernel has pidfds the end of the child is seen without reaping it.
+//! signalled and named only while its number cannot have become somebody else's: a number stays taken while the child is
+//! not reaped or the group has a member. Once neither holds the number is given up for good ([`Tree::has_group`]),
+//! however much of the tree is left elsewhere. Where the kernel has pidfds the end of the child is seen without reaping it.
 //!
 //! After a crash the replacement must not wait for a look over all processes. When a child has ended, whatever it
 //! started that still lives is in its group, in its cgroup, or has come to the agent, which adopts what loses its
@@ -27,7 +28,9 @@ use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use rustix::io::Errno;
-use rustix::process::{Pid, PidfdFlags, Signal, kill_process, kill_process_group, pidfd_open, test_kill_process_group};
+use rustix::process::{
+    Pid, PidfdFlags, Signal, kill_process, kill_process_group, pidfd_open, test_kill_process, test_kill_process_group,
+};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::process::Child;
@@ -250,15 +253,6 @@ impl Tree {
         self.has_no_orphans().await.unwrap_or(true)
     }
 
-    /// Whether the group has a member. The child must be reaped; once there is none, there never is one again.
-    fn has_group(&mut self) -> bool {
-        if !self.group_gone && test_kill_process_group(self.id) == Err(Errno::SRCH) {
-            self.group_gone = true;
-            guard::forget(self.id.as_raw_nonzero().get());
-        }
-        !self.group_gone
-    }
-
     /// Whether nothing of the tree that lives has come to the agent; `None` where that is not to be told.
     async fn has_no_orphans(&self) -> Option<bool> {
         let orphans = orphans::adopted().filter(|orphans| orphans.len() <= MAX_ORPHANS)?;
@@ -270,7 +264,8 @@ impl Tree {
 
     /// Looks over all processes for what belongs to the tree, sends it a signal, and returns how many there were.
     async fn look(&mut self, signal: Option<Sent>) -> Option<usize> {
-        let found = self.kin.sweeper.sweep(self.claim(), signal).await?;
+        let claim = self.claim();
+        let found = self.kin.sweeper.sweep(claim, signal).await?;
         for one in &found {
             if !self.known.contains(one) {
                 self.known.push(*one);
@@ -289,8 +284,22 @@ impl Tree {
         self.killed |= signal == Signal::KILL;
     }
 
-    fn signal_group(&self, signal: Signal) {
-        if self.empty || self.group_gone {
+    /// Whether the number of the group is still this tree's. Whoever has that number once the child is reaped, be it as
+    /// its own or as its group's, is a stranger.
+    fn has_group(&mut self) -> bool {
+        if !self.group_gone && self.child.id().is_none() {
+            let is_empty = test_kill_process_group(self.id) == Err(Errno::SRCH);
+            let is_taken = test_kill_process(self.id) != Err(Errno::SRCH);
+            self.group_gone = is_empty || is_taken;
+            if self.group_gone {
+                guard::forget(self.id.as_raw_nonzero().get());
+            }
+        }
+        !self.group_gone
+    }
+
+    fn signal_group(&mut self, signal: Signal) {
+        if self.empty || !self.has_group() {
             return;
         }
         let sent = match kill_process_group(self.id, signal) {
@@ -304,11 +313,12 @@ impl Tree {
         }
     }
 
-    fn claim(&self) -> Claim {
+    fn claim(&mut self) -> Claim {
+        let has_group = !self.empty && self.has_group();
         let number = self.id.as_raw_nonzero().get();
         Claim::Start {
             child: self.child.id().is_some().then_some(number),
-            group: (!self.empty && !self.group_gone).then_some(number),
+            group: has_group.then_some(number),
             known: self.known.clone(),
             token: self.kin.token.clone(),
         }
@@ -347,4 +357,49 @@ impl Drop for Tree {
 fn watched(fd: OwnedFd) -> Option<AsyncFd<OwnedFd>> {
     // SAFETY: the descriptor is owned, so it stays open and the same until the returned value is dropped.
     unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) }.ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tree(script: &str) -> Tree {
+        let (sweeper, _) = Sweeper::start(0, Memory::watch());
+        let kin = Kin { token: "0.0.0/test.0".into(), leaf: None, sealed: false, sweeper, memory: Memory::watch() };
+        let child = tokio::process::Command::new("sh").args(["-c", script]).process_group(0).spawn().unwrap();
+        Tree::new(child, None, kin).unwrap()
+    }
+
+    fn named(tree: &mut Tree) -> (Option<i32>, Option<i32>) {
+        match tree.claim() {
+            Claim::Start { child, group, .. } => (child, group),
+            other @ Claim::Agent { .. } => panic!("{other:?}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn the_number_of_a_group_is_given_up_with_its_last_member() {
+        let mut tree = tree("exit 0");
+        let id = i32::try_from(tree.id()).unwrap();
+        tree.exited().await;
+        assert_eq!(named(&mut tree), (Some(id), Some(id)), "not reaped, it is taken");
+        tree.child.wait().await.unwrap();
+        assert_eq!(named(&mut tree), (None, None));
+        // Whoever has the number now: this process's own group stands for a stranger's.
+        tree.id = rustix::process::getpgrp();
+        assert_eq!(named(&mut tree), (None, None), "it is not taken up again");
+    }
+
+    #[tokio::test]
+    async fn a_group_is_named_as_long_as_it_has_a_member() {
+        let mut tree = tree("sleep 1000 & exit 0");
+        let id = i32::try_from(tree.id()).unwrap();
+        tree.child.wait().await.unwrap();
+        assert_eq!(named(&mut tree), (None, Some(id)));
+        tree.signal_group(Signal::KILL);
+        while tree.has_group() {
+            sleep(FIRST_PAUSE).await;
+        }
+        assert_eq!(named(&mut tree), (None, None));
+    }
 }

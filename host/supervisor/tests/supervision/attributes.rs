@@ -1,6 +1,6 @@
 //! User, group, mask and limits, as the process itself sees them.
 
-use crate::harness::{Sandbox, failed, last_error};
+use crate::harness::{Sandbox, eventually, failed, last_error};
 
 /// Whether processes can be started as another user here; says so where not.
 fn is_root() -> bool {
@@ -40,6 +40,25 @@ async fn a_process_runs_as_its_user_with_its_groups_and_its_home_and_dies_with_t
 
     let sandbox = Sandbox::script("echo $(id -u) $(id -g)", "group = \"4712\"");
     assert_eq!(sandbox.first_line("web").await, "0 4712");
+    sandbox.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_process_opens_its_output_by_name_as_its_user_and_needs_a_group_without_an_entry() {
+    if !is_root() {
+        return;
+    }
+    let sandbox = Sandbox::script("echo by name > /dev/stdout; echo too > /dev/stderr", "user = \"nobody\"");
+    eventually(|| (sandbox.lines("web").len() == 2).then_some(()), || sandbox.lines("web")).await;
+    let mut lines = sandbox.lines("web");
+    lines.sort();
+    assert_eq!(lines, ["by name", "too"]);
+    sandbox.shutdown().await;
+
+    let sandbox = Sandbox::script("echo never", "restart = \"never\"\nuser = \"4711\"");
+    let message = "user 4711 has no entry in /etc/passwd: set `group` as well; check processes.web.user";
+    let web = sandbox.until(failed).await;
+    assert!(last_error(&web).contains(message), "{}", last_error(&web));
     sandbox.shutdown().await;
 }
 
