@@ -6,6 +6,9 @@
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
+
+use rustix::process::geteuid;
 
 use super::mark::{self, Agent, VARIABLE};
 
@@ -163,7 +166,7 @@ pub(crate) fn seen(pid: i32) -> Option<Seen> {
 /// What the environment of a process says of whose it is; `None` also where that is not for us to see.
 pub(crate) fn mark_of(pid: i32, buffer: &mut Vec<u8>) -> Option<String> {
     buffer.clear();
-    let file = File::open(format!("/proc/{pid}/environ")).ok()?;
+    let file = environment_of(pid).ok()?;
     file.take(MAX_ENVIRONMENT).read_to_end(buffer).ok()?;
     let found = buffer.split(|byte| *byte == 0).find_map(|pair| {
         let value = pair.strip_prefix(VARIABLE.as_bytes())?.strip_prefix(b"=")?;
@@ -177,6 +180,50 @@ pub(crate) fn mark_of(pid: i32, buffer: &mut Vec<u8>) -> Option<String> {
 pub(crate) fn children_of_first_thread(pid: i32) -> Option<Vec<i32>> {
     let text = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()?;
     Some(text.split_ascii_whitespace().filter_map(|child| child.parse().ok()).collect())
+}
+
+/// Opens the environment of a process. Root without `CAP_SYS_PTRACE`, as containers have it, sees that of another user's
+/// process only as that user.
+fn environment_of(pid: i32) -> io::Result<File> {
+    let path = format!("/proc/{pid}/environ");
+    match File::open(&path) {
+        Err(failed) if failed.kind() == io::ErrorKind::PermissionDenied && geteuid().is_root() => {
+            // Those of a process that lets nobody look belong to root.
+            let owner = fs::metadata(format!("/proc/{pid}"))?;
+            let _borrowed = Borrowed::of(owner.uid(), owner.gid());
+            File::open(&path)
+        }
+        opened => opened,
+    }
+}
+
+/// This thread's identity towards files is another's until this is dropped. Only while the agent is root.
+struct Borrowed {
+    user: libc::c_int,
+    group: libc::c_int,
+}
+
+impl Borrowed {
+    #[expect(unsafe_code, reason = "there is no safe interface to a thread's identity towards files")]
+    fn of(user: u32, group: u32) -> Self {
+        // SAFETY: plain system calls without pointers, which change nothing but this thread's own identity towards
+        // files. The group goes first, since to change it takes the user's privilege.
+        unsafe {
+            let group = libc::setfsgid(group);
+            Borrowed { user: libc::setfsuid(user), group }
+        }
+    }
+}
+
+impl Drop for Borrowed {
+    #[expect(unsafe_code, reason = "there is no safe interface to a thread's identity towards files")]
+    fn drop(&mut self) {
+        // SAFETY: as above. Root as the real and effective user may always set back what was there before.
+        unsafe {
+            libc::setfsuid(self.user.cast_unsigned());
+            libc::setfsgid(self.group.cast_unsigned());
+        }
+    }
 }
 
 fn seen_with(pid: i32, buffer: &mut Vec<u8>) -> Option<Seen> {
