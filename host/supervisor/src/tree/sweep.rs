@@ -35,7 +35,7 @@ const RETRY: Duration = Duration::from_millis(50);
 /// What is not gone by then hangs in the kernel.
 const ABANDON_AFTER: Duration = Duration::from_secs(10);
 /// How often the count of those that were killed for want of memory is read, so that an old one explains no new end.
-const MEMORY_LOOK: Duration = Duration::from_secs(5);
+const MEMORY_LOOK: Duration = Duration::from_millis(500);
 /// A look that takes longer has met a process whose memory the kernel has locked; nobody waits for it.
 const LOOK_TIMEOUT: Duration = Duration::from_secs(1);
 /// The pause between two looks of [`end`].
@@ -166,7 +166,7 @@ fn serve(since: u64, memory: &Memory, received: &mpsc::Receiver<Job>) {
             memory.look();
             looked = Instant::now();
         }
-        let wait = if abandoned.is_empty() { MEMORY_LOOK } else { RETRY };
+        let wait = if abandoned.is_empty() { MEMORY_LOOK.saturating_sub(looked.elapsed()) } else { RETRY };
         match received.recv_timeout(wait) {
             Ok(job) => jobs.push(job),
             Err(RecvTimeoutError::Timeout) => {}
