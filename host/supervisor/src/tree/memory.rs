@@ -1,10 +1,11 @@
 //! Whether the kernel killed a process for want of memory.
 //!
 //! The kernel tells no parent why it killed a child; it counts, per cgroup, those that it killed. An end by SIGKILL that
-//! nobody here has sent is told as one for want of memory when that count has gone up since it was last read, and each
-//! count explains one end. So that a count of long ago explains nothing, it is read twice a second, and what had been
-//! counted at the last look but one is taken as explained (at the last one, an end may be under way to whoever waits for
-//! it). What that leaves: a kill by hand within a second after the kernel has killed something else here.
+//! nobody here has sent is told as one for want of memory when that count has gone up just before, by no less than the
+//! number of such ends. So that a count of long ago explains nothing, it is read every half second, and only what was
+//! counted since the last look but one counts (at the last one, an end may be under way to whoever waits for it).
+//! What that leaves uncertain: a kill by hand within a second after the kernel has killed something else here is told as
+//! one for want of memory, and one that the kernel takes longer to clear away after is told as a plain kill.
 //!
 //! The sources, the nearest first: the memory controller's files of the process's own cgroup, where it has one with
 //! them; those of the agent's, in either version; without any, the count of the whole machine.
@@ -22,11 +23,19 @@ pub(crate) struct Memory {
     counts: Arc<Mutex<Counts>>,
 }
 
+/// Since the last look but one, and since the last.
 #[derive(Clone, Copy, Debug, Default)]
 struct Counts {
-    explained: u64,
-    /// At the last look.
-    seen: u64,
+    before: Window,
+    now: Window,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Window {
+    /// At its beginning.
+    count: u64,
+    /// The ends by SIGKILL in it.
+    ends: u64,
 }
 
 impl Memory {
@@ -34,16 +43,15 @@ impl Memory {
     pub(crate) fn watch() -> Self {
         let source = sources().into_iter().find(|source| count(source).is_some());
         let count = source.as_deref().and_then(count).unwrap_or_default();
-        let counts = Counts { explained: count, seen: count };
+        let counts = Counts::from(count);
         Memory { source: source.map(Arc::from), counts: Arc::new(Mutex::new(counts)) }
     }
 
-    /// Takes what was counted at the look before as explained.
+    /// Forgets what was counted before the last look. To be called every half second.
     pub(crate) fn look(&self) {
         if let Some(count) = self.source.as_deref().and_then(count) {
             let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-            counts.explained = counts.explained.max(counts.seen);
-            counts.seen = count;
+            *counts = Counts { before: counts.now, now: Window { count, ends: 0 } };
         }
     }
 
@@ -58,9 +66,15 @@ impl Memory {
     fn take_one(&self) -> bool {
         let Some(count) = self.source.as_deref().and_then(count) else { return false };
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        let more = count > counts.explained;
-        counts.explained += u64::from(more);
-        more
+        counts.now.ends += 1;
+        count.saturating_sub(counts.before.count) >= counts.before.ends + counts.now.ends
+    }
+}
+
+impl From<u64> for Counts {
+    fn from(count: u64) -> Self {
+        let window = Window { count, ends: 0 };
+        Counts { before: window, now: window }
     }
 }
 
@@ -95,15 +109,21 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         let say = |count: u64| fs::write(file.path(), format!("oom_kill {count}\n")).unwrap();
         say(3);
-        let counts = Counts { explained: 3, seen: 3 };
+        let counts = Counts::from(3);
         let memory = Memory { source: Some(file.path().into()), counts: Arc::new(Mutex::new(counts)) };
-        assert!(!memory.explains(None));
         say(5);
         assert_eq!([(); 3].map(|()| memory.explains(None)), [true, true, false]);
+        memory.look();
+        memory.look();
+        assert!(!memory.explains(None));
         say(6);
+        assert!(!memory.explains(None), "two ends and one count");
+        memory.look();
+        memory.look();
+        say(7);
         memory.look();
         assert!(memory.explains(None), "the end may have been under way");
-        say(7);
+        say(8);
         memory.look();
         memory.look();
         assert!(!memory.explains(None));

@@ -166,7 +166,7 @@ fn serve(since: u64, memory: &Memory, received: &mpsc::Receiver<Job>) {
             memory.look();
             looked = Instant::now();
         }
-        let wait = if abandoned.is_empty() { MEMORY_LOOK } else { RETRY };
+        let wait = if abandoned.is_empty() { MEMORY_LOOK.saturating_sub(looked.elapsed()) } else { RETRY };
         match received.recv_timeout(wait) {
             Ok(job) => jobs.push(job),
             Err(RecvTimeoutError::Timeout) => {}

@@ -8,6 +8,8 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 
+use rustix::process::geteuid;
+
 use super::mark::{self, Agent, VARIABLE};
 
 /// The most of an environment that is read, in bytes. One that is larger is looked at this far.
@@ -163,7 +165,9 @@ pub(crate) fn seen(pid: i32) -> Option<Seen> {
 
 /// What the environment of a process says of whose it is; `None` also where that is not for us to see.
 pub(crate) fn mark_of(pid: i32, buffer: &mut Vec<u8>) -> Option<String> {
-    read_environment(pid, buffer).ok()?;
+    buffer.clear();
+    let file = environment_of(pid).ok()?;
+    file.take(MAX_ENVIRONMENT).read_to_end(buffer).ok()?;
     let found = buffer.split(|byte| *byte == 0).find_map(|pair| {
         let value = pair.strip_prefix(VARIABLE.as_bytes())?.strip_prefix(b"=")?;
         std::str::from_utf8(value).ok()
@@ -171,44 +175,55 @@ pub(crate) fn mark_of(pid: i32, buffer: &mut Vec<u8>) -> Option<String> {
     found.map(str::to_owned)
 }
 
-/// Reads an environment as far as it is looked at. One of another user's process can only be read with a capability that
-/// containers often lack (`CAP_SYS_PTRACE`), or as that user, which root may be for a moment.
-fn read_environment(pid: i32, buffer: &mut Vec<u8>) -> io::Result<()> {
-    let path = format!("/proc/{pid}/environ");
-    let mut read = || {
-        buffer.clear();
-        File::open(&path)?.take(MAX_ENVIRONMENT).read_to_end(buffer).map(drop)
-    };
-    match read() {
-        Err(refused) if refused.kind() == io::ErrorKind::PermissionDenied => {
-            let owner = fs::metadata(format!("/proc/{pid}"))?;
-            as_owner(owner.uid(), owner.gid(), read)
-        }
-        done => done,
-    }
-}
-
-/// Does something with the file system's rights of a user and a group. They are the calling thread's alone, and only
-/// for as long as it takes; where they are not to be had, it is tried without.
-#[expect(unsafe_code, reason = "there is no safe way to change a thread's file system user")]
-fn as_owner<T>(user: u32, group: u32, work: impl FnOnce() -> T) -> T {
-    // SAFETY: these calls change two numbers of the calling thread and touch no memory. The user is given up first on
-    // the way back, since only root may change the group.
-    unsafe {
-        let group = libc::setfsgid(group);
-        let user = libc::setfsuid(user);
-        let done = work();
-        libc::setfsuid(user.cast_unsigned());
-        libc::setfsgid(group.cast_unsigned());
-        done
-    }
-}
-
 /// The children that a process's first thread has: for us, the orphans that came to us and what that thread forked.
 /// `None` where the kernel does not tell.
 pub(crate) fn children_of_first_thread(pid: i32) -> Option<Vec<i32>> {
     let text = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()?;
     Some(text.split_ascii_whitespace().filter_map(|child| child.parse().ok()).collect())
+}
+
+/// Opens the environment of a process. Root without `CAP_SYS_PTRACE`, as containers have it, sees that of another user's
+/// process only as that user.
+fn environment_of(pid: i32) -> io::Result<File> {
+    let path = format!("/proc/{pid}/environ");
+    match File::open(&path) {
+        Err(failed) if failed.kind() == io::ErrorKind::PermissionDenied && geteuid().is_root() => {
+            // Those of a process that lets nobody look belong to root.
+            let owner = fs::metadata(format!("/proc/{pid}"))?;
+            let _borrowed = Borrowed::of(owner.uid(), owner.gid());
+            File::open(&path)
+        }
+        opened => opened,
+    }
+}
+
+/// This thread's identity towards files is another's until this is dropped. Only while the agent is root.
+struct Borrowed {
+    user: libc::c_int,
+    group: libc::c_int,
+}
+
+impl Borrowed {
+    #[expect(unsafe_code, reason = "there is no safe interface to a thread's identity towards files")]
+    fn of(user: u32, group: u32) -> Self {
+        // SAFETY: plain system calls without pointers, which change nothing but this thread's own identity towards
+        // files. The group goes first, since to change it takes the user's privilege.
+        unsafe {
+            let group = libc::setfsgid(group);
+            Borrowed { user: libc::setfsuid(user), group }
+        }
+    }
+}
+
+impl Drop for Borrowed {
+    #[expect(unsafe_code, reason = "there is no safe interface to a thread's identity towards files")]
+    fn drop(&mut self) {
+        // SAFETY: as above. Root as the real and effective user may always set back what was there before.
+        unsafe {
+            libc::setfsuid(self.user.cast_unsigned());
+            libc::setfsgid(self.group.cast_unsigned());
+        }
+    }
 }
 
 fn seen_with(pid: i32, buffer: &mut Vec<u8>) -> Option<Seen> {

@@ -71,6 +71,7 @@ async fn in_a_role() {
         Ok("teller") => tell_the_surroundings().await,
         Ok("lazy-init") => be_a_lazy_init(),
         Ok("stopper") => stop_a_family().await,
+        Ok("bound") => stop_what_has_escaped_as_a_user().await,
         _ => {}
     }
 }
@@ -143,4 +144,28 @@ async fn stop_a_family() {
     let started = Instant::now();
     sandbox.shutdown().await;
     tell("stopped in ms", Duration::as_millis(&started.elapsed()));
+}
+
+/// Root as containers have it, with cgroups hidden.
+const BOUND: &str = "unshare -m sh -c 'mount -t tmpfs none /sys/fs/cgroup && exec \"$0\" \"$@\"' \
+    setpriv --inh-caps=-all --bounding-set=-all,+chown,+dac_override,+fowner,+fsetid,+kill,+setgid,+setuid,+setpcap,\
+    +net_bind_service,+net_raw,+sys_chroot,+mknod,+audit_write,+setfcap";
+
+#[tokio::test]
+async fn what_escapes_as_another_user_is_found_by_root_without_the_right_to_trace() {
+    let works = Command::new("sh").args(["-c", &format!("{BOUND} true")]).output().unwrap().status.success();
+    if !rustix::process::geteuid().is_root() || !works {
+        return eprintln!("skipped: capabilities and mounts cannot be changed here");
+    }
+    let mut agent = Actor::start("bound", &format!("exec {BOUND} \"$@\""));
+    let escaped: u32 = agent.told("escaped")[0].parse().unwrap();
+    agent.ends_well();
+    assert!(!alive(escaped));
+}
+
+async fn stop_what_has_escaped_as_a_user() {
+    let script = "(setsid sh -c 'echo $$; exec sleep 1000' &); exec sleep 1000";
+    let sandbox = Sandbox::script(script, "user = \"nobody\"");
+    tell("escaped", sandbox.first_line("web").await);
+    sandbox.shutdown().await;
 }
