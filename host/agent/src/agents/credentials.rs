@@ -6,10 +6,11 @@
 //! be read, is larger than [`MAX_FILE`] or is not JSON holds nothing.
 
 use std::ffi::OsString;
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::Read;
 use std::path::Path;
 
+use rustix::fs::{Mode, OFlags};
 use serde_json::Value;
 
 /// What is read of a file, in bytes. The longest holds an agent's whole history of projects.
@@ -102,8 +103,10 @@ fn text<'a>(file: &'a Value, pointer: &str) -> Option<&'a str> {
 }
 
 fn read(path: &Path) -> Option<Value> {
-    // A pipe of that name would not end.
-    let file = File::open(path).ok().filter(|file| file.metadata().is_ok_and(|metadata| metadata.is_file()))?;
+    // To open a pipe of that name would wait for a writer, and to read it might never end.
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let file = File::from(rustix::fs::open(path, flags, Mode::empty()).ok()?);
+    file.metadata().ok().filter(Metadata::is_file)?;
     let mut bytes = Vec::new();
     file.take(MAX_FILE).read_to_end(&mut bytes).ok()?;
     serde_json::from_slice(&bytes).ok()
@@ -157,6 +160,20 @@ mod tests {
         ] {
             assert_eq!(held(&[], Some((file, content))), expected, "{file}: {content}");
         }
+    }
+
+    #[test]
+    fn a_pipe_in_the_place_of_a_file_holds_nothing_and_nobody_up() {
+        let home = tempfile::tempdir().unwrap();
+        for name in CLAUDE_FILES {
+            let (kind, mode) = (rustix::fs::FileType::Fifo, Mode::RUSR | Mode::WUSR);
+            rustix::fs::mknodat(rustix::fs::CWD, home.path().join(name), kind, mode, 0).unwrap();
+        }
+        std::fs::create_dir_all(home.path().join(AMP_FILE)).unwrap();
+        let (sender, looked) = std::sync::mpsc::channel();
+        std::thread::spawn(move || sender.send(Credentials::look(|_| None, Some(home.path()))));
+        let Credentials { anthropic, openai, amp } = looked.recv_timeout(std::time::Duration::from_secs(30)).unwrap();
+        assert_eq!([anthropic, openai, amp], [false; 3]);
     }
 
     #[test]
