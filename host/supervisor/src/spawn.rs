@@ -1,9 +1,13 @@
-//! Starting children, all on one thread.
+//! Starting children, on threads that do nothing else.
 //!
 //! Every child asks the kernel to be killed when its parent dies (`PR_SET_PDEATHSIG`), so that a killed agent leaves
-//! no child behind. The kernel means the *thread* that forked, and the threads of a runtime come and go; therefore one
+//! no child behind. The kernel means the *thread* that forked, and the threads of a runtime come and go; therefore a
 //! thread does nothing but start children, and lives as long as any [`Spawner`] does. [`crate::Supervisor`] owns it:
 //! it ends after the last child was stopped, or, where the supervisor is merely dropped, takes the children with it.
+//!
+//! A program on a file system that does not answer holds its thread up, in the fork's wait for the exec. One that has
+//! waited for [`SLOW`] while nothing at all was started has another thread be started beside it, up to [`MAX_THREADS`],
+//! so that others do not wait for it.
 //!
 //! The limits of that signal: it is not inherited, so what a child started in turn outlives a killed agent unless the
 //! [`crate::Guard`] ends it; and the kernel forgets it when a child executes a set-user-id program.
@@ -14,7 +18,9 @@
 use std::ffi::OsStr;
 use std::io;
 use std::path::Path;
-use std::sync::mpsc;
+use std::pin::pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -38,6 +44,12 @@ use crate::users::User;
 /// A start that takes longer has failed; a program on a file system that does not answer must not hang a task.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// What no start has come to in this time is held up by another one.
+const SLOW: Duration = Duration::from_millis(500);
+
+/// The most threads, and thereby the most starts that can hang while others go on.
+const MAX_THREADS: usize = 8;
+
 /// The longest program, directory or URL in a message, in bytes.
 pub(crate) const MAX_SHOWN: usize = 256;
 
@@ -45,6 +57,19 @@ pub(crate) const MAX_SHOWN: usize = 256;
 #[derive(Clone, Debug)]
 pub(crate) struct Spawner {
     jobs: mpsc::Sender<Job>,
+    pool: Arc<Pool>,
+}
+
+/// What the threads share.
+#[derive(Debug)]
+struct Pool {
+    runtime: Handle,
+    nursery: Mutex<Nursery>,
+    /// Held by the thread that waits for the next one.
+    jobs: Mutex<mpsc::Receiver<Job>>,
+    /// Starts that were begun.
+    begun: AtomicU64,
+    threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
 /// Why a child could not be started.
@@ -77,7 +102,10 @@ enum Haste {
 
 /// The threads behind a [`Spawner`].
 #[derive(Debug)]
-pub(crate) struct Threads(Vec<JoinHandle<()>>);
+pub(crate) struct Threads {
+    pool: Arc<Pool>,
+    sweeping: Option<JoinHandle<()>>,
+}
 
 impl Spawner {
     /// Starts the threads. They register children with the given runtime and end with the last clone of the spawner.
@@ -88,12 +116,17 @@ impl Spawner {
         let (sweeper, sweeping) = Sweeper::start(agent.map_or(0, |agent| agent.start), memory.clone());
         let nursery = Nursery::new(agent, sweeper, memory);
         let (jobs, received) = mpsc::channel();
-        let work = move || serve(&runtime, nursery, &received);
-        let thread = std::thread::Builder::new().name("sandbeat-spawn".into()).spawn(work);
-        let thread = thread
-            .inspect_err(|failed| error!("no process can be started: the thread for it was refused: {failed}"))
-            .ok();
-        (Spawner { jobs }, Threads(thread.into_iter().chain(sweeping).collect()))
+        let pool = Arc::new(Pool {
+            runtime,
+            nursery: Mutex::new(nursery),
+            jobs: Mutex::new(received),
+            begun: AtomicU64::new(0),
+            threads: Mutex::default(),
+        });
+        if let Err(failed) = pool.grow() {
+            error!("no process can be started: the thread for it was refused: {failed}");
+        }
+        (Spawner { jobs, pool: Arc::clone(&pool) }, Threads { pool, sweeping })
     }
 
     /// Starts a child of the process with this id. Dropping the future kills a child that is started meanwhile.
@@ -111,7 +144,18 @@ impl Spawner {
         let (reply, started) = oneshot::channel();
         let job = Job { command: command.clone(), id: id.to_owned(), haste, reply };
         self.jobs.send(job).map_err(|_| failed("the agent has no thread to start it with"))?;
-        match timeout(START_TIMEOUT, started).await {
+        let begun = self.pool.begun.load(Ordering::Relaxed);
+        let mut started = pin!(started);
+        let mut result = timeout(SLOW, &mut started).await;
+        if result.is_err() {
+            if self.pool.begun.load(Ordering::Relaxed) == begun
+                && let Err(failed) = self.pool.grow()
+            {
+                error!("a start that hangs holds up others: a thread for them was refused: {failed}");
+            }
+            result = timeout(START_TIMEOUT, started).await;
+        }
+        match result {
             Ok(Ok(result)) => result,
             Ok(Err(_)) => Err(failed("the agent's thread that starts processes has ended")),
             Err(_) => Err(failed("the start took longer than 30s")),
@@ -122,8 +166,46 @@ impl Spawner {
 impl Threads {
     /// Waits for their end; whether they ended as they should.
     pub(crate) fn join(self) -> bool {
-        self.0.into_iter().map(JoinHandle::join).filter(Result::is_err).count() == 0
+        let starting = std::mem::take(&mut *lock(&self.pool.threads));
+        let ended = |threads: Vec<JoinHandle<()>>| threads.into_iter().all(|thread| thread.join().is_ok());
+        let started_well = ended(starting);
+        // What they share holds a sweeper, whose last one the sweeping thread waits for.
+        drop(self.pool);
+        ended(self.sweeping.into_iter().collect()) && started_well
     }
+}
+
+impl Pool {
+    /// Starts another thread, unless there are as many as may be.
+    fn grow(self: &Arc<Self>) -> io::Result<()> {
+        let mut threads = lock(&self.threads);
+        if threads.len() < MAX_THREADS {
+            let pool = Arc::clone(self);
+            threads.push(std::thread::Builder::new().name("sandbeat-spawn".into()).spawn(move || pool.serve())?);
+        }
+        Ok(())
+    }
+
+    fn serve(&self) {
+        let _runtime = self.runtime.enter();
+        // The lock is held until there is a job, and given up before it is done.
+        while let Some(job) = self.next() {
+            self.begun.fetch_add(1, Ordering::Relaxed);
+            let born = lock(&self.nursery).bear(&job.id, job.haste == Haste::None);
+            let started = start(&job.command, born);
+            // Nobody waits any more: the tree is handed back and its drop kills the child.
+            drop(job.reply.send(started));
+        }
+        lock(&self.nursery).close();
+    }
+
+    fn next(&self) -> Option<Job> {
+        lock(&self.jobs).recv().ok()
+    }
+}
+
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl NotStarted {
@@ -138,17 +220,6 @@ pub(crate) fn plain(error: &io::Error) -> String {
     let text = text.split(" (os error").next().unwrap_or(&text);
     let mut chars = text.chars();
     chars.next().map_or_else(String::new, |first| first.to_lowercase().chain(chars).collect())
-}
-
-fn serve(runtime: &Handle, mut nursery: Nursery, jobs: &mpsc::Receiver<Job>) {
-    let _runtime = runtime.enter();
-    while let Ok(job) = jobs.recv() {
-        let born = nursery.bear(&job.id, job.haste == Haste::None);
-        let started = start(&job.command, born);
-        // Nobody waits any more: the tree is handed back and its drop kills the child.
-        drop(job.reply.send(started));
-    }
-    nursery.close();
 }
 
 fn start(command: &Command, mut born: Born) -> Result<Tree, NotStarted> {

@@ -6,12 +6,11 @@
 //! be read, is larger than [`MAX_FILE`] or is not JSON holds nothing.
 
 use std::ffi::OsString;
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::Read;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use rustix::fs::OFlags;
+use rustix::fs::{Mode, OFlags};
 use serde_json::Value;
 
 /// What is read of a file, in bytes. The longest holds an agent's whole history of projects.
@@ -104,9 +103,10 @@ fn text<'a>(file: &'a Value, pointer: &str) -> Option<&'a str> {
 }
 
 fn read(path: &Path) -> Option<Value> {
-    // A pipe of that name is opened without waiting for whoever writes to it, and not read.
-    let file = File::options().read(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(path).ok()?;
-    let file = Some(file).filter(|file| file.metadata().is_ok_and(|metadata| metadata.is_file()))?;
+    // To open a pipe of that name would wait for a writer, and to read it might never end.
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let file = File::from(rustix::fs::open(path, flags, Mode::empty()).ok()?);
+    file.metadata().ok().filter(Metadata::is_file)?;
     let mut bytes = Vec::new();
     file.take(MAX_FILE).read_to_end(&mut bytes).ok()?;
     serde_json::from_slice(&bytes).ok()
@@ -163,17 +163,23 @@ mod tests {
     }
 
     #[test]
+    fn a_pipe_in_the_place_of_a_file_holds_nothing_and_nobody_up() {
+        let home = tempfile::tempdir().unwrap();
+        for name in CLAUDE_FILES {
+            let (kind, mode) = (rustix::fs::FileType::Fifo, Mode::RUSR | Mode::WUSR);
+            rustix::fs::mknodat(rustix::fs::CWD, home.path().join(name), kind, mode, 0).unwrap();
+        }
+        std::fs::create_dir_all(home.path().join(AMP_FILE)).unwrap();
+        let (sender, looked) = std::sync::mpsc::channel();
+        std::thread::spawn(move || sender.send(Credentials::look(|_| None, Some(home.path()))));
+        let Credentials { anthropic, openai, amp } = looked.recv_timeout(std::time::Duration::from_secs(30)).unwrap();
+        assert_eq!([anthropic, openai, amp], [false; 3]);
+    }
+
+    #[test]
     fn each_agent_is_judged_by_its_needs() {
         let anthropic = Credentials { anthropic: true, openai: false, amp: false };
         let met = [Needs::Anthropic, Needs::OpenAi, Needs::Either, Needs::Amp, Needs::Nothing];
         assert_eq!(met.map(|needs| anthropic.meet(needs)), [true, false, true, true, true]);
-    }
-
-    #[test]
-    fn a_pipe_of_that_name_is_not_waited_for() {
-        let home = tempfile::tempdir().unwrap();
-        let pipe = home.path().join(".claude.json");
-        rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
-        assert_eq!(read(&pipe), None);
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use sandbeat_supervisor::{Exit, Handle, Ran, Run};
+use sandbeat_supervisor::{Exit, Handle, Ran, RequestError, Run};
 use tokio::task::JoinSet;
 
 use super::find::{Identity, Place};
@@ -32,6 +32,10 @@ struct Answer {
     at: Instant,
 }
 
+/// A program could not be asked at this moment, for a reason that is not its own.
+#[derive(Debug, PartialEq, Eq)]
+struct NotAsked;
+
 impl Versions {
     /// The version of a program, where it is known.
     pub(super) fn of(&self, place: &Place) -> Option<&str> {
@@ -48,15 +52,17 @@ impl Versions {
         for place in places.iter().filter(|place| anew || !self.is_known(place, now)).cloned() {
             let processes = processes.clone();
             asking.spawn(async move {
-                let version = ask(&place.path, &processes).await;
-                (place, version)
+                let asked = ask(&place.path, &processes).await;
+                (place, asked)
             });
         }
         while let Some(asked) = asking.join_next().await {
             match asked {
-                Ok((Place { path, identity }, version)) => {
+                Ok((Place { path, identity }, Ok(version))) => {
                     self.known.insert(path, Answer { identity, version, at: Instant::now() });
                 }
+                // It said nothing: what is known stays, and the next one who wants to know has it asked.
+                Ok((_, Err(NotAsked))) => {}
                 Err(failed) => {
                     tracing::error!("asking for a version failed; this is a defect of the agent: {failed}");
                 }
@@ -72,24 +78,33 @@ impl Versions {
     }
 }
 
-async fn ask(program: &Path, processes: &Handle) -> Option<String> {
+async fn ask(program: &Path, processes: &Handle) -> Result<Option<String>, NotAsked> {
+    let Some(word) = program.to_str() else { return Ok(None) };
     let run = Run {
-        command: vec![program.to_str()?.to_owned(), "--version".to_owned()],
+        command: vec![word.to_owned(), "--version".to_owned()],
         // Some read the settings of the project that they are started in.
         cwd: Some(PathBuf::from("/")),
         env: BTreeMap::new(),
         timeout: TIMEOUT,
         max_output: MAX_ANSWER,
     };
-    let version = match processes.run(run).await {
-        Ok(ran) => of_answer(&ran),
+    let version = of_run(processes.run(run).await)?;
+    tracing::debug!(program = word, version, "asked for its version");
+    Ok(version)
+}
+
+/// What came of asking. A program that cannot be started has no version; where too many run, it was not its turn.
+fn of_run(ran: Result<Ran, RequestError>) -> Result<Option<String>, NotAsked> {
+    match ran {
+        Ok(ran) => Ok(of_answer(&ran)),
         Err(error) => {
-            tracing::debug!(program = %program.display(), "cannot be asked for its version: {error}");
-            None
+            tracing::debug!("a program cannot be asked for its version: {error}");
+            match error {
+                RequestError::NotStarted(_) | RequestError::Wrong(_) => Ok(None),
+                _ => Err(NotAsked),
+            }
         }
-    };
-    tracing::debug!(program = %program.display(), version, "asked for its version");
-    version
+    }
 }
 
 /// The version in an answer. One that ended badly has spoken of something else.
@@ -156,5 +171,12 @@ mod tests {
         assert_eq!(of_answer(&ran(0, "0.9.0", "node 22.1.0")), Some("0.9.0".to_owned()));
         assert_eq!(of_answer(&ran(1, "", "needs node 22.1.0")), None);
         assert_eq!(of_answer(&Ran { exit: None, timed_out: true, ..ran(0, "1.2.3", "") }), None);
+    }
+
+    #[test]
+    fn one_who_was_not_asked_has_not_said_nothing() {
+        assert_eq!(of_run(Err(RequestError::TooMany(64))), Err(NotAsked));
+        assert_eq!(of_run(Err(RequestError::Wrong("no".to_owned()))), Ok(None));
+        assert_eq!(of_run(Ok(ran(0, "1.2.3", ""))), Ok(Some("1.2.3".to_owned())));
     }
 }

@@ -97,3 +97,61 @@ async fn a_burst_leaves_no_more_than_are_kept_and_what_is_deleted_is_gone_at_onc
     }
     sandbox.shutdown().await;
 }
+
+/// A program whose start hangs until this is dropped, as on a file system that does not answer: whoever opens the file
+/// waits for the lease on it.
+struct Hanging {
+    _dir: tempfile::TempDir,
+    path: std::path::PathBuf,
+    file: std::fs::File,
+}
+
+impl Hanging {
+    #[expect(unsafe_code, reason = "there is no safe interface to leases")]
+    fn lease(&self, kind: i32) -> i32 {
+        use std::os::fd::AsRawFd;
+        // SAFETY: the descriptor is open, and ignoring a signal needs no handler.
+        unsafe {
+            libc::signal(libc::SIGIO, libc::SIG_IGN);
+            libc::fcntl(self.file.as_raw_fd(), libc::F_SETLEASE, kind)
+        }
+    }
+
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("hangs");
+        std::fs::copy("/bin/true", &path).unwrap();
+        let file = std::fs::File::options().read(true).write(true).open(&path).unwrap();
+        let hanging = Hanging { _dir: dir, path, file };
+        assert_eq!(hanging.lease(libc::F_WRLCK), 0, "{}", std::io::Error::last_os_error());
+        hanging
+    }
+}
+
+impl Drop for Hanging {
+    fn drop(&mut self) {
+        self.lease(libc::F_UNLCK);
+    }
+}
+
+#[tokio::test]
+async fn a_start_that_hangs_holds_up_no_other() {
+    let hanging = Hanging::new();
+    let sandbox = Sandbox::start(&process("web", "exec sleep 1000", ""));
+    let before = sandbox.until(crate::harness::running).await.status.pid.unwrap();
+    let handle = sandbox.handle.clone();
+    let command = vec![hanging.path.display().to_string()];
+    let hangs = tokio::spawn(async move { handle.create(New { command, ..new("") }).await });
+    crate::harness::eventually(|| sandbox.handle.get("proc_1"), || "not there").await;
+    let started = std::time::Instant::now();
+    rustix::process::kill_process(
+        rustix::process::Pid::from_raw(before.try_into().unwrap()).unwrap(),
+        rustix::process::Signal::KILL,
+    )
+    .unwrap();
+    sandbox.until(|web| crate::harness::running(web) && web.status.pid != Some(before)).await;
+    assert!(started.elapsed() < std::time::Duration::from_secs(10), "{:?}", started.elapsed());
+    drop(hanging);
+    drop(hangs.await.unwrap());
+    sandbox.shutdown().await;
+}
