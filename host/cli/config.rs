@@ -138,6 +138,17 @@ impl Source {
         (plugins, problems.problems)
     }
 
+    /// The processes with which nothing is wrong, for one who only looks.
+    pub(crate) fn processes_anyway(&self) -> sandbeat_supervisor::Config {
+        let (raw, _) = self.judge("");
+        sandbeat_supervisor::resolve(raw.processes, raw.agents).0
+    }
+
+    /// What is to be said of the value under a key, with the place where it is written.
+    pub(crate) fn problem(&self, key: &str, message: String) -> Problem {
+        in_file(self.settings.problem(key, message), self.file.as_deref())
+    }
+
     /// Whether a change of the file is taken without being asked.
     pub(crate) fn watched(&self) -> bool {
         self.judge("reload").0.reload.watch
