@@ -41,7 +41,10 @@ fn missing(process: &Process, users: &Names, groups: &Names) -> Vec<(&'static st
     let group = command.group.as_deref().and_then(|group| groups.lack(group, "group"));
     let cwd = command.cwd.as_deref().and_then(no_directory);
     // A program below a directory that is not there is no second fault.
-    let lacks = |program: &str| if cwd.is_none() { no_program(program, command) } else { None };
+    let lacks = |program: &str| {
+        let below = program.contains('/') && !program.starts_with('/');
+        if below && cwd.is_some() { None } else { no_program(program, command) }
+    };
     let program = lacks(&command.program);
     let checked = |check: Option<&sandbeat_supervisor::Health>| match check.map(|health| &health.check) {
         Some(Check::Exec(words)) => words.first().and_then(|program| lacks(program)),
@@ -179,7 +182,7 @@ mod tests {
         // One fault, not two.
         let told = keys("command = [\"./serve\"]\ncwd = \"/nowhere\"");
         assert!(told.len() == 1 && told[0].starts_with("cwd: the directory /nowhere"), "{told:#?}");
-        let told = keys("command = [\"/etc/passwd\"]\ncwd = \"/etc/passwd\"");
+        let told = keys("command = [\"sh\"]\ncwd = \"/etc/passwd\"");
         assert!(told.len() == 1 && told[0].contains("/etc/passwd is not a directory"), "{told:#?}");
         let told = keys("command = [\"/etc/passwd\"]");
         assert!(told.len() == 1 && told[0].contains("is not a file that can be executed"), "{told:#?}");
