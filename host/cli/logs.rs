@@ -20,11 +20,10 @@ use serde_json::Value;
 
 use crate::args::{LogsOptions, Stream};
 use crate::client::{self, Refused};
-use crate::config::Source;
-use crate::control;
 use crate::sse::Events;
 
 /// From when on entries are wanted.
+use crate::{config, control};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Since {
     /// The last so long.
@@ -56,7 +55,7 @@ struct Printer {
 }
 
 pub(crate) fn run(options: &LogsOptions) -> anyhow::Result<()> {
-    let api = Source::read(&options.file)?.api()?;
+    let api = config::api(&options.file)?;
     if short_name(&options.name).is_err() {
         bail!("{}", control::unknown(&api, &options.name)?);
     }
