@@ -62,12 +62,12 @@ fn processes_are_shown_stopped_started_and_restarted() {
     let errors: Vec<&str> = stderr.lines().collect();
     assert!(errors[0].starts_with("error: bad: ") && errors[0].contains('1'), "{stderr}");
     assert!(errors[1].ends_with("did you mean `web`?"), "{stderr}");
-    assert_eq!(out(&sandbox, &["stop"]).0, 2);
+    for usage in [&["stop"][..], &["stop", ""], &["restart", "web", ""], &["logs", ""]] {
+        assert_eq!(out(&sandbox, usage).0, 2, "{usage:?}");
+    }
     assert_eq!(out(&sandbox, &["stop", "../../web"]).0, 1);
 }
 
-#[test]
-fn a_stop_that_takes_too_long_is_said() {
 #[test]
 fn several_are_asked_for_at_the_same_time_and_told_of_in_the_order_of_their_names() {
     let hub = FakeHub::start();
@@ -115,6 +115,8 @@ fn a_status_as_json_is_the_whole_screen() {
     assert_eq!((&status["processes"][0]["id"], &status["processes"][0]["state"]), (&"web".into(), &"running".into()));
 }
 
+#[test]
+fn a_stop_that_takes_too_long_is_said() {
     let hub = FakeHub::start();
     let sandbox = Sandbox::reporting_to(&hub).config(
         "[processes.deaf]\ncommand = [\"sh\", \"-c\", \"trap '' TERM; echo up; while :; do sleep 1; done\"]\n\
