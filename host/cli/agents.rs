@@ -5,8 +5,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::args::Print;
-use crate::config::Source;
-use crate::{client, output};
+use crate::{client, config, output};
 
 /// How much of a name or path is shown, in bytes.
 const MAX_SHOWN: usize = 256;
@@ -23,7 +22,7 @@ struct Agent {
 }
 
 pub(crate) fn run(options: &Print) -> anyhow::Result<()> {
-    let api = Source::read(&options.file)?.api()?;
+    let api = config::api(&options.file)?;
     let answer = client::get(&api, "/v1/agents")?;
     if options.json {
         return output::json(&answer);

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Parser, Subcommand, ValueEnum};
 use tracing_subscriber::EnvFilter;
 
@@ -39,10 +40,20 @@ pub(crate) enum Command {
     /// Print what a process of the running agent has written
     Logs(LogsOptions),
     /// Start processes of the running agent, where they do not run
+    ///
+    /// The exit code is 0 when each of them runs, or has ended well since: one that has checks may not have passed
+    /// them yet, or fail them, which `ps` shows. It is 1 when one could not be started, has failed, was given up, or
+    /// still waits for what it comes after or for its next start when the time is over.
     Start(ControlOptions),
     /// Stop processes of the running agent and all that they have started; they stay stopped
+    ///
+    /// The exit code is 0 when none of them runs any more, and 1 when one of them still does when the time is over; it
+    /// then goes on being stopped.
     Stop(ControlOptions),
     /// Stop processes of the running agent, where they run, and start them
+    ///
+    /// The exit code is that of `start`: 0 when each of them runs again, whether or not its checks have passed, and 1
+    /// where one does not or is still stopping when the time is over.
     Restart(ControlOptions),
     /// Have the running agent read its configuration again
     Reload(Print),
@@ -84,7 +95,7 @@ pub(crate) struct Print {
 #[derive(Debug, clap::Args)]
 pub(crate) struct ControlOptions {
     /// The processes, by name
-    #[arg(value_name = "NAME", required = true)]
+    #[arg(value_name = "NAME", required = true, value_parser = NonEmptyStringValueParser::new())]
     pub(crate) names: Vec<String>,
     /// How long to wait for each of them, 60s at most
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = sandbeat_status::settings::parse_duration)]
@@ -96,12 +107,13 @@ pub(crate) struct ControlOptions {
 #[derive(Debug, clap::Args)]
 pub(crate) struct LogsOptions {
     /// The process, by name
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     pub(crate) name: String,
     /// Go on with what it writes, until it has ended for good; Ctrl-C ends it
     #[arg(short, long)]
     pub(crate) follow: bool,
-    /// Only what is newer: than a time ago (`10m`), than a time (`2026-11-20T12:00:00Z`), or than the entry with this
-    /// sequence number
+    /// Only what is newer: than a time ago (`10m`), than a time (`2026-11-20T12:00:00Z`; without a zone or an offset, as
+    /// in `2026-11-20`, in UTC, as `--timestamps` shows it), or than the entry with this sequence number
     #[arg(long, value_name = "DURATION|TIME|SEQUENCE", value_parser = Since::parse)]
     pub(crate) since: Option<Since>,
     /// Only the last so many entries of that

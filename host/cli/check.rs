@@ -1,5 +1,7 @@
 //! `sandbeat check`: everything that `run` would refuse, all at once, without starting anything.
 
+mod processes;
+
 use std::path::Path;
 
 use sandbeat_collectors::{BudgetConfig, CheckError, Checked, CompileLimits, Config};
@@ -65,6 +67,7 @@ fn find(options: &Print) -> Findings {
     if let Err(Problems(problems)) = source.agent() {
         findings.problems = problems.iter().map(ToString::to_string).collect();
     }
+    findings.notes = processes::notes(&source);
     look_at_plugins(&source, &mut findings);
     findings.ok = findings.problems.is_empty() && findings.plugins.iter().all(|plugin| plugin.ok);
     findings

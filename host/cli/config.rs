@@ -14,7 +14,7 @@ use sandbeat_supervisor::RawProcess;
 use serde::Deserialize;
 
 use crate::args::ConfigFile;
-use crate::output::Problems;
+use crate::output::{self, Problems};
 
 /// The largest configuration file, in bytes.
 const MAX_FILE: u64 = 1 << 20;
@@ -93,6 +93,13 @@ impl Source {
         Ok(Source { settings, file })
     }
 
+    /// The environment alone.
+    fn environment(variables: impl Iterator<Item = (String, String)>) -> Self {
+        let mut settings = Settings::default();
+        overlay(&mut settings, variables);
+        Source { settings, file: None }
+    }
+
     /// Takes a text as the file, without environment.
     ///
     /// # Errors
@@ -138,6 +145,17 @@ impl Source {
         (plugins, problems.problems)
     }
 
+    /// The processes with which nothing is wrong, for one who only looks.
+    pub(crate) fn processes_anyway(&self) -> sandbeat_supervisor::Config {
+        let (raw, _) = self.judge("");
+        sandbeat_supervisor::resolve(raw.processes, raw.agents).0
+    }
+
+    /// What is to be said of the value under a key, with the place where it is written.
+    pub(crate) fn problem(&self, key: &str, message: String) -> Problem {
+        in_file(self.settings.problem(key, message), self.file.as_deref())
+    }
+
     /// Whether a change of the file is taken without being asked.
     pub(crate) fn watched(&self) -> bool {
         self.judge("reload").0.reload.watch
@@ -157,7 +175,7 @@ impl Source {
     ///
     /// # Errors
     /// [`Problems`] with `[api]`.
-    pub(crate) fn api(&self) -> Result<sandbeat_agent::api::Config, Problems> {
+    fn api(&self) -> Result<sandbeat_agent::api::Config, Problems> {
         let (raw, mut problems) = self.judge("api");
         let (api, wrong) = sandbeat_agent::config::resolve_api(raw.api);
         problems.add("", wrong);
@@ -186,6 +204,24 @@ impl Source {
     pub(crate) fn flag(&mut self, path: [&str; 2], value: &str, flag: &str) {
         self.settings.overlay(&path, value, flag);
     }
+}
+
+/// Where the running agent's local API is, and its token, for one who asks it. A file that cannot be read, as one that
+/// is just being edited, does not matter where the environment says where to ask; it is warned of.
+///
+/// # Errors
+/// The file cannot be read or is not TOML, and is needed; or [`Problems`] with `[api]`.
+pub(crate) fn api(option: &ConfigFile) -> anyhow::Result<sandbeat_agent::api::Config> {
+    let source = match Source::read(option) {
+        Ok(source) => source,
+        Err(error) => {
+            let environment = Source::environment(variables());
+            let Place::Named(name) = environment.settings.place("api.listen") else { return Err(error) };
+            output::warning(format_args!("{error:#}; {name} says where to ask, so this goes on without the file"));
+            environment
+        }
+    };
+    Ok(source.api()?)
 }
 
 /// How the agent starts the compiler of collectors: the same binary, even where its file has been replaced since.

@@ -1,9 +1,10 @@
 //! `sandbeat start|stop|restart NAME…` and `reload`: what is asked of the running agent, and what came of it.
 //!
-//! Each process is asked for in turn, and one that fails does not keep the others from being asked. The command fails
-//! when one of them did not come to what was asked for within the time.
+//! All processes are asked for at the same time, each by a thread that ends with its wait, and are told of in the order
+//! in which they were named. One that fails does not keep the others from being asked for; the command fails when one of
+//! them did not come to what was asked for within the time.
 
-use std::thread::sleep;
+use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
 use anyhow::{anyhow, bail, ensure};
@@ -14,7 +15,7 @@ use serde_json::{Value, json};
 
 use crate::args::{ControlOptions, Print};
 use crate::client::{self, Refused};
-use crate::config::Source;
+use crate::config;
 use crate::output::{self, Several};
 use crate::ps::Process;
 
@@ -24,6 +25,8 @@ const MAX_WAIT: Duration = Duration::from_secs(60);
 const MOMENT: Duration = Duration::from_millis(250);
 /// Between two looks at one that comes up.
 const LOOK: Duration = Duration::from_millis(50);
+/// The most that are asked for at the same time: fewer than the agent lets wait, which others want to do as well.
+const MAX_AT_ONCE: usize = 32;
 /// How much of a name is shown, in bytes.
 const MAX_SHOWN: usize = 100;
 /// The most names that an error lists.
@@ -38,21 +41,21 @@ pub(crate) enum Action {
 }
 
 pub(crate) fn run(action: Action, options: &ControlOptions) -> anyhow::Result<()> {
-    let api = Source::read(&options.print.file)?.api()?;
+    let api = config::api(&options.print.file)?;
+    let wait = options.wait.min(MAX_WAIT);
     let (mut done, mut failed) = (Vec::new(), Vec::new());
-    for name in &options.names {
-        let by = Instant::now() + options.wait.min(MAX_WAIT);
-        let asked = ask(&api, action, name, options.wait.min(MAX_WAIT));
-        let judged = asked.and_then(|answer| {
-            let answer = settled(&api, action, name, answer, by)?;
-            let process: Process = client::read(&answer)?;
-            done.push(answer);
-            judge(action, &process)
-        });
-        match judged {
-            Ok(said) if !options.print.json => output::line(format_args!("{}: {said}", shown(name, MAX_SHOWN)))?,
-            Ok(_) => {}
-            Err(error) => failed.push(format!("{}: {error:#}", shown(name, MAX_SHOWN))),
+    for names in options.names.chunks(MAX_AT_ONCE) {
+        for (name, brought) in names.iter().zip(bring_all(&api, action, names, wait)) {
+            let judged = brought.and_then(|answer| {
+                let process: Process = client::read(&answer)?;
+                done.push(answer);
+                judge(action, &process)
+            });
+            match judged {
+                Ok(said) if !options.print.json => output::line(format_args!("{}: {said}", shown(name, MAX_SHOWN)))?,
+                Ok(_) => {}
+                Err(error) => failed.push(format!("{}: {error:#}", shown(name, MAX_SHOWN))),
+            }
         }
     }
     if options.print.json {
@@ -63,7 +66,7 @@ pub(crate) fn run(action: Action, options: &ControlOptions) -> anyhow::Result<()
 
 /// Has the configuration read again, and says what changed.
 pub(crate) fn reload(options: &Print) -> anyhow::Result<()> {
-    let api = Source::read(&options.file)?.api()?;
+    let api = config::api(&options.file)?;
     let answer = match client::post(&api, "/v1/reload") {
         Ok((_, answer)) => answer,
         Err(error) => match error.downcast_ref::<Refused>() {
@@ -76,6 +79,22 @@ pub(crate) fn reload(options: &Print) -> anyhow::Result<()> {
         },
     };
     if options.json { output::json(&answer) } else { output::line(changes(&answer)) }
+}
+
+/// The same as [`bring`] of all of these at the same time, in their order.
+fn bring_all(api: &Config, action: Action, names: &[String], wait: Duration) -> Vec<anyhow::Result<Value>> {
+    thread::scope(|scope| {
+        let asked: Vec<_> = names.iter().map(|name| scope.spawn(move || bring(api, action, name, wait))).collect();
+        let crashed = |_| Err(anyhow!("the request for it has crashed"));
+        asked.into_iter().map(|thread| thread.join().unwrap_or_else(crashed)).collect()
+    })
+}
+
+/// Asks for it, and waits until it is done or the time is over: what is then known of the process.
+fn bring(api: &Config, action: Action, name: &str, wait: Duration) -> anyhow::Result<Value> {
+    let by = Instant::now() + wait;
+    let answer = ask(api, action, name, wait)?;
+    settled(api, action, name, answer, by)
 }
 
 fn ask(api: &Config, action: Action, name: &str, wait: Duration) -> anyhow::Result<Value> {

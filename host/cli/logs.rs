@@ -12,6 +12,8 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use sandbeat_status::names::short_name;
 use sandbeat_status::settings::parse_duration;
@@ -20,9 +22,8 @@ use serde_json::Value;
 
 use crate::args::{LogsOptions, Stream};
 use crate::client::{self, Refused};
-use crate::config::Source;
-use crate::control;
 use crate::sse::Events;
+use crate::{config, control};
 
 /// From when on entries are wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +57,7 @@ struct Printer {
 }
 
 pub(crate) fn run(options: &LogsOptions) -> anyhow::Result<()> {
-    let api = Source::read(&options.file)?.api()?;
+    let api = config::api(&options.file)?;
     if short_name(&options.name).is_err() {
         bail!("{}", control::unknown(&api, &options.name)?);
     }
@@ -113,7 +114,7 @@ fn path(options: &LogsOptions, timed: bool) -> String {
 }
 
 impl Since {
-    /// Reads a time ago, a time, or a sequence number.
+    /// Reads a time ago, a time, or a sequence number. A time without a zone is in UTC, as times are shown.
     ///
     /// # Errors
     /// It is none of them.
@@ -121,8 +122,7 @@ impl Since {
         if let Ok(sequence) = text.parse() {
             return Ok(Since::Sequence(sequence));
         }
-        let time = text.parse().map(Since::Time);
-        time.or_else(|_| parse_duration(text).map(Since::Ago)).map_err(|_| {
+        time(text).map(Since::Time).or_else(|| parse_duration(text).ok().map(Since::Ago)).ok_or_else(|| {
             format!("`{text}` is not a time ago such as `10m`, a time such as `2026-11-20T12:00:00Z`, or a number")
         })
     }
@@ -137,6 +137,12 @@ impl Since {
             Since::Sequence(_) => None,
         }
     }
+}
+
+fn time(text: &str) -> Option<Timestamp> {
+    // The name of a zone would be passed over, and the time be another one.
+    let utc = || text.parse::<DateTime>().ok().filter(|_| !text.contains('['))?.to_zoned(TimeZone::UTC).ok();
+    text.parse().ok().or_else(|| Some(utc()?.timestamp()))
 }
 
 impl Printer {
@@ -216,6 +222,17 @@ mod tests {
         assert_eq!(Since::parse("10m"), Ok(Since::Ago(Duration::from_secs(600))));
         let time: Timestamp = "2026-11-20T12:00:00Z".parse().unwrap();
         assert_eq!(Since::parse("2026-11-20T12:00:00Z"), Ok(Since::Time(time)));
+        for (written, meant) in [
+            ("2026-11-20", "2026-11-20T00:00:00Z"),
+            ("2026-11-20T12:30", "2026-11-20T12:30:00Z"),
+            ("2026-11-20 12:30:01.5", "2026-11-20T12:30:01.5Z"),
+            ("2026-11-20T12:30:00+01:00", "2026-11-20T11:30:00Z"),
+        ] {
+            assert_eq!(Since::parse(written), Ok(Since::Time(meant.parse().unwrap())), "{written}");
+        }
+        assert_eq!(Since::parse("20261120"), Ok(Since::Sequence(20_261_120)));
+        assert!(Since::parse("2026-11-31").is_err());
+        assert!(Since::parse("2026-11-20T12:00:00[Europe/Berlin]").is_err());
         assert!(Since::parse("soon").unwrap_err().contains("`soon`"));
         let ago = Since::Ago(Duration::from_secs(60)).time(time).unwrap();
         assert_eq!(ago.to_string(), "2026-11-20T11:59:00Z");

@@ -51,6 +51,11 @@ pub(crate) fn error(error: &anyhow::Error) {
     }
 }
 
+/// Prints on standard error what is wrong and does not keep the command from being carried out.
+pub(crate) fn warning(text: impl std::fmt::Display) {
+    let _ = writeln!(io::stderr().lock(), "warning: {text}");
+}
+
 /// Prints a line on standard output.
 ///
 /// # Errors

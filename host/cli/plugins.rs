@@ -8,8 +8,7 @@ use sandbeat_status::{PluginState, PluginStatus, ReloadResult};
 use serde_json::Value;
 
 use crate::args::{PluginsCommand, PluginsOptions, Print};
-use crate::config::Source;
-use crate::{client, format, output};
+use crate::{client, config, format, output};
 
 /// How much of a reason is shown, in bytes.
 const MAX_REASON: usize = 1024;
@@ -23,7 +22,7 @@ pub(crate) fn run(options: &PluginsOptions) -> anyhow::Result<()> {
 
 /// All of them, and below the table what is wrong.
 fn list(options: &Print) -> anyhow::Result<()> {
-    let api = Source::read(&options.file)?.api()?;
+    let api = config::api(&options.file)?;
     let answer = client::get(&api, "/v1/plugins")?;
     if options.json {
         return output::json(&answer);
@@ -49,7 +48,7 @@ fn list(options: &Print) -> anyhow::Result<()> {
 /// Asks for a reload and says what came of it.
 fn reload(name: &str, options: &Print) -> anyhow::Result<()> {
     short_name(name).map_err(|reason| anyhow::anyhow!("no plugin has such a name: {reason}"))?;
-    let api = Source::read(&options.file)?.api()?;
+    let api = config::api(&options.file)?;
     let (status, answer) = client::post(&api, &format!("/v1/plugins/{name}/reload"))?;
     if options.json {
         output::json(&answer)?;

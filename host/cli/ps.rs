@@ -7,8 +7,7 @@ use sandbeat_status::names::shown;
 use serde::Deserialize;
 
 use crate::args::Print;
-use crate::config::Source;
-use crate::{client, format, output};
+use crate::{client, config, format, output};
 
 /// How much of a name or a reason is shown, in bytes.
 const MAX_SHOWN: usize = 512;
@@ -32,7 +31,7 @@ pub(crate) struct Process {
 }
 
 pub(crate) fn run(options: &Print) -> anyhow::Result<()> {
-    let api = Source::read(&options.file)?.api()?;
+    let api = config::api(&options.file)?;
     let answer = client::get(&api, "/v1/processes")?;
     if options.json {
         return output::json(&answer);

@@ -3,14 +3,19 @@
 use serde_json::Value;
 
 use crate::args::Print;
-use crate::config::Source;
 use crate::ps::Process;
-use crate::{client, output};
+use crate::{client, config, output};
 
-/// On one screen: is it beating, when was the last report accepted, what is wrong.
+/// On one screen: is it beating, when was the last report accepted, what is wrong. As JSON: what `/v1/health` answers,
+/// with `plugins` and `processes` beside it.
 pub(crate) fn status(options: &Print) -> anyhow::Result<()> {
-    let health = ask(options, "/v1/health")?;
+    let api = config::api(&options.file)?;
+    let mut health = client::get(&api, "/v1/health")?;
+    let plugins = client::get(&api, "/v1/plugins")?["plugins"].take();
+    let processes = client::get(&api, "/v1/processes")?["processes"].take();
     if options.json {
+        health["plugins"] = plugins;
+        health["processes"] = processes;
         return output::json(&health);
     }
     let reports = &health["reports"];
@@ -27,9 +32,8 @@ pub(crate) fn status(options: &Print) -> anyhow::Result<()> {
     for missing in health["unavailable"].as_array().into_iter().flatten() {
         rows.push(("missing", format!("{}: {}", text(&missing["figure"]), text(&missing["reason"]))));
     }
-    let plugins = ask(options, "/v1/plugins")?;
-    rows.push(("plugins", tally(&plugins["plugins"], "state") + &refused(&plugins["plugins"])));
-    let processes: Vec<Process> = client::read(&ask(options, "/v1/processes")?["processes"])?;
+    rows.push(("plugins", tally(&plugins, "state") + &refused(&plugins)));
+    let processes: Vec<Process> = client::read(&processes)?;
     rows.push(("processes", states(&processes)));
     for (process, trouble) in processes.iter().filter_map(|process| Some((process, process.trouble()?))) {
         rows.push(("", format!("{}: {trouble}", process.name())));
@@ -38,11 +42,6 @@ pub(crate) fn status(options: &Print) -> anyhow::Result<()> {
         output::line(format_args!("{label:<10} {value}"))?;
     }
     Ok(())
-}
-
-fn ask(options: &Print, path: &str) -> anyhow::Result<Value> {
-    let api = Source::read(&options.file)?.api()?;
-    client::get(&api, path)
 }
 
 /// A value as a cell shows it.

@@ -62,8 +62,57 @@ fn processes_are_shown_stopped_started_and_restarted() {
     let errors: Vec<&str> = stderr.lines().collect();
     assert!(errors[0].starts_with("error: bad: ") && errors[0].contains('1'), "{stderr}");
     assert!(errors[1].ends_with("did you mean `web`?"), "{stderr}");
-    assert_eq!(out(&sandbox, &["stop"]).0, 2);
+    for usage in [&["stop"][..], &["stop", ""], &["restart", "web", ""], &["logs", ""]] {
+        assert_eq!(out(&sandbox, usage).0, 2, "{usage:?}");
+    }
     assert_eq!(out(&sandbox, &["stop", "../../web"]).0, 1);
+}
+
+#[test]
+fn several_are_asked_for_at_the_same_time_and_told_of_in_the_order_of_their_names() {
+    let hub = FakeHub::start();
+    // The first one named ends only when the second one has been asked to.
+    let sandbox = Sandbox::reporting_to(&hub).config(
+        "[processes.first]\nstop = { timeout = \"60s\" }\n\
+         command = [\"sh\", \"-c\", \"trap 'until [ -e second-asked ]; do sleep 0.02; done; exit' TERM; echo up; \
+         while :; do sleep 0.05; done\"]\n\
+         [processes.second]\n\
+         command = [\"sh\", \"-c\", \"trap 'touch second-asked; exit' TERM; echo up; while :; do sleep 0.05; done\"]",
+    );
+    let _agent = start(&sandbox);
+    for name in ["first", "second"] {
+        wait_for("its first line", || out(&sandbox, &["logs", name]).1.contains("up").then_some(()));
+    }
+    let (code, stdout, stderr) = out(&sandbox, &["stop", "first", "nobody", "second"]);
+    assert_eq!((code, stdout.as_str()), (1, "first: stopped\nsecond: stopped"), "{stderr}");
+    assert!(stderr.starts_with("error: nobody: no process is called that"), "{stderr}");
+}
+
+#[test]
+fn a_file_that_is_no_toml_keeps_nobody_from_asking() {
+    let hub = FakeHub::start();
+    let sandbox = Sandbox::reporting_to(&hub).config("[processes.web]\ncommand = [\"sleep\", \"1000\"]");
+    let _agent = start(&sandbox);
+    ps_shows(&sandbox, "web", &["running"]);
+    std::fs::write(sandbox.path("sandbeat.toml"), "[processes.web\n").unwrap();
+    let (code, stdout, stderr) = out(&sandbox, &["ps"]);
+    assert!(code == 0 && stdout.contains("web"), "{stdout}{stderr}");
+    assert!(stderr.starts_with("warning: sandbeat.toml line 1: ") && stderr.lines().count() == 1, "{stderr}");
+    assert_eq!(out(&sandbox, &["stop", "web"]).1, "web: stopped");
+    // What is changed by a file is refused with it.
+    assert_eq!(out(&sandbox, &["check"]).0, 1);
+}
+
+#[test]
+fn a_status_as_json_is_the_whole_screen() {
+    let hub = FakeHub::start();
+    let sandbox = Sandbox::reporting_to(&hub).config("[processes.web]\ncommand = [\"sleep\", \"1000\"]");
+    let _agent = start(&sandbox);
+    ps_shows(&sandbox, "web", &["running"]);
+    let (code, stdout, _) = out(&sandbox, &["status", "--json"]);
+    let status: Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!((code, &status["status"], &status["plugins"]), (0, &"ok".into(), &Value::Array(Vec::new())));
+    assert_eq!((&status["processes"][0]["id"], &status["processes"][0]["state"]), (&"web".into(), &"running".into()));
 }
 
 #[test]
