@@ -161,7 +161,9 @@ fn remove(path: &Path) -> bool {
         all.extend(below);
         next += 1;
     }
-    all.iter().rev().map(|path| gone(path)).last().unwrap_or_default()
+    let below = all.drain(1..).rev();
+    below.for_each(|path| drop(fs::remove_dir(path)));
+    gone(path)
 }
 
 fn gone(path: &Path) -> bool {
