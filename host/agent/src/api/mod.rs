@@ -18,6 +18,7 @@
 //! bounded: its head, its body, how long both may take, and how many requests may last (`shared`).
 
 mod agents;
+mod describe;
 mod extract;
 mod guard;
 mod health;

@@ -21,7 +21,7 @@ use super::guard::{Guard, guard};
 use super::health::{Health, health};
 use super::problem::{Problem, ProblemBody};
 use super::shared::Shared;
-use super::{State, agents, processes, reload};
+use super::{State, agents, describe, processes, reload};
 
 /// The most bytes of a request's own words in a problem.
 const MAX_WORDS: usize = 100;
@@ -30,7 +30,8 @@ const RELOAD_PATIENCE: Duration = Duration::from_secs(10);
 
 /// All routes behind the guard; unknown ones and wrong methods are problems as well.
 pub(super) fn router(shared: Shared, rules: Guard) -> Router {
-    let (router, document) = documented().split_for_parts();
+    let (router, mut document) = documented().split_for_parts();
+    describe::complete(&mut document);
     // Made once: it does not change while the agent runs. Names and words: this cannot fail.
     let document = Bytes::from(document.to_json().unwrap_or_default());
     router

@@ -236,6 +236,21 @@ async fn the_description_names_every_route_and_every_route_answers() {
         let kind = if is_problem { problem(&answer) } else { Default::default() };
         assert!(!["not_found", "method_not_allowed"].contains(&kind.as_str()), "{route}: {kind}");
     }
+    for (path, methods) in description["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            let responses = operation["responses"].as_object().unwrap();
+            for status in ["401", "403", "405"] {
+                assert!(responses.contains_key(status), "{method} {path} says nothing of {status}");
+            }
+            assert!(operation["security"][0]["token"].is_array(), "{method} {path}");
+            for (status, response) in responses.iter().filter(|(status, _)| status.starts_with(['4', '5'])) {
+                assert!(response["content"]["application/problem+json"].is_object(), "{method} {path} {status}");
+            }
+        }
+    }
+    assert_eq!(description["components"]["securitySchemes"]["token"]["scheme"], "bearer");
+    let logs = &description["paths"]["/v1/processes/{id}/logs"]["get"]["responses"]["200"]["content"];
+    assert!(logs["application/json"].is_object() && logs["text/event-stream"].is_object(), "{logs}");
     let text = description.to_string();
     let schemas = description["components"]["schemas"].as_object().unwrap();
     for name in text.split("#/components/schemas/").skip(1).map(|rest| rest.split('"').next().unwrap()) {

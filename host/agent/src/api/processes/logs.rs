@@ -94,7 +94,7 @@ pub(super) struct Cursor {
 #[utoipa::path(get, path = "/v1/processes/{id}/logs", tag = "processes",
     params(("id" = String, Path), Reading, ("Last-Event-ID" = Option<u64>, Header, description = "With `follow`")),
     responses(
-        (status = 200, body = Logs, content_type = "application/json"),
+        (status = 200, content((Logs = "application/json"), (String = "text/event-stream"))),
         (status = 400, body = ProblemBody), (status = 404, body = ProblemBody),
         (status = 429, description = "Too many follow", body = ProblemBody),
     ))]
