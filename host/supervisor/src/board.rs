@@ -343,7 +343,6 @@ impl Entry {
             last_exit: view.last_exit.clone(),
             created: self.created,
             exited: view.exited,
-            next_restart: view.next_start,
         }
     }
 }

@@ -1,7 +1,6 @@
 //! What is told of a process, in full, and how a run of it ended.
 
 use std::path::PathBuf;
-use std::time::Instant;
 
 use jiff::Timestamp;
 use sandbeat_status::{ProcessPhase as Phase, ProcessStatus};
@@ -39,8 +38,6 @@ pub struct Details {
     pub created: Timestamp,
     /// When its last finished run ended, by the wall clock.
     pub exited: Option<Timestamp>,
-    /// When it is started again, while it is `backing-off`.
-    pub next_restart: Option<Instant>,
 }
 
 /// How a run ended.

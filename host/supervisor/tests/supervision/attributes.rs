@@ -82,7 +82,7 @@ async fn what_cannot_be_applied_names_its_key_and_the_cure() {
 #[tokio::test]
 async fn a_mark_is_one_starts_own_and_added_to_the_one_before() {
     let sandbox = Sandbox::script("echo $SANDBEAT_PROCESS; exit 1", "backoff = { initial = \"1h\", max = \"1h\" }");
-    let web = sandbox.until(|web| web.next_restart.is_some() && web.status.restart_count == 1).await;
+    let web = sandbox.until(|web| web.status.next_restart_ms.is_some() && web.status.restart_count == 1).await;
     assert_eq!(last_error(&web), "exited with code 1");
     let lines = sandbox.lines("web");
     assert!(lines.iter().all(|line| line.contains("/web.")), "{lines:?}");

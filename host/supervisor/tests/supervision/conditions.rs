@@ -70,7 +70,7 @@ async fn what_is_restarted_too_often_is_given_up_and_can_be_started_by_hand() {
     let web = sandbox.until(|web| web.phase == Phase::GaveUp).await;
     assert_eq!((web.status.status, web.status.restart_count), (ProcessState::Error, 4));
     assert_eq!(last_error(&web), "given up after 4 restarts within 3600s; at last: exited with code 3");
-    assert_eq!(web.next_restart, None);
+    assert_eq!(web.status.next_restart_ms, None);
     sandbox.ask(Request::Start).await;
     sandbox.until(|web| web.phase == Phase::GaveUp && web.status.restart_count == 9).await;
     sandbox.shutdown().await;

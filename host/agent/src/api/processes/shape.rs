@@ -1,7 +1,5 @@
 //! A process as clients see it.
 
-use std::time::Instant;
-
 use jiff::Timestamp;
 use sandbeat_status::ProcessState;
 use sandbeat_supervisor::{Details, Exit, Kind, Phase, Stdio};
@@ -109,7 +107,6 @@ impl From<Details> for Process {
         let mut words = command.into_iter();
         let running = phase.is_running();
         let ended = |at: Timestamp| (!running).then(|| at.as_millisecond());
-        let exit = details.last_exit.filter(|_| !running);
         Process {
             id,
             command: words.next().unwrap_or_default(),
@@ -120,9 +117,9 @@ impl From<Details> for Process {
             owner: Owner::of(kind),
             status: if running { Existence::Running } else { Existence::Exited },
             pid: status.pid,
-            exit_code: exit.as_ref().and_then(code),
-            exit_signal: exit.as_ref().and_then(signal),
-            out_of_memory: matches!(exit, Some(Exit::Signal { out_of_memory: true, .. })),
+            exit_code: status.exit_code.filter(|_| !running),
+            exit_signal: status.exit_signal.filter(|_| !running),
+            out_of_memory: status.out_of_memory && !running,
             created_at_ms: details.created.as_millisecond(),
             exited_at_ms: details.exited.and_then(ended),
             kind,
@@ -132,7 +129,7 @@ impl From<Details> for Process {
             uptime_ms: status.uptime_ms,
             restart_count: status.restart_count,
             last_error: status.last_error,
-            next_restart_ms: details.next_restart.map(|at| millis(at.saturating_duration_since(Instant::now()))),
+            next_restart_ms: status.next_restart_ms,
             waiting_for: details.waiting_for,
             essential,
         }
