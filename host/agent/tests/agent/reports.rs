@@ -116,6 +116,8 @@ async fn a_slow_hub_gets_the_newest_report_and_delays_none() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_operator_must_do_is_said_and_tried_once_per_interval() {
+    // Kept, so that none has the port of one before it, by which the log is searched.
+    let mut hubs = Vec::new();
     for (status, kind, part) in [
         (401, "denied", "check report.token_file or AGENT_TOKEN"),
         (403, "denied", "check sandbox.id"),
@@ -135,6 +137,7 @@ async fn what_the_operator_must_do_is_said_and_tried_once_per_interval() {
         let lines = logs::about(&hub.url());
         assert_eq!(lines.len(), 1, "{lines:#?}");
         assert!(!lines[0].contains("s3cret"), "{lines:#?}");
+        hubs.push(hub);
     }
 }
 
