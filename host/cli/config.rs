@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use sandbeat_agent::Sections;
-use sandbeat_agent::config::{ApiSection, ReportSection, SandboxSection, SessionsSection};
+use sandbeat_agent::config::{ApiSection, DisksSection, ReportSection, SandboxSection, SessionsSection};
 use sandbeat_collectors::CompilerCommand;
 use sandbeat_status::settings::{Place, Problem, Settings};
 use sandbeat_supervisor::RawProcess;
@@ -48,6 +48,7 @@ struct Raw {
     metadata: BTreeMap<String, String>,
     api: ApiSection,
     sessions: SessionsSection,
+    disks: DisksSection,
     plugins: sandbeat_collectors::RawConfig,
     processes: BTreeMap<String, RawProcess>,
     agents: BTreeMap<String, RawProcess>,
@@ -116,8 +117,8 @@ impl Source {
     /// All [`Problems`] with it.
     pub(crate) fn agent(&self) -> Result<Config, Problems> {
         let (raw, mut problems) = self.judge("");
-        let Raw { sandbox, report, metadata, api, sessions, .. } = raw;
-        let (agent, wrong) = sandbeat_agent::resolve(Sections { sandbox, report, metadata, api, sessions });
+        let Raw { sandbox, report, metadata, api, sessions, disks, .. } = raw;
+        let (agent, wrong) = sandbeat_agent::resolve(Sections { sandbox, report, metadata, api, sessions, disks });
         problems.add("", wrong);
         let (plugins, wrong) = raw.plugins.resolve(compiler());
         problems.add("plugins.", wrong);

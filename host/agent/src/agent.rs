@@ -96,7 +96,8 @@ pub async fn run(
     let boot_id = Uuid::new_v4().to_string();
     let client = Client::new(&config.report, &config.sample.sandbox_id)?;
     let (outbox, courier, delivery) = report::post_office(client, &config.report);
-    let (beat, seen) = Beat::new(&config, sources.clone(), boot_id.clone(), started, (outbox, delivery.clone()));
+    let (beat, seen, observer) =
+        Beat::new(&config, sources.clone(), boot_id.clone(), started, (outbox, delivery.clone()));
     let mut thread = BeatThread::start(|stop| async {
         tokio::join!(beat.run(stop), courier.run());
     })
@@ -110,8 +111,11 @@ pub async fn run(
             since: Timestamp::now(),
             started,
             interval: config.report.interval,
+            server_url: config.report.server_url.to_string(),
+            metadata: config.metadata,
         }),
         seen,
+        observer,
         delivery,
         sources,
         agents,

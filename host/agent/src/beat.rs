@@ -16,23 +16,44 @@ use sandbeat_status::{Report, SandboxStatus};
 use tokio::sync::watch;
 use tokio::time::{sleep_until, timeout_at};
 
+use crate::distribution::Distribution;
 use crate::merge::{Identity, Parts, merge};
 use crate::report::{Delivery, Outbox, Schedule};
-use crate::sample::{Sampler, Unavailable};
+use crate::sample::{Observer, Sampler, Unavailable};
 use crate::{Config, Sources};
 
 /// The first report waits this long for collectors that have just been started, and for nothing else.
 const FIRST_COLLECT: Duration = Duration::from_millis(250);
 /// Collectors return by their deadline; past this, they are not waited for even if they do not.
 const DISTRUST: Duration = Duration::from_millis(5);
+/// Upper bounds of the buckets for lateness, in seconds.
+const LATENESS: &[f64] = &[0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
 
 /// What the beat shows to the local API.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Seen {
     /// The newest report that was made, sent or not.
     pub(crate) report: Option<Arc<Report>>,
     /// What its sample could not measure.
     pub(crate) unavailable: Vec<Unavailable>,
+    /// What the collectors had for it.
+    pub(crate) contributions: Arc<Vec<Contribution>>,
+    /// When the next one is due.
+    pub(crate) next_due: Option<Instant>,
+    /// How late reports were made, against when they were due.
+    pub(crate) lateness: Distribution,
+}
+
+impl Default for Seen {
+    fn default() -> Self {
+        Seen {
+            report: None,
+            unavailable: Vec::new(),
+            contributions: Arc::default(),
+            next_due: None,
+            lateness: Distribution::new(LATENESS),
+        }
+    }
 }
 
 /// Makes the reports.
@@ -57,7 +78,7 @@ impl Beat {
         boot_id: String,
         started: Instant,
         (outbox, delivery): (Outbox, watch::Receiver<Delivery>),
-    ) -> (Self, watch::Receiver<Seen>) {
+    ) -> (Self, watch::Receiver<Seen>, Observer) {
         let (seen, shown) = watch::channel(Seen::default());
         let beat = Beat {
             sources,
@@ -71,7 +92,8 @@ impl Beat {
             delivery,
             seen,
         };
-        (beat, shown)
+        let observer = beat.sampler.observer();
+        (beat, shown, observer)
     }
 
     /// Beats until `stop` is true or its sender gone, then once more with the status `stopped`.
@@ -113,22 +135,29 @@ impl Beat {
     fn report(&mut self, contributions: Vec<Contribution>, status: SandboxStatus) {
         self.seq += 1;
         let sample = self.sampler.take(self.sources.processes.snapshot());
+        let contributions = Arc::new(contributions);
         let report = Arc::new(merge(Parts {
             identity: Identity {
                 status,
                 boot_id: self.boot_id.clone(),
                 seq: self.seq,
                 interval: self.schedule.every(),
+                stopping: false,
+                resumed: None,
             },
             sample,
             metadata: self.metadata.clone(),
-            contributions,
+            contributions: contributions.to_vec(),
             plugins: self.sources.collectors.plugins(),
             now: Instant::now(),
             timestamp: Timestamp::now(),
         }));
         tracing::debug!(seq = self.seq, metrics = report.metrics.len(), "report made");
-        self.seen.send_replace(Seen { report: Some(report.clone()), unavailable: self.sampler.unavailable().to_vec() });
+        self.seen.send_modify(|seen| {
+            seen.report = Some(report.clone());
+            seen.unavailable = self.sampler.unavailable().to_vec();
+            seen.contributions = contributions;
+        });
         self.outbox.put(report);
     }
 

@@ -20,6 +20,7 @@ mod agents;
 pub mod api;
 mod beat;
 pub mod config;
+mod distribution;
 mod footprint;
 #[cfg(fuzzing)]
 pub mod fuzzing;

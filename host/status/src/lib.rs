@@ -21,5 +21,7 @@ pub mod settings;
 pub use metric::{Histogram, Kind, Metric, Value};
 pub use plugin::{Durations, Failure, LastError, LastReload, PluginState, PluginStatus, Rejected, ReloadResult};
 pub use process::{ProcessPhase, ProcessState, ProcessStatus};
-pub use report::{Report, ReportedMetric, Resources, SandboxStatus};
+pub use report::{
+    Disk, Gap, Part, Pressure, Report, ReportedMetric, Resources, Resumed, SandboxStatus, Stall, Stalls, Throttling,
+};
 pub use sample::{Sample, Source};

@@ -60,9 +60,21 @@ pub struct Report {
     /// The version of sandbeat that made the report.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agent_version: Option<String>,
-    /// Seconds until the next report is due.
+    /// Seconds between reports.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interval_secs: Option<f64>,
+    /// The agent has been asked to end and is stopping its processes.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stopping: bool,
+    /// The sandbox stood still, and nothing has been accepted since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resumed: Option<Resumed>,
+    /// Reports before this one did not arrive.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gap: Option<Gap>,
+    /// What is left out because it is as it was in an earlier report of this `boot_id`, which the server said it keeps.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unchanged: Vec<Part>,
     /// What the sandbox may use, and what of it is in use.
     #[serde(default)]
     pub resources: Resources,
@@ -80,7 +92,43 @@ pub struct Report {
     pub rejected: Vec<Rejected>,
 }
 
-/// What the sandbox may use. Absent: unknown, or not limited.
+/// A part of a report that can be left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Part {
+    /// [`Report::metadata`]
+    Metadata,
+    /// [`Report::plugins`]; what changes with every call of a plugin is as old as that earlier report.
+    Plugins,
+}
+
+/// The sandbox stood still: it was suspended, or its processes were.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Resumed {
+    /// For how long, as far as its clocks tell, in milliseconds.
+    pub suspended_ms: u64,
+    /// When the agent noticed that it is over, by the wall clock.
+    #[serde(serialize_with = "milliseconds")]
+    #[schema(value_type = String, format = DateTime)]
+    pub at: Timestamp,
+}
+
+/// Reports that did not arrive.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Gap {
+    /// How many reports were made since the last accepted one and will never arrive.
+    pub missed: u64,
+    /// When the first attempt failed, by the sandbox's wall clock.
+    #[serde(serialize_with = "milliseconds")]
+    #[schema(value_type = String, format = DateTime)]
+    pub first_failure: Timestamp,
+    /// How the last attempt failed; for a person, at most 300 bytes.
+    pub last_error: String,
+}
+
+/// What the sandbox may use, and what of it is in use. Absent: unknown, or not limited.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Resources {
@@ -96,6 +144,112 @@ pub struct Resources {
     /// Memory that the sandbox may use, in MiB: the least of its limits and the machine's memory.
     #[serde(default, rename = "memoryLimitMB", skip_serializing_if = "Option::is_none")]
     pub memory_limit_mb: Option<u64>,
+    /// CPU time that the sandbox has used, in seconds, since its control group was made or the machine started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_time_secs: Option<f64>,
+    /// How often and how long the CPU quota held the sandbox back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_throttling: Option<Throttling>,
+    /// Memory in use with all its file pages, in bytes; what the limit is held against.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_usage_bytes: Option<u64>,
+    /// Processes of the sandbox that the kernel killed for want of memory, since its control group was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oom_kills: Option<u64>,
+    /// How long tasks of the sandbox waited for CPU, memory and I/O.
+    #[serde(default, skip_serializing_if = "Pressure::is_empty")]
+    pub pressure: Pressure,
+    /// Tasks (processes and their threads) of the sandbox.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pids: Option<u64>,
+    /// The most tasks that it may have: the least of its limits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pids_limit: Option<u64>,
+    /// File descriptors that its processes have open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub open_files: Option<u64>,
+    /// File systems, in the order of the configuration.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub disks: Vec<Disk>,
+}
+
+/// CPU bandwidth control: running totals. Source: `cpu.stat` of the kernel's admin-guide for cgroup v1 and v2.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Throttling {
+    /// Periods in which something of the sandbox could run.
+    pub periods: u64,
+    /// Those in which its quota was used up.
+    pub throttled_periods: u64,
+    /// How long it was held back, in seconds, summed over CPUs.
+    pub throttled_secs: f64,
+}
+
+/// Pressure stall information. Source: the kernel's `Documentation/accounting/psi.rst`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Pressure {
+    /// Waiting for CPU.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu: Option<Stalls>,
+    /// Waiting for memory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory: Option<Stalls>,
+    /// Waiting for I/O.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub io: Option<Stalls>,
+}
+
+impl Pressure {
+    /// Whether nothing is known.
+    pub fn is_empty(&self) -> bool {
+        *self == Pressure::default()
+    }
+}
+
+/// The stalls of one resource.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Stalls {
+    /// At least one task waited.
+    pub some: Stall,
+    /// All tasks waited at once; absent where the kernel does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub full: Option<Stall>,
+}
+
+/// How much of the time it was so.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Stall {
+    /// In percent, over the last 10 s.
+    pub avg10: f64,
+    /// In percent, over the last 60 s.
+    pub avg60: f64,
+    /// In percent, over the last 300 s.
+    pub avg300: f64,
+    /// In all, in seconds.
+    pub total_secs: f64,
+}
+
+/// The file system at a path.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Disk {
+    /// As configured.
+    pub path: String,
+    /// Its size, in bytes.
+    pub size_bytes: u64,
+    /// What is in use of it, in bytes.
+    pub used_bytes: u64,
+    /// What the agent's user could still write, in bytes.
+    pub available_bytes: u64,
+    /// How many files it can hold; absent where there is no such limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inodes: Option<u64>,
+    /// How many it holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inodes_used: Option<u64>,
 }
 
 /// A collector's metric in a report.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::ProcessStatus;
+use crate::{Disk, Pressure, ProcessStatus, Throttling};
 
 /// The sandbox at one moment.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -17,14 +17,32 @@ pub struct Sample {
     pub cpu_percent: Option<f64>,
     /// Cores that the sandbox may use.
     pub cpu_limit_cores: Option<f64>,
+    /// CPU time used, in seconds, since the control group was made or the machine started.
+    pub cpu_time_secs: Option<f64>,
+    /// How the CPU quota held the sandbox back.
+    pub cpu_throttling: Option<Throttling>,
     /// Where the CPU figures come from.
     pub cpu_source: Option<Source>,
     /// The working set (memory in use without inactive file pages), in bytes.
     pub memory_bytes: Option<u64>,
+    /// Memory in use with all its file pages, in bytes.
+    pub memory_usage_bytes: Option<u64>,
+    /// Processes that the kernel killed for want of memory.
+    pub oom_kills: Option<u64>,
     /// Memory that the sandbox may use, in bytes.
     pub memory_limit_bytes: Option<u64>,
     /// Where the memory figures come from.
     pub memory_source: Option<Source>,
+    /// How long its tasks waited for CPU, memory and I/O.
+    pub pressure: Pressure,
+    /// Tasks of the sandbox.
+    pub pids: Option<u64>,
+    /// The most that it may have.
+    pub pids_limit: Option<u64>,
+    /// File descriptors that its processes have open.
+    pub open_files: Option<u64>,
+    /// File systems, in the order of the configuration.
+    pub disks: Vec<Disk>,
     /// Established inbound connections on the configured session ports.
     pub session_count: Option<u32>,
     /// The supervised processes, by name.

@@ -31,6 +31,7 @@ mod routes;
 mod serve;
 mod shared;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -45,6 +46,7 @@ use crate::Sources;
 use crate::agents::Agents;
 use crate::beat::Seen;
 use crate::report::Delivery;
+use crate::sample::Observer;
 
 /// Where to listen, and what a request must know.
 #[derive(Clone, Debug)]
@@ -73,6 +75,7 @@ pub enum Permission {
 pub(crate) struct State {
     pub(crate) about: Arc<About>,
     pub(crate) seen: watch::Receiver<Seen>,
+    pub(crate) observer: Observer,
     pub(crate) delivery: watch::Receiver<Delivery>,
     pub(crate) sources: Sources,
     pub(crate) agents: Agents,
@@ -86,4 +89,8 @@ pub(crate) struct About {
     pub(crate) since: Timestamp,
     pub(crate) started: Instant,
     pub(crate) interval: Duration,
+    /// The hub.
+    pub(crate) server_url: String,
+    /// The operator's own.
+    pub(crate) metadata: BTreeMap<String, String>,
 }

@@ -14,18 +14,20 @@ use std::time::Duration;
 
 use sandbeat_status::names::{self, MAX_METADATA_VALUE};
 use sandbeat_status::settings::{self, Problem};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
 use self::secret::Secret;
 use crate::api::{self, Listen, Permission};
-use crate::report::{self, ServerUrl};
+use crate::report::{self, Compression, Proxy, ServerUrl, TlsFiles};
 use crate::sample;
 
 /// The most entries of the operator's `[metadata]`.
 pub const MAX_OPERATOR_METADATA: usize = 64;
 /// The most ports of `[sessions]`.
 pub const MAX_SESSION_PORTS: usize = 64;
+/// The most paths of `[disks]`.
+pub const MAX_DISKS: usize = 16;
 
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
 const LONGEST_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
@@ -57,6 +59,8 @@ pub struct Sections {
     pub api: ApiSection,
     /// `[sessions]`
     pub sessions: SessionsSection,
+    /// `[disks]`
+    pub disks: DisksSection,
 }
 
 /// `[sandbox]`
@@ -89,6 +93,18 @@ pub struct ReportSection {
     /// The longest interval or pause that the hub can direct.
     #[serde(deserialize_with = "settings::duration")]
     pub max_interval: Duration,
+    /// How far a report may be from its place in the schedule, as a part of the interval.
+    pub jitter: f64,
+    /// Certificates of authorities that are trusted beside the platform's; PEM.
+    pub ca_file: Option<PathBuf>,
+    /// The agent's own certificate; PEM.
+    pub client_cert_file: Option<PathBuf>,
+    /// The key of that certificate; PEM.
+    pub client_key_file: Option<PathBuf>,
+    /// `environment`, `off`, or a proxy's URL, which may hold a password.
+    pub proxy: Option<Secret>,
+    /// Whether large reports are compressed.
+    pub compression: Compression,
 }
 
 /// `[api]`
@@ -103,6 +119,14 @@ pub struct ApiSection {
     pub token_file: Option<PathBuf>,
     /// Who may create and run processes there: `token` or `anyone`.
     pub processes: Permission,
+}
+
+/// `[disks]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DisksSection {
+    /// Of the file systems at these paths, the use is reported.
+    pub paths: Vec<PathBuf>,
 }
 
 /// `[sessions]`
@@ -123,7 +147,19 @@ impl Default for ReportSection {
             timeout: Duration::from_secs(10),
             min_interval: Duration::from_secs(1),
             max_interval: Duration::from_secs(60 * 60),
+            jitter: 0.1,
+            ca_file: None,
+            client_cert_file: None,
+            client_key_file: None,
+            proxy: None,
+            compression: Compression::default(),
         }
+    }
+}
+
+impl Default for DisksSection {
+    fn default() -> Self {
+        DisksSection { paths: vec!["/".into()] }
     }
 }
 
@@ -142,15 +178,16 @@ impl Default for ApiSection {
 /// problems are whole, such as `report.server_url`.
 pub fn resolve(sections: Sections) -> (Option<Config>, Vec<Problem>) {
     let mut problems = Vec::new();
-    let Sections { sandbox, report, metadata, api, sessions } = sections;
+    let Sections { sandbox, report, metadata, api, sessions, disks } = sections;
     let sandbox_id = sandbox_id(sandbox, &mut problems);
     let report = resolve_report(report, &mut problems);
     let api = api_config(api, &mut problems);
     check_metadata(&metadata, &mut problems);
     check_ports(&sessions.ports, &mut problems);
+    check_disks(&disks.paths, &mut problems);
     let config = match (sandbox_id, report, api) {
         (Some(sandbox_id), Some(report), Some(api)) if problems.is_empty() => {
-            let sample = sample::Config { sandbox_id, session_ports: sessions.ports };
+            let sample = sample::Config { sandbox_id, session_ports: sessions.ports, disks: disks.paths };
             Some(Config { sample, report, api, metadata })
         }
         _ => None,
@@ -195,7 +232,12 @@ fn resolve_report(section: ReportSection, problems: &mut Vec<Problem>) -> Option
         }
         Some(Ok(url)) => Some(url),
     };
+    let token_file = section.token_file.clone();
     let token = secret::resolve("report", section.token, section.token_file, problems);
+    let tls = tls_files(section.ca_file, section.client_cert_file, section.client_key_file, problems);
+    if !(0.0..=0.5).contains(&section.jitter) {
+        problems.push(Problem::new("report.jitter", format!("{} is not between 0 and 0.5", section.jitter)));
+    }
     let interval = SHORTEST_INTERVAL..=LONGEST_INTERVAL;
     for (key, duration, range) in [
         ("report.interval", section.interval, &interval),
@@ -214,10 +256,46 @@ fn resolve_report(section: ReportSection, problems: &mut Vec<Problem>) -> Option
     Some(report::Config {
         server_url: server_url?,
         token,
+        token_file,
+        tls,
+        proxy: proxy(section.proxy),
+        compression: section.compression,
         interval: section.interval,
+        jitter: section.jitter,
         timeout: section.timeout,
         directed: section.min_interval..=section.max_interval,
     })
+}
+
+/// The files of a certificate come together.
+fn tls_files(
+    ca: Option<PathBuf>,
+    certificate: Option<PathBuf>,
+    key: Option<PathBuf>,
+    problems: &mut Vec<Problem>,
+) -> TlsFiles {
+    let client = match (certificate, key) {
+        (Some(certificate), Some(key)) => Some((certificate, key)),
+        (None, None) => None,
+        (Some(_), None) => {
+            problems.push(Problem::new("report.client_key_file", "is missing beside report.client_cert_file"));
+            None
+        }
+        (None, Some(_)) => {
+            problems.push(Problem::new("report.client_cert_file", "is missing beside report.client_key_file"));
+            None
+        }
+    };
+    TlsFiles { ca, client }
+}
+
+fn proxy(written: Option<Secret>) -> Proxy {
+    let Some(written) = written.map(Secret::into_inner) else { return Proxy::Environment };
+    match written.expose_secret() {
+        "environment" => Proxy::Environment,
+        "off" => Proxy::Off,
+        _ => Proxy::Url(written),
+    }
 }
 
 fn api_config(section: ApiSection, problems: &mut Vec<Problem>) -> Option<api::Config> {
@@ -254,6 +332,16 @@ fn check_metadata(metadata: &BTreeMap<String, String>, problems: &mut Vec<Proble
         if let Err(reason) = checked {
             problems.push(Problem::new(format!("metadata.{}", names::shown(key, names::MAX_NAME)), reason));
         }
+    }
+}
+
+fn check_disks(paths: &[PathBuf], problems: &mut Vec<Problem>) {
+    if paths.len() > MAX_DISKS {
+        problems.push(Problem::new("disks.paths", format!("has {} paths; {MAX_DISKS} are the most", paths.len())));
+    }
+    for path in paths.iter().filter(|path| !path.is_absolute()) {
+        let path = names::shown(&path.to_string_lossy(), names::MAX_NAME);
+        problems.push(Problem::new("disks.paths", format!("`{path}` is not an absolute path")));
     }
 }
 

@@ -18,6 +18,13 @@ const MAX_TOKEN: usize = 4096;
 #[derive(Clone, Debug)]
 pub struct Secret(SecretString);
 
+impl Secret {
+    /// What is written.
+    pub(super) fn into_inner(self) -> SecretString {
+        self.0
+    }
+}
+
 impl From<String> for Secret {
     fn from(text: String) -> Self {
         Secret(text.into())

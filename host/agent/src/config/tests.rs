@@ -13,12 +13,13 @@ struct Whole {
     metadata: BTreeMap<String, String>,
     api: ApiSection,
     sessions: SessionsSection,
+    disks: DisksSection,
 }
 
 fn read(text: &str) -> (Option<Config>, Vec<String>) {
     let (whole, mut problems) = Settings::parse(text).unwrap().read::<Whole>();
-    let Whole { sandbox, report, metadata, api, sessions } = whole.unwrap();
-    let (config, more) = resolve(Sections { sandbox, report, metadata, api, sessions });
+    let Whole { sandbox, report, metadata, api, sessions, disks } = whole.unwrap();
+    let (config, more) = resolve(Sections { sandbox, report, metadata, api, sessions, disks });
     problems.extend(more);
     (config, problems.iter().map(ToString::to_string).collect())
 }

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use sandbeat_collectors::Contribution;
 use sandbeat_status::names::shown;
-use sandbeat_status::{PluginStatus, Report, ReportedMetric, Resources, Sample, SandboxStatus};
+use sandbeat_status::{PluginStatus, Report, ReportedMetric, Resources, Resumed, Sample, SandboxStatus};
 use serde::Serialize;
 
 use self::rejections::Rejections;
@@ -59,8 +59,12 @@ pub(crate) struct Identity {
     pub(crate) boot_id: String,
     /// Counts this start's reports from 1.
     pub(crate) seq: u64,
-    /// Until the next report is due.
+    /// Between reports.
     pub(crate) interval: Duration,
+    /// Whether the agent is stopping its processes.
+    pub(crate) stopping: bool,
+    /// Whether the sandbox stood still since the last accepted report.
+    pub(crate) resumed: Option<Resumed>,
 }
 
 /// Makes the report.
@@ -98,11 +102,24 @@ fn base(identity: Identity, sample: Sample, timestamp: Timestamp) -> Report {
         seq: Some(identity.seq),
         agent_version: Some(env!("CARGO_PKG_VERSION").to_owned()),
         interval_secs: Some(identity.interval.as_secs_f64()),
+        stopping: identity.stopping,
+        resumed: identity.resumed,
+        gap: None,
+        unchanged: Vec::new(),
         resources: Resources {
             cpu_source: sample.cpu_source.map(|source| source.as_str().to_owned()),
             memory_source: sample.memory_source.map(|source| source.as_str().to_owned()),
             cpu_limit_cores: sample.cpu_limit_cores.map(hundredths),
             memory_limit_mb: sample.memory_limit_bytes.map(mebibytes),
+            cpu_time_secs: sample.cpu_time_secs,
+            cpu_throttling: sample.cpu_throttling,
+            memory_usage_bytes: sample.memory_usage_bytes,
+            oom_kills: sample.oom_kills,
+            pressure: sample.pressure,
+            pids: sample.pids,
+            pids_limit: sample.pids_limit,
+            open_files: sample.open_files,
+            disks: sample.disks,
         },
         metrics: Vec::new(),
         processes: sample.processes,

@@ -25,6 +25,8 @@ fn parts(now: Instant, contributions: Vec<Contribution>) -> Parts {
             boot_id: "b".to_owned(),
             seq: 7,
             interval: Duration::from_millis(1500),
+            stopping: false,
+            resumed: None,
         },
         sample: Sample { sandbox_id: "s".to_owned(), ..Sample::default() },
         metadata: BTreeMap::from([("region".to_owned(), "eu".to_owned())]),

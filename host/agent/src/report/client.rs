@@ -5,11 +5,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
-use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue, LOCATION, RETRY_AFTER, USER_AGENT};
+use hyper::header::{
+    ACCEPT, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, LOCATION, RETRY_AFTER, USER_AGENT,
+};
 use hyper::{Method, Request, Response, Uri};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use jiff::Timestamp;
-use sandbeat_status::Report;
 use secrecy::ExposeSecret;
 use tokio::time::{Instant, timeout_at};
 
@@ -32,6 +33,15 @@ pub(crate) struct Client {
     server: String,
     sandbox_id: String,
     timeout: Duration,
+}
+
+/// A report as it is posted.
+#[derive(Clone, Debug)]
+pub(crate) struct Payload {
+    /// JSON.
+    pub(crate) bytes: Bytes,
+    /// Whether the bytes are compressed.
+    pub(crate) gzip: bool,
 }
 
 /// Why there can be no client; for the operator.
@@ -85,10 +95,18 @@ impl Client {
         &self.server
     }
 
+    /// Makes a new connection with the next post: the present one may be dead without anyone having been told.
+    pub(super) fn renew(&self) {}
+
+    /// Returns when the credentials are others than those of the last post.
+    pub(super) async fn credentials_changed(&self) {
+        std::future::pending().await
+    }
+
     /// Posts a report. Takes at most `within`, and never longer than the configured timeout, in all.
-    pub(crate) async fn post(&self, report: &Report, within: Duration) -> Outcome {
+    pub(crate) async fn post(&self, payload: Payload, within: Duration) -> Outcome {
         let deadline = Instant::now() + within.min(self.timeout);
-        let request = match self.request(report) {
+        let request = match self.request(payload) {
             Ok(request) => request,
             Err(failure) => return Outcome::Failed(failure),
         };
@@ -103,9 +121,8 @@ impl Client {
         self.outcome(response, deadline).await
     }
 
-    fn request(&self, report: &Report) -> Result<Request<Full<Bytes>>, Failure> {
+    fn request(&self, payload: Payload) -> Result<Request<Full<Bytes>>, Failure> {
         let unwritten = |e: String| Failure::new(FailureKind::Protocol, format!("the report cannot be written: {e}"));
-        let body = serde_json::to_vec(report).map_err(|e| unwritten(e.to_string()))?;
         let mut request = Request::builder()
             .method(Method::POST)
             .uri(self.uri.clone())
@@ -115,7 +132,10 @@ impl Client {
         if let Some(authorization) = &self.authorization {
             request = request.header(AUTHORIZATION, authorization);
         }
-        request.body(Full::from(body)).map_err(|e| unwritten(e.to_string()))
+        if payload.gzip {
+            request = request.header(CONTENT_ENCODING, "gzip");
+        }
+        request.body(Full::from(payload.bytes)).map_err(|e| unwritten(e.to_string()))
     }
 
     /// The status decides; a body that is late, broken or too long is as good as none.

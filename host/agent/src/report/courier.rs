@@ -12,7 +12,7 @@ use sandbeat_status::{Report, SandboxStatus};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use super::client::Client;
+use super::client::{Client, Payload};
 use super::delivery::{Change, Delivery};
 use super::outcome::{Failure, Outcome};
 use super::schedule::pause;
@@ -76,7 +76,7 @@ impl Courier {
             }
             let last = last_report(self.newest.clone());
             tokio::select! {
-                outcome = self.client.post(&report, self.timeout) => self.settle(&report, outcome),
+                outcome = self.client.post(payload(&report), self.timeout) => self.settle(&report, outcome),
                 // What is under way gets a moment, so that the hub does not read it after `stopped`.
                 () = async { last.await; tokio::time::sleep(self.last_bound() / 4).await } => {}
             }
@@ -151,7 +151,7 @@ impl Courier {
     async fn deliver_last(&mut self, report: &Report, deadline: Instant) {
         for _ in 0..2 {
             let left = deadline.saturating_duration_since(Instant::now());
-            let outcome = self.client.post(report, left).await;
+            let outcome = self.client.post(payload(report), left).await;
             let (delivered, again) = match &outcome {
                 Outcome::Accepted { .. } => (true, false),
                 Outcome::Failed(failure) => (false, failure.kind.is_transient()),
@@ -193,6 +193,10 @@ impl Courier {
             }
         }
     }
+}
+
+fn payload(report: &Report) -> Payload {
+    Payload { bytes: serde_json::to_vec(report).unwrap_or_default().into(), gzip: false }
 }
 
 /// Waits until the report `stopped` is in the outbox.

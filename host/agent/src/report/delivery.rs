@@ -1,13 +1,18 @@
 //! How delivery stands, and when that is worth a line in the log: pure.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::outcome::{Failure, FailureKind};
+use crate::distribution::Distribution;
+
+/// Upper bounds of the buckets for how long an exchange takes, in seconds.
+const EXCHANGES: &[f64] = &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
 /// How delivery stands; what the local API shows of it.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug)]
 pub(crate) struct Delivery {
     /// Reports that the hub accepted since the agent started.
     pub(crate) accepted: u64,
@@ -19,6 +24,38 @@ pub(crate) struct Delivery {
     pub(crate) failing: Option<Failing>,
     /// The interval that the hub directed in its last answer.
     pub(crate) directed: Option<Duration>,
+    /// What became of the reports.
+    pub(crate) counts: Counts,
+    /// How long exchanges with the hub took, well or not.
+    pub(crate) exchanges: Distribution,
+}
+
+/// What became of the reports since the agent started. Each that was made is accepted, superseded, given up, or the one
+/// that is waiting.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    /// Attempts to deliver one.
+    pub(crate) attempts: u64,
+    /// Replaced by a newer one before they were accepted.
+    pub(crate) superseded: u64,
+    /// Not tried again, because the answer was final or because the agent ended.
+    pub(crate) given_up: u64,
+    /// Failed attempts, by the word for the kind of failure.
+    pub(crate) failures: BTreeMap<&'static str, u64>,
+}
+
+impl Default for Delivery {
+    fn default() -> Self {
+        Delivery {
+            accepted: 0,
+            last_accepted: None,
+            last_accepted_seq: 0,
+            failing: None,
+            directed: None,
+            counts: Counts::default(),
+            exchanges: Distribution::new(EXCHANGES),
+        }
+    }
 }
 
 /// What stands in the way of reports.

@@ -19,9 +19,11 @@ mod schedule;
 mod url;
 
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use secrecy::SecretString;
+use serde::Deserialize;
 
 pub(crate) use self::client::Client;
 pub use self::client::ClientError;
@@ -41,10 +43,52 @@ pub struct Config {
     pub server_url: ServerUrl,
     /// Sent as `Authorization: Bearer`; absent for a hub that asks for none.
     pub token: Option<SecretString>,
+    /// Where the token was read from, and is read again from when that changes.
+    pub token_file: Option<PathBuf>,
+    /// What TLS needs beside the platform's roots.
+    pub tls: TlsFiles,
+    /// The way to the hub.
+    pub proxy: Proxy,
+    /// Whether large reports are compressed.
+    pub compression: Compression,
     /// Between reports, unless the hub directs otherwise.
     pub interval: Duration,
+    /// How far each report may be from its place in the schedule, as a part of the interval: 0 to 0.5.
+    pub jitter: f64,
     /// For one exchange with the hub, from name resolution to the end of the answer.
     pub timeout: Duration,
     /// What the hub may direct: `nextReportSecs` and `Retry-After` are moved into this range.
     pub directed: RangeInclusive<Duration>,
+}
+
+/// Files in PEM; read again when they change.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// Certificates of authorities that are trusted beside the platform's.
+    pub ca: Option<PathBuf>,
+    /// The agent's own certificate, with those between it and the authority, and its key.
+    pub client: Option<(PathBuf, PathBuf)>,
+}
+
+/// The way to the hub.
+#[derive(Clone, Debug, Default)]
+pub enum Proxy {
+    /// As `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` say.
+    #[default]
+    Environment,
+    /// Straight.
+    Off,
+    /// Through this one: `http://host:port`, perhaps with a user and a password.
+    Url(SecretString),
+}
+
+/// Whether reports are compressed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Compression {
+    /// Large ones with gzip, unless the server turns out not to read that.
+    #[default]
+    Auto,
+    /// Never.
+    Off,
 }

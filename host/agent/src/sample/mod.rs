@@ -38,6 +38,8 @@ pub struct Config {
     pub sandbox_id: String,
     /// Established inbound connections on these ports are sessions; without ports they are not counted.
     pub session_ports: Vec<u16>,
+    /// Of the file systems at these paths, the use is measured.
+    pub disks: Vec<PathBuf>,
 }
 
 /// A figure that cannot be measured here, and why.
@@ -98,6 +100,11 @@ impl Sampler {
         self.measure(processes).0
     }
 
+    /// Measures in the same way beside the beat, on whichever thread asks.
+    pub(crate) fn observer(&self) -> Observer {
+        Observer { config: self.config.clone(), root: self.root.clone(), started: self.started }
+    }
+
     /// What the last measurement could not find out. A CPU percentage that only wants a second reading is not named.
     pub(crate) fn unavailable(&self) -> &[Unavailable] {
         &self.unavailable
@@ -134,6 +141,7 @@ impl Sampler {
             memory_source: memory_bytes.map(|_| memory),
             session_count,
             processes,
+            ..Sample::default()
         };
         (sample, reading)
     }
@@ -165,6 +173,23 @@ impl Sampler {
     }
 }
 
+/// Measures for those who ask between reports. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Observer {
+    config: Config,
+    root: PathBuf,
+    started: Instant,
+}
+
+impl Observer {
+    /// The sandbox as a report would tell it now, and what cannot be measured. Reads files of the kernel's: to be called
+    /// on a thread that may block.
+    pub(crate) fn measure(&self, processes: BTreeMap<String, ProcessStatus>) -> (Sample, Vec<Unavailable>) {
+        let mut sampler = Sampler::new(self.config.clone(), &self.root, self.started);
+        (sampler.peek(processes), sampler.unavailable.clone())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -173,7 +198,7 @@ mod tests {
     use super::*;
 
     fn sampler(tree: &Tree, ports: &[u16]) -> Sampler {
-        let config = Config { sandbox_id: "s".to_owned(), session_ports: ports.to_vec() };
+        let config = Config { sandbox_id: "s".to_owned(), session_ports: ports.to_vec(), disks: Vec::new() };
         Sampler::new(config, tree.root(), Instant::now())
     }
 
@@ -227,7 +252,7 @@ mod tests {
 
     #[test]
     fn this_very_sandbox_can_be_measured() {
-        let config = Config { sandbox_id: "s".to_owned(), session_ports: vec![1] };
+        let config = Config { sandbox_id: "s".to_owned(), session_ports: vec![1], disks: Vec::new() };
         let mut sampler = Sampler::new(config, Path::new("/"), Instant::now());
         let sample = sampler.take(BTreeMap::new());
         assert!(sample.memory_bytes > Some(0));

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use sandbeat_agent::config::{ApiSection, ReportSection, SandboxSection, SessionsSection};
+use sandbeat_agent::config::{ApiSection, DisksSection, ReportSection, SandboxSection, SessionsSection};
 use sandbeat_agent::{Error, Listen, Listener, Sections, Sources, resolve, run};
 use sandbeat_collectors::{Ceiling, Collectors, CompilerCommand};
 use sandbeat_supervisor::{RawProcess, Supervisor};
@@ -46,11 +46,14 @@ impl Builder {
                 interval: Duration::from_millis(100),
                 timeout: Duration::from_secs(5),
                 min_interval: Duration::from_millis(10),
+                // Whatever this process's environment says.
+                proxy: Some("off".to_owned().into()),
                 ..ReportSection::default()
             },
             metadata: BTreeMap::from([("region".to_owned(), "eu-1".to_owned())]),
             api: ApiSection { listen: "127.0.0.1:0".to_owned(), ..ApiSection::default() },
             sessions: SessionsSection::default(),
+            disks: DisksSection::default(),
         };
         let compiler = CompilerCommand { program: "/bin/false".into(), args: Vec::new() };
         Builder { sections, processes: BTreeMap::new(), plugins: Vec::new(), compiler }
