@@ -25,17 +25,17 @@ struct Amount {
 
 /// What an agent holds.
 #[derive(Debug)]
-struct Held {
-    descriptors: usize,
+pub(crate) struct Held {
+    pub(crate) descriptors: usize,
     /// What it has written to, in bytes. Pages of its files come and go as the kernel likes.
-    private_memory: u64,
+    pub(crate) private_memory: u64,
 }
 
 #[test]
 fn what_the_agent_holds_does_not_grow_with_what_it_has_done() {
     let tenth = Amount { reloads: 100, collects: 10_000 };
     let whole = Amount { reloads: 1_000, collects: 100_000 };
-    let all = if std::env::var("SANDBEAT_SOAK").is_ok_and(|wanted| wanted == "full") { whole } else { tenth };
+    let all = if is_full() { whole } else { tenth };
     let hub = FakeHub::start();
     // One heap: what several of them keep of what is free comes and goes by megabytes, and would hide a leak.
     let sandbox = Sandbox::reporting_to(&hub)
@@ -60,6 +60,11 @@ fn what_the_agent_holds_does_not_grow_with_what_it_has_done() {
     assert_eq!(early.descriptors, late.descriptors);
     assert!(late.private_memory <= early.private_memory + SLACK, "{early:?}, then {late:?}");
     assert_eq!(agent.said("WARN") + agent.said("ERROR"), 0, "{:#?}", agent.stderr());
+}
+
+/// Whether the whole is asked for.
+pub(crate) fn is_full() -> bool {
+    std::env::var("SANDBEAT_SOAK").is_ok_and(|wanted| wanted == "full")
 }
 
 /// Replaces all collectors again and again until there have been so many reloads and collects, `reloads` of them
@@ -102,7 +107,8 @@ fn held(agent: &Process, sandbox: &Sandbox, hub: &FakeHub) -> Held {
     }
 }
 
-fn look(process: u32) -> Held {
+/// What a process holds now.
+pub(crate) fn look(process: u32) -> Held {
     let descriptors = std::fs::read_dir(format!("/proc/{process}/fd")).unwrap().count();
     let rollup = std::fs::read_to_string(format!("/proc/{process}/smaps_rollup")).unwrap();
     // Not `Private_Dirty`: pages of a binary that was just built count there until the disk has them.

@@ -62,7 +62,15 @@ impl Folder {
     /// # Errors
     /// Those of the file system.
     pub fn new(binary: &Binary) -> anyhow::Result<Self> {
-        let dir = tempfile::Builder::new().prefix("sandbeat-bench-").tempdir()?;
+        Folder::within(binary, &std::env::temp_dir())
+    }
+
+    /// The same, in a folder that is there.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn within(binary: &Binary, parent: &Path) -> anyhow::Result<Self> {
+        let dir = tempfile::Builder::new().prefix("sandbeat-bench-").tempdir_in(parent)?;
         for folder in ["plugins", "repository/.git/objects", "repository/.git/refs/heads"] {
             std::fs::create_dir_all(dir.path().join(folder))?;
         }

@@ -6,6 +6,7 @@
 //! - [`collects`]: one collect, and the load of a collector, beside Extism ([`peer`]) and a shell script ([`shell`]).
 //! - [`footprint`]: the memory of the agent ([`memory`]).
 //! - [`latency`]: from a file to its values, and from the start to the first report.
+//! - [`punctuality`]: how late reports are while collectors, processes or a disk misbehave.
 //! - [`supervision`]: restarts, listings, output and memory of supervised processes, beside supervisord.
 //!
 //! The agent is the released binary ([`agent`]) with [`collector`]s, reporting to a [`hub`] on loopback.
@@ -21,6 +22,7 @@ pub mod machine;
 pub mod memory;
 pub mod peer;
 pub mod point;
+pub mod punctuality;
 pub mod race;
 pub mod run;
 pub mod shell;

@@ -8,7 +8,7 @@ use crate::agent::Binary;
 use crate::collects::Repeated;
 use crate::machine::Machine;
 use crate::table::{Row, markdown};
-use crate::{collects, document, footprint, latency, supervision};
+use crate::{collects, document, footprint, latency, punctuality, supervision};
 
 /// How long agents run before their memory is looked at, unless something else is asked for.
 const SETTLE: Duration = Duration::from_secs(60);
@@ -19,7 +19,7 @@ const USAGE: &str = "\
 usage: cargo bench … [-- [PART…] [--settle SECONDS] [--write]]
        cargo bench … -- --repeat warm|fresh|load
 
-PART      collects, footprint, latency or supervision; all of them without one
+PART      collects, footprint, latency, punctuality or supervision; all of them without one
 --settle  how long agents run before their memory is looked at (60)
 --write   puts the figures into docs/performance.md
 --repeat  does nothing but that for ten seconds, for a profiler to look at
@@ -39,6 +39,7 @@ enum Part {
     Collects,
     Footprint,
     Latency,
+    Punctuality,
     Supervision,
 }
 
@@ -73,6 +74,7 @@ pub fn run(arguments: Vec<String>) -> anyhow::Result<()> {
                 rows.push(latency::file_to_report(&binary)?);
                 rows.extend(latency::start_to_report(&binary)?);
             }
+            Part::Punctuality => rows.extend(punctuality::measure(&binary)?),
             Part::Supervision => rows.extend(supervision::measure(&binary, wanted.settle)?),
         }
     }
@@ -91,6 +93,7 @@ fn parse(arguments: Vec<String>) -> Option<Wanted> {
             "collects" => wanted.parts.push(Part::Collects),
             "footprint" => wanted.parts.push(Part::Footprint),
             "latency" => wanted.parts.push(Part::Latency),
+            "punctuality" => wanted.parts.push(Part::Punctuality),
             "supervision" => wanted.parts.push(Part::Supervision),
             "--settle" => wanted.settle = Duration::from_secs(arguments.next()?.parse().ok()?),
             "--write" => wanted.write = true,
@@ -106,7 +109,7 @@ fn parse(arguments: Vec<String>) -> Option<Wanted> {
         }
     }
     if wanted.parts.is_empty() {
-        wanted.parts = vec![Part::Collects, Part::Footprint, Part::Latency, Part::Supervision];
+        wanted.parts = vec![Part::Collects, Part::Footprint, Part::Latency, Part::Punctuality, Part::Supervision];
     }
     Some(wanted)
 }
@@ -118,7 +121,7 @@ mod tests {
     #[test]
     fn without_arguments_everything_is_wanted() {
         let parse = |words: &str| parse(words.split_whitespace().map(str::to_owned).collect());
-        assert_eq!(parse("--bench").unwrap().parts.len(), 4);
+        assert_eq!(parse("--bench").unwrap().parts.len(), 5);
         let wanted = parse("--bench latency --settle 5 --write").unwrap();
         assert_eq!(wanted.parts, [Part::Latency]);
         assert_eq!((wanted.settle.as_secs(), wanted.write), (5, true));

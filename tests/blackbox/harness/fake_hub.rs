@@ -2,9 +2,11 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
+use flate2::read::GzDecoder;
 use serde_json::Value;
 
 use super::wait_for;
@@ -23,6 +25,8 @@ pub(crate) struct Request {
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Value,
     pub(crate) at: Instant,
+    /// Whether it was answered with a success.
+    pub(crate) accepted: bool,
 }
 
 /// What the server does with a request.
@@ -37,6 +41,7 @@ pub(crate) enum Answer {
 }
 
 struct Shared {
+    up: AtomicBool,
     answer: Mutex<Answer>,
     requests: Mutex<Vec<Request>>,
 }
@@ -52,16 +57,39 @@ impl FakeHub {
     pub(crate) fn start_on(address: SocketAddr) -> FakeHub {
         let listener = wait_for("the address", || TcpListener::bind(address).ok());
         let address = listener.local_addr().expect("bound");
-        let shared = Arc::new(Shared { answer: Mutex::new(OK), requests: Mutex::default() });
-        let server = shared.clone();
-        // The thread waits in `accept` until the test's process ends; nothing of it is asserted on.
+        let shared = Arc::new(Shared { up: AtomicBool::new(true), answer: Mutex::new(OK), requests: Mutex::default() });
+        let hub = FakeHub { address, shared };
+        hub.listen(listener);
+        hub
+    }
+
+    /// Closes the port, and every connection with its next request, which is not answered.
+    pub(crate) fn down(&self) {
+        self.shared.up.store(false, Ordering::SeqCst);
+        // Wakes the thread that accepts, which closes the port.
+        wait_for("the port to be closed", || TcpStream::connect(self.address).is_err().then_some(()));
+    }
+
+    /// Opens it again.
+    pub(crate) fn up(&self) {
+        let listener = wait_for("the address", || TcpListener::bind(self.address).ok());
+        self.shared.up.store(true, Ordering::SeqCst);
+        self.listen(listener);
+    }
+
+    /// The thread waits in `accept` until the test's process ends or the port is to be closed; nothing of it is asserted
+    /// on.
+    fn listen(&self, listener: TcpListener) {
+        let server = self.shared.clone();
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
+                if !server.up.load(Ordering::SeqCst) {
+                    return;
+                }
                 let server = server.clone();
                 std::thread::spawn(move || serve(&stream, &server));
             }
         });
-        FakeHub { address, shared }
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -102,9 +130,13 @@ impl FakeHub {
 
 fn serve(mut stream: &TcpStream, shared: &Shared) {
     let mut reader = BufReader::new(stream);
-    while let Some(request) = read(&mut reader) {
-        shared.requests.lock().expect("no server panics").push(request);
+    while let Some(mut request) = read(&mut reader) {
+        if !shared.up.load(Ordering::SeqCst) {
+            return;
+        }
         let answer = shared.answer.lock().expect("no server panics").clone();
+        request.accepted = matches!(answer, Answer::Status(status, _) if status.starts_with('2'));
+        shared.requests.lock().expect("no server panics").push(request);
         match answer {
             Answer::Status(status, body) => {
                 let head = format!(
@@ -144,5 +176,10 @@ fn read(reader: &mut impl BufRead) -> Option<Request> {
     let length = headers.iter().find(|(name, _)| name == "content-length")?.1.parse().ok()?;
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
-    Some(Request { path, headers, body: serde_json::from_slice(&body).ok()?, at: Instant::now() })
+    if headers.iter().any(|(name, value)| name == "content-encoding" && value == "gzip") {
+        let mut inflated = Vec::new();
+        GzDecoder::new(body.as_slice()).read_to_end(&mut inflated).ok()?;
+        body = inflated;
+    }
+    Some(Request { path, headers, body: serde_json::from_slice(&body).ok()?, at: Instant::now(), accepted: false })
 }
