@@ -89,7 +89,7 @@ pub fn measure(binary: &Binary) -> anyhow::Result<Vec<Row>> {
 fn round(binary: &Binary, load: Load) -> anyhow::Result<(Distribution, Distribution)> {
     let disk = (load == Load::Disk).then(Disk::mount).transpose()?;
     let folder = match &disk {
-        Some(disk) => Folder::within(binary, disk.path())?,
+        Some(disk) => Folder::within(binary, &disk.path())?,
         None => Folder::new(binary)?,
     };
     let hub = Hub::start()?;
