@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use sandbeat_collectors::Contribution;
-use sandbeat_status::{Report, SandboxStatus};
+use sandbeat_status::{Report, SandboxStatus, Trigger};
 use tokio::sync::watch;
 use tokio::time::{sleep_until, timeout_at};
 
@@ -142,6 +142,11 @@ impl Beat {
                 boot_id: self.boot_id.clone(),
                 seq: self.seq,
                 interval: self.schedule.every(),
+                trigger: match (status, self.seq) {
+                    (SandboxStatus::Stopped, _) => Trigger::Stop,
+                    (SandboxStatus::Running, 1) => Trigger::Start,
+                    (SandboxStatus::Running, _) => Trigger::Interval,
+                },
                 stopping: false,
                 resumed: None,
             },

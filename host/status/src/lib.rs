@@ -23,5 +23,6 @@ pub use plugin::{Durations, Failure, LastError, LastReload, PluginState, PluginS
 pub use process::{ProcessPhase, ProcessState, ProcessStatus};
 pub use report::{
     Disk, Gap, Part, Pressure, Report, ReportedMetric, Resources, Resumed, SandboxStatus, Stall, Stalls, Throttling,
+    Trigger,
 };
 pub use sample::{Sample, Source};

@@ -63,6 +63,9 @@ pub struct Report {
     /// Seconds between reports.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interval_secs: Option<f64>,
+    /// Why the report was made now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trigger: Option<Trigger>,
     /// The agent has been asked to end and is stopping its processes.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub stopping: bool,
@@ -90,6 +93,22 @@ pub struct Report {
     /// What is missing above because it was not acceptable.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rejected: Vec<Rejected>,
+}
+
+/// Why a report was made when it was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Trigger {
+    /// The agent started.
+    Start,
+    /// It was due.
+    Interval,
+    /// Something changed that should not wait: a process failed or recovered, or the agent was asked to end.
+    Change,
+    /// The sandbox stood still before.
+    Resumed,
+    /// The agent ends.
+    Stop,
 }
 
 /// A part of a report that can be left out.

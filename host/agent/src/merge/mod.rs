@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use sandbeat_collectors::Contribution;
 use sandbeat_status::names::shown;
-use sandbeat_status::{PluginStatus, Report, ReportedMetric, Resources, Resumed, Sample, SandboxStatus};
+use sandbeat_status::{PluginStatus, Report, ReportedMetric, Resources, Resumed, Sample, SandboxStatus, Trigger};
 use serde::Serialize;
 
 use self::rejections::Rejections;
@@ -61,6 +61,8 @@ pub(crate) struct Identity {
     pub(crate) seq: u64,
     /// Between reports.
     pub(crate) interval: Duration,
+    /// Why it is made now.
+    pub(crate) trigger: Trigger,
     /// Whether the agent is stopping its processes.
     pub(crate) stopping: bool,
     /// Whether the sandbox stood still since the last accepted report.
@@ -102,6 +104,7 @@ fn base(identity: Identity, sample: Sample, timestamp: Timestamp) -> Report {
         seq: Some(identity.seq),
         agent_version: Some(env!("CARGO_PKG_VERSION").to_owned()),
         interval_secs: Some(identity.interval.as_secs_f64()),
+        trigger: Some(identity.trigger),
         stopping: identity.stopping,
         resumed: identity.resumed,
         gap: None,

@@ -25,6 +25,7 @@ fn parts(now: Instant, contributions: Vec<Contribution>) -> Parts {
             boot_id: "b".to_owned(),
             seq: 7,
             interval: Duration::from_millis(1500),
+            trigger: Trigger::Interval,
             stopping: false,
             resumed: None,
         },
