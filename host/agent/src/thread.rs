@@ -9,8 +9,11 @@ use std::time::Duration;
 use tokio::runtime;
 use tokio::sync::{oneshot, watch};
 
-/// Name resolution is the only thing that blocks; one may hang while the next is tried.
-const MAX_BLOCKING_THREADS: usize = 2;
+use crate::report::MOST_LOOKUPS;
+
+/// What blocks: lookups of names, which are bounded, and one look at the files of token and certificates. None waits
+/// for another that hangs.
+const MAX_BLOCKING_THREADS: usize = MOST_LOOKUPS + 1;
 
 /// The running thread.
 #[derive(Debug)]

@@ -84,6 +84,8 @@ async fn config(options: &DemoOptions, folder: &Folder, hub: SocketAddr) -> anyh
         "report": {
             "server_url": format!("http://{hub}"),
             "interval": format!("{}ms", options.interval.as_millis()),
+            // The hub is on loopback, whatever the environment says.
+            "proxy": "off",
         },
         "api": { "listen": "off" },
         "plugins": plugins,

@@ -278,7 +278,8 @@ fn prepare(command: &mut tokio::process::Command, attributes: Attributes) {
 /// Whether a variable of the agent's environment is one of the agent's own secrets, or where that is read from.
 fn is_secret(name: &OsStr) -> bool {
     let name = name.to_string_lossy().to_ascii_uppercase();
-    let is_secret = |key: &str| ["TOKEN", "KEY", "SECRET", "PASSWORD"].into_iter().any(|word| key.contains(word));
+    let is_secret =
+        |key: &str| ["TOKEN", "KEY", "SECRET", "PASSWORD", "PROXY"].into_iter().any(|word| key.contains(word));
     name == "AGENT_TOKEN" || name == "AGENT_TOKEN_FILE" || name.strip_prefix("SANDBEAT_").is_some_and(is_secret)
 }
 
@@ -311,11 +312,14 @@ mod tests {
             "SANDBEAT_API__TOKEN",
             "SANDBEAT_REPORT__TOKEN_FILE",
             "SANDBEAT_HUB__ADMIN_KEY",
+            "SANDBEAT_REPORT__PROXY",
         ] {
             assert!(is_secret(OsStr::new(name)), "{name}");
         }
         assert!(is_secret(OsStr::new("SANDBEAT_HUB__ADMIN_KEY")));
-        for name in ["PATH", "OPENAI_API_KEY", "AGENT_SERVER_URL", "GITHUB_TOKEN", "SANDBEAT_REPORT__INTERVAL"] {
+        for name in
+            ["PATH", "HTTPS_PROXY", "OPENAI_API_KEY", "AGENT_SERVER_URL", "GITHUB_TOKEN", "SANDBEAT_REPORT__INTERVAL"]
+        {
             assert!(!is_secret(OsStr::new(name)), "{name}");
         }
     }

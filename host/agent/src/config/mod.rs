@@ -2,7 +2,8 @@
 //!
 //! The binary's configuration nests [`Sections`]' parts beside those of other crates, reads them with
 //! [`sandbeat_status::settings`], and calls [`resolve`], which names everything that is wrong at once. Each part of
-//! the agent owns its own resolved `Config`; the one here only holds them together. Token files are read here, once.
+//! the agent owns its own resolved `Config`; the one here only holds them together. Files of tokens and certificates are read here, so that
+//! what is wrong with them is known at the start.
 
 mod secret;
 #[cfg(test)]
@@ -19,7 +20,7 @@ use serde::Deserialize;
 
 use self::secret::Secret;
 use crate::api::{self, Listen, Permission};
-use crate::report::{self, Compression, Proxy, ServerUrl, TlsFiles};
+use crate::report::{self, Compression, Proxy, ServerUrl, TlsFiles, Via, tls};
 use crate::sample;
 
 /// The most entries of the operator's `[metadata]`.
@@ -234,7 +235,9 @@ fn resolve_report(section: ReportSection, problems: &mut Vec<Problem>) -> Option
     };
     let token_file = section.token_file.clone();
     let token = secret::resolve("report", section.token, section.token_file, problems);
-    let tls = tls_files(section.ca_file, section.client_cert_file, section.client_key_file, problems);
+    let https = server_url.as_ref().is_some_and(ServerUrl::is_https);
+    let tls = tls_files((section.ca_file, section.client_cert_file, section.client_key_file), https, problems);
+    let proxy = proxy(section.proxy, server_url.as_ref(), problems);
     if !(0.0..=0.5).contains(&section.jitter) {
         problems.push(Problem::new("report.jitter", format!("{} is not between 0 and 0.5", section.jitter)));
     }
@@ -258,7 +261,7 @@ fn resolve_report(section: ReportSection, problems: &mut Vec<Problem>) -> Option
         token,
         token_file,
         tls,
-        proxy: proxy(section.proxy),
+        proxy,
         compression: section.compression,
         interval: section.interval,
         jitter: section.jitter,
@@ -267,11 +270,11 @@ fn resolve_report(section: ReportSection, problems: &mut Vec<Problem>) -> Option
     })
 }
 
-/// The files of a certificate come together.
+/// The files of a certificate come together. All are read, so that what is wrong with them is known before they are
+/// needed.
 fn tls_files(
-    ca: Option<PathBuf>,
-    certificate: Option<PathBuf>,
-    key: Option<PathBuf>,
+    (ca, certificate, key): (Option<PathBuf>, Option<PathBuf>, Option<PathBuf>),
+    https: bool,
     problems: &mut Vec<Problem>,
 ) -> TlsFiles {
     let client = match (certificate, key) {
@@ -286,16 +289,28 @@ fn tls_files(
             None
         }
     };
-    TlsFiles { ca, client }
+    let files = TlsFiles { ca, client };
+    problems.extend(tls::check(&files, https).into_iter().map(|wrong| Problem::new(wrong.key, wrong.reason)));
+    files
 }
 
-fn proxy(written: Option<Secret>) -> Proxy {
-    let Some(written) = written.map(Secret::into_inner) else { return Proxy::Environment };
-    match written.expose_secret() {
-        "environment" => Proxy::Environment,
-        "off" => Proxy::Off,
-        _ => Proxy::Url(written),
-    }
+/// The word or URL, and whether what it leads to can be used.
+fn proxy(written: Option<Secret>, server: Option<&ServerUrl>, problems: &mut Vec<Problem>) -> Proxy {
+    let proxy = match written.map(Secret::into_inner) {
+        None => Proxy::Environment,
+        Some(written) => match written.expose_secret() {
+            "environment" => Proxy::Environment,
+            "off" => Proxy::Off,
+            _ => Proxy::Url(written),
+        },
+    };
+    let wrong = match (&proxy, server) {
+        (Proxy::Url(url), _) => Via::written(url.expose_secret()).err(),
+        (_, Some(server)) => Via::find(&proxy, server, report::environment).err(),
+        (_, None) => None,
+    };
+    problems.extend(wrong.map(|reason| Problem::new("report.proxy", reason)));
+    proxy
 }
 
 fn api_config(section: ApiSection, problems: &mut Vec<Problem>) -> Option<api::Config> {

@@ -1,18 +1,13 @@
 //! Tokens: from the configuration or a file, never into a log.
 
-use std::fs::{File, OpenOptions};
-use std::io::Read;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use rustix::fs::OFlags;
 use sandbeat_status::settings::Problem;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
-/// The longest token, in bytes.
-const MAX_TOKEN: usize = 4096;
+use crate::report::token;
 
 /// A token as it is written in the configuration. Neither `{:?}` nor an error about its type shows it.
 #[derive(Clone, Debug)]
@@ -53,42 +48,14 @@ pub(super) fn resolve(
             problems.push(Problem::new(format!("{section}.token_file"), reason));
             return None;
         }
-        (Some(Secret(token)), None) => (format!("{section}.token"), Ok(token)),
-        (None, Some(file)) => (format!("{section}.token_file"), read(&file)),
+        (Some(Secret(token)), None) => (format!("{section}.token"), token::check(token)),
+        (None, Some(file)) => (format!("{section}.token_file"), token::read(&file)),
     };
-    match token.and_then(check) {
+    match token {
         Ok(token) => Some(token),
         Err(reason) => {
             problems.push(Problem::new(key, reason));
             None
         }
-    }
-}
-
-/// The file's text without the white space around it. Only a regular file is read: a pipe might never end.
-fn read(path: &Path) -> Result<SecretString, String> {
-    let wrong = |reason: &str| format!("{} {reason}", path.display());
-    let unreadable = |e: std::io::Error| wrong(&format!("cannot be read: {e}"));
-    let nonblocking = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
-    let file: File = OpenOptions::new().read(true).custom_flags(nonblocking).open(path).map_err(unreadable)?;
-    if !file.metadata().map_err(unreadable)?.is_file() {
-        return Err(wrong("is not a file"));
-    }
-    let mut text = String::new();
-    file.take(MAX_TOKEN as u64 + 16).read_to_string(&mut text).map_err(unreadable)?;
-    Ok(text.trim().to_owned().into())
-}
-
-/// What an HTTP header can carry as one word.
-fn check(token: SecretString) -> Result<SecretString, String> {
-    let text = token.expose_secret();
-    if text.is_empty() {
-        Err("the token is empty".to_owned())
-    } else if text.len() > MAX_TOKEN {
-        Err(format!("the token is longer than {MAX_TOKEN} bytes"))
-    } else if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-        Err("the token has a character that is no printable ASCII".to_owned())
-    } else {
-        Ok(token)
     }
 }

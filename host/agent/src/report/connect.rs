@@ -1,88 +1,150 @@
-//! Connecting to the hub so that a failure tells at which stage it happened.
+//! Connecting to the hub, stage by stage, so that a failure tells at which one it happened: the name, TCP, the proxy,
+//! TLS.
 //!
-//! hyper's connector, wrapped twice: errors of name resolution and of TCP get a type of their own, so what is left
-//! of a failure to connect is TLS.
+//! Each connection speaks HTTP/1.1, has a task of its own that ends with it, and knows whom it reached.
 
 use std::error::Error;
-use std::fmt;
-use std::future::Future;
 use std::io;
-use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+use http_body_util::Full;
 use hyper::Uri;
-use hyper_rustls::{ConfigBuilderExt, HttpsConnector, HttpsConnectorBuilder};
+use hyper::client::conn::http1;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::client::legacy::connect::dns::{GaiAddrs, GaiResolver, Name};
 use hyper_util::rt::TokioIo;
-use rustls::crypto::ring;
-use rustls::{ClientConfig, RootCertStore};
+use rustls_pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+use tokio_rustls::TlsConnector;
 use tower_service::Service;
 
+use super::ServerUrl;
 use super::outcome::{Failure, FailureKind};
+use super::proxy::Via;
+use super::resolve::{DnsError, Resolve, Resolver};
+use super::tls::{self, Tls};
 
-type BoxError = Box<dyn Error + Send + Sync>;
-type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
-
-/// Connects over TCP, and TLS where the URL says `https`.
-pub(super) type Connector = HttpsConnector<Tcp>;
-
-/// Makes the connector. The platform's root certificates are read only for `https`.
-///
-/// # Errors
-/// TLS cannot be set up: no root certificates, for one.
-pub(super) fn connector(https: bool, timeout: Duration) -> Result<Connector, BoxError> {
-    let tls =
-        ClientConfig::builder_with_provider(ring::default_provider().into()).with_safe_default_protocol_versions()?;
-    let tls = match https {
-        true => tls.with_native_roots().map_err(
-            |_| "this system has no CA certificates; install them (the package ca-certificates), or set SSL_CERT_FILE",
-        )?,
-        false => tls.with_root_certificates(RootCertStore::empty()),
-    };
-    let mut tcp = HttpConnector::new_with_resolver(Resolver(GaiResolver::new()));
-    tcp.enforce_http(false);
-    tcp.set_nodelay(true);
-    // Shared among the host's addresses, so that a dead first one leaves time for the second.
-    tcp.set_connect_timeout(Some(timeout));
-    Ok(HttpsConnectorBuilder::new()
-        .with_tls_config(tls.with_no_client_auth())
-        .https_or_http()
-        .enable_http1()
-        .wrap_connector(Tcp(tcp)))
+/// Makes connections to one hub.
+#[derive(Debug)]
+pub(super) struct Connector {
+    tcp: HttpConnector<Resolver>,
+    server: ServerUrl,
+    via: Option<Via>,
 }
 
-/// What a failed exchange means.
-pub(super) fn classify(server: &str, error: &hyper_util::client::legacy::Error) -> Failure {
-    if let Some(TcpError(cause)) = find::<TcpError>(error) {
-        return match find::<DnsError>(cause.as_ref()) {
-            Some(dns) => Failure::new(FailureKind::Dns, format!("the name in {server} does not resolve: {}", dns.0)),
-            None => unconnected(server, cause.as_ref()),
+/// A connection to the hub, or to a proxy that passes requests on.
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub(super) sender: http1::SendRequest<Full<Bytes>>,
+    /// The address at the other end.
+    pub(super) peer: IpAddr,
+    /// The task that reads and writes; it ends with the connection.
+    _driver: JoinSet<()>,
+}
+
+impl Connector {
+    pub(super) fn new(server: ServerUrl, via: Option<Via>, timeout: Duration, resolver: Arc<dyn Resolve>) -> Self {
+        let mut tcp = HttpConnector::new_with_resolver(Resolver(resolver));
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        // Shared among the host's addresses, so that a dead first one leaves time for the second.
+        tcp.set_connect_timeout(Some(timeout));
+        Connector { tcp, server, via }
+    }
+
+    /// The proxy on the way.
+    pub(super) fn via(&self) -> Option<&Via> {
+        self.via.as_ref()
+    }
+
+    /// Whom to connect to first: the proxy or the hub.
+    pub(super) fn first_hop(&self) -> &Uri {
+        self.via.as_ref().map_or(self.server.uri(), |via| &via.uri)
+    }
+
+    /// Makes a connection; over TLS exactly where the hub's URL is `https`.
+    ///
+    /// # Errors
+    /// What went wrong, and with whom. The caller has a deadline.
+    pub(super) async fn connect(&self, tls: Option<&Tls>) -> Result<Connection, Failure> {
+        let mut stream = self.reach().await?;
+        let peer = stream.peer_addr().map_err(|_| ended(&self.server.to_string()))?.ip();
+        let Some(tls) = tls.filter(|_| self.server.is_https()) else {
+            return self.speak(stream, peer, None).await;
         };
-    }
-    if error.is_connect() {
-        return Failure::new(FailureKind::Tls, format!("TLS with {server} failed: {}", innermost(error)));
-    }
-    match find::<hyper::Error>(error) {
-        Some(http) if http.is_parse() => {
-            Failure::new(FailureKind::Protocol, format!("{server} does not answer in HTTP: {}", innermost(error)))
+        if let Some(via) = &self.via {
+            via.tunnel(&mut stream, self.server.host(), self.server.port()).await?;
         }
-        _ => Failure::new(FailureKind::Reset, format!("{server} ended the connection without an answer")),
+        let name = self.server.host().trim_start_matches('[').trim_end_matches(']').to_owned();
+        let name = ServerName::try_from(name).map_err(|_| {
+            let message = format!("the host of {} cannot be in a certificate; check report.server_url", self.server);
+            Failure::new(FailureKind::Tls, message)
+        })?;
+        let stream = TlsConnector::from(tls.config.clone()).connect(name, stream).await;
+        self.speak(stream.map_err(|e| self.broken(&e, Some(tls)))?, peer, Some(tls)).await
+    }
+
+    /// What a connection means that ended without an answer, or with something else than one.
+    pub(super) fn broken(&self, error: &(dyn Error + 'static), tls: Option<&Tls>) -> Failure {
+        let server = self.server.to_string();
+        if let Some((wrong, tls)) = find::<rustls::Error>(error).zip(tls) {
+            return Failure::new(FailureKind::Tls, tls::explain(&server, tls, wrong));
+        }
+        if find::<hyper::Error>(error).is_some_and(hyper::Error::is_parse) {
+            let message = format!("{server} does not answer in HTTP: {}", innermost(error));
+            return Failure::new(FailureKind::Protocol, message);
+        }
+        // Where the refusal of TLS was lost on the way, because the hub hung up while the report was being written.
+        match tls.and_then(|tls| tls::explain_end(&server, tls)) {
+            Some(message) => Failure::new(FailureKind::Tls, message),
+            None => ended(&server),
+        }
+    }
+
+    async fn reach(&self) -> Result<TcpStream, Failure> {
+        let connecting = self.tcp.clone().call(self.first_hop().clone()).await;
+        connecting.map(TokioIo::into_inner).map_err(|e| self.unreached(&e))
+    }
+
+    fn unreached(&self, cause: &(dyn Error + 'static)) -> Failure {
+        let hop = match &self.via {
+            Some(via) => format!("{via} on the way to {}", self.server),
+            None => self.server.to_string(),
+        };
+        if let Some(dns) = find::<DnsError>(cause) {
+            return Failure::new(FailureKind::Dns, format!("the name in {hop} does not resolve: {dns}"));
+        }
+        match find::<io::Error>(cause) {
+            Some(e) if e.kind() == io::ErrorKind::ConnectionRefused => {
+                Failure::new(FailureKind::Refused, format!("connection refused ({hop})"))
+            }
+            Some(e) if e.kind() == io::ErrorKind::TimedOut => {
+                Failure::new(FailureKind::Timeout, format!("no connection in time ({hop})"))
+            }
+            _ => Failure::new(FailureKind::Unreachable, format!("no connection to {hop}: {}", innermost(cause))),
+        }
+    }
+
+    async fn speak<S>(&self, stream: S, peer: IpAddr, tls: Option<&Tls>) -> Result<Connection, Failure>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|e| self.broken(&e, tls))?;
+        let mut driver = JoinSet::new();
+        driver.spawn(async move {
+            // Whoever waits for an answer is told why there is none.
+            let _ = connection.await;
+        });
+        Ok(Connection { sender, peer, _driver: driver })
     }
 }
 
-fn unconnected(server: &str, cause: &(dyn Error + 'static)) -> Failure {
-    match find::<io::Error>(cause) {
-        Some(e) if e.kind() == io::ErrorKind::ConnectionRefused => {
-            Failure::new(FailureKind::Refused, format!("connection refused ({server})"))
-        }
-        Some(e) if e.kind() == io::ErrorKind::TimedOut => {
-            Failure::new(FailureKind::Timeout, format!("no connection in time ({server})"))
-        }
-        _ => Failure::new(FailureKind::Unreachable, format!("no connection to {server}: {}", innermost(cause))),
-    }
+fn ended(server: &str) -> Failure {
+    Failure::new(FailureKind::Reset, format!("{server} ended the connection without an answer"))
 }
 
 fn find<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
@@ -93,109 +155,14 @@ fn innermost<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) 
     chain(error).last().unwrap_or(error)
 }
 
+/// An error and its causes. What an I/O error wraps is one of them, though it says itself only what caused that.
 fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    std::iter::successors(Some(error), |error| (*error).source())
+    std::iter::successors(Some(error), |error| cause(*error))
 }
 
-/// TCP, with an error of its own.
-#[derive(Clone, Debug)]
-pub(super) struct Tcp(HttpConnector<Resolver>);
-
-impl Service<Uri> for Tcp {
-    type Response = TokioIo<TcpStream>;
-    type Error = TcpError;
-    type Future = BoxFuture<Result<Self::Response, TcpError>>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TcpError>> {
-        self.0.poll_ready(cx).map_err(|e| TcpError(e.into()))
-    }
-
-    fn call(&mut self, uri: Uri) -> Self::Future {
-        let connecting = self.0.call(uri);
-        Box::pin(async move { connecting.await.map_err(|e| TcpError(e.into())) })
-    }
-}
-
-/// A failure before TLS.
-#[derive(Debug)]
-pub(super) struct TcpError(BoxError);
-
-impl fmt::Display for TcpError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl Error for TcpError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.0.source()
-    }
-}
-
-/// The system's resolver, with an error of its own.
-#[derive(Clone, Debug)]
-struct Resolver(GaiResolver);
-
-impl Service<Name> for Resolver {
-    type Response = GaiAddrs;
-    type Error = DnsError;
-    type Future = BoxFuture<Result<GaiAddrs, DnsError>>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), DnsError>> {
-        self.0.poll_ready(cx).map_err(DnsError)
-    }
-
-    fn call(&mut self, name: Name) -> Self::Future {
-        let resolving = self.0.call(name);
-        Box::pin(async move { resolving.await.map_err(DnsError) })
-    }
-}
-
-/// A name that does not resolve.
-#[derive(Debug)]
-struct DnsError(io::Error);
-
-impl fmt::Display for DnsError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl Error for DnsError {}
-
-#[cfg(test)]
-mod tests {
-    use bytes::Bytes;
-    use http_body_util::Full;
-    use hyper_util::client::legacy::Client;
-    use hyper_util::rt::TokioExecutor;
-    use tokio::io::AsyncWriteExt;
-    use tokio::net::TcpListener;
-
-    use super::*;
-
-    async fn failure(url: &str) -> Failure {
-        let connector = connector(false, Duration::from_secs(10)).unwrap();
-        let client = Client::builder(TokioExecutor::new()).build::<_, Full<Bytes>>(connector);
-        classify(url, &client.get(url.parse().unwrap()).await.unwrap_err())
-    }
-
-    #[tokio::test]
-    async fn a_server_that_speaks_no_tls_is_told_apart() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("https://{}", listener.local_addr().unwrap());
-        let serve = async {
-            let (mut stream, _) = listener.accept().await.unwrap();
-            let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
-        };
-        let (failure, ()) = tokio::join!(failure(&url), serve);
-        assert_eq!(failure.kind, FailureKind::Tls, "{failure:?}");
-        assert!(failure.message.contains(&url), "{failure:?}");
-    }
-
-    #[tokio::test]
-    async fn nobody_there_is_nobody_there_with_tls_as_well() {
-        let address = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-        assert_eq!(failure(&format!("https://{address}")).await.kind, FailureKind::Refused);
+fn cause<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+    match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        Some(wrapped) => Some(wrapped),
+        None => error.source(),
     }
 }

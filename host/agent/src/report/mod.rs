@@ -5,7 +5,9 @@
 //! nothing newer comes, and keeps nothing older. A failure of any kind ends an attempt and never the courier; it is
 //! logged once, and again when it changes or is over.
 //!
-//! - `url` and `client`: one exchange over HTTP; `connect` knows which stage of it failed.
+//! - `url` and `client`: one exchange over HTTP. `connect` makes the connection and knows which stage of it failed:
+//!   `resolve` the name, `proxy` the tunnel, `tls` the rest. `credentials` reads `token` and certificates again when
+//!   their `files` change.
 //! - `outcome`: what an exchange means, in the operator's words. `delivery`: how delivery stands. `schedule`: when to
 //!   report and when to try again. All three are pure.
 //! - `courier`: puts these together.
@@ -13,9 +15,15 @@
 mod client;
 mod connect;
 mod courier;
+mod credentials;
 mod delivery;
+mod files;
 mod outcome;
+mod proxy;
+mod resolve;
 mod schedule;
+pub(crate) mod tls;
+pub(crate) mod token;
 mod url;
 
 use std::ops::RangeInclusive;
@@ -25,10 +33,12 @@ use std::time::Duration;
 use secrecy::SecretString;
 use serde::Deserialize;
 
-pub(crate) use self::client::Client;
 pub use self::client::ClientError;
+pub(crate) use self::client::{Client, environment};
 pub(crate) use self::courier::{Outbox, post_office};
 pub(crate) use self::delivery::{Delivery, Failing};
+pub(crate) use self::proxy::Via;
+pub(crate) use self::resolve::MOST as MOST_LOOKUPS;
 pub(crate) use self::schedule::Schedule;
 pub use self::url::ServerUrl;
 

@@ -11,6 +11,7 @@ const MAX_URL: usize = 2048;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerUrl {
     base: String,
+    uri: Uri,
     https: bool,
 }
 
@@ -41,12 +42,27 @@ impl ServerUrl {
         if uri.query().is_some() || text.contains('#') {
             return Err(format!("`{text}` has a query or a fragment; give only the part before it"));
         }
-        Ok(ServerUrl { base: text.trim_end_matches('/').to_owned(), https })
+        Ok(ServerUrl { base: text.trim_end_matches('/').to_owned(), uri, https })
     }
 
     /// Whether the hub is spoken to over TLS.
     pub fn is_https(&self) -> bool {
         self.https
+    }
+
+    /// As it is for HTTP.
+    pub(super) fn uri(&self) -> &Uri {
+        &self.uri
+    }
+
+    /// As it stands there: an IPv6 address in brackets.
+    pub(super) fn host(&self) -> &str {
+        self.uri.host().unwrap_or_default()
+    }
+
+    /// The one that is written, or the scheme's.
+    pub(super) fn port(&self) -> u16 {
+        self.uri.port_u16().unwrap_or(if self.https { 443 } else { 80 })
     }
 
     /// Where a sandbox's reports go. The id has been checked by [`sandbeat_status::names::sandbox_id`].
