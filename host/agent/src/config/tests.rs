@@ -116,3 +116,58 @@ fn the_api_can_be_off_or_a_socket() {
     let (config, _) = read(&format!("{GOOD}api.listen = \"unix:/run/a.sock\"\n"));
     assert_eq!(config.unwrap().api.listen, Some(Listen::Unix("/run/a.sock".into())));
 }
+
+#[test]
+fn the_files_of_tls_are_checked_and_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let empty = dir.path().join("empty.pem");
+    std::fs::write(&empty, "").unwrap();
+    let empty = empty.display();
+    let report = |text: &str| read(&format!("{GOOD}{text}")).1;
+    assert_eq!(
+        report(&format!("report.ca_file = \"{empty}\"")),
+        [format!(
+            "report.ca_file: {empty} has no certificate; it takes PEM, which begins with -----BEGIN CERTIFICATE-----"
+        )]
+    );
+    let problems = report("report.ca_file = \"/nowhere\"\nreport.client_cert_file = \"/nowhere\"");
+    assert!(problems[0].starts_with("report.client_key_file: is missing beside"), "{problems:?}");
+    assert!(problems[1].starts_with("report.ca_file: /nowhere cannot be read"), "{problems:?}");
+    let problems = report("report.client_cert_file = \"/\"\nreport.client_key_file = \"/nowhere\"");
+    assert_eq!(problems[0], "report.client_cert_file: / is not a file");
+    assert!(problems[1].starts_with("report.client_key_file: /nowhere cannot be read"), "{problems:?}");
+    let key = rcgen::KeyPair::generate().unwrap();
+    let cert = rcgen::CertificateParams::new(vec!["h".to_owned()]).unwrap().self_signed(&key).unwrap();
+    let (ca, pem) = (dir.path().join("ca.pem"), dir.path().join("key.pem"));
+    std::fs::write(&ca, cert.pem()).unwrap();
+    std::fs::write(&pem, key.serialize_pem()).unwrap();
+    let (ca_text, key_text) = (ca.display(), pem.display());
+    let (config, problems) = read(&format!(
+        "sandbox.id = \"s\"\n[report]\nserver_url = \"https://h\"\nproxy = \"off\"\nca_file = \"{ca_text}\"\n\
+         client_cert_file = \"{ca_text}\"\nclient_key_file = \"{key_text}\"\n"
+    ));
+    assert_eq!(problems, [""; 0]);
+    assert_eq!(config.unwrap().report.tls, TlsFiles { ca: Some(ca.clone()), client: Some((ca, pem)) });
+}
+
+#[test]
+fn a_proxy_is_a_word_or_a_url_and_its_password_is_never_shown() {
+    let proxy = |text: &str| {
+        let (config, problems) = read(&format!("{GOOD}report.proxy = \"{text}\"\n"));
+        (config.map(|config| config.report.proxy), problems)
+    };
+    assert!(matches!(proxy("off").0, Some(Proxy::Off)));
+    assert!(matches!(proxy("http://me:s3cret@proxy:3128").0, Some(Proxy::Url(_))));
+    assert!(!format!("{:?}", proxy("http://me:s3cret@proxy:3128")).contains("s3cret"));
+    for (text, part) in [
+        ("on", "none of `environment`, `off` and a URL"),
+        ("", "none of `environment`, `off` and a URL"),
+        ("socks5://me:s3cret@proxy:1", "proxies of the kind `socks5` are not supported"),
+        ("http://me:s3/cret@proxy:1", "percent-encoded"),
+    ] {
+        let (config, problems) = proxy(text);
+        assert!(config.is_none() && problems.len() == 1, "{problems:?}");
+        assert!(problems[0].starts_with("report.proxy: ") && problems[0].contains(part), "{problems:?}");
+        assert!(!problems[0].contains("s3"), "{problems:?}");
+    }
+}

@@ -5,6 +5,9 @@
 //! kept connection that turns out to be closed is no failure: the report is sent once more on a new one, which no hub
 //! counts twice, because it has a `bootId` and a `seq`.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 

@@ -283,3 +283,93 @@ impl Told {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::mpsc;
+
+    use super::*;
+
+    /// Each look takes the next token, and hangs until there is one.
+    #[derive(Debug)]
+    struct Tokens {
+        next: Mutex<mpsc::Receiver<Result<&'static str, &'static str>>>,
+        looks: Arc<AtomicUsize>,
+    }
+
+    impl Source for Tokens {
+        fn look(&self, _: Option<&Tls>) -> Look {
+            self.looks.fetch_add(1, Ordering::SeqCst);
+            let next = self.next.lock().unwrap().recv().unwrap_or(Err("gone"));
+            Look { token: Some(next.map(|token| token.to_owned().into()).map_err(str::to_owned)), tls: None }
+        }
+    }
+
+    type Tell = mpsc::Sender<Result<&'static str, &'static str>>;
+
+    fn credentials() -> (Credentials, Tell, Arc<AtomicUsize>) {
+        let (tell, next) = mpsc::channel();
+        let looks = Arc::new(AtomicUsize::new(0));
+        let source = Arc::new(Tokens { next: Mutex::new(next), looks: looks.clone() });
+        let names = ["the token".to_owned(), String::new()];
+        (Credentials::with(Some("first".to_owned().into()), None, Some(source), names), tell, looks)
+    }
+
+    async fn posted(credentials: &Credentials) -> String {
+        credentials.for_post().await.authorization.unwrap().to_str().unwrap().to_owned()
+    }
+
+    /// Time goes on, as far as the credentials can see.
+    fn age(credentials: &Credentials, by: Duration) {
+        let mut state = credentials.state();
+        state.looked = state.looked.checked_sub(by).unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_disk_that_hangs_delays_one_post_and_is_asked_once() {
+        let (credentials, tell, looks) = credentials();
+        assert_eq!(posted(&credentials).await, "Bearer first");
+        assert_eq!(looks.load(Ordering::SeqCst), 0, "it has just been read");
+        age(&credentials, LOOK_EVERY);
+        let started = Instant::now();
+        assert_eq!(posted(&credentials).await, "Bearer first");
+        assert!(started.elapsed() >= LOOK_WAIT);
+        for _ in 0..20 {
+            age(&credentials, LOOK_LONG);
+            assert_eq!(timeout(LOOK_WAIT / 2, posted(&credentials)).await.unwrap(), "Bearer first");
+        }
+        assert_eq!(looks.load(Ordering::SeqCst), 1);
+        tell.send(Ok("second")).unwrap();
+        timeout(Duration::from_secs(20), credentials.changed()).await.unwrap();
+        assert_eq!(posted(&credentials).await, "Bearer second");
+    }
+
+    #[tokio::test]
+    async fn a_look_after_a_refusal_comes_at_once_and_tells_only_of_a_change() {
+        let (credentials, tell, looks) = credentials();
+        tell.send(Ok("first")).unwrap();
+        posted(&credentials).await;
+        credentials.refused();
+        let early = timeout(LOOK_EVERY / 4, credentials.changed()).await;
+        assert!(early.is_err(), "the same token is no change");
+        assert_eq!(looks.load(Ordering::SeqCst), 1, "and is not looked at again so soon");
+        tell.send(Err("bad")).unwrap();
+        credentials.refused();
+        assert!(timeout(LOOK_EVERY / 4, credentials.changed()).await.is_err(), "nor is a bad one");
+        tell.send(Ok("second")).unwrap();
+        credentials.refused();
+        timeout(LOOK_EVERY / 2, credentials.changed()).await.unwrap();
+        assert_eq!(posted(&credentials).await, "Bearer second");
+        assert!(timeout(LOOK_EVERY / 4, credentials.changed()).await.is_err(), "it has been posted");
+        drop(tell);
+    }
+
+    #[tokio::test]
+    async fn without_files_nothing_ever_changes() {
+        let credentials = Credentials::new(Some("only".to_owned().into()), None, Files::default());
+        assert_eq!(posted(&credentials).await, "Bearer only");
+        credentials.refused();
+        assert!(timeout(LOOK_WAIT, credentials.changed()).await.is_err());
+    }
+}

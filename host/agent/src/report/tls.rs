@@ -4,6 +4,9 @@
 //! `report.client_cert_file` where the hub asks for one. Reading them may block, so it is done at the start and on
 //! blocking threads. A file that is wrong yields no configuration, so that whoever has an older one keeps it.
 
+#[cfg(test)]
+mod tests;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

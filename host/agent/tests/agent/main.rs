@@ -3,6 +3,12 @@
 #[cfg(test)]
 mod api;
 #[cfg(test)]
+mod proxy;
+#[cfg(test)]
 mod reports;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod tls;
+#[cfg(test)]
+mod token;

@@ -4,6 +4,8 @@ pub(crate) mod agent;
 pub(crate) mod http;
 pub(crate) mod hub;
 pub(crate) mod logs;
+pub(crate) mod proxy;
+pub(crate) mod tls;
 
 use std::future::Future;
 use std::time::Duration;
