@@ -26,7 +26,7 @@ use super::Config;
 use super::connect::{Connection, Connector};
 use super::credentials::{Credentials, Current, Files};
 use super::outcome::{self, Answer, Exchange, Failure, FailureKind, Outcome};
-use super::proxy::Via;
+use super::proxy::{Via, environment};
 use super::resolve::{Addresses, Resolve, System};
 use super::tls::{Tls, Wrong};
 use super::token;
@@ -187,6 +187,9 @@ impl Client {
                 (connection, response.map_err(|e| self.connector.broken(&e, tls))?)
             }
         };
+        if let Some(tls) = tls {
+            tls.note_answer();
+        }
         let (outcome, whole) = self.outcome(response, deadline).await;
         let mut state = self.state();
         if whole && state.renewals == renewals && !connection.sender.is_closed() {
@@ -218,8 +221,8 @@ impl Client {
             return None;
         }
         if state.addresses.moved(connection.peer) {
-            let (server, peer) = (&self.server, connection.peer);
-            tracing::info!("the name in the way to {server} does not lead to {peer} any more; connecting anew");
+            let (hop, peer) = (self.connector.first_hop().host().unwrap_or_default(), connection.peer);
+            tracing::info!("{hop} is not at {peer} any more; connecting anew to {}", self.server);
             return None;
         }
         state.addresses.look();
@@ -299,9 +302,4 @@ impl Client {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// A variable of the environment; one that is no text is one that cannot be used.
-pub(crate) fn environment(name: &str) -> Option<String> {
-    std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
 }

@@ -73,8 +73,13 @@ impl Connector {
     pub(super) async fn connect(&self, tls: Option<&Tls>) -> Result<Connection, Failure> {
         let mut stream = self.reach().await?;
         let peer = stream.peer_addr().map_err(|_| ended(&self.server.to_string()))?.ip();
-        let Some(tls) = tls.filter(|_| self.server.is_https()) else {
-            return self.speak(stream, peer, None).await;
+        let tls = match tls {
+            Some(tls) if self.server.is_https() => tls,
+            // Never in the open what was to be secret.
+            None if self.server.is_https() => {
+                return Err(Failure::new(FailureKind::Tls, format!("TLS for {} is not set up", self.server)));
+            }
+            _ => return self.speak(stream, peer, None).await,
         };
         if let Some(via) = &self.via {
             via.tunnel(&mut stream, self.server.host(), self.server.port()).await?;

@@ -33,11 +33,11 @@ use std::time::Duration;
 use secrecy::SecretString;
 use serde::Deserialize;
 
+pub(crate) use self::client::Client;
 pub use self::client::ClientError;
-pub(crate) use self::client::{Client, environment};
 pub(crate) use self::courier::{Outbox, post_office};
 pub(crate) use self::delivery::{Delivery, Failing};
-pub(crate) use self::proxy::Via;
+pub(crate) use self::proxy::{Via, environment};
 pub(crate) use self::resolve::MOST as MOST_LOOKUPS;
 pub(crate) use self::schedule::Schedule;
 pub use self::url::ServerUrl;

@@ -183,6 +183,11 @@ impl fmt::Display for Via {
     }
 }
 
+/// A variable of the environment; one that is no text is one that cannot be used.
+pub(crate) fn environment(name: &str) -> Option<String> {
+    std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
+}
+
 /// Of a head of HTTP/1.
 fn status(head: &[u8]) -> Option<u16> {
     let head = head.strip_prefix(b"HTTP/1.")?;

@@ -83,9 +83,15 @@ impl Tls {
         }
     }
 
-    /// Whether hubs have asked for a certificate that there is none of.
-    pub(super) fn lacks_certificate(&self) -> bool {
-        self.identity.certified.is_none() && self.identity.asked.load(Ordering::Relaxed)
+    /// The hub answered, so that it wants no certificate that it was not shown.
+    pub(super) fn note_answer(&self) {
+        self.identity.answered.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the hub has asked for a certificate, there is none, and it has never done without.
+    fn lacks_certificate(&self) -> bool {
+        let Identity { certified, asked, answered } = &*self.identity;
+        certified.is_none() && asked.load(Ordering::Relaxed) && !answered.load(Ordering::Relaxed)
     }
 
     fn of(contents: Contents) -> Result<Self, Wrong> {
@@ -102,7 +108,7 @@ impl Tls {
                           ca-certificates), or set report.ca_file";
             return Err(Wrong { key: "report.server_url", reason: reason.to_owned() });
         }
-        let identity = Arc::new(Identity { certified: contents.certified()?, asked: AtomicBool::new(false) });
+        let identity = Arc::new(Identity { certified: contents.certified()?, ..Identity::default() });
         let config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(unusable)?
@@ -112,11 +118,12 @@ impl Tls {
     }
 }
 
-/// The agent's own certificate, and whether anyone wanted to see one.
-#[derive(Debug)]
+/// The agent's own certificate, whether the hub wanted to see one, and whether it ever answered.
+#[derive(Debug, Default)]
 struct Identity {
     certified: Option<Arc<CertifiedKey>>,
     asked: AtomicBool,
+    answered: AtomicBool,
 }
 
 impl ResolvesClientCert for Identity {

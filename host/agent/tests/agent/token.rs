@@ -1,7 +1,7 @@
 //! A token in a file that is replaced while the agent runs.
 
 use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rustix::fs::Mode;
 use tempfile::TempDir;
@@ -10,6 +10,9 @@ use crate::support::agent::{Agent, Builder};
 use crate::support::eventually;
 use crate::support::hub::{Answer, Hub};
 use crate::support::logs;
+
+/// Makes something bad where the file was.
+type Spoil = fn(&Path);
 
 async fn start(hub: &Hub, file: &Path) -> Agent {
     let builder = Builder::new(&hub.url()).with(|sections| {
@@ -68,7 +71,7 @@ async fn a_refused_token_is_replaced_by_the_one_that_is_there_now() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_is_bad_for_a_while_changes_nothing_and_is_told_once() {
-    let spoil: [(fn(&PathBuf), &str); 4] = [
+    let spoil: [(Spoil, &str); 4] = [
         (|_| {}, "cannot be read"),
         (|file| std::fs::write(file, " \n").unwrap(), "the token is empty"),
         (|file| std::fs::write(file, "a\0b").unwrap(), "no printable ASCII"),
