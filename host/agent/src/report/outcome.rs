@@ -101,10 +101,9 @@ impl FailureKind {
             | FailureKind::Protocol
             | FailureKind::Throttled
             | FailureKind::Server(_) => true,
-            FailureKind::Denied(_)
-            | FailureKind::NotFound
-            | FailureKind::Redirect(_)
-            | FailureKind::Rejected(_) => false,
+            FailureKind::Denied(_) | FailureKind::NotFound | FailureKind::Redirect(_) | FailureKind::Rejected(_) => {
+                false
+            }
         }
     }
 
@@ -268,7 +267,10 @@ mod tests {
         }
         assert_eq!(outcome(204, None, ""), Outcome::Accepted { next: None, keeps: false });
         let next = Some(Duration::from_millis(2500));
-        assert_eq!(outcome(202, None, "{\"nextReportSecs\":2.5,\"message\":7}"), Outcome::Accepted { next, keeps: false });
+        assert_eq!(
+            outcome(202, None, "{\"nextReportSecs\":2.5,\"message\":7}"),
+            Outcome::Accepted { next, keeps: false }
+        );
         assert_eq!(outcome(200, None, "{\"nextReportSecs\":1e300}"), Outcome::Accepted { next: None, keeps: false });
     }
 

@@ -230,5 +230,9 @@ fn where_both_forms_fail_it_is_tried_again_later_and_not_with_every_failure() {
     let draft = wire.draft(&report, None, now);
     assert_eq!(wire.failed(&down, &draft), Resend::No, "which an error of its own does not unsay");
     assert!(wire.draft(&report, None, now).gzip);
-    assert_eq!(wire.failed(&failure(FailureKind::Rejected(415)), &draft), Resend::AsItIs, "an older one took its place");
+    assert_eq!(
+        wire.failed(&failure(FailureKind::Rejected(415)), &draft),
+        Resend::AsItIs,
+        "an older one took its place"
+    );
 }
