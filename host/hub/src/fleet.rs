@@ -1,6 +1,7 @@
 //! The fleet in memory: what is known of each sandbox, and what a report or the passing of time changes in it.
 //!
-//! Pure: every time is an argument. Invariants: an id is there once; `standing` is what was last announced, and only
+//! Pure: every time is an argument. Invariants: an id is there once; what a report left out is
+//! only ever filled in from the report before it, of the same start of the agent; `standing` is what was last announced, and only
 //! [`Fleet::report`] and [`Fleet::expire`] change it, each returning the [`Transition`] that it made; a sandbox whose
 //! silence can still change something has a deadline in the queue.
 
@@ -11,7 +12,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use sandbeat_status::{Report, SandboxStatus};
+use sandbeat_status::{Part, Report, SandboxStatus};
 use serde::{Deserialize, Serialize};
 
 use crate::auth::KeyHash;
@@ -38,8 +39,10 @@ pub(crate) struct Registration {
 /// An accepted report with what the hub knows about its arrival.
 #[derive(Clone, Debug)]
 pub(crate) struct Beat {
-    /// The report.
+    /// The report, with the parts that it left out where they are known.
     pub report: Arc<Report>,
+    /// The parts that it left out and that are not known.
+    pub missing: Vec<Part>,
     /// When it arrived, by the hub's monotonic clock.
     pub at: Instant,
     /// When it arrived, by the hub's wall clock; for showing only.
@@ -60,10 +63,20 @@ pub(crate) enum Sender {
 /// What a report did.
 #[derive(Debug)]
 pub(crate) enum Outcome {
-    /// It is the sandbox's present state; what changed in how the sandbox stands, in order, usually nothing.
-    Accepted(Vec<Transition>),
+    /// It is the sandbox's present state.
+    Accepted {
+        /// What changed in how the sandbox stands, in order, usually nothing.
+        transitions: Vec<Transition>,
+        /// As it is kept.
+        report: Arc<Report>,
+        /// Whether the next report may leave out what is as it is in this one.
+        keeps: bool,
+    },
     /// It, or a later one of the same start, was there already; nothing changed.
-    Duplicate,
+    Duplicate {
+        /// See [`Outcome::Accepted`].
+        keeps: bool,
+    },
 }
 
 /// A sandbox stands differently from now on.
@@ -192,9 +205,8 @@ impl Fleet {
     ///
     /// # Errors
     /// The sandbox in whose name it came is not there any more, or a new one finds the fleet full.
-    pub(crate) fn report(&mut self, sender: &Sender, beat: Beat) -> Result<Outcome, Refused> {
-        let report = Arc::clone(&beat.report);
-        let id = report.sandbox_id.as_str();
+    pub(crate) fn report(&mut self, sender: &Sender, mut beat: Beat) -> Result<Outcome, Refused> {
+        let id = beat.report.sandbox_id.as_str();
         if let Sender::New = sender
             && !self.sandboxes.contains_key(id)
         {
@@ -202,15 +214,18 @@ impl Fleet {
         }
         let Fleet { rules, sandboxes, deadlines, .. } = self;
         let sandbox = sandboxes.get_mut(id).filter(|s| s.is(sender)).ok_or(Refused::Unknown)?;
-        if sandbox.has_seen(&report) {
-            return Ok(Outcome::Duplicate);
+        if sandbox.has_seen(&beat.report) {
+            return Ok(Outcome::Duplicate { keeps: sandbox.beat.as_ref().is_some_and(Beat::is_whole) });
         }
         let (now, received) = (beat.at, beat.received);
         let silence = sandbox.stand(rules, now, received);
+        beat.fill_in(sandbox.beat.take());
+        let (report, keeps) = (Arc::clone(&beat.report), beat.is_whole());
         sandbox.beat = Some(beat);
         let deadline = rules.deadline(sandbox.registered, sandbox.heard(rules));
         deadlines.set(&sandbox.registration.id, &mut sandbox.slot, deadline);
-        Ok(Outcome::Accepted(silence.into_iter().chain(sandbox.stand(rules, now, received)).collect()))
+        let transitions = silence.into_iter().chain(sandbox.stand(rules, now, received)).collect();
+        Ok(Outcome::Accepted { transitions, report, keeps })
     }
 
     /// What silence has changed up to `now`. At most `most` sandboxes are looked at, for the sake of whoever waits
@@ -254,6 +269,36 @@ impl Fleet {
         let sandboxes =
             rest.by_ref().take(query.limit).map(|(_, sandbox)| sandbox.snapshot(&self.rules, now, wall)).collect();
         Page { sandboxes, total, more: rest.next().is_some() }
+    }
+}
+
+impl Beat {
+    /// Whether all of its parts are known, and known to belong to this start of the agent.
+    fn is_whole(&self) -> bool {
+        self.missing.is_empty() && self.report.boot_id.is_some()
+    }
+
+    /// Takes what the report left out from the one before it, where that is of the same start of the agent.
+    fn fill_in(&mut self, before: Option<Beat>) {
+        if self.report.unchanged.is_empty() {
+            return;
+        }
+        let report = Arc::make_mut(&mut self.report);
+        let same_start = |before: &Beat| before.report.boot_id.is_some() && before.report.boot_id == report.boot_id;
+        let Some(mut before) = before.filter(same_start) else {
+            self.missing.clone_from(&report.unchanged);
+            return;
+        };
+        self.missing = report.unchanged.iter().filter(|part| before.missing.contains(part)).copied().collect();
+        for part in &report.unchanged {
+            // Usually nobody else looks at it, and nothing has to be copied.
+            match (part, Arc::get_mut(&mut before.report)) {
+                (Part::Metadata, Some(before)) => report.metadata = std::mem::take(&mut before.metadata),
+                (Part::Metadata, None) => report.metadata.clone_from(&before.report.metadata),
+                (Part::Plugins, Some(before)) => report.plugins = std::mem::take(&mut before.plugins),
+                (Part::Plugins, None) => report.plugins.clone_from(&before.report.plugins),
+            }
+        }
     }
 }
 

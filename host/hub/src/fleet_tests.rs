@@ -35,7 +35,13 @@ impl Hub {
             "hostname": "h", "timestamp": "2026-11-20T12:00:00Z", "intervalSecs": 2.0});
         json.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
         let report = Arc::new(serde_json::from_value(json).unwrap());
-        let beat = Beat { report, at: self.at(seconds), received: wall(seconds), peer: [127, 0, 0, 1].into() };
+        let beat = Beat {
+            report,
+            missing: Vec::new(),
+            at: self.at(seconds),
+            received: wall(seconds),
+            peer: [127, 0, 0, 1].into(),
+        };
         self.fleet.report(sender, beat)
     }
 
@@ -69,8 +75,8 @@ fn boot(boot: &str, seq: u64, cpu: f64) -> serde_json::Value {
 /// From and to of the transitions that a report made.
 fn made(outcome: Result<Outcome, Refused>) -> Vec<(Standing, Standing)> {
     match outcome.unwrap() {
-        Outcome::Accepted(transitions) => transitions.iter().map(|t| (t.from, t.to)).collect(),
-        Outcome::Duplicate => panic!("a duplicate"),
+        Outcome::Accepted { transitions, .. } => transitions.iter().map(|t| (t.from, t.to)).collect(),
+        Outcome::Duplicate { .. } => panic!("a duplicate"),
     }
 }
 
@@ -133,17 +139,74 @@ fn an_interval_that_gets_shorter_is_noticed_in_time() {
 fn repeats_and_late_ones_change_nothing() {
     let mut hub = Hub::new(10);
     let a = hub.register("a", 0).unwrap();
-    assert!(matches!(hub.beat(&a, "a", 1, boot("x", 2, 20.0)), Ok(Outcome::Accepted(_))));
+    assert!(matches!(hub.beat(&a, "a", 1, boot("x", 2, 20.0)), Ok(Outcome::Accepted { .. })));
     for (second, seq) in [(2, 2), (3, 1)] {
-        assert!(matches!(hub.beat(&a, "a", second, boot("x", seq, 99.0)), Ok(Outcome::Duplicate)));
+        assert!(matches!(hub.beat(&a, "a", second, boot("x", seq, 99.0)), Ok(Outcome::Duplicate { .. })));
     }
     let beat = hub.find("a", 3).beat.unwrap();
     assert_eq!((beat.report.cpu_percent, beat.at), (Some(20.0), hub.at(1)));
     assert_eq!(hub.expire(8), [("a".into(), Standing::Lost)], "a repeat is no sign of life");
 
-    assert!(matches!(hub.beat(&a, "a", 9, boot("y", 1, 1.0)), Ok(Outcome::Accepted(_))), "a new start counts anew");
-    assert!(matches!(hub.beat(&a, "a", 10, none()), Ok(Outcome::Accepted(_))), "no identity, no repeat");
-    assert!(matches!(hub.beat(&a, "a", 11, none()), Ok(Outcome::Accepted(_))));
+    assert!(matches!(hub.beat(&a, "a", 9, boot("y", 1, 1.0)), Ok(Outcome::Accepted { .. })), "a new start counts anew");
+    assert!(matches!(hub.beat(&a, "a", 10, none()), Ok(Outcome::Accepted { .. })), "no identity, no repeat");
+    assert!(matches!(hub.beat(&a, "a", 11, none()), Ok(Outcome::Accepted { .. })));
+}
+
+/// What is kept of a report, and whether the next may leave out parts.
+fn kept(outcome: Result<Outcome, Refused>) -> (Arc<Report>, bool) {
+    match outcome.unwrap() {
+        Outcome::Accepted { report, keeps, .. } => (report, keeps),
+        Outcome::Duplicate { .. } => panic!("a duplicate"),
+    }
+}
+
+fn whole(boot: &str, seq: u64) -> serde_json::Value {
+    serde_json::json!({"bootId": boot, "seq": seq, "metadata": {"k": "v"}, "plugins": [{"name": "p", "state": "active"}]})
+}
+
+fn delta(boot: &str, seq: u64) -> serde_json::Value {
+    serde_json::json!({"bootId": boot, "seq": seq, "unchanged": ["metadata", "plugins"]})
+}
+
+#[test]
+fn what_a_report_leaves_out_is_what_was_in_the_one_before_it() {
+    let mut hub = Hub::new(10);
+    let a = hub.register("a", 0).unwrap();
+    let (first, keeps) = kept(hub.beat(&a, "a", 1, whole("x", 1)));
+    assert!(keeps);
+    // Someone still looks at the one before, the first time; nobody the second time.
+    for seq in [2, 3] {
+        let (report, keeps) = kept(hub.beat(&a, "a", 2, delta("x", seq)));
+        assert!(keeps);
+        assert_eq!((&report.metadata, &report.plugins), (&first.metadata, &first.plugins), "{seq}");
+        assert_eq!(report.seq, Some(seq));
+    }
+    assert_eq!(first.metadata["k"], "v", "what is looked at stays as it is");
+    let part = serde_json::json!({"bootId": "x", "seq": 4, "metadata": {"k": "w"}, "unchanged": ["plugins"]});
+    let (report, keeps) = kept(hub.beat(&a, "a", 3, part));
+    assert_eq!((report.metadata["k"].as_str(), report.plugins[0].name.as_str(), keeps), ("w", "p", true));
+    assert!(matches!(hub.beat(&a, "a", 4, delta("x", 4)), Ok(Outcome::Duplicate { keeps: true })));
+    assert_eq!(hub.find("a", 4).beat.unwrap().missing, []);
+}
+
+#[test]
+fn what_is_not_known_is_missing_until_a_whole_report_comes() {
+    let mut hub = Hub::new(10);
+    let a = hub.register("a", 0).unwrap();
+    let (report, keeps) = kept(hub.beat(&a, "a", 1, delta("x", 7)));
+    assert!(!keeps && report.metadata.is_empty(), "nothing came before");
+    assert_eq!(hub.find("a", 1).beat.unwrap().missing, [Part::Metadata, Part::Plugins]);
+    assert!(matches!(hub.beat(&a, "a", 2, delta("x", 7)), Ok(Outcome::Duplicate { keeps: false })));
+    assert!(!kept(hub.beat(&a, "a", 3, delta("x", 8))).1, "what is missing in one is missing in the next");
+    assert!(kept(hub.beat(&a, "a", 4, whole("x", 9))).1);
+    assert!(kept(hub.beat(&a, "a", 5, delta("x", 10))).1);
+
+    let (report, keeps) = kept(hub.beat(&a, "a", 6, delta("y", 1)));
+    assert!(!keeps && report.metadata.is_empty(), "of another start nothing is taken over");
+    let (_, keeps) = kept(hub.beat(&a, "a", 7, serde_json::json!({"metadata": {"k": "v"}})));
+    assert!(!keeps, "who does not say which start it is cannot leave out anything");
+    let (report, keeps) = kept(hub.beat(&a, "a", 8, serde_json::json!({"unchanged": ["metadata"]})));
+    assert!(!keeps && report.metadata.is_empty());
 }
 
 #[test]

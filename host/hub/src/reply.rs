@@ -49,6 +49,11 @@ impl Problem {
         Problem::new(StatusCode::BAD_REQUEST, shown(reason.as_ref(), 300))
     }
 
+    /// The same with a header.
+    pub(crate) fn with_header(self, name: HeaderName, value: &'static str) -> Self {
+        Problem { header: Some((name, value)), ..self }
+    }
+
     /// 401 with the challenge that the standard asks for.
     pub(crate) fn unauthorized(message: &str) -> Self {
         Problem {

@@ -10,7 +10,8 @@ use std::fmt::Display;
 use std::ops::RangeInclusive;
 
 use sandbeat_status::{
-    Histogram, PluginStatus, ProcessStatus, Rejected, Report, ReportedMetric, Resources, Value, names,
+    Disk, Gap, Histogram, PluginStatus, Pressure, ProcessStatus, Rejected, Report, ReportedMetric, Resources, Stall,
+    Throttling, Value, names,
 };
 
 use crate::reply::Problem;
@@ -22,6 +23,12 @@ const MAX_CPU_PERCENT: f64 = 100_000.0;
 const MAX_MEMORY_MB: u64 = 1 << 30;
 /// A century.
 const MAX_UPTIME_SECS: u64 = 100 * 366 * 24 * 60 * 60;
+/// An exbibyte.
+const MAX_BYTES: u64 = 1 << 60;
+/// A century of a thousand cores.
+const MAX_CPU_SECS: f64 = MAX_UPTIME_SECS as f64 * 1000.0;
+/// Tasks and file descriptors: the most that a kernel can count.
+const MAX_KERNEL_COUNT: u64 = 1 << 32;
 /// A day; in seconds.
 const INTERVAL_SECS: RangeInclusive<f64> = 0.01..=86_400.0;
 /// Ten collectors with as many metrics as each may return.
@@ -32,9 +39,15 @@ const MAX_METADATA: usize = 1024;
 const MAX_PROCESSES: usize = 1024;
 const MAX_PLUGINS: usize = 1024;
 const MAX_REJECTED: usize = 10_000;
+const MAX_DISKS: usize = 16;
+const MAX_GRANTS: usize = 1024;
+/// More than there are parts.
+const MAX_UNCHANGED: usize = 8;
 /// Names that are not metrics' or sandboxes': host, boot, process, plugin, version, digest; in bytes.
 const MAX_WORD: usize = 255;
 const MAX_URL: usize = 2048;
+/// Linux's own bound.
+const MAX_PATH: usize = 4096;
 /// What is for a person to read; in bytes.
 const MAX_PROSE: usize = 8192;
 
@@ -59,6 +72,10 @@ fn check(report: &Report) -> Result<(), Problem> {
     word("hostname", &report.hostname)?;
     optional_word("bootId", report.boot_id.as_deref())?;
     optional_word("agentVersion", report.agent_version.as_deref())?;
+    let suspended = report.resumed.map(|resumed| resumed.suspended_ms / 1000);
+    within("resumed.suspendedMs", suspended, 0..=MAX_UPTIME_SECS)?;
+    gap(report.gap.as_ref())?;
+    count("unchanged", report.unchanged.len(), MAX_UNCHANGED)?;
     metadata(&report.metadata)?;
     resources(&report.resources)?;
     count("metrics", report.metrics.len(), MAX_METRICS)?;
@@ -69,6 +86,11 @@ fn check(report: &Report) -> Result<(), Problem> {
     processes(&report.processes)?;
     plugins(&report.plugins)?;
     rejected(&report.rejected)
+}
+
+fn gap(gap: Option<&Gap>) -> Result<(), Problem> {
+    let error = gap.and_then(|gap| gap.last_error.as_deref());
+    prose("gap.lastError", error)
 }
 
 fn metadata(metadata: &BTreeMap<String, String>) -> Result<(), Problem> {
@@ -85,7 +107,45 @@ fn resources(resources: &Resources) -> Result<(), Problem> {
     optional_word("resources.cpuSource", resources.cpu_source.as_deref())?;
     optional_word("resources.memorySource", resources.memory_source.as_deref())?;
     within("resources.cpuLimitCores", resources.cpu_limit_cores, 0.0..=MAX_CPU_PERCENT)?;
-    within("resources.memoryLimitMB", resources.memory_limit_mb, 0..=MAX_MEMORY_MB)
+    within("resources.memoryLimitMB", resources.memory_limit_mb, 0..=MAX_MEMORY_MB)?;
+    within("resources.cpuTimeSecs", resources.cpu_time_secs, 0.0..=MAX_CPU_SECS)?;
+    let throttled = resources.cpu_throttling.map(|Throttling { throttled_secs, .. }| throttled_secs);
+    within("resources.cpuThrottling.throttledSecs", throttled, 0.0..=MAX_CPU_SECS)?;
+    within("resources.memoryUsageBytes", resources.memory_usage_bytes, 0..=MAX_BYTES)?;
+    within("resources.pids", resources.pids, 0..=MAX_KERNEL_COUNT)?;
+    within("resources.pidsLimit", resources.pids_limit, 0..=MAX_KERNEL_COUNT)?;
+    within("resources.openFiles", resources.open_files, 0..=MAX_KERNEL_COUNT)?;
+    pressure(&resources.pressure)?;
+    disks(&resources.disks)
+}
+
+fn pressure(pressure: &Pressure) -> Result<(), Problem> {
+    let Pressure { cpu, memory, io } = pressure;
+    for (resource, stalls) in [("cpu", cpu), ("memory", memory), ("io", io)] {
+        let Some(stalls) = stalls else { continue };
+        for (which, stall) in [("some", Some(stalls.some)), ("full", stalls.full)] {
+            let Some(Stall { avg10, avg60, avg300, total_secs }) = stall else { continue };
+            let field = |name: &str| format!("resources.pressure.{resource}.{which}.{name}");
+            for (name, percent) in [("avg10", avg10), ("avg60", avg60), ("avg300", avg300)] {
+                within(&field(name), Some(percent), 0.0..=100.0)?;
+            }
+            within(&field("totalSecs"), Some(total_secs), 0.0..=MAX_CPU_SECS)?;
+        }
+    }
+    Ok(())
+}
+
+fn disks(disks: &[Disk]) -> Result<(), Problem> {
+    count("resources.disks", disks.len(), MAX_DISKS)?;
+    for (index, disk) in disks.iter().enumerate() {
+        text(&format!("resources.disks[{index}].path"), &disk.path, MAX_PATH)?;
+        for (name, bytes) in
+            [("sizeBytes", disk.size_bytes), ("usedBytes", disk.used_bytes), ("availableBytes", disk.available_bytes)]
+        {
+            within(&format!("resources.disks[{index}].{name}"), Some(bytes), 0..=MAX_BYTES)?;
+        }
+    }
+    Ok(())
 }
 
 /// Borrowed names of fields, since a report may have thousands of metrics and nearly all are good.
@@ -145,7 +205,14 @@ fn plugins(plugins: &[PluginStatus]) -> Result<(), Problem> {
         prose(&format!("plugins[{index}].name"), Some(&plugin.name))?;
         optional_word(&format!("plugins[{index}].version"), plugin.version.as_deref())?;
         optional_word(&format!("plugins[{index}].digest"), plugin.digest.as_deref())?;
+        optional_word(&format!("plugins[{index}].world"), plugin.world.as_deref())?;
         prose(&format!("plugins[{index}].reason"), plugin.reason.as_deref())?;
+        count(&format!("plugins[{index}].grants"), plugin.grants.len(), MAX_GRANTS)?;
+        for grant in &plugin.grants {
+            prose(&format!("plugins[{index}].grants"), Some(grant))?;
+        }
+        let last_error = plugin.last_error.as_ref().map(|error| error.reason.as_str());
+        prose(&format!("plugins[{index}].lastError.reason"), last_error)?;
     }
     Ok(())
 }

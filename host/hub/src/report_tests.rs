@@ -22,6 +22,18 @@ fn metric(field: &str, value: Json) -> String {
     with("metrics", json!([metric]))
 }
 
+fn stall(percent: f64, total: f64) -> Json {
+    json!({"avg10": percent, "avg60": percent, "avg300": percent, "totalSecs": total})
+}
+
+fn disk(path: &str, size: u64) -> Json {
+    json!({"path": path, "sizeBytes": size, "usedBytes": 1, "availableBytes": 1})
+}
+
+fn resources(field: &str, value: Json) -> String {
+    with("resources", json!({field: value}))
+}
+
 fn histogram(bounds: &[f64], counts: &[u64]) -> String {
     let value = json!({"bounds": bounds, "counts": counts, "sum": 1.0});
     with("metrics", json!([{"name": "a", "unit": "s", "plugin": "p", "ageMs": 1, "kind": "histogram", "value": value}]))
@@ -51,6 +63,19 @@ fn what_sandbeat_sends_is_a_report() {
         with("plugins", json!([{"name": "net", "state": "active", "digest": "sha256:00"}])),
         with("resources", json!({"cpuLimitCores": 0.5, "memoryLimitMB": 2048, "cpuSource": "cgroup2"})),
         with("intervalSecs", json!(0.5)),
+        with("stopping", json!(true)),
+        with("resumed", json!({"suspendedMs": 5000, "at": "2026-11-20T12:00:00Z"})),
+        with("gap", json!({"missed": 2, "firstFailure": "2026-11-20T12:00:00Z", "lastError": "refused"})),
+        with("gap", json!({"missed": 2})),
+        with("unchanged", json!(["metadata", "plugins"])),
+        with(
+            "resources",
+            json!({"cpuTimeSecs": 1.5, "oomKills": 0, "pids": 3, "pidsLimit": 100, "openFiles": 7,
+            "memoryUsageBytes": 1_u64 << 40,
+            "cpuThrottling": {"periods": 2, "throttledPeriods": 1, "throttledSecs": 0.5},
+            "pressure": {"cpu": {"some": stall(100.0, 1.0)}, "io": {"some": stall(0.0, 0.0), "full": stall(0.5, 2.0)}},
+            "disks": [disk("/", 100), disk("/workspace", 100)]}),
+        ),
     ] {
         assert!(read("s", body.as_bytes()).is_ok(), "{body}: {:?}", read("s", body.as_bytes()));
     }
@@ -84,6 +109,33 @@ fn what_is_out_of_bounds_is_named() {
         ("metadata.k", with("metadata", json!({"k": long}))),
         ("metadata", with("metadata", json!({long.clone(): "v"}))),
         ("resources.cpuLimitCores", with("resources", json!({"cpuLimitCores": -1}))),
+        ("resources.cpuTimeSecs", resources("cpuTimeSecs", json!(-1))),
+        (
+            "resources.cpuThrottling.throttledSecs",
+            resources("cpuThrottling", json!({"periods": 1, "throttledPeriods": 1, "throttledSecs": -0.5})),
+        ),
+        ("resources.memoryUsageBytes", resources("memoryUsageBytes", json!(u64::MAX))),
+        ("resources.oomKills", resources("oomKills", json!(-1))),
+        ("resources.pids", resources("pids", json!(u64::MAX))),
+        ("resources.pidsLimit", resources("pidsLimit", json!("max"))),
+        ("resources.openFiles", resources("openFiles", json!(1_u64 << 33))),
+        ("resources.pressure.io.some.avg60", resources("pressure", json!({"io": {"some": stall(101.0, 0.0)}}))),
+        ("resources.pressure.cpu.some.totalSecs", resources("pressure", json!({"cpu": {"some": stall(1.0, -1.0)}}))),
+        (
+            "resources.pressure.memory.full.avg10",
+            resources("pressure", json!({"memory": {"some": stall(1.0, 1.0), "full": stall(-1.0, 1.0)}})),
+        ),
+        ("resources.disks", resources("disks", json!(vec![disk("/", 1); 17]))),
+        ("resources.disks[0].path", resources("disks", json!([disk(&long, 1)]))),
+        ("resources.disks[0].path", resources("disks", json!([disk("/\n", 1)]))),
+        ("resources.disks[1].sizeBytes", resources("disks", json!([disk("/", 1), disk("/", u64::MAX)]))),
+        ("stopping", with("stopping", json!("yes"))),
+        ("resumed.suspendedMs", with("resumed", json!({"suspendedMs": u64::MAX, "at": "2026-11-20T12:00:00Z"}))),
+        ("resumed.at", with("resumed", json!({"suspendedMs": 1, "at": 5}))),
+        ("gap.missed", with("gap", json!({"missed": -1}))),
+        ("gap.lastError", with("gap", json!({"missed": 1, "lastError": long}))),
+        ("unchanged", with("unchanged", json!(vec!["metadata"; 9]))),
+        ("unchanged[0]", with("unchanged", json!(["metrics"]))),
         ("metrics", with("metrics", json!({}))),
         ("metrics[0].name", metric("name", json!("Network IO"))),
         ("metrics[0].unit", metric("unit", json!(""))),
@@ -97,6 +149,7 @@ fn what_is_out_of_bounds_is_named() {
         ("processes.web.lastError", with("processes", json!({"web": {"status": "error", "lastError": long}}))),
         ("plugins[0].state", with("plugins", json!([{"name": "net", "state": "odd"}]))),
         ("plugins[0].reason", with("plugins", json!([{"name": "net", "state": "failing", "reason": long}]))),
+        ("plugins[0].grants", with("plugins", json!([{"name": "n", "state": "active", "grants": [long]}]))),
         ("rejected[0].name", with("rejected", json!([{"name": long, "reason": "r", "count": 1}]))),
     ] {
         let problem = format!("{:?}", read("s", body.as_bytes()).unwrap_err());

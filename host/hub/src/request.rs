@@ -3,12 +3,15 @@
 //! A body is counted while it arrives, so no more than the limit is ever held. What exceeds it is refused with 413;
 //! the rest is read and dropped up to a bound, because a client that is still sending would miss the answer.
 
+use std::io::Read;
+
 use axum::body::Body;
 use axum::extract::{FromRequestParts, Path};
-use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
+use axum::http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use bytes::Bytes;
+use flate2::read::MultiGzDecoder;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use sandbeat_status::names;
 use serde::de::DeserializeOwned;
@@ -33,32 +36,77 @@ impl<S: Send + Sync> FromRequestParts<S> for SandboxId {
     }
 }
 
-/// Reads a JSON body of at most `limit` bytes.
+/// How a body is encoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Coding {
+    Identity,
+    Gzip,
+}
+
+/// Reads a JSON body of at most `limit` bytes, as it came and inflated.
 ///
 /// # Errors
-/// 415 for another content type, 413 for a longer body, 400 for one that ends early.
-pub(crate) async fn body(headers: &HeaderMap, mut body: Body, limit: usize) -> Result<Bytes, Problem> {
+/// 415 for another content type or coding, 413 for a longer body, 400 for one that ends early or is not what its coding
+/// says.
+pub(crate) async fn body(headers: &HeaderMap, body: Body, limit: usize) -> Result<Bytes, Problem> {
     if !is_json(headers) {
         let message = "send the body as JSON, with `Content-Type: application/json`";
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
     }
-    let too_long =
-        || Problem::new(StatusCode::PAYLOAD_TOO_LARGE, format!("the body is longer than {limit} bytes, the most here"));
+    let coding = coding(headers).ok_or_else(|| {
+        let message = "send the body as it is or with `Content-Encoding: gzip`";
+        Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message).with_header(ACCEPT_ENCODING, "gzip, identity")
+    })?;
+    let bytes = bytes(headers, body, limit).await?;
+    match coding {
+        Coding::Identity => Ok(bytes),
+        Coding::Gzip => inflate(&bytes, limit),
+    }
+}
+
+/// A body as it came.
+async fn bytes(headers: &HeaderMap, mut body: Body, limit: usize) -> Result<Bytes, Problem> {
     let declared = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
     if declared.is_some_and(|length| length > limit) {
         // Who asks first has not sent anything yet.
         if !headers.contains_key(EXPECT) {
             discard(&mut body).await;
         }
-        return Err(too_long());
+        return Err(too_long(limit));
     }
     match Limited::new(&mut body, limit).collect().await {
         Ok(whole) => Ok(whole.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => {
             discard(&mut body).await;
-            Err(too_long())
+            Err(too_long(limit))
         }
         Err(error) => Err(Problem::malformed(format!("the body did not arrive whole: {error}"))),
+    }
+}
+
+/// Stops at the limit, whatever would still come out. A few milliseconds at most for the default limit.
+fn inflate(bytes: &[u8], limit: usize) -> Result<Bytes, Problem> {
+    let mut inflated = Vec::with_capacity(bytes.len().saturating_mul(4).min(limit));
+    let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
+    let read = MultiGzDecoder::new(bytes).take(most).read_to_end(&mut inflated);
+    read.map_err(|error| Problem::malformed(format!("the body is not what `Content-Encoding: gzip` says: {error}")))?;
+    if inflated.len() > limit { Err(too_long(limit)) } else { Ok(inflated.into()) }
+}
+
+fn too_long(limit: usize) -> Problem {
+    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, format!("the body is longer than {limit} bytes, the most here"))
+}
+
+/// The coding that the headers name; `None` for one that is not taken, or for several.
+fn coding(headers: &HeaderMap) -> Option<Coding> {
+    let mut named = headers.get_all(CONTENT_ENCODING).iter();
+    let Some(name) = named.next() else { return Some(Coding::Identity) };
+    let name = name.to_str().ok().filter(|_| named.next().is_none())?.trim().to_ascii_lowercase();
+    match name.as_str() {
+        "" | "identity" => Some(Coding::Identity),
+        // RFC 9110, 8.4.1.3: the second is an older name of the first.
+        "gzip" | "x-gzip" => Some(Coding::Gzip),
+        _ => None,
     }
 }
 
@@ -148,6 +196,54 @@ mod tests {
     fn an_answer_never_echoes_a_whole_body() {
         let body = format!("{{\"_size\": \"{}\"}}", "x".repeat(100_000));
         assert!(refusal(&body).len() < 1000);
+    }
+
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        use std::io::Write;
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    #[test]
+    fn the_limit_counts_what_comes_out() {
+        let plain = vec![b' '; 100_000];
+        assert_eq!(inflate(&gzip(&plain), 100_000).unwrap(), plain);
+        let refusal = |bytes: &[u8], limit| format!("{:?}", inflate(bytes, limit).unwrap_err());
+        assert!(refusal(&gzip(&plain), 99_999).contains("413"));
+        let bomb = gzip(&vec![0; 64 << 20]);
+        assert!(refusal(&bomb, 1 << 20).contains("413"));
+        let members = gzip(&plain).repeat(100);
+        assert!(refusal(&members, 1 << 20).contains("413"), "many members are one body");
+        assert_eq!(inflate(&gzip(&plain).repeat(2), 1 << 20).unwrap().len(), 200_000);
+    }
+
+    #[test]
+    fn what_is_not_gzip_is_malformed() {
+        let whole = gzip(b"{}");
+        let mut damaged = whole.clone();
+        let crc = damaged.len() - 8;
+        damaged[crc] ^= 1;
+        for bytes in [&b"{}"[..], &whole[..whole.len() - 1], &damaged, &[&whole[..], b"more"].concat(), b""] {
+            let refusal = format!("{:?}", inflate(bytes, 1000).unwrap_err());
+            assert!(refusal.contains("400") && refusal.contains("not what `Content-Encoding: gzip` says"), "{refusal}");
+        }
+    }
+
+    #[test]
+    fn other_codings_are_not_taken() {
+        let coding = |values: &[&str]| {
+            coding(&values.iter().map(|value| (CONTENT_ENCODING, value.parse().unwrap())).collect::<HeaderMap>())
+        };
+        for identity in [&[][..], &["identity"], &[""]] {
+            assert_eq!(coding(identity), Some(Coding::Identity), "{identity:?}");
+        }
+        for gzip in [&["gzip"][..], &["GZIP"], &["x-gzip"]] {
+            assert_eq!(coding(gzip), Some(Coding::Gzip), "{gzip:?}");
+        }
+        for other in [&["br"][..], &["deflate"], &["gzip, gzip"], &["gzip", "gzip"], &["zstd"]] {
+            assert_eq!(coding(other), None, "{other:?}");
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The routes of the contract: what is asked, who may ask it, and what is answered.
 //!
 //! Errors are `{code,message,details?}` throughout, unknown routes and methods included. Order of judgement for a
-//! report: id (400), sandbox (404), token (401), type (415), length (413), content (400); only then something changes.
+//! report: id (400), sandbox (404), token (401), type and coding (415), length (413), content (400); only then something changes.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -161,21 +161,25 @@ async fn status(
         sandbox_id: &'a str,
         #[serde(skip_serializing_if = "std::ops::Not::not")]
         duplicate: bool,
+        /// What the next report may be.
+        #[serde(skip_serializing_if = "<[_]>::is_empty")]
+        accepts: &'static [&'static str],
     }
     let sender = shared.sender(&id, &headers)?;
     let content = body(&headers, content, shared.body_limit).await?;
     let report = Arc::new(report::read(&id, &content)?);
-    let beat = Beat { report: Arc::clone(&report), at: Instant::now(), received: Timestamp::now(), peer };
-    let duplicate = match shared.store.report(&sender, beat).await? {
-        Outcome::Duplicate => true,
-        Outcome::Accepted(transitions) => {
+    let beat = Beat { report, missing: Vec::new(), at: Instant::now(), received: Timestamp::now(), peer };
+    let (duplicate, keeps) = match shared.store.report(&sender, beat).await? {
+        Outcome::Duplicate { keeps } => (true, keeps),
+        Outcome::Accepted { transitions, report, keeps } => {
             transitions.iter().for_each(sweep::announce);
             // Nobody listening is fine.
             let _ = shared.accepted.send(Accepted { sandbox_id: Arc::from(id.as_str()), report });
-            false
+            (false, keeps)
         }
     };
-    Ok(json(StatusCode::OK, &Taken { success: true, sandbox_id: &id, duplicate }))
+    let accepts: &[&str] = if keeps { &["delta"] } else { &[] };
+    Ok(json(StatusCode::OK, &Taken { success: true, sandbox_id: &id, duplicate, accepts }))
 }
 
 impl Shared {

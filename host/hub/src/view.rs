@@ -5,7 +5,7 @@ use std::fmt::Display;
 use std::net::IpAddr;
 
 use jiff::Timestamp;
-use sandbeat_status::{PluginStatus, ProcessStatus, Rejected, ReportedMetric, Resources};
+use sandbeat_status::{Gap, Part, PluginStatus, ProcessStatus, Rejected, ReportedMetric, Resources, Resumed};
 use serde::{Serialize, Serializer};
 
 use crate::fleet::{Beat, Snapshot, Status};
@@ -80,6 +80,18 @@ struct Metrics {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct LastReport<'a> {
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    stopping: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resumed: Option<Resumed>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gap: Option<&'a Gap>,
+    /// What it left out, so that it is shown from an earlier one.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    unchanged: &'a [Part],
+    /// What of that is not known, so that it is shown empty.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    missing: &'a [Part],
     resources: &'a Resources,
     metrics: &'a [ReportedMetric],
     processes: &'a BTreeMap<String, ProcessStatus>,
@@ -145,6 +157,11 @@ impl<'a> LastReport<'a> {
     fn of(beat: &'a Beat) -> Self {
         let report = &*beat.report;
         LastReport {
+            stopping: report.stopping,
+            resumed: report.resumed,
+            gap: report.gap.as_ref(),
+            unchanged: &report.unchanged,
+            missing: &beat.missing,
             resources: &report.resources,
             metrics: &report.metrics,
             processes: &report.processes,

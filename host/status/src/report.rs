@@ -137,14 +137,17 @@ pub struct Resumed {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Gap {
-    /// How many reports were made since the last accepted one and will never arrive.
+    /// How many reports were made since the last accepted one and will never arrive. One whose answer was lost is
+    /// among them, though the server may have it.
     pub missed: u64,
-    /// When the first attempt failed, by the sandbox's wall clock.
-    #[serde(serialize_with = "milliseconds")]
-    #[schema(value_type = String, format = DateTime)]
-    pub first_failure: Timestamp,
-    /// How the last attempt failed; for a person, at most 300 bytes.
-    pub last_error: String,
+    /// When the first attempt failed, by the sandbox's wall clock; absent when none did, because the server was slower
+    /// than the reports.
+    #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "optional_milliseconds")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub first_failure: Option<Timestamp>,
+    /// How the last attempt failed; for a person, at most 300 bytes. Absent with `first_failure`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_error: Option<String>,
 }
 
 /// What the sandbox may use, and what of it is in use. Absent: unknown, or not limited.
@@ -290,6 +293,13 @@ pub struct ReportedMetric {
 /// Those of the serializer.
 pub fn milliseconds<S: Serializer>(timestamp: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(&format_args!("{timestamp:.3}"))
+}
+
+fn optional_milliseconds<S: Serializer>(timestamp: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
+    match timestamp {
+        Some(timestamp) => milliseconds(timestamp, serializer),
+        None => serializer.serialize_none(),
+    }
 }
 
 #[cfg(test)]

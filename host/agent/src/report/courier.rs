@@ -1,7 +1,10 @@
 //! Sends the newest report, and what follows from each outcome.
 //!
 //! Runs on the beat's thread beside the loop, until the report `stopped` has had its attempts. What waits is at most
-//! one report: a newer one replaces it, and is sent at once unless the hub asked to be left alone.
+//! one report: a newer one replaces it, and is sent at once unless the hub asked to be left alone or its answers are
+//! final (see `pace`). What the report says of its predecessors (`gap`) and which parts it carries (see `wire`) is
+//! settled when it is sent. A failed attempt is tried again with the same `bootId` and `seq`, since after a timeout the
+//! hub may have it.
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -12,21 +15,24 @@ use sandbeat_status::{Report, SandboxStatus};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use super::client::{Client, Payload};
+use super::client::Client;
 use super::delivery::{Change, Delivery};
 use super::outcome::{Failure, Outcome};
-use super::schedule::pause;
+use super::pace::{Pace, SLOWEST};
+use super::wire::{Draft, Resend, Wire};
 use super::{Config, FINAL_BOUND};
 
 /// Where the loop leaves its reports.
 #[derive(Debug)]
 pub(crate) struct Outbox {
     newest: watch::Sender<Option<Arc<Report>>>,
+    delivery: watch::Sender<Delivery>,
 }
 
 impl Outbox {
     /// Leaves a report; one that still waits is replaced. Nothing may follow one that says `stopped`.
     pub(crate) fn put(&self, report: Arc<Report>) {
+        note_quietly(&self.delivery, Delivery::note_made);
         self.newest.send_replace(Some(report));
     }
 }
@@ -42,17 +48,19 @@ pub(crate) struct Courier {
     directed: RangeInclusive<Duration>,
     /// The report that is to be sent, if it is not delivered yet.
     waiting: Option<Arc<Report>>,
-    /// Not before this moment is the same report tried again.
-    retry_at: Instant,
-    /// Not before this moment is anything sent, because the hub asked for it.
-    hold_until: Instant,
+    /// When.
+    pace: Pace,
+    /// In which form.
+    wire: Wire,
+    /// The last time that the sandbox was found to have stood still, for which the connection was made anew.
+    resumed: Option<Timestamp>,
 }
 
 /// An outbox, the courier that empties it, and how delivery stands.
 pub(crate) fn post_office(client: Client, config: &Config) -> (Outbox, Courier, watch::Receiver<Delivery>) {
     let (newest_in, newest) = watch::channel(None);
     let (delivery, delivery_out) = watch::channel(Delivery::default());
-    let now = Instant::now();
+    let outbox = Outbox { newest: newest_in, delivery: delivery.clone() };
     let courier = Courier {
         client,
         newest,
@@ -61,10 +69,11 @@ pub(crate) fn post_office(client: Client, config: &Config) -> (Outbox, Courier, 
         timeout: config.timeout,
         directed: config.directed.clone(),
         waiting: None,
-        retry_at: now,
-        hold_until: now,
+        pace: Pace::default(),
+        wire: Wire::new(config.compression),
+        resumed: None,
     };
-    (Outbox { newest: newest_in }, courier, delivery_out)
+    (outbox, courier, delivery_out)
 }
 
 impl Courier {
@@ -75,10 +84,13 @@ impl Courier {
                 return self.deliver_last(&report, Instant::now() + self.last_bound()).await;
             }
             let last = last_report(self.newest.clone());
+            let grace = self.last_bound() / 4;
             tokio::select! {
-                outcome = self.client.post(payload(&report), self.timeout) => self.settle(&report, outcome),
+                outcome = self.attempt(&report, self.timeout) => self.settle(&report, outcome),
                 // What is under way gets a moment, so that the hub does not read it after `stopped`.
-                () = async { last.await; tokio::time::sleep(self.last_bound() / 4).await } => {}
+                () = async { last.await; tokio::time::sleep(grace).await } => {
+                    note_quietly(&self.delivery, Delivery::note_broken_off);
+                }
             }
         }
     }
@@ -86,43 +98,81 @@ impl Courier {
     /// The report to send, as soon as it may be sent.
     async fn next(&mut self) -> Option<Arc<Report>> {
         loop {
-            let at = match &self.waiting {
+            let due = match &self.waiting {
                 Some(report) if report.status == SandboxStatus::Stopped => return self.waiting.take(),
-                Some(_) => Some(self.retry_at.max(self.hold_until)),
+                Some(_) => self.pace.due(),
                 None => None,
             };
             tokio::select! {
                 biased;
                 changed = self.newest.changed() => {
                     changed.ok()?;
-                    self.take_newest();
+                    self.waiting = self.newest.borrow_and_update().clone();
+                    self.pace.newer(Instant::now());
                 }
-                () = sleep_until(at.unwrap_or_else(Instant::now)), if at.is_some() => return self.waiting.clone(),
+                () = self.client.credentials_changed(), if self.pace.is_refused() => {
+                    self.pace.credentials_changed(Instant::now());
+                }
+                () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => return self.waiting.clone(),
             }
         }
     }
 
-    fn take_newest(&mut self) {
-        self.waiting = self.newest.borrow_and_update().clone();
-        self.retry_at = Instant::now();
+    /// Posts a report, once more where the hub turns out not to read it compressed. Takes at most `within`. May be
+    /// broken off at any time.
+    async fn attempt(&mut self, report: &Report, within: Duration) -> Outcome {
+        let deadline = Instant::now() + within;
+        self.renew_after_standstill(report);
+        loop {
+            let gap = self.delivery.borrow().gap(report.seq.unwrap_or(0));
+            let draft = self.wire.draft(report, gap.as_ref(), Instant::now());
+            let payload = draft.payload().await;
+            note_quietly(&self.delivery, Delivery::note_attempt);
+            let began = Instant::now();
+            let outcome = self.client.post(payload, deadline.saturating_duration_since(began)).await;
+            note_quietly(&self.delivery, |delivery| delivery.note_exchange(began.elapsed()));
+            match &outcome {
+                Outcome::Accepted { keeps, .. } => self.note_form(report, &draft, *keeps),
+                Outcome::Failed(failure) if self.wire.failed(failure, &draft) == Resend::AsItIs => {
+                    note_quietly(&self.delivery, |delivery| delivery.note_false_start(failure.kind));
+                    continue;
+                }
+                Outcome::Failed(_) => {}
+            }
+            return outcome;
+        }
+    }
+
+    /// While the sandbox stood still, the connection may have died without anyone having been told.
+    fn renew_after_standstill(&mut self, report: &Report) {
+        if let Some(resumed) = report.resumed
+            && self.resumed != Some(resumed.at)
+        {
+            self.resumed = Some(resumed.at);
+            self.client.renew();
+            self.wire.forget();
+        }
+    }
+
+    fn note_form(&mut self, report: &Report, draft: &Draft, keeps: bool) {
+        if let Some(status) = self.wire.accepted(report, draft, keeps, Instant::now()) {
+            let server = self.client.server();
+            tracing::info!("{server} does not read compressed reports ({status}); they are sent as they are");
+        }
     }
 
     /// What follows from an outcome: when to go on, what to tell.
     fn settle(&mut self, report: &Report, outcome: Outcome) {
-        let now = Instant::now();
         let change = match outcome {
-            Outcome::Accepted { next } => {
+            Outcome::Accepted { next, .. } => {
                 self.waiting = None;
+                self.pace.accepted();
                 let directed = next.map(|next| self.within_bounds(next));
                 self.note(|delivery| delivery.note_accepted(report.seq.unwrap_or(0), directed, Timestamp::now()))
             }
             Outcome::Failed(failure) => {
-                if let Some(wait) = failure.retry_after {
-                    self.hold_until = now + self.within_bounds(wait);
-                }
-                let change = self.note(|delivery| delivery.note_failed(&failure, Timestamp::now()));
-                self.plan_retry(&failure, now);
-                change
+                self.plan_retry(&failure);
+                self.note(|delivery| delivery.note_failed(&failure, Timestamp::now()))
             }
         };
         if let Some(change) = change {
@@ -130,20 +180,10 @@ impl Courier {
         }
     }
 
-    /// The same report again after a pause, or only the next one.
-    fn plan_retry(&mut self, failure: &Failure, now: Instant) {
-        if !failure.kind.is_transient() {
-            self.waiting = None;
-            return;
-        }
-        let (failures, interval) = {
-            let delivery = self.delivery.borrow();
-            (
-                delivery.failing.as_ref().map_or(1, |failing| failing.attempts),
-                delivery.directed.unwrap_or(self.interval),
-            )
-        };
-        self.retry_at = now + pause(failures, interval, fastrand::f64());
+    fn plan_retry(&mut self, failure: &Failure) {
+        let interval = self.delivery.borrow().directed.unwrap_or(self.interval);
+        let hold = failure.retry_after.map(|wait| self.within_bounds(wait));
+        self.pace.failed(failure, hold, interval, Instant::now(), fastrand::f64());
     }
 
     /// `stopped` is tried until the bound, also where the hub has been failing or asked to be left alone: there is no
@@ -151,7 +191,7 @@ impl Courier {
     async fn deliver_last(&mut self, report: &Report, deadline: Instant) {
         for _ in 0..2 {
             let left = deadline.saturating_duration_since(Instant::now());
-            let outcome = self.client.post(payload(report), left).await;
+            let outcome = self.attempt(report, left).await;
             let (delivered, again) = match &outcome {
                 Outcome::Accepted { .. } => (true, false),
                 Outcome::Failed(failure) => (false, failure.kind.is_transient()),
@@ -165,6 +205,7 @@ impl Courier {
                 break;
             }
         }
+        note_quietly(&self.delivery, Delivery::note_end);
         tracing::warn!("the last report, `stopped`, did not arrive; the hub will take this sandbox for lost");
     }
 
@@ -188,15 +229,23 @@ impl Courier {
             Change::First => tracing::info!("{server} accepted the first report"),
             Change::Recovered { missed: 0 } => tracing::info!("{server} accepts reports again"),
             Change::Recovered { missed } => tracing::info!("{server} accepts reports again, after {missed} missed"),
-            Change::Failing(why) => {
+            Change::Failing { why, transient: true } => {
                 tracing::warn!("reports do not arrive: {why}; trying on, at least every {:?}", self.interval);
+            }
+            Change::Failing { why, transient: false } => {
+                let slowest = SLOWEST.max(self.interval);
+                tracing::warn!("reports do not arrive: {why}; trying on, ever more slowly, at least every {slowest:?}");
             }
         }
     }
 }
 
-fn payload(report: &Report) -> Payload {
-    Payload { bytes: serde_json::to_vec(report).unwrap_or_default().into(), gzip: false }
+/// Notes what is only counted; nobody waits for that.
+fn note_quietly(delivery: &watch::Sender<Delivery>, note: impl FnOnce(&mut Delivery)) {
+    delivery.send_if_modified(|delivery| {
+        note(delivery);
+        false
+    });
 }
 
 /// Waits until the report `stopped` is in the outbox.

@@ -1,15 +1,24 @@
-//! How delivery stands, and when that is worth a line in the log: pure.
+//! How delivery stands, what became of each report, and when that is worth a line in the log: pure.
+//!
+//! Invariant: each report that was made is counted once, as accepted, superseded, given up, or waiting. Two can wait: one
+//! that is being sent, and the newest.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use sandbeat_status::Gap;
+use sandbeat_status::names::shown;
 
 use super::outcome::{Failure, FailureKind};
 use crate::distribution::Distribution;
 
 /// Upper bounds of the buckets for how long an exchange takes, in seconds.
 const EXCHANGES: &[f64] = &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+/// The most bytes of the last error in a report's `gap`, without the mark that something is cut.
+const MAX_GAP_ERROR: usize = 300 - '…'.len_utf8();
+/// The most kinds of failure that are told before reports are accepted again.
+const MOST_TOLD: usize = 16;
 
 /// How delivery stands; what the local API shows of it.
 #[derive(Clone, Debug)]
@@ -28,13 +37,17 @@ pub(crate) struct Delivery {
     pub(crate) counts: Counts,
     /// How long exchanges with the hub took, well or not.
     pub(crate) exchanges: Distribution,
+    /// The report that is dealt with, and the one behind it.
+    open: Open,
 }
 
-/// What became of the reports since the agent started. Each that was made is accepted, superseded, given up, or the one
-/// that is waiting.
+/// What became of the reports since the agent started. Each that was made is accepted, superseded, given up, or one of
+/// those that wait.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Counts {
-    /// Attempts to deliver one.
+    /// Reports that were made.
+    pub(crate) made: u64,
+    /// Attempts to deliver one. Each is accepted, failed, under way, or was broken off for the last report.
     pub(crate) attempts: u64,
     /// Replaced by a newer one before they were accepted.
     pub(crate) superseded: u64,
@@ -44,18 +57,20 @@ pub(crate) struct Counts {
     pub(crate) failures: BTreeMap<&'static str, u64>,
 }
 
-impl Default for Delivery {
-    fn default() -> Self {
-        Delivery {
-            accepted: 0,
-            last_accepted: None,
-            last_accepted_seq: 0,
-            failing: None,
-            directed: None,
-            counts: Counts::default(),
-            exchanges: Distribution::new(EXCHANGES),
-        }
-    }
+/// The reports of which it is not settled what becomes of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Open {
+    /// The one that is tried.
+    current: Option<Current>,
+    /// A newer one waits until that attempt is over.
+    behind: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Current {
+    under_way: bool,
+    /// The answer was final.
+    refused: bool,
 }
 
 /// What stands in the way of reports.
@@ -71,6 +86,8 @@ pub(crate) struct Failing {
     pub(crate) last: Timestamp,
     /// Failed attempts in a row.
     pub(crate) attempts: u32,
+    /// The kinds that the operator has been told of.
+    told: Vec<FailureKind>,
 }
 
 /// A change that the operator wants to know of.
@@ -84,19 +101,92 @@ pub(super) enum Change {
         missed: u64,
     },
     /// Reports do not arrive, for a reason that was not told yet.
-    Failing(String),
+    Failing {
+        /// In words.
+        why: String,
+        /// Whether it may be over by itself.
+        transient: bool,
+    },
+}
+
+impl Default for Delivery {
+    fn default() -> Self {
+        Delivery {
+            accepted: 0,
+            last_accepted: None,
+            last_accepted_seq: 0,
+            failing: None,
+            directed: None,
+            counts: Counts::default(),
+            exchanges: Distribution::new(EXCHANGES),
+            open: Open::default(),
+        }
+    }
 }
 
 impl Delivery {
+    /// Reports that are not settled: being sent, or to be sent.
+    pub(crate) fn waiting(&self) -> u64 {
+        u64::from(self.open.current.is_some()) + u64::from(self.open.behind)
+    }
+
+    /// What a report with this `seq` says of those before it: how many were made since the last accepted one and will
+    /// never arrive, and why where an attempt failed. `None` when there are none.
+    pub(crate) fn gap(&self, seq: u64) -> Option<Gap> {
+        let missed = self.missed_before(seq);
+        let failing = self.failing.as_ref();
+        (missed > 0).then(|| Gap {
+            missed,
+            first_failure: failing.map(|failing| failing.since),
+            last_error: failing.map(|failing| shown(&failing.message, MAX_GAP_ERROR)),
+        })
+    }
+
+    /// Notes that a report was made; nothing older is sent from now on.
+    pub(super) fn note_made(&mut self) {
+        self.counts.made += 1;
+        match self.open.current {
+            Some(Current { under_way: true, .. }) => {
+                self.counts.superseded += u64::from(self.open.behind);
+                self.open.behind = true;
+            }
+            Some(_) => {
+                self.drop_current();
+                self.open.current = Some(Current::default());
+            }
+            None => self.open.current = Some(Current::default()),
+        }
+    }
+
+    /// Notes that an attempt begins.
+    pub(super) fn note_attempt(&mut self) {
+        self.counts.attempts += 1;
+        if let Some(current) = &mut self.open.current {
+            *current = Current { under_way: true, refused: false };
+        }
+    }
+
+    /// Notes how long an attempt took.
+    pub(super) fn note_exchange(&mut self, took: Duration) {
+        self.exchanges.note(took);
+    }
+
+    /// Notes that an attempt failed in a way that says nothing of the next one, which follows at once.
+    pub(super) fn note_false_start(&mut self, kind: FailureKind) {
+        *self.counts.failures.entry(kind.as_str()).or_default() += 1;
+    }
+
     /// Notes that the hub accepted a report.
     pub(super) fn note_accepted(&mut self, seq: u64, directed: Option<Duration>, now: Timestamp) -> Option<Change> {
-        let missed = seq.saturating_sub(self.last_accepted_seq).saturating_sub(1);
+        let missed = self.missed_before(seq);
         let first = self.accepted == 0;
         let failing = self.failing.take();
         self.accepted += 1;
         self.last_accepted = Some(now);
         self.last_accepted_seq = seq;
         self.directed = directed;
+        self.open.current = None;
+        self.move_up();
         match failing {
             Some(_) => Some(Change::Recovered { missed }),
             None if first => Some(Change::First),
@@ -106,65 +196,69 @@ impl Delivery {
 
     /// Notes that an attempt failed.
     pub(super) fn note_failed(&mut self, failure: &Failure, now: Timestamp) -> Option<Change> {
-        let message = failure.message.clone();
-        match &mut self.failing {
-            Some(failing) => {
-                let changed = failing.kind != failure.kind;
-                failing.kind = failure.kind;
-                failing.message.clone_from(&message);
-                failing.last = now;
-                failing.attempts = failing.attempts.saturating_add(1);
-                changed.then_some(Change::Failing(message))
-            }
-            None => {
-                let failing =
-                    Failing { kind: failure.kind, message: message.clone(), since: now, last: now, attempts: 1 };
-                self.failing = Some(failing);
-                Some(Change::Failing(message))
-            }
+        self.note_false_start(failure.kind);
+        if let Some(current) = &mut self.open.current {
+            *current = Current { under_way: false, refused: !failure.kind.is_transient() };
+        }
+        if self.open.behind {
+            self.drop_current();
+            self.move_up();
+        }
+        let failing = self.failing.get_or_insert_with(|| Failing {
+            kind: failure.kind,
+            message: String::new(),
+            since: now,
+            last: now,
+            attempts: 0,
+            told: Vec::new(),
+        });
+        failing.kind = failure.kind;
+        failing.message.clone_from(&failure.message);
+        failing.last = now;
+        failing.attempts = failing.attempts.saturating_add(1);
+        let told = failing.told.contains(&failure.kind) || failing.told.len() >= MOST_TOLD;
+        (!told).then(|| {
+            failing.told.push(failure.kind);
+            Change::Failing { why: failure.message.clone(), transient: failure.kind.is_transient() }
+        })
+    }
+
+    /// Notes that the attempt under way is broken off for the newest report.
+    pub(super) fn note_broken_off(&mut self) {
+        if self.open.behind {
+            self.counts.superseded += 1;
+            self.open.current = None;
+            self.move_up();
+        }
+    }
+
+    /// Notes that nothing more is sent.
+    pub(super) fn note_end(&mut self) {
+        self.counts.given_up += self.waiting();
+        self.open = Open::default();
+    }
+
+    fn missed_before(&self, seq: u64) -> u64 {
+        seq.saturating_sub(self.last_accepted_seq).saturating_sub(1)
+    }
+
+    /// The current one will not be sent any more.
+    fn drop_current(&mut self) {
+        match self.open.current.take() {
+            Some(Current { refused: true, .. }) => self.counts.given_up += 1,
+            Some(_) => self.counts.superseded += 1,
+            None => {}
+        }
+    }
+
+    /// The one behind is the current one.
+    fn move_up(&mut self) {
+        if std::mem::take(&mut self.open.behind) {
+            self.open.current = Some(Current::default());
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn refused() -> Failure {
-        Failure::new(FailureKind::Refused, "connection refused")
-    }
-
-    #[test]
-    fn a_failure_is_told_once_and_again_when_it_changes_or_is_over() {
-        let now = Timestamp::UNIX_EPOCH;
-        let mut delivery = Delivery::default();
-        assert_eq!(delivery.note_accepted(1, None, now), Some(Change::First));
-        assert_eq!(delivery.note_accepted(2, None, now), None);
-        assert_eq!(delivery.note_failed(&refused(), now), Some(Change::Failing("connection refused".into())));
-        assert_eq!(delivery.note_failed(&refused(), now), None);
-        let server = Failure::new(FailureKind::Server(500), "500");
-        assert_eq!(delivery.note_failed(&server, now), Some(Change::Failing("500".into())));
-        assert_eq!(delivery.failing.as_ref().unwrap().attempts, 3);
-        assert_eq!(delivery.note_accepted(7, None, now), Some(Change::Recovered { missed: 4 }));
-        assert_eq!(delivery.note_accepted(8, None, now), None);
-        assert_eq!((delivery.accepted, delivery.last_accepted_seq), (4, 8));
-    }
-
-    #[test]
-    fn a_retry_that_succeeds_missed_nothing() {
-        let mut delivery = Delivery::default();
-        delivery.note_failed(&refused(), Timestamp::UNIX_EPOCH);
-        let change = delivery.note_accepted(1, None, Timestamp::UNIX_EPOCH);
-        assert_eq!(change, Some(Change::Recovered { missed: 0 }));
-    }
-
-    #[test]
-    fn each_answer_replaces_what_the_hub_directed() {
-        let mut delivery = Delivery::default();
-        delivery.note_accepted(1, Some(Duration::from_secs(5)), Timestamp::UNIX_EPOCH);
-        delivery.note_failed(&refused(), Timestamp::UNIX_EPOCH);
-        assert_eq!(delivery.directed, Some(Duration::from_secs(5)));
-        delivery.note_accepted(2, None, Timestamp::UNIX_EPOCH);
-        assert_eq!(delivery.directed, None);
-    }
-}
+#[path = "delivery_tests.rs"]
+mod tests;

@@ -3,13 +3,13 @@
 //! Owner: the beat's thread, where the courier runs beside the loop that makes reports. The loop leaves a report
 //! in the outbox and goes on; the courier sends what is newest, tries again with growing, random pauses while
 //! nothing newer comes, and keeps nothing older. A failure of any kind ends an attempt and never the courier; it is
-//! logged once, and again when it changes or is over.
+//! logged once, and again when it is another or over.
 //!
 //! - `url` and `client`: one exchange over HTTP. `connect` makes the connection and knows which stage of it failed:
 //!   `resolve` the name, `proxy` the tunnel, `tls` the rest. `credentials` reads `token` and certificates again when
 //!   their `files` change.
 //! - `outcome`: what an exchange means, in the operator's words. `delivery`: how delivery stands. `schedule`: when to
-//!   report and when to try again. All three are pure.
+//!   report. `pace`: when to try again. `wire`: which parts of a report are sent, and how. All of these are pure.
 //! - `courier`: puts these together.
 
 mod client;
@@ -19,12 +19,14 @@ mod credentials;
 mod delivery;
 mod files;
 mod outcome;
+mod pace;
 mod proxy;
 mod resolve;
 mod schedule;
 pub(crate) mod tls;
 pub(crate) mod token;
 mod url;
+mod wire;
 
 use std::ops::RangeInclusive;
 use std::path::PathBuf;

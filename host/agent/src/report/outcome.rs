@@ -9,6 +9,8 @@ use serde::Deserialize;
 
 /// The most bytes of a hub's own words in a message.
 const MAX_WORDS: usize = 200;
+/// More entries of `accepts` are not looked at.
+const MAX_ACCEPTS: usize = 16;
 
 /// How one attempt to deliver a report ended.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,6 +19,8 @@ pub(crate) enum Outcome {
     Accepted {
         /// When the hub wants the next one, as it said.
         next: Option<Duration>,
+        /// Whether it says that it keeps what it was sent, so that unchanged parts may be left out.
+        keeps: bool,
     },
     /// The hub does not have it, or did not say so.
     Failed(Failure),
@@ -44,7 +48,7 @@ pub(crate) enum FailureKind {
     Unreachable,
     /// TLS was not agreed on: a certificate, a name, a version.
     Tls,
-    /// The exchange took longer than the timeout.
+    /// The exchange took longer than the timeout, or 408: the report took longer than the hub waits.
     Timeout,
     /// The connection ended before the answer.
     Reset,
@@ -58,7 +62,7 @@ pub(crate) enum FailureKind {
     Throttled,
     /// 3xx; redirects are not followed.
     Redirect(u16),
-    /// Another status below 500.
+    /// Another 4xx.
     Rejected(u16),
     /// 5xx.
     Server(u16),
@@ -84,23 +88,31 @@ impl FailureKind {
         }
     }
 
-    /// Whether it may be over by itself, so that the same report is worth another attempt. The others want the
-    /// operator, and the next report is soon enough.
+    /// Whether it may be over by itself, so that the same report is worth another attempt. The others are answers that
+    /// stay the same until someone does something. TLS is among the first: clocks get set and certificates renewed.
     pub(crate) fn is_transient(self) -> bool {
         match self {
             FailureKind::Dns
             | FailureKind::Refused
             | FailureKind::Unreachable
+            | FailureKind::Tls
             | FailureKind::Timeout
             | FailureKind::Reset
             | FailureKind::Protocol
             | FailureKind::Throttled
             | FailureKind::Server(_) => true,
-            FailureKind::Tls
-            | FailureKind::Denied(_)
-            | FailureKind::NotFound
-            | FailureKind::Redirect(_)
-            | FailureKind::Rejected(_) => false,
+            FailureKind::Denied(_) | FailureKind::NotFound | FailureKind::Redirect(_) | FailureKind::Rejected(_) => {
+                false
+            }
+        }
+    }
+
+    /// The status of an answer that says something about the report itself: 400 and above, other than those with a
+    /// kind of their own.
+    pub(super) fn of_report(self) -> Option<u16> {
+        match self {
+            FailureKind::Rejected(code) | FailureKind::Server(code) => Some(code),
+            _ => None,
         }
     }
 }
@@ -134,7 +146,7 @@ pub(super) fn of_answer(exchange: Exchange<'_>, answer: Answer<'_>) -> Outcome {
     let words: Words = serde_json::from_slice(answer.body).unwrap_or_default();
     if answer.status.is_success() {
         let next = words.next_report_secs.as_ref().and_then(serde_json::Value::as_f64).and_then(seconds);
-        return Outcome::Accepted { next };
+        return Outcome::Accepted { next, keeps: words.keeps() };
     }
     let (kind, mut message) = explain(exchange, answer);
     if let Some(said) = words.message.as_ref().and_then(serde_json::Value::as_str).filter(|said| !said.is_empty()) {
@@ -150,6 +162,14 @@ pub(super) fn of_answer(exchange: Exchange<'_>, answer: Answer<'_>) -> Outcome {
 struct Words {
     next_report_secs: Option<serde_json::Value>,
     message: Option<serde_json::Value>,
+    accepts: Option<serde_json::Value>,
+}
+
+impl Words {
+    fn keeps(&self) -> bool {
+        let accepts = self.accepts.as_ref().and_then(serde_json::Value::as_array);
+        accepts.is_some_and(|accepts| accepts.iter().take(MAX_ACCEPTS).any(|what| what == "delta"))
+    }
 }
 
 fn explain(exchange: Exchange<'_>, answer: Answer<'_>) -> (FailureKind, String) {
@@ -173,6 +193,14 @@ fn explain(exchange: Exchange<'_>, answer: Answer<'_>) -> (FailureKind, String) 
                  report.server_url"
             ),
         ),
+        408 => (FailureKind::Timeout, format!("{server} did not get the report in time (408)")),
+        413 => (
+            FailureKind::Rejected(code),
+            format!(
+                "{server} does not take a report of this size (413); raise its limit (`hub.body_limit`, or that of a \
+                 proxy before it), or have the collectors report less"
+            ),
+        ),
         429 => (FailureKind::Throttled, format!("{server} asks for fewer reports (429)")),
         300..=399 => {
             let to = answer.location.map_or("elsewhere".to_owned(), |to| format!("to `{}`", shown(to, MAX_WORDS)));
@@ -181,19 +209,30 @@ fn explain(exchange: Exchange<'_>, answer: Answer<'_>) -> (FailureKind, String) 
             );
             (FailureKind::Redirect(code), message)
         }
+        ..300 => (FailureKind::Protocol, format!("{server} answers {code} to a report, which means nothing here")),
         500.. => (FailureKind::Server(code), format!("{server} answers with an error of its own ({code})")),
         _ => (FailureKind::Rejected(code), format!("{server} does not accept the report ({code})")),
     }
 }
 
-/// `Retry-After`: whole seconds, or an HTTP date.
+/// `Retry-After`: whole seconds, or an HTTP date in one of its three forms (RFC 9110, 5.6.7 and 10.2.3). A time that is
+/// over is none.
 fn retry_after(text: &str, now: Timestamp) -> Option<Duration> {
     let text = text.trim();
-    if let Ok(secs) = text.parse::<u32>() {
-        return Some(Duration::from_secs(secs.into()));
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        // More digits than fit are as long as can be.
+        return Some(Duration::from_secs(text.parse().unwrap_or(u32::MAX).into()));
     }
-    let until = jiff::fmt::rfc2822::parse(text).ok()?.timestamp();
+    let until = jiff::fmt::rfc2822::parse(text).map(|date| date.timestamp()).ok().or_else(|| obsolete_date(text))?;
     Duration::try_from(until.duration_since(now)).ok()
+}
+
+/// `Sunday, 06-Nov-94 08:49:37 GMT` and `Sun Nov  6 08:49:37 1994`, which recipients still have to read.
+fn obsolete_date(text: &str) -> Option<Timestamp> {
+    let civil = ["%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"]
+        .into_iter()
+        .find_map(|form| jiff::civil::DateTime::strptime(form, text).ok())?;
+    jiff::tz::Offset::UTC.to_timestamp(civil).ok()
 }
 
 /// A number of seconds that a duration can have.
@@ -224,12 +263,15 @@ mod tests {
         for body in
             ["", "<html>", "[]", "{\"nextReportSecs\":\"soon\"}", "{\"nextReportSecs\":-1}", "{\"success\":true}"]
         {
-            assert_eq!(outcome(200, None, body), Outcome::Accepted { next: None }, "{body}");
+            assert_eq!(outcome(200, None, body), Outcome::Accepted { next: None, keeps: false }, "{body}");
         }
-        assert_eq!(outcome(204, None, ""), Outcome::Accepted { next: None });
+        assert_eq!(outcome(204, None, ""), Outcome::Accepted { next: None, keeps: false });
         let next = Some(Duration::from_millis(2500));
-        assert_eq!(outcome(202, None, "{\"nextReportSecs\":2.5,\"message\":7}"), Outcome::Accepted { next });
-        assert_eq!(outcome(200, None, "{\"nextReportSecs\":1e300}"), Outcome::Accepted { next: None });
+        assert_eq!(
+            outcome(202, None, "{\"nextReportSecs\":2.5,\"message\":7}"),
+            Outcome::Accepted { next, keeps: false }
+        );
+        assert_eq!(outcome(200, None, "{\"nextReportSecs\":1e300}"), Outcome::Accepted { next: None, keeps: false });
     }
 
     #[test]
@@ -239,7 +281,8 @@ mod tests {
             (403, FailureKind::Denied(403), "sandbox.id"),
             (404, FailureKind::NotFound, "register it"),
             (301, FailureKind::Redirect(301), "not followed"),
-            (413, FailureKind::Rejected(413), "(413)"),
+            (400, FailureKind::Rejected(400), "(400)"),
+            (413, FailureKind::Rejected(413), "hub.body_limit"),
         ] {
             let failure = failure(status, None, "");
             assert_eq!(failure.kind, kind);
@@ -247,8 +290,34 @@ mod tests {
             assert!(!failure.message.contains('\n'), "{failure:?}");
             assert!(!failure.kind.is_transient());
         }
-        assert!(failure(503, None, "").kind.is_transient());
-        assert!(failure(429, None, "").kind.is_transient());
+        for (status, kind) in [
+            (101, FailureKind::Protocol),
+            (408, FailureKind::Timeout),
+            (429, FailureKind::Throttled),
+            (503, FailureKind::Server(503)),
+            (999, FailureKind::Server(999)),
+        ] {
+            let failure = failure(status, None, "");
+            assert_eq!(failure.kind, kind);
+            assert!(failure.kind.is_transient() && failure.message.contains(&status.to_string()), "{failure:?}");
+        }
+    }
+
+    #[test]
+    fn a_server_keeps_parts_only_when_it_says_so() {
+        for (body, keeps) in [
+            (r#"{"accepts":["delta"]}"#.to_owned(), true),
+            (r#"{"accepts":["zip",7,"delta"],"nextReportSecs":"x"}"#.to_owned(), true),
+            (r#"{"accepts":"delta"}"#.to_owned(), false),
+            (r#"{"accepts":{"delta":true}}"#.to_owned(), false),
+            (r#"{"accepts":["Delta"]}"#.to_owned(), false),
+            (r#"{"accepts":[["delta"]]}"#.to_owned(), false),
+            (r#"{"accepts":null}"#.to_owned(), false),
+            (r#"{"accepts":["delta"]"#.to_owned(), false),
+            (format!(r#"{{"accepts":[{}"delta"]}}"#, "0,".repeat(1000)), false),
+        ] {
+            assert_eq!(outcome(200, None, &body), Outcome::Accepted { next: None, keeps }, "{body}");
+        }
     }
 
     #[test]
@@ -262,7 +331,13 @@ mod tests {
         assert_eq!(failure(429, Some("120"), "").retry_after, Some(Duration::from_secs(120)));
         let date = "Fri, 20 Nov 2026 12:00:30 GMT";
         assert_eq!(failure(503, Some(date), "").retry_after, Some(Duration::from_secs(30)));
-        for nothing in ["soon", "-5", "Fri, 20 Nov 2026 11:00:30 GMT", ""] {
+        for date in ["Friday, 20-Nov-26 12:00:30 GMT", "Fri Nov 20 12:00:30 2026"] {
+            assert_eq!(failure(503, Some(date), "").retry_after, Some(Duration::from_secs(30)), "{date}");
+        }
+        for absurd in ["4294967296", "99999999999999999999999999999999"] {
+            assert_eq!(failure(503, Some(absurd), "").retry_after, Some(Duration::from_secs(u32::MAX.into())));
+        }
+        for nothing in ["soon", "-5", "1e300", "NaN", "Fri, 20 Nov 2026 11:00:30 GMT", "Fri Nov 20 11:00:30 1926", ""] {
             assert_eq!(failure(503, Some(nothing), "").retry_after, None, "{nothing}");
         }
     }

@@ -3,6 +3,10 @@
 #[cfg(test)]
 mod api;
 #[cfg(test)]
+mod delta;
+#[cfg(test)]
+mod failures;
+#[cfg(test)]
 mod proxy;
 #[cfg(test)]
 mod reports;

@@ -115,28 +115,36 @@ async fn a_slow_hub_gets_the_newest_report_and_delays_none() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_the_operator_must_do_is_said_and_tried_once_per_interval() {
+async fn what_the_operator_must_do_is_said_once_and_tried_ever_more_slowly() {
+    const INTERVAL: Duration = Duration::from_millis(100);
     // Kept, so that none has the port of one before it, by which the log is searched.
     let mut hubs = Vec::new();
     for (status, kind, part) in [
         (401, "denied", "check report.token_file or AGENT_TOKEN"),
         (403, "denied", "check sandbox.id"),
         (404, "not-found", "does not know sandbox `sbox-1`"),
+        (413, "rejected", "hub.body_limit"),
     ] {
         let body = r#"{"code":"x","message":"says the hub"}"#.to_owned();
         let hub = Hub::start(move |_, _| Answer::Http(status, "", body.clone())).await;
         let agent = Builder::new(&hub.url()).start().await;
-        let received = hub.wait_count(5).await;
+        let received = hub.wait_count(4).await;
         let seqs: Vec<u64> = received.iter().map(|one| one.seq()).collect();
         assert!(seqs.is_sorted_by(|a, b| a < b), "no report is tried twice: {status} {seqs:?}");
+        for (doublings, pair) in received.windows(2).enumerate() {
+            let waited = pair[1].at - pair[0].at;
+            assert!(waited >= INTERVAL * (1 << doublings), "{status}: {doublings} {waited:?}");
+        }
+        assert!(seqs[3] >= 6, "reports went on being made: {seqs:?}");
         let failing = agent.failing().await;
         assert_eq!(failing["kind"], kind);
         let message = failing["message"].as_str().unwrap();
         assert!(message.contains(part) && message.ends_with("says the hub"), "{message}");
         agent.stop().await.unwrap();
+        assert_eq!(hub.received().last().unwrap().status(), "stopped", "{status}: the last one is tried all the same");
         let lines = logs::about(&hub.url());
         assert_eq!(lines.len(), 1, "{lines:#?}");
-        assert!(!lines[0].contains("s3cret"), "{lines:#?}");
+        assert!(lines[0].contains("ever more slowly") && !lines[0].contains("s3cret"), "{lines:#?}");
         hubs.push(hub);
     }
 }

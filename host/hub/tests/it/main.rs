@@ -2,6 +2,7 @@
 
 mod access;
 mod connections;
+mod encoding;
 mod harness;
 mod liveness;
 mod reports;

@@ -91,7 +91,10 @@ async fn a_repeat_is_answered_like_the_first_and_changes_nothing() {
     let before = hub.sandbox("s").await;
     for seq in [7, 6] {
         let answer = hub.report(&token, &report(seq, 99.0)).await;
-        assert_eq!((answer.status, answer.body), (200, json!({"success": true, "sandboxId": "s", "duplicate": true})));
+        assert_eq!(
+            (answer.status, answer.body),
+            (200, json!({"success": true, "sandboxId": "s", "duplicate": true, "accepts": ["delta"]}))
+        );
     }
     assert_eq!(hub.sandbox("s").await, before);
     hub.report(&token, &report(8, 2.0)).await;

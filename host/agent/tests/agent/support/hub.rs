@@ -1,9 +1,11 @@
 //! A hub on loopback that answers as it is told.
 
+use std::io::Read;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use flate2::read::GzDecoder;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -24,10 +26,16 @@ pub(crate) enum Answer {
     Silence,
     /// 200, and a body that never ends.
     Endless,
+    /// 200 after so long.
+    Slow(Duration),
+    /// These bytes, and a reset of the connection.
+    Reset(&'static str),
+    /// The first bytes, and then the others again and again, after a pause each.
+    Forever(&'static str, &'static str, Duration),
 }
 
 /// What the hub decides by: how many requests came before, and this one's body.
-type Script = dyn Fn(usize, &Value) -> Answer + Send + Sync;
+type Script = dyn Fn(usize, &Request, &Value) -> Answer + Send + Sync;
 
 /// A request as it arrived.
 #[derive(Clone, Debug)]
@@ -62,6 +70,20 @@ impl Hub {
     pub(crate) async fn start_on(
         address: SocketAddr,
         script: impl Fn(usize, &Value) -> Answer + Send + Sync + 'static,
+    ) -> Self {
+        Hub::serve_on(address, move |count, _, report| script(count, report)).await
+    }
+
+    /// On any free port, and also by what a request says of itself.
+    pub(crate) async fn start_by_request(
+        script: impl Fn(usize, &Request, &Value) -> Answer + Send + Sync + 'static,
+    ) -> Self {
+        Hub::serve_on("127.0.0.1:0".parse().unwrap(), script).await
+    }
+
+    async fn serve_on(
+        address: SocketAddr,
+        script: impl Fn(usize, &Request, &Value) -> Answer + Send + Sync + 'static,
     ) -> Self {
         let listener = TcpListener::bind(address).await.unwrap();
         let (sender, received) = watch::channel(Vec::new());
@@ -118,18 +140,28 @@ async fn connection(
 ) {
     while let Some(request) = http::read(&mut stream).await {
         let at = Instant::now();
-        let report: Value = serde_json::from_slice(&request.body).unwrap();
+        let report: Value = serde_json::from_slice(&plain(&request)).unwrap();
         let before = {
             let mut count = count.lock().unwrap();
             *count += 1;
             *count - 1
         };
-        let answer = script(before, &report);
+        let answer = script(before, &request, &report);
         sender.send_modify(|received| received.push(Received { request, report, at }));
         if !answer_with(&mut stream, answer).await {
             return;
         }
     }
+}
+
+/// The body as it was before it was compressed.
+fn plain(request: &Request) -> Vec<u8> {
+    if request.header("content-encoding").is_empty() {
+        return request.body.clone();
+    }
+    let mut plain = Vec::new();
+    GzDecoder::new(&request.body[..]).read_to_end(&mut plain).unwrap();
+    plain
 }
 
 /// Whether the connection goes on.
@@ -151,6 +183,22 @@ async fn answer_with(stream: &mut TcpStream, answer: Answer) -> bool {
         Answer::Endless => {
             let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 99999999999\r\n\r\n").await;
             while stream.write_all(&[b' '; 4096]).await.is_ok() {}
+            false
+        }
+        Answer::Slow(wait) => {
+            tokio::time::sleep(wait).await;
+            stream.write_all(b"HTTP/1.1 204 X\r\n\r\n").await.is_ok()
+        }
+        Answer::Reset(bytes) => {
+            let _ = stream.write_all(bytes.as_bytes()).await;
+            stream.set_zero_linger().unwrap();
+            false
+        }
+        Answer::Forever(first, again, pause) => {
+            let _ = stream.write_all(first.as_bytes()).await;
+            while stream.write_all(again.as_bytes()).await.is_ok() {
+                tokio::time::sleep(pause).await;
+            }
             false
         }
     }
