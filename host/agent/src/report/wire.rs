@@ -16,6 +16,7 @@ use jiff::Timestamp;
 use sandbeat_status::report::milliseconds;
 use sandbeat_status::{
     Gap, Part, PluginStatus, ProcessStatus, Rejected, Report, ReportedMetric, Resources, Resumed, SandboxStatus,
+    Trigger,
 };
 use serde::Serialize;
 use tokio::time::Instant;
@@ -265,6 +266,8 @@ struct Body<'a> {
     agent_version: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     interval_secs: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trigger: Option<Trigger>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     stopping: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -299,6 +302,7 @@ impl<'a> Body<'a> {
             seq,
             agent_version,
             interval_secs,
+            trigger,
             stopping,
             resumed,
             // The loop that makes reports knows neither.
@@ -324,6 +328,7 @@ impl<'a> Body<'a> {
             seq: *seq,
             agent_version: agent_version.as_deref(),
             interval_secs: *interval_secs,
+            trigger: *trigger,
             stopping: *stopping,
             resumed: *resumed,
             gap,

@@ -142,7 +142,7 @@ async fn post(client: &Client) -> Outcome {
 }
 
 async fn accepted(client: &Client) {
-    assert_eq!(post(client).await, Outcome::Accepted { next: None });
+    assert_eq!(post(client).await, Outcome::Accepted { next: None, keeps: false });
 }
 
 /// Posts until a condition holds; returns how often.
