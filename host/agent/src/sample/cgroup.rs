@@ -13,9 +13,6 @@ use std::path::{Component, Path, PathBuf};
 
 use super::files;
 
-/// A machine with thousands of mounts stays below this; one above it has its groups not found.
-const MAX_MOUNTINFO: u64 = 4 * 1024 * 1024;
-
 /// The groups of this process that mean less than the whole machine.
 #[derive(Debug, Default)]
 pub(super) struct Groups {
@@ -25,6 +22,8 @@ pub(super) struct Groups {
     pub(super) v1: BTreeMap<String, Group>,
     /// Controllers that version 1 has, so that version 2 cannot have them.
     pub(super) v1_controllers: BTreeSet<String>,
+    /// Whether this process is said to be in the root of every hierarchy, as far as its namespace shows.
+    pub(super) all_at_root: bool,
 }
 
 /// A group's directory, and those above it that can be seen.
@@ -41,25 +40,42 @@ impl Group {
         self.dir.join(name)
     }
 
+    /// Its directory.
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The group or its nearest ancestor that has a file: where a controller is not handed down to a group, it counts
+    /// the group's processes in that ancestor. The root of version 2 has none of the files that count.
+    pub(super) fn nearest(&self, name: &str) -> Option<Group> {
+        let dir = self.upward().find(|dir| dir.join(name).exists())?;
+        Some(Group { dir: dir.to_owned(), top: self.top.clone() })
+    }
+
     /// A file of the group and of each ancestor that can be seen, from the group upward.
     pub(super) fn files_upward<'a>(&'a self, name: &'a str) -> impl Iterator<Item = PathBuf> + 'a {
+        self.upward().map(move |dir| dir.join(name))
+    }
+
+    fn upward(&self) -> impl Iterator<Item = &Path> {
         let depth = self.dir.strip_prefix(&self.top).map_or(0, |below| below.components().count());
-        self.dir.ancestors().take(depth + 1).map(move |dir| dir.join(name))
+        self.dir.ancestors().take(depth + 1)
     }
 }
 
 impl Groups {
-    /// Finds the groups of this process below `root`, which is `/` outside tests.
-    pub(super) fn locate(root: &Path) -> Self {
-        let (Some(own), Some(mounts)) = (
-            files::read(&root.join("proc/self/cgroup")),
-            files::read_up_to(&root.join("proc/self/mountinfo"), MAX_MOUNTINFO),
-        ) else {
+    /// Finds the groups of the process whose folder in `/proc` is `own`, such as `/proc/self`, below `root`, which is
+    /// `/` outside tests.
+    pub(super) fn locate(root: &Path, own: &Path) -> Self {
+        let (Some(paths), Some(mounts)) =
+            (files::read(&own.join("cgroup")), files::read_up_to(&own.join("mountinfo"), files::MAX_MOUNTINFO))
+        else {
             return Groups::default();
         };
         let mounts: Vec<Mount> = mounts.lines().filter_map(Mount::parse).collect();
-        let mut groups = Groups::default();
-        for (controllers, path) in own.lines().filter_map(own_group) {
+        let mut groups = Groups { all_at_root: true, ..Groups::default() };
+        for (controllers, path) in paths.lines().filter_map(own_group) {
+            groups.all_at_root &= path == Path::new("/");
             if controllers.is_empty() {
                 groups.v2 = find(root, mounts.iter().filter(|mount| mount.v2), path).filter(|group| !is_v2_root(group));
             }
@@ -73,6 +89,18 @@ impl Groups {
             }
         }
         groups
+    }
+
+    /// The group that stands for the sandbox: version 2 has one for everything, else it is that of the controller
+    /// that most often confines. Systemd's own hierarchy confines nothing, but it tells processes apart.
+    pub(super) fn own(&self) -> Option<&Group> {
+        let first = ["pids", "memory", "cpu", "cpuacct"].iter().find_map(|controller| self.v1.get(*controller));
+        self.v2.as_ref().or(first).or_else(|| self.v1.values().next())
+    }
+
+    /// The version 2 group, if that version has a controller.
+    pub(super) fn v2_with(&self, controller: &str) -> Option<&Group> {
+        self.v2.as_ref().filter(|_| !self.v1_controllers.contains(controller))
     }
 }
 
@@ -174,6 +202,10 @@ mod tests {
     use super::*;
     use crate::sample::tree::Tree;
 
+    fn locate(tree: &Tree) -> Groups {
+        Groups::locate(tree.root(), &tree.own())
+    }
+
     #[test]
     fn a_mount_is_read_with_its_part_and_controllers() {
         let line = "33 31 0:30 /docker/a /sys/fs/cgroup/cpu\\040x rw,relatime shared:9 - cgroup cgroup rw,cpu,cpuacct";
@@ -187,7 +219,7 @@ mod tests {
     #[test]
     fn a_nested_v2_group_shows_its_ancestors_up_to_the_mount() {
         let tree = Tree::v2("/a/b");
-        let group = Groups::locate(tree.root()).v2.unwrap();
+        let group = locate(&tree).v2.unwrap();
         let files: Vec<PathBuf> = group.files_upward("cpu.max").collect();
         let at = |path: &str| tree.root().join("sys/fs/cgroup").join(path);
         assert_eq!(files, [at("a/b/cpu.max"), at("a/cpu.max"), at("cpu.max")]);
@@ -198,7 +230,7 @@ mod tests {
         let tree = Tree::new("4:memory:/docker/abc\n")
             .mount("/docker/abc", "/sys/fs/cgroup/memory", "cgroup", "rw,memory")
             .file("sys/fs/cgroup/memory/memory.usage_in_bytes", "1");
-        let groups = Groups::locate(tree.root());
+        let groups = locate(&tree);
         assert_eq!(groups.v1["memory"].dir, tree.root().join("sys/fs/cgroup/memory"));
     }
 
@@ -207,7 +239,7 @@ mod tests {
         let tree = Tree::new("0::/kubepods/pod1/c1\n")
             .mount("/", "/sys/fs/cgroup", "cgroup2", "rw")
             .file("sys/fs/cgroup/cgroup.events", "");
-        assert_eq!(Groups::locate(tree.root()).v2.unwrap().dir, tree.root().join("sys/fs/cgroup"));
+        assert_eq!(locate(&tree).v2.unwrap().dir, tree.root().join("sys/fs/cgroup"));
     }
 
     #[test]
@@ -217,10 +249,33 @@ mod tests {
             .mount("/", "/sys/fs/cgroup/unified", "cgroup2", "rw")
             .file("sys/fs/cgroup/memory/release_agent", "")
             .file("sys/fs/cgroup/unified/cpu.stat", "usage_usec 5");
-        let groups = Groups::locate(tree.root());
+        let groups = locate(&tree);
         assert_eq!(groups.v2, None);
         assert!(groups.v1.is_empty());
         assert!(groups.v1_controllers.contains("memory"));
+    }
+
+    #[test]
+    fn a_controller_that_is_not_handed_down_counts_in_an_ancestor() {
+        let tree = Tree::v2("/a/b").file("sys/fs/cgroup/a/pids.current", "5");
+        let group = locate(&tree).v2.unwrap();
+        assert_eq!(group.nearest("pids.current").unwrap().dir, tree.root().join("sys/fs/cgroup/a"));
+        assert_eq!(group.nearest("memory.current"), None);
+    }
+
+    #[test]
+    fn the_sandbox_is_the_version_2_group_or_that_of_the_controller_that_confines() {
+        let tree = Tree::new("5:name=systemd:/s\n4:memory:/m\n3:pids:/\n0::/\n")
+            .mount("/", "/sys/fs/cgroup/memory", "cgroup", "rw,memory")
+            .mount("/", "/sys/fs/cgroup/systemd", "cgroup", "rw,name=systemd")
+            .file("sys/fs/cgroup/memory/m/tasks", "")
+            .file("sys/fs/cgroup/systemd/s/tasks", "");
+        let groups = locate(&tree);
+        assert_eq!(groups.own(), Some(&groups.v1["memory"]));
+        assert!(!groups.all_at_root);
+        let tree = Tree::v2("/a");
+        assert_eq!(locate(&tree).own(), locate(&tree).v2.as_ref());
+        assert!(locate(&Tree::new("1:cpu:/\n0::/\n")).all_at_root);
     }
 
     #[test]
@@ -228,6 +283,6 @@ mod tests {
         let tree = Tree::new("0::/../other\n")
             .mount("/", "/sys/fs/cgroup", "cgroup2", "rw")
             .file("sys/fs/cgroup/cgroup.events", "");
-        assert_eq!(Groups::locate(tree.root()).v2, None);
+        assert_eq!(locate(&tree).v2, None);
     }
 }

@@ -1,32 +1,37 @@
-//! CPU: time used by the sandbox, and the cores that it may use.
+//! CPU: time used by the sandbox, the cores that it may use, and how its quota held it back.
 //!
-//! Sources: `cpu.stat` and `cpu.max` (version 2), `cpuacct.usage` and `cpu.cfs_quota_us` (version 1), as in the
-//! kernel's admin-guide. Limits are read each time, because an orchestrator may change them while the sandbox runs.
+//! Sources: `cpu.stat` and `cpu.max` (version 2), `cpuacct.usage`, `cpu.stat` and `cpu.cfs_quota_us` (version 1), as in
+//! the kernel's admin-guide. Limits are read each time, because an orchestrator may change them while the sandbox runs.
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use sandbeat_status::Source;
+use sandbeat_status::{Source, Throttling};
 
 use super::cgroup::{Group, Groups};
 use super::files;
 
 /// Reads the CPU figures of one set of groups.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Cpu {
     usage: Option<(Source, Group)>,
     quota: Option<(Source, Group)>,
     cpuset: Option<Group>,
 }
 
+/// A quota, and the group that has it.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Quota {
+    pub(super) cores: f64,
+    dir: PathBuf,
+    source: Source,
+}
+
 impl Cpu {
     pub(super) fn new(groups: &Groups) -> Self {
         let v1 = |controller: &str| groups.v1.get(controller).cloned().map(|group| (Source::Cgroup1, group));
         // `cpu.stat` is in every version 2 group, even where version 1 does the accounting.
-        let v2 = |controller: &str| match groups.v1_controllers.contains(controller) {
-            true => None,
-            false => groups.v2.clone().map(|group| (Source::Cgroup2, group)),
-        };
+        let v2 = |controller: &str| groups.v2_with(controller).cloned().map(|group| (Source::Cgroup2, group));
         Cpu {
             usage: v2("cpuacct").or_else(|| v1("cpuacct")),
             quota: v2("cpu").or_else(|| v1("cpu")),
@@ -47,29 +52,46 @@ impl Cpu {
         }
     }
 
-    /// Cores that the sandbox may use: the least of every quota upward, the cpuset, and what the scheduler allows
-    /// this process (`affinity`).
-    pub(super) fn limit_cores(&self, affinity: Option<f64>) -> Option<f64> {
-        let cpuset = self.cpuset.as_ref().and_then(cpuset);
-        affinity.into_iter().chain(cpuset).chain(self.quotas()).reduce(f64::min)
+    /// The least quota upward, which is the one that holds the sandbox back.
+    pub(super) fn quota(&self) -> Option<Quota> {
+        let (source, group) = self.quota.as_ref()?;
+        let name = match source {
+            Source::Cgroup1 => "cpu.cfs_quota_us",
+            _ => "cpu.max",
+        };
+        let quotas = group.files_upward(name).filter_map(|path| {
+            let text = files::read(&path)?;
+            let cores = match source {
+                Source::Cgroup1 => v1_quota(text.trim(), files::number(&path.with_file_name("cpu.cfs_period_us"))?),
+                _ => v2_quota(&text),
+            }?;
+            Some(Quota { cores, dir: path.parent()?.to_owned(), source: *source })
+        });
+        quotas.reduce(|least, quota| if quota.cores < least.cores { quota } else { least })
     }
 
-    fn quotas(&self) -> Vec<f64> {
-        match &self.quota {
-            Some((Source::Cgroup1, group)) => group
-                .files_upward("cpu.cfs_quota_us")
-                .filter_map(|path| v1_quota(files::read(&path)?.trim(), files::number(&sibling(&path))?))
-                .collect(),
-            Some((_, group)) => {
-                group.files_upward("cpu.max").filter_map(|path| v2_quota(&files::read(&path)?)).collect()
-            }
-            None => Vec::new(),
-        }
+    /// Cores that the sandbox may use: the least of the quota, the cpuset, and what the scheduler allows this process
+    /// (`affinity`). The cpuset's effective set has its ancestors' in it.
+    pub(super) fn limit_cores(&self, quota: Option<&Quota>, affinity: Option<f64>) -> Option<f64> {
+        let cpuset = self.cpuset.as_ref().and_then(cpuset);
+        affinity.into_iter().chain(cpuset).chain(quota.map(|quota| quota.cores)).reduce(f64::min)
     }
 }
 
-fn sibling(quota: &Path) -> std::path::PathBuf {
-    quota.with_file_name("cpu.cfs_period_us")
+impl Quota {
+    /// What the kernel says of it.
+    pub(super) fn throttling(&self) -> Option<Throttling> {
+        let stat = files::read(&self.dir.join("cpu.stat"))?;
+        let throttled = match self.source {
+            Source::Cgroup1 => Duration::from_nanos(files::field(&stat, "throttled_time")?),
+            _ => Duration::from_micros(files::field(&stat, "throttled_usec")?),
+        };
+        Some(Throttling {
+            periods: files::field(&stat, "nr_periods")?,
+            throttled_periods: files::field(&stat, "nr_throttled")?,
+            throttled_secs: throttled.as_secs_f64(),
+        })
+    }
 }
 
 /// `50000 100000` is half a core; `max 100000` is no limit.
@@ -109,7 +131,12 @@ mod tests {
     use crate::sample::tree::Tree;
 
     fn cpu(tree: &Tree) -> Cpu {
-        Cpu::new(&Groups::locate(tree.root()))
+        Cpu::new(&Groups::locate(tree.root(), &tree.own()))
+    }
+
+    fn limit(tree: &Tree, affinity: Option<f64>) -> Option<f64> {
+        let cpu = cpu(tree);
+        cpu.limit_cores(cpu.quota().as_ref(), affinity)
     }
 
     #[test]
@@ -118,19 +145,19 @@ mod tests {
             .file("sys/fs/cgroup/a/b/cpu.max", "400000 100000\n")
             .file("sys/fs/cgroup/a/cpu.max", "150000 100000\n")
             .file("sys/fs/cgroup/a/b/cpu.stat", "usage_usec 2500000\nuser_usec 1\n");
-        assert_eq!(cpu(&tree).limit_cores(Some(8.0)), Some(1.5));
+        assert_eq!(limit(&tree, Some(8.0)), Some(1.5));
         assert_eq!(cpu(&tree).used(), Some(Duration::from_millis(2500)));
         assert_eq!(cpu(&tree).source(), Source::Cgroup2);
         tree.write("sys/fs/cgroup/a/cpu.max", "max 100000\n");
-        assert_eq!(cpu(&tree).limit_cores(Some(8.0)), Some(4.0));
-        assert_eq!(cpu(&tree).limit_cores(Some(2.0)), Some(2.0));
+        assert_eq!(limit(&tree, Some(8.0)), Some(4.0));
+        assert_eq!(limit(&tree, Some(2.0)), Some(2.0));
     }
 
     #[test]
     fn a_cpuset_limits_as_well() {
         let tree = Tree::v2("/a").file("sys/fs/cgroup/a/cpuset.cpus.effective", "0-1,5\n");
-        assert_eq!(cpu(&tree).limit_cores(Some(8.0)), Some(3.0));
-        assert_eq!(cpu(&tree).limit_cores(None), Some(3.0));
+        assert_eq!(limit(&tree, Some(8.0)), Some(3.0));
+        assert_eq!(limit(&tree, None), Some(3.0));
     }
 
     #[test]
@@ -144,7 +171,46 @@ mod tests {
             .file("sys/fs/cgroup/cpu,cpuacct/docker/cpu.cfs_period_us", "100000\n");
         assert_eq!(cpu(&tree).source(), Source::Cgroup1);
         assert_eq!(cpu(&tree).used(), Some(Duration::from_secs(3)));
-        assert_eq!(cpu(&tree).limit_cores(Some(4.0)), Some(0.5));
+        assert_eq!(limit(&tree, Some(4.0)), Some(0.5));
+    }
+
+    #[test]
+    fn throttling_is_that_of_the_quota_that_counts() {
+        let tree = Tree::v2("/a/b")
+            .file("sys/fs/cgroup/a/b/cpu.max", "400000 100000\n")
+            .file("sys/fs/cgroup/a/b/cpu.stat", "usage_usec 1\nnr_periods 0\nnr_throttled 0\nthrottled_usec 0\n")
+            .file("sys/fs/cgroup/a/cpu.max", "150000 100000\n")
+            .file("sys/fs/cgroup/a/cpu.stat", "usage_usec 9\nnr_periods 10\nnr_throttled 4\nthrottled_usec 2500000\n");
+        let throttling = cpu(&tree).quota().unwrap().throttling();
+        assert_eq!(throttling, Some(Throttling { periods: 10, throttled_periods: 4, throttled_secs: 2.5 }));
+        tree.write("sys/fs/cgroup/a/cpu.max", "max 100000\n");
+        assert_eq!(cpu(&tree).quota().unwrap().throttling().unwrap().periods, 0);
+        tree.write("sys/fs/cgroup/a/b/cpu.max", "max 100000\n");
+        assert_eq!(cpu(&tree).quota(), None, "nothing is limited");
+    }
+
+    #[test]
+    fn version_1_throttles_in_nanoseconds() {
+        let tree = Tree::new("2:cpu:/x\n")
+            .mount("/", "/sys/fs/cgroup/cpu", "cgroup", "rw,cpu")
+            .file("sys/fs/cgroup/cpu/x/cpu.cfs_quota_us", "50000\n")
+            .file("sys/fs/cgroup/cpu/x/cpu.cfs_period_us", "100000\n")
+            .file("sys/fs/cgroup/cpu/x/cpu.stat", "nr_periods 8\nnr_throttled 8\nthrottled_time 1500000000\n");
+        let throttling = cpu(&tree).quota().unwrap().throttling();
+        assert_eq!(throttling, Some(Throttling { periods: 8, throttled_periods: 8, throttled_secs: 1.5 }));
+        tree.write("sys/fs/cgroup/cpu/x/cpu.stat", "nr_periods 8\n");
+        assert_eq!(cpu(&tree).quota().unwrap().throttling(), None);
+    }
+
+    #[test]
+    fn odd_quotas_are_no_limits() {
+        for odd in ["", "max", "max 100000", "50000", "0 100000", "50000 0", "-1 100000", "a b", "1e5 100000"] {
+            assert_eq!(v2_quota(odd), None, "{odd:?}");
+        }
+        for (odd, period) in [("-1", 100_000), ("0", 100_000), ("50000", 0), ("", 100_000), ("99999999999999999999", 1)]
+        {
+            assert_eq!(v1_quota(odd, period), None, "{odd:?}");
+        }
     }
 
     #[test]
@@ -159,14 +225,14 @@ mod tests {
             .file("sys/fs/cgroup/unified/user/cpu.stat", "usage_usec 5\n");
         assert_eq!(cpu(&tree).source(), Source::Machine);
         assert_eq!(cpu(&tree).used(), None);
-        assert_eq!(cpu(&tree).limit_cores(Some(4.0)), Some(4.0));
+        assert_eq!(limit(&tree, Some(4.0)), Some(4.0));
     }
 
     #[test]
     fn lists_of_cpus_are_counted() {
         assert_eq!(count_cpus("0-3,7"), Some(5.0));
         assert_eq!(count_cpus("2"), Some(1.0));
-        for bad in ["", "x", "3-1", "1-"] {
+        for bad in ["", "x", "3-1", "1-", "0-4294967295", "-1", "0-1,", "0,,1"] {
             assert_eq!(count_cpus(bad), None, "{bad:?}");
         }
     }

@@ -3,22 +3,49 @@
 //! A file that is missing, unreadable or larger than its bound gives nothing; the figure made from it is then absent.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, ErrorKind, Read};
 use std::path::Path;
 
 /// More than any control-group file has; `memory.stat` has about 2 KiB.
 const MAX_FIGURE: u64 = 64 * 1024;
+
+/// A machine with thousands of mounts stays below this; of one above it, the mounts are not known.
+pub(super) const MAX_MOUNTINFO: u64 = 4 * 1024 * 1024;
 
 /// A file with one figure or a short table.
 pub(super) fn read(path: &Path) -> Option<String> {
     read_up_to(path, MAX_FIGURE)
 }
 
-/// A file of at most `max` bytes, whose invalid UTF-8 is replaced (mount points may have any bytes).
+/// A file of at most `max` bytes.
 pub(super) fn read_up_to(path: &Path, max: u64) -> Option<String> {
+    try_read_up_to(path, max).ok()
+}
+
+/// A file with one figure or a short table, or why there is none.
+///
+/// # Errors
+/// It cannot be read, or is larger than such a file can be.
+pub(super) fn try_read(path: &Path) -> io::Result<String> {
+    try_read_up_to(path, MAX_FIGURE)
+}
+
+/// A file of at most `max` bytes, or why there is none. Invalid UTF-8 is replaced (mount points may have any bytes).
+///
+/// # Errors
+/// It cannot be read, or is larger.
+pub(super) fn try_read_up_to(path: &Path, max: u64) -> io::Result<String> {
     let mut bytes = Vec::new();
-    File::open(path).ok()?.take(max + 1).read_to_end(&mut bytes).ok()?;
-    (bytes.len() as u64 <= max).then(|| String::from_utf8_lossy(&bytes).into_owned())
+    File::open(path)?.take(max.saturating_add(1)).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > max {
+        return Err(io::Error::new(ErrorKind::FileTooLarge, format!("it is larger than {max} bytes")));
+    }
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// Why a file cannot be read, for a person.
+pub(super) fn unreadable(path: &Path, why: &io::Error) -> String {
+    format!("{} cannot be read: {why}", path.display())
 }
 
 /// A file that is one whole number.

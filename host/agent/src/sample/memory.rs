@@ -1,47 +1,83 @@
-//! Memory: the sandbox's working set, and how much it may use.
+//! Memory: the sandbox's usage and working set, how much it may use, and what was killed for want of it.
 //!
 //! The working set is usage minus inactive file pages, which the kernel takes back before it kills anything; it is
-//! what orchestrators compare with the limit. Sources: `memory.current`, `memory.stat`, `memory.max` (version 2),
-//! `memory.usage_in_bytes`, `memory.stat`, `memory.limit_in_bytes` (version 1), as in the kernel's admin-guide.
+//! what orchestrators compare with the limit. Sources: `memory.current`, `memory.stat`, `memory.max`, `memory.events`
+//! (version 2), `memory.usage_in_bytes`, `memory.stat`, `memory.limit_in_bytes`, `memory.oom_control` (version 1), as
+//! in the kernel's admin-guide.
+//!
+//! `memory.high` is no limit: the sandbox may pass it, and is only slowed down. Swap is in none of the figures, as it is
+//! in none of these limits.
+
+use std::path::Path;
 
 use sandbeat_status::Source;
 
 use super::cgroup::{Group, Groups};
 use super::files;
+use super::scope;
 
 /// Version 1 writes "no limit" as a number near 2^63; no machine has this much.
 const NO_LIMIT: u64 = 1 << 60;
+/// Of groups inside the sandbox's; reading so many takes a millisecond.
+const MAX_GROUPS: usize = 64;
 
-/// Reads the memory figures of one group.
-#[derive(Debug)]
+/// Reads the memory figures of one set of groups.
+#[derive(Clone, Debug)]
 pub(super) struct Memory {
-    group: Option<(Source, Group)>,
+    usage: Option<(Source, Group)>,
+    limit: Option<(Source, Group)>,
+}
+
+/// Memory in use at one moment, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Usage {
+    /// With all file pages.
+    pub(super) all: u64,
+    /// Without inactive file pages.
+    pub(super) working_set: u64,
 }
 
 impl Memory {
     pub(super) fn new(groups: &Groups) -> Self {
-        let has = |group: &&Group, file: &str| group.file(file).exists();
-        let v2 = groups.v2.as_ref().filter(|group| has(group, "memory.current"));
-        let v1 = groups.v1.get("memory").filter(|group| has(group, "memory.usage_in_bytes"));
-        let group = v2.map(|group| (Source::Cgroup2, group)).or_else(|| v1.map(|group| (Source::Cgroup1, group)));
-        Memory { group: group.map(|(source, group)| (source, group.clone())) }
+        let (v2, v1) = (groups.v2_with("memory"), groups.v1.get("memory"));
+        let limit = v2.map(|group| (Source::Cgroup2, group)).or(v1.map(|group| (Source::Cgroup1, group)));
+        let limit = limit.map(|(source, group)| (source, group.clone()));
+        let usage = limit.as_ref().and_then(|(source, group)| Some((*source, group.nearest(usage_file(*source))?)));
+        Memory { usage, limit }
     }
 
-    /// Where [`Memory::working_set`] comes from; [`Source::Machine`] when no group says anything.
+    /// Where [`Memory::usage`] comes from; [`Source::Machine`] when no group says anything.
     pub(super) fn source(&self) -> Source {
-        self.group.as_ref().map_or(Source::Machine, |(source, _)| *source)
+        self.usage.as_ref().map_or(Source::Machine, |(source, _)| *source)
     }
 
-    /// Memory in use by the group without inactive file pages, in bytes.
-    pub(super) fn working_set(&self) -> Option<u64> {
-        let (source, group) = self.group.as_ref()?;
-        let (usage, inactive) = match source {
-            Source::Cgroup1 => ("memory.usage_in_bytes", "total_inactive_file"),
-            _ => ("memory.current", "inactive_file"),
+    /// Memory in use by the group.
+    pub(super) fn usage(&self) -> Option<Usage> {
+        let (source, group) = self.usage.as_ref()?;
+        let inactive = match source {
+            Source::Cgroup1 => "total_inactive_file",
+            _ => "inactive_file",
         };
-        let used = files::number(&group.file(usage))?;
+        let all = files::number(&group.file(usage_file(*source)))?;
         let stat = files::read(&group.file("memory.stat"))?;
-        Some(used.saturating_sub(files::field(&stat, inactive)?))
+        Some(Usage { all, working_set: all.saturating_sub(files::field(&stat, inactive)?) })
+    }
+
+    /// Processes of the group and those inside it that the kernel killed for want of memory.
+    ///
+    /// Version 2 sums up itself, unless it is mounted with `memory_localevents`; version 1 never does, and forgets those
+    /// of groups that are removed.
+    pub(super) fn oom_kills(&self) -> Option<u64> {
+        match self.usage.as_ref()? {
+            (Source::Cgroup1, group) => {
+                let kills = |dir: &Path| files::field(&files::read(&dir.join("memory.oom_control"))?, "oom_kill");
+                let inside = scope::subtree(group.dir(), MAX_GROUPS).ok()?;
+                // One that has just been removed has none.
+                let inside = inside.iter().skip(1).filter_map(|dir| kills(dir));
+                inside.chain([kills(group.dir())?]).try_fold(0_u64, u64::checked_add)
+            }
+            (_, group) => files::field(&files::read(&group.file("memory.events"))?, "oom_kill"),
+        }
     }
 
     /// What the sandbox may use, in bytes: the least of every limit upward and the machine's memory (`total`).
@@ -50,7 +86,7 @@ impl Memory {
     }
 
     fn limits(&self) -> Vec<u64> {
-        match &self.group {
+        match &self.limit {
             Some((Source::Cgroup1, group)) => {
                 // Ancestors that cannot be seen from a container are in this figure.
                 let hierarchy = files::read(&group.file("memory.stat"))
@@ -65,6 +101,13 @@ impl Memory {
     }
 }
 
+fn usage_file(source: Source) -> &'static str {
+    match source {
+        Source::Cgroup1 => "memory.usage_in_bytes",
+        _ => "memory.current",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -73,7 +116,7 @@ mod tests {
     const GIB: u64 = 1 << 30;
 
     fn memory(tree: &Tree) -> Memory {
-        Memory::new(&Groups::locate(tree.root()))
+        Memory::new(&Groups::locate(tree.root(), &tree.own()))
     }
 
     #[test]
@@ -83,7 +126,7 @@ mod tests {
             .file("sys/fs/cgroup/a/b/memory.stat", "anon 500\ninactive_file 300\n")
             .file("sys/fs/cgroup/a/b/memory.max", "max\n")
             .file("sys/fs/cgroup/a/memory.max", "1073741824\n");
-        assert_eq!(memory(&tree).working_set(), Some(700));
+        assert_eq!(memory(&tree).usage(), Some(Usage { all: 1000, working_set: 700 }));
         assert_eq!(memory(&tree).limit(Some(4 * GIB)), Some(GIB));
         assert_eq!(memory(&tree).limit(Some(GIB / 2)), Some(GIB / 2));
         assert_eq!(memory(&tree).source(), Source::Cgroup2);
@@ -106,7 +149,7 @@ mod tests {
             .file("sys/fs/cgroup/memory/x/memory.limit_in_bytes", "9223372036854771712\n")
             .file("sys/fs/cgroup/memory/x/memory.stat", "inactive_file 5\ntotal_inactive_file 400\n");
         assert_eq!(memory(&tree).source(), Source::Cgroup1);
-        assert_eq!(memory(&tree).working_set(), Some(500));
+        assert_eq!(memory(&tree).usage(), Some(Usage { all: 900, working_set: 500 }));
         assert_eq!(memory(&tree).limit(Some(GIB)), Some(GIB));
         assert_eq!(memory(&tree).limit(None), None);
         tree.write("sys/fs/cgroup/memory/x/memory.stat", "hierarchical_memory_limit 1000\ntotal_inactive_file 400\n");
@@ -114,10 +157,42 @@ mod tests {
     }
 
     #[test]
+    fn where_the_controller_is_not_handed_down_the_ancestors_figures_count() {
+        let tree = Tree::v2("/a/b")
+            .file("sys/fs/cgroup/a/memory.current", "1000\n")
+            .file("sys/fs/cgroup/a/memory.stat", "inactive_file 300\n")
+            .file("sys/fs/cgroup/a/memory.max", "1073741824\n");
+        assert_eq!(memory(&tree).usage(), Some(Usage { all: 1000, working_set: 700 }));
+        assert_eq!(memory(&tree).limit(Some(4 * GIB)), Some(GIB));
+    }
+
+    #[test]
+    fn those_killed_are_counted_over_the_groups_inside() {
+        let v2 = Tree::v2("/a")
+            .file("sys/fs/cgroup/a/memory.current", "1\n")
+            .file("sys/fs/cgroup/a/memory.events", "low 0\nhigh 0\nmax 9\noom 4\noom_kill 3\noom_group_kill 1\n");
+        assert_eq!(memory(&v2).oom_kills(), Some(3));
+        let v1 = Tree::new("4:memory:/x\n")
+            .mount("/", "/sys/fs/cgroup/memory", "cgroup", "rw,memory")
+            .file("sys/fs/cgroup/memory/x/memory.usage_in_bytes", "900\n")
+            .file("sys/fs/cgroup/memory/x/memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 2\n")
+            .file("sys/fs/cgroup/memory/x/y/memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 5\n");
+        assert_eq!(memory(&v1).oom_kills(), Some(7));
+        v1.write("sys/fs/cgroup/memory/x/memory.oom_control", "oom_kill_disable 0\nunder_oom 0\n");
+        assert_eq!(memory(&v1).oom_kills(), None, "an old kernel does not count them");
+    }
+
+    #[test]
     fn a_figure_that_cannot_be_read_is_absent() {
-        let tree = Tree::v2("/a")
-            .file("sys/fs/cgroup/a/memory.current", "oops\n")
-            .file("sys/fs/cgroup/a/memory.stat", "inactive_file 300\n");
-        assert_eq!(memory(&tree).working_set(), None);
+        for odd in ["", "oops\n", "-1\n", "1.5\n", "99999999999999999999999\n", "1 2\n"] {
+            let tree = Tree::v2("/a")
+                .file("sys/fs/cgroup/a/memory.current", odd)
+                .file("sys/fs/cgroup/a/memory.stat", "inactive_file 300\n");
+            assert_eq!(memory(&tree).usage(), None, "{odd:?}");
+        }
+        let large = "inactive_file 300\n".to_owned() + &"x 1\n".repeat(100_000);
+        let tree =
+            Tree::v2("/a").file("sys/fs/cgroup/a/memory.current", "1000\n").file("sys/fs/cgroup/a/memory.stat", &large);
+        assert_eq!(memory(&tree).usage(), None, "no such file is as large");
     }
 }

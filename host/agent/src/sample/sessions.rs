@@ -1,14 +1,17 @@
 //! Sessions: established inbound TCP connections on the configured ports, from `/proc/net/tcp` and `tcp6`.
 //!
 //! A connection counts by its *local* port, so that an outgoing one to another host's port 22 does not, and one that
-//! has both ends here counts once. Format: proc_net_tcp(5).
+//! has both ends here counts once. Many sockets take long, so it belongs on a thread of its own (`inquiry`). Format:
+//! proc_net_tcp(5).
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, ErrorKind, Read};
 use std::path::Path;
 
-/// A sandbox with more sockets has its sessions not counted, because counting would take longer than a beat may.
-const MAX_SOCKETS: usize = 20_000;
+use super::files;
+
+/// A sandbox with more sockets has its sessions not counted, because the kernel takes seconds to list so many.
+const MAX_SOCKETS: usize = 200_000;
 /// A line has about 150 bytes.
 const MAX_LINE: u64 = 512;
 
@@ -22,7 +25,7 @@ pub(super) fn count(root: &Path, ports: &[u16]) -> Result<u32, String> {
 }
 
 fn count_in(path: &Path, ports: &[u16]) -> Result<Option<u32>, String> {
-    let wrong = |e: std::io::Error| format!("{} cannot be read: {e}", path.display());
+    let wrong = |e: std::io::Error| files::unreadable(path, &e);
     let mut file = match File::open(path) {
         Ok(file) => BufReader::new(file),
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),

@@ -1,7 +1,7 @@
 //! For tests: a folder that looks like `/proc` and `/sys` of some sandbox.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
@@ -39,6 +39,19 @@ impl Tree {
         let path = self.dir.path().join(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
+    }
+
+    /// The namespace that this process is in, such as `pid:[4026531836]`.
+    pub(super) fn namespace(self, kind: &str, name: &str) -> Self {
+        let dir = self.own().join("ns");
+        fs::create_dir_all(&dir).unwrap();
+        std::os::unix::fs::symlink(name, dir.join(kind)).unwrap();
+        self
+    }
+
+    /// The folder of this process.
+    pub(super) fn own(&self) -> PathBuf {
+        self.root().join("proc/self")
     }
 
     pub(super) fn root(&self) -> &Path {

@@ -16,10 +16,12 @@ const SPACING: Duration = Duration::from_millis(10);
 pub(super) struct Reading {
     pub(super) at: Instant,
     pub(super) used: Duration,
+    /// Over how many CPUs the machine's time is summed; totals over different numbers do not compare. 0 for a group's.
+    pub(super) over: u32,
 }
 
 /// The readings that a percentage may start from, oldest first.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Window {
     kept: VecDeque<Reading>,
 }
@@ -28,7 +30,8 @@ impl Window {
     /// Percent (0 to 100) of `cores` in use between the newest kept reading that is at least 100 ms old and `now`.
     /// A total that fell (another group's figures) tells nothing.
     pub(super) fn percent(&self, now: Reading, cores: f64) -> Option<f64> {
-        let base = self.kept.iter().rev().find(|base| now.at.saturating_duration_since(base.at) >= LEAST)?;
+        let old_enough = |base: &&Reading| now.at.saturating_duration_since(base.at) >= LEAST;
+        let base = self.kept.iter().rev().find(old_enough).filter(|base| base.over == now.over)?;
         let used = now.used.checked_sub(base.used)?.as_secs_f64();
         let could = now.at.duration_since(base.at).as_secs_f64() * cores;
         // A burst or the counter's grain can show a little more than there is.
@@ -37,7 +40,7 @@ impl Window {
 
     /// Keeps a reading as one that later percentages may start from.
     pub(super) fn keep(&mut self, reading: Reading) {
-        if self.kept.back().is_some_and(|last| last.used > reading.used) {
+        if self.kept.back().is_some_and(|last| last.used > reading.used || last.over != reading.over) {
             self.kept.clear();
         }
         if self.kept.back().is_some_and(|last| reading.at.saturating_duration_since(last.at) < SPACING) {
@@ -56,7 +59,7 @@ mod tests {
     use super::*;
 
     fn reading(start: Instant, at_ms: u64, used_ms: u64) -> Reading {
-        Reading { at: start + Duration::from_millis(at_ms), used: Duration::from_millis(used_ms) }
+        Reading { at: start + Duration::from_millis(at_ms), used: Duration::from_millis(used_ms), over: 0 }
     }
 
     #[test]
@@ -94,6 +97,17 @@ mod tests {
         assert_eq!(window.percent(reading(start, 100, 900), 1.0), None);
         window.keep(reading(start, 200, 0));
         assert_eq!(window.percent(reading(start, 400, 100), 1.0), Some(50.0));
+    }
+
+    #[test]
+    fn totals_over_other_cpus_do_not_compare() {
+        let start = Instant::now();
+        let over = |reading: Reading, over: u32| Reading { over, ..reading };
+        let mut window = Window::default();
+        window.keep(over(reading(start, 0, 1000), 1));
+        assert_eq!(window.percent(over(reading(start, 1000, 9000), 2), 2.0), None);
+        window.keep(over(reading(start, 1000, 9000), 2));
+        assert_eq!(window.percent(over(reading(start, 2000, 10_000), 2), 2.0), Some(50.0));
     }
 
     #[test]
