@@ -261,3 +261,95 @@ fn gap(last_made: u64, delivery: &Delivery) -> Option<Gap> {
     let missed = last_made.saturating_sub(delivery.last_accepted_seq);
     (missed > 0).then(|| Gap { missed, first_failure: failing.since, last_error: shown(&failing.message, MAX_ERROR) })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use sandbeat_collectors::Contribution;
+    use sandbeat_status::{Metric, Resumed, Value};
+
+    use super::*;
+    use crate::report::Failing;
+
+    const RESUMED: Resumed = Resumed { suspended_ms: 9000, at: Timestamp::UNIX_EPOCH };
+
+    fn about() -> About {
+        About {
+            sandbox_id: "s".to_owned(),
+            boot_id: "b".to_owned(),
+            since: Timestamp::UNIX_EPOCH,
+            started: Instant::now(),
+            interval: Duration::from_secs(30),
+            server_url: "http://hub".to_owned(),
+            metadata: BTreeMap::from([("region".to_owned(), "eu".to_owned())]),
+        }
+    }
+
+    fn next(seen: &Seen, delivery: &Delivery, now: Instant) -> Option<Report> {
+        next_report(&about(), seen, delivery, (&Sample::default(), Vec::new()), (now, Timestamp::UNIX_EPOCH))
+    }
+
+    /// As it is after the seventh report.
+    fn seen(measured_at: Instant) -> Seen {
+        let metric =
+            Metric { name: "a".into(), value: Value::Gauge(1.0), unit: "1".into(), attributes: BTreeMap::new() };
+        let contribution = Contribution {
+            plugin: "p".to_owned(),
+            metrics: vec![metric],
+            metadata: BTreeMap::new(),
+            rejected: Vec::new(),
+            measured_at,
+        };
+        let mut seen = Seen { contributions: Arc::new(vec![contribution]), ..Seen::default() };
+        seen.report = Some(Arc::new(Report {
+            seq: Some(7),
+            interval_secs: Some(12.0),
+            stopping: true,
+            resumed: Some(RESUMED),
+            ..serde_json::from_str(
+                r#"{"sandboxId":"s","status":"running","uptimeSecs":3,"timestamp":"2026-11-20T12:00:00Z"}"#,
+            )
+            .unwrap()
+        }));
+        seen
+    }
+
+    #[test]
+    fn it_is_the_report_after_the_last_with_values_that_have_aged() {
+        let measured = Instant::now();
+        assert_eq!(next(&Seen::default(), &Delivery::default(), measured), None);
+        let report = next(&seen(measured), &Delivery::default(), measured + Duration::from_millis(1234)).unwrap();
+        assert_eq!((report.seq, report.interval_secs, report.stopping), (Some(8), Some(12.0), true));
+        assert_eq!((report.metrics.len(), report.metrics[0].age_ms), (1, 1234));
+        assert_eq!((report.metadata["region"].as_str(), report.boot_id.as_deref()), ("eu", Some("b")));
+        assert_eq!((report.resumed, report.gap), (Some(RESUMED), None));
+    }
+
+    #[test]
+    fn what_was_told_is_not_told_again_and_what_failed_is() {
+        let now = Instant::now();
+        let mut delivery = Delivery { accepted: 1, last_accepted_seq: 7, ..Delivery::default() };
+        assert_eq!(next(&seen(now), &delivery, now).unwrap().resumed, None);
+        delivery.last_accepted_seq = 4;
+        delivery.failing = Some(Failing {
+            kind: crate::report::FailureKind::Refused,
+            message: "x".repeat(999),
+            since: Timestamp::UNIX_EPOCH,
+            last: Timestamp::UNIX_EPOCH,
+            attempts: 9,
+        });
+        let gap = next(&seen(now), &delivery, now).unwrap().gap.unwrap();
+        assert_eq!((gap.missed, gap.first_failure), (3, Timestamp::UNIX_EPOCH));
+        assert!(gap.last_error.len() <= MAX_ERROR + 3, "{gap:?}");
+    }
+
+    #[test]
+    fn a_report_that_is_just_late_is_not_overdue() {
+        let due = Instant::now();
+        let seen = Seen { next_due: Some(due), ..Seen::default() };
+        assert_eq!(seen.overdue(due + OVERDUE), None);
+        assert_eq!(seen.overdue(due + OVERDUE * 2), Some(OVERDUE * 2));
+        assert!(!Seen::default().is_overdue(due));
+    }
+}

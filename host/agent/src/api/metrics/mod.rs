@@ -14,6 +14,8 @@ mod name;
 mod native;
 mod own;
 mod process;
+#[cfg(test)]
+mod tests;
 mod text;
 
 use self::family::Families;
