@@ -70,7 +70,9 @@ fn beat(health: &Value, now: Timestamp) -> Vec<Row> {
             _ => String::new(),
         };
         let kind = output::painted_as(&text(&failing["kind"]), "failing");
-        rows.push(("failing", format!("{kind}, began {since}, {attempts}, the last {last}{missed}")));
+        let next = failing["nextAttemptMs"].as_u64().map(|next| format!("; tries again within {}", secs(next)));
+        let next = next.unwrap_or_default();
+        rows.push(("failing", format!("{kind}, began {since}, {attempts}, the last {last}{missed}{next}")));
         rows.push(("", text(&failing["message"])));
     }
     rows.push(("reports", tried(reports)));
@@ -92,8 +94,7 @@ fn beating(health: &Value) -> String {
             format!("{overdue}; {since}, {every}")
         }
         (None, Some(next)) => {
-            let next = format::span(next.div_ceil(1000));
-            format!("{} {since}, {every}, next in {next}", output::painted_as("yes,", "running"))
+            format!("{} {since}, {every}, next within {}", output::painted_as("yes,", "running"), secs(next))
         }
         (None, None) => format!("{} {since}, {every}", output::painted_as("yes,", "running")),
     }
@@ -182,6 +183,11 @@ fn text(value: &Value) -> String {
     }
 }
 
+/// Whole seconds, rounded up.
+fn secs(millis: u64) -> String {
+    format::span(millis.div_ceil(1000))
+}
+
 /// A time to the second.
 fn moment(value: &Value) -> String {
     let at = value.as_str().and_then(|at| at.parse::<Timestamp>().ok());
@@ -265,7 +271,7 @@ mod tests {
         });
         let rows = beat(&health, "2026-11-20T12:00:00Z".parse().unwrap());
         assert_eq!(of(&rows, "sandbox"), "s at http://hub");
-        let beating = "yes, for 1h (since 2026-11-20T11:00:00Z), every 30.0 s, next in 12s";
+        let beating = "yes, for 1h (since 2026-11-20T11:00:00Z), every 30.0 s, next within 12s";
         assert_eq!(of(&rows, "beating"), beating);
         assert_eq!(of(&rows, "accepted"), "12s ago (2026-11-20T11:59:48Z)");
         assert_eq!(of(&rows, "reports"), "42 made, 41 accepted");
@@ -279,12 +285,13 @@ mod tests {
             "sandboxId": "s", "overdueMs": 61_000, "nextDueMs": 0, "intervalSecs": 1,
             "reports": {"made": 9, "accepted": 0, "superseded": 7, "givenUp": 1, "failures": {"dns": 1, "refused": 8},
                 "failing": {"kind": "refused", "message": "nobody\nlistens", "since": "2026-11-20T11:58:00Z",
-                            "lastAttempt": "2026-11-20T11:59:59Z", "attempts": 9, "missed": 8}},
+                            "lastAttempt": "2026-11-20T11:59:59Z", "attempts": 9, "missed": 8,
+                            "nextAttemptMs": 400}},
         });
         let rows = beat(&health, "2026-11-20T12:00:00Z".parse().unwrap());
         assert!(of(&rows, "beating").starts_with("no, 1m overdue; "), "{rows:?}");
         assert_eq!(of(&rows, "accepted"), "no report yet");
-        let failing = "refused, began 2m ago, 9 attempts, the last 1s ago, 8 reports missed";
+        let failing = "refused, began 2m ago, 9 attempts, the last 1s ago, 8 reports missed; tries again within 1s";
         assert_eq!(of(&rows, "failing"), failing);
         assert_eq!(of(&rows, ""), "nobody\\nlistens");
         let reports = "9 made, 0 accepted, 7 superseded, 1 given up, failed attempts: 1 dns, 8 refused";

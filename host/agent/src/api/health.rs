@@ -50,7 +50,7 @@ pub(super) struct Health {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct Reports {
-    /// Made since the agent started; each is accepted, superseded, given up, or the one that is under way.
+    /// Made since the agent started; each is accepted, superseded, given up, or waiting.
     made: u64,
     /// Accepted by the hub.
     accepted: u64,
@@ -58,6 +58,8 @@ struct Reports {
     superseded: u64,
     /// Not tried again, because the hub's answer was final or because the agent ended.
     given_up: u64,
+    /// Being sent, or to be sent.
+    waiting: u64,
     /// Attempts to deliver one.
     attempts: u64,
     /// Failed attempts by their kind (see `failing`).
@@ -90,6 +92,9 @@ struct Trouble {
     attempts: u32,
     /// Reports made since the last accepted one that will never arrive, because newer ones have taken their place.
     missed: u64,
+    /// Milliseconds until the next attempt at the latest; 0 while one is under way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_attempt_ms: Option<u64>,
 }
 
 /// A distribution in three numbers, in milliseconds, as exact as its buckets are and not too low.
@@ -124,16 +129,17 @@ pub(super) fn health(state: &State) -> Health {
         overdue_ms: seen.overdue(now).map(whole_millis),
         server_url: about.server_url.clone(),
         lateness: lateness(&seen.lateness),
-        reports: reports(seen.made(), delivery),
+        reports: reports(delivery, now),
         unavailable: seen.unavailable,
     }
 }
 
-fn reports(made: u64, delivery: Delivery) -> Reports {
-    // The newest is still under way.
-    let missed = made.saturating_sub(delivery.last_accepted_seq).saturating_sub(1);
+fn reports(delivery: Delivery, now: Instant) -> Reports {
+    let (made, waiting) = (delivery.counts.made, delivery.waiting());
+    let missed = delivery.gap((made + 1).saturating_sub(waiting)).map_or(0, |gap| gap.missed);
     Reports {
         made,
+        waiting,
         accepted: delivery.accepted,
         superseded: delivery.counts.superseded,
         given_up: delivery.counts.given_up,
@@ -141,7 +147,7 @@ fn reports(made: u64, delivery: Delivery) -> Reports {
         failures: delivery.counts.failures,
         last_accepted: delivery.last_accepted,
         last_accepted_seq: Some(delivery.last_accepted_seq).filter(|seq| *seq > 0),
-        failing: delivery.failing.map(|failing| trouble(failing, missed)),
+        failing: delivery.failing.map(|failing| trouble(failing, missed, now)),
     }
 }
 
@@ -159,7 +165,7 @@ fn whole_millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-fn trouble(failing: Failing, missed: u64) -> Trouble {
+fn trouble(failing: Failing, missed: u64, now: Instant) -> Trouble {
     Trouble {
         kind: failing.kind.as_str(),
         message: failing.message,
@@ -167,6 +173,7 @@ fn trouble(failing: Failing, missed: u64) -> Trouble {
         last_attempt: failing.last,
         attempts: failing.attempts,
         missed,
+        next_attempt_ms: failing.next.map(|next| whole_millis(next.saturating_duration_since(now))),
     }
 }
 

@@ -117,7 +117,7 @@ fn reports(families: &mut Families, snapshot: &Snapshot) {
     let delivery = &snapshot.delivery;
     let counts = &delivery.counts;
     for (name, help, count) in [
-        ("sandbeat.reports.made", "Reports that were made.", snapshot.seen.made()),
+        ("sandbeat.reports.made", "Reports that were made.", counts.made),
         ("sandbeat.reports.accepted", "Reports that the hub accepted.", delivery.accepted),
         ("sandbeat.reports.superseded", "Reports that a newer one replaced before they arrived.", counts.superseded),
         ("sandbeat.reports.given_up", "Reports that are not tried again.", counts.given_up),

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use sandbeat_collectors::Contribution;
 use sandbeat_status::{
-    Disk, Histogram, Metric, PluginStatus, Pressure, Sample, SandboxStatus, Source, Stall, Stalls, Throttling, Value,
+    Disk, Histogram, Metric, PluginStatus, Pressure, Sample, SandboxStatus, Source, Stall, Stalls, Throttling, Trigger,
+    Value,
 };
 
 use super::*;
@@ -38,6 +39,7 @@ fn snapshot(sample: Sample, contributions: Vec<Contribution>) -> Snapshot {
             boot_id: "b".to_owned(),
             seq: 7,
             interval: about.interval,
+            trigger: Trigger::Interval,
             stopping: false,
             resumed: None,
         },

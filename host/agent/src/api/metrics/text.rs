@@ -13,7 +13,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::{Registry, Unit};
 use sandbeat_status::{Histogram, Value};
 
-use super::family::{Family, Labels};
+use super::family::Family;
 use super::name::Form;
 
 /// What the text is to be.
@@ -89,14 +89,20 @@ fn open(family: &Family, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
             metrics.encode_info(labels)?;
             continue;
         }
-        let mut metric = metrics.encode_family(labels)?;
-        match value {
-            Value::Counter(value) => metric.encode_counter::<NoLabelSet, f64, f64>(value, None)?,
-            Value::Gauge(value) => metric.encode_gauge(value)?,
-            Value::Histogram(value) => histogram(&mut metric, value)?,
+        match labels.is_empty() {
+            true => sample(&mut metrics, value)?,
+            false => sample(&mut metrics.encode_family(labels)?, value)?,
         }
     }
     Ok(())
+}
+
+fn sample(metric: &mut MetricEncoder<'_>, value: &Value) -> fmt::Result {
+    match value {
+        Value::Counter(value) => metric.encode_counter::<NoLabelSet, f64, f64>(value, None),
+        Value::Gauge(value) => metric.encode_gauge(value),
+        Value::Histogram(value) => histogram(metric, value),
+    }
 }
 
 fn plain(family: &Family, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
@@ -110,11 +116,14 @@ fn plain(family: &Family, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
     let help = family.help.replace('\\', "\\\\").replace('\n', "\\n");
     let mut metrics = encoder.encode_descriptor(&name, &help, None, kind)?;
     for (labels, value) in &family.samples {
-        let mut metric = metrics.encode_family::<Labels>(labels)?;
-        match value {
-            // As a gauge it keeps the name that it has.
-            Value::Counter(value) | Value::Gauge(value) => metric.encode_gauge(value)?,
-            Value::Histogram(value) => histogram(&mut metric, value)?,
+        // As a gauge, a counter keeps the name that it has.
+        let value = match value {
+            Value::Counter(value) => &Value::Gauge(*value),
+            value => value,
+        };
+        match labels.is_empty() {
+            true => sample(&mut metrics, value)?,
+            false => sample(&mut metrics.encode_family(labels)?, value)?,
         }
     }
     Ok(())
@@ -146,6 +155,7 @@ fn quality(range: &str, kind: &str, versions: &[&str]) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::metrics::family::Labels;
     use crate::api::metrics::name::Name;
 
     fn family(name: &str, unit: &str, form: Form, samples: Vec<(Labels, Value)>) -> Family {
@@ -186,7 +196,7 @@ took_seconds_bucket{le="+Inf",path="x"} 3
 build_info{path="v"} 1
 # EOF
 "##;
-        assert_eq!(text(families(), Format::OpenMetrics).replace("{}", ""), expected);
+        assert_eq!(text(families(), Format::OpenMetrics), expected);
     }
 
     #[test]
