@@ -125,6 +125,14 @@ pub(crate) fn painted(word: &str) -> String {
     if is_coloured() { paint(word) } else { word.to_owned() }
 }
 
+/// A text in the colour of a word of state, where standard output is coloured.
+pub(crate) fn painted_as(text: &str, word: &str) -> String {
+    match colour(word).filter(|_| is_coloured()) {
+        Some(colour) => paint_in(text, colour),
+        None => text.to_owned(),
+    }
+}
+
 /// On a terminal that knows colours, unless `NO_COLOR` is set.
 fn is_coloured() -> bool {
     AutoStream::choice(&io::stdout()) != ColorChoice::Never
@@ -144,14 +152,22 @@ fn paint_column(table: &str, heading: &str) -> String {
 }
 
 fn paint(word: &str) -> String {
-    let colour = match word {
-        "running" | "active" => AnsiColor::Green,
-        "stopped" | "compiling" => AnsiColor::Yellow,
-        "error" | "failing" | "quarantined" | "rejected" => AnsiColor::Red,
-        _ => return word.to_owned(),
-    };
+    colour(word).map_or_else(|| word.to_owned(), |colour| paint_in(word, colour))
+}
+
+fn paint_in(text: &str, colour: AnsiColor) -> String {
     let style = colour.on_default();
-    format!("{style}{word}{style:#}")
+    format!("{style}{text}{style:#}")
+}
+
+/// What colour a word of state has.
+fn colour(word: &str) -> Option<AnsiColor> {
+    match word {
+        "running" | "active" => Some(AnsiColor::Green),
+        "stopped" | "compiling" => Some(AnsiColor::Yellow),
+        "error" | "failing" | "quarantined" | "rejected" => Some(AnsiColor::Red),
+        _ => None,
+    }
 }
 
 /// The terminal's columns, where standard output is one.

@@ -1,13 +1,27 @@
 //! `sandbeat status`: on one screen, how the running agent does and what is wrong.
+//!
+//! What is read here may come from another version of the agent: a field that is not there is not shown, or is `-`.
 
+use std::time::Duration;
+
+use jiff::Timestamp;
+use sandbeat_status::names::shown;
 use serde_json::Value;
 
 use crate::args::Print;
 use crate::ps::Process;
-use crate::{client, config, output};
+use crate::{client, config, format, output};
 
-/// On one screen: is it beating, when was the last report accepted, what is wrong. As JSON: what `/v1/health` answers,
-/// with `plugins` and `processes` beside it.
+/// How much of a text of the agent's is shown, in bytes.
+const MAX_SHOWN: usize = 512;
+/// How many names stand in a line before they are only counted.
+const MAX_NAMES: usize = 6;
+
+/// A label and what it is about.
+type Row = (&'static str, String);
+
+/// On one screen: is it beating, when was the last report accepted, what is wrong, what is in use. As JSON: what
+/// `/v1/health` answers, with `plugins` and `processes` beside it.
 pub(crate) fn status(options: &Print) -> anyhow::Result<()> {
     let api = config::api(&options.file)?;
     let mut health = client::get(&api, "/v1/health")?;
@@ -18,20 +32,11 @@ pub(crate) fn status(options: &Print) -> anyhow::Result<()> {
         health["processes"] = processes;
         return output::json(&health);
     }
-    let reports = &health["reports"];
-    let mut rows = vec![
-        ("sandbox", text(&health["sandboxId"])),
-        ("beating", format!("since {} (every {} s)", text(&health["beatingSince"]), text(&health["intervalSecs"]))),
-        ("reports", format!("{} made, {} accepted", text(&reports["made"]), text(&reports["accepted"]))),
-        ("accepted", text(&reports["lastAccepted"])),
-    ];
-    let failing = &reports["failing"];
-    if failing.is_object() {
-        rows.push(("failing", format!("since {}: {}", text(&failing["since"]), text(&failing["message"]))));
-    }
-    for missing in health["unavailable"].as_array().into_iter().flatten() {
-        rows.push(("missing", format!("{}: {}", text(&missing["figure"]), text(&missing["reason"]))));
-    }
+    // Before its first report the agent has none to show, and everything else is as useful.
+    let report = client::get(&api, "/v1/report").unwrap_or_default();
+    let mut rows = beat(&health, Timestamp::now());
+    rows.extend(sandbox(&report));
+    rows.extend(missing(&health["unavailable"]));
     rows.push(("plugins", tally(&plugins, "state") + &refused(&plugins)));
     let processes: Vec<Process> = client::read(&processes)?;
     rows.push(("processes", states(&processes)));
@@ -44,13 +49,171 @@ pub(crate) fn status(options: &Print) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Whether it beats, and how its reports fare.
+fn beat(health: &Value, now: Timestamp) -> Vec<Row> {
+    let reports = &health["reports"];
+    let failing = &reports["failing"];
+    let server = health["serverUrl"].as_str().map(|url| format!(" at {}", shown(url, MAX_SHOWN)));
+    let mut rows = vec![("sandbox", text(&health["sandboxId"]) + &server.unwrap_or_default())];
+    rows.push(("beating", beating(health)));
+    let accepted = match reports["lastAccepted"].as_str() {
+        Some(at) => format!("{} ({})", ago(at, now), moment(&reports["lastAccepted"])),
+        None => output::painted_as("no report yet", failing.is_object().then_some("failing").unwrap_or("compiling")),
+    };
+    rows.push(("accepted", accepted));
+    if failing.is_object() {
+        let since = failing["since"].as_str().map_or("-".to_owned(), |at| ago(at, now));
+        let last = failing["lastAttempt"].as_str().map_or("-".to_owned(), |at| ago(at, now));
+        let attempts = count(&failing["attempts"], "attempt", "attempts");
+        let missed = match failing["missed"].as_u64() {
+            Some(missed) if missed > 0 => format!(", {} missed", count(&failing["missed"], "report", "reports")),
+            _ => String::new(),
+        };
+        let kind = output::painted_as(&text(&failing["kind"]), "failing");
+        let next = failing["nextAttemptMs"].as_u64().map(|next| format!("; tries again within {}", secs(next)));
+        let next = next.unwrap_or_default();
+        rows.push(("failing", format!("{kind}, began {since}, {attempts}, the last {last}{missed}{next}")));
+        rows.push(("", text(&failing["message"])));
+    }
+    rows.push(("reports", tried(reports)));
+    if health["lateness"].is_object() {
+        let of = |field: &str| format::millis(health["lateness"][field].as_f64().unwrap_or_default());
+        let (p50, p99, max) = (of("p50Ms"), of("p99Ms"), of("maxMs"));
+        rows.push(("lateness", format!("half within {p50}, 99% within {p99}, at most {max}")));
+    }
+    rows
+}
+
+fn beating(health: &Value) -> String {
+    let uptime = health["uptimeSecs"].as_u64().map_or("-".to_owned(), format::span);
+    let every = format!("every {} s", text(&health["intervalSecs"]));
+    let since = format!("for {uptime} (since {})", moment(&health["beatingSince"]));
+    match (health["overdueMs"].as_u64(), health["nextDueMs"].as_u64()) {
+        (Some(late), _) => {
+            let overdue = output::painted_as(&format!("no, {} overdue", format::span(late / 1000)), "error");
+            format!("{overdue}; {since}, {every}")
+        }
+        (None, Some(next)) => {
+            format!("{} {since}, {every}, next within {}", output::painted_as("yes,", "running"), secs(next))
+        }
+        (None, None) => format!("{} {since}, {every}", output::painted_as("yes,", "running")),
+    }
+}
+
+/// What became of the reports, without what did not happen.
+fn tried(reports: &Value) -> String {
+    let mut parts =
+        vec![format!("{} made", text(&reports["made"])), format!("{} accepted", text(&reports["accepted"]))];
+    for (field, word) in [("superseded", "superseded"), ("givenUp", "given up")] {
+        if reports[field].as_u64() > Some(0) {
+            parts.push(format!("{} {word}", reports[field]));
+        }
+    }
+    let failures = reports["failures"].as_object().into_iter().flatten();
+    let failures: Vec<String> =
+        failures.map(|(kind, count)| format!("{} {}", text(count), shown(kind, MAX_SHOWN))).collect();
+    if !failures.is_empty() {
+        parts.push(format!("failed attempts: {}", failures.join(", ")));
+    }
+    parts.join(", ")
+}
+
+/// What the sandbox uses, in two lines.
+fn sandbox(report: &Value) -> Vec<Row> {
+    let resources = &report["resources"];
+    let of = |limit: &Value| limit.as_u64().map(|limit| format!(" of {limit}")).unwrap_or_default();
+    let mut uses = Vec::new();
+    if let Some(percent) = report["cpuPercent"].as_f64() {
+        let cores = resources["cpuLimitCores"].as_f64().map(|cores| format!(" of {cores} CPU")).unwrap_or_default();
+        uses.push(format!("cpu {percent:.1}%{cores}"));
+    }
+    if let Some(used) = report["memoryMB"].as_u64() {
+        let limit = resources["memoryLimitMB"].as_u64();
+        let limit = limit.map(|limit| format!(" of {} ({})", mebibytes(limit), percent(used, limit)));
+        uses.push(format!("memory {}{}", mebibytes(used), limit.unwrap_or_default()));
+    }
+    if let Some(pids) = resources["pids"].as_u64() {
+        uses.push(format!("{pids}{} pids", of(&resources["pidsLimit"])));
+    }
+    if let Some(files) = resources["openFiles"].as_u64() {
+        uses.push(format!("{files} open files"));
+    }
+    if report["sessionCount"].is_u64() {
+        uses.push(count(&report["sessionCount"], "session", "sessions"));
+    }
+    if resources["oomKills"].as_u64() > Some(0) {
+        uses.push(output::painted_as(&count(&resources["oomKills"], "OOM kill", "OOM kills"), "error"));
+    }
+    let disks = resources["disks"].as_array().into_iter().flatten();
+    let disk = |disk: &Value| {
+        let (used, size) = (disk["usedBytes"].as_u64()?, disk["sizeBytes"].as_u64()?);
+        let path = shown(disk["path"].as_str()?, MAX_SHOWN);
+        Some(format!("{path} {} of {} ({})", format::size(used), format::size(size), percent(used, size)))
+    };
+    let disks: Vec<String> = disks.filter_map(disk).collect();
+    let rows = [("uses", uses), ("disks", disks)];
+    rows.into_iter().filter(|(_, parts)| !parts.is_empty()).map(|(label, parts)| (label, parts.join(", "))).collect()
+}
+
+/// What cannot be measured, a line for each reason.
+fn missing(unavailable: &Value) -> Vec<Row> {
+    let mut reasons: Vec<(String, Vec<String>)> = Vec::new();
+    for missing in unavailable.as_array().into_iter().flatten() {
+        let (figure, reason) = (text(&missing["figure"]), text(&missing["reason"]));
+        match reasons.iter_mut().find(|(known, _)| *known == reason) {
+            Some((_, figures)) => figures.push(figure),
+            None => reasons.push((reason, vec![figure])),
+        }
+    }
+    let row = |(at, (reason, figures)): (usize, (String, Vec<String>))| {
+        let more = figures.len().saturating_sub(MAX_NAMES);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let figures = figures.into_iter().take(MAX_NAMES).collect::<Vec<_>>().join(", ");
+        (if at == 0 { "missing" } else { "" }, format!("{figures}{more}: {reason}"))
+    };
+    reasons.into_iter().enumerate().map(row).collect()
+}
+
 /// A value as a cell shows it.
 fn text(value: &Value) -> String {
     match value {
         Value::Null => "-".to_owned(),
-        Value::String(text) => text.clone(),
+        Value::String(text) => shown(text, MAX_SHOWN),
         other => other.to_string(),
     }
+}
+
+/// Whole seconds, rounded up.
+fn secs(millis: u64) -> String {
+    format::span(millis.div_ceil(1000))
+}
+
+/// A time to the second.
+fn moment(value: &Value) -> String {
+    let at = value.as_str().and_then(|at| at.parse::<Timestamp>().ok());
+    at.map_or_else(|| text(value), |at| format!("{at:.0}"))
+}
+
+/// How long ago something was, by the wall clock: `12s ago`.
+fn ago(at: &str, now: Timestamp) -> String {
+    let Ok(at) = at.parse::<Timestamp>() else { return shown(at, MAX_SHOWN) };
+    match Duration::try_from(now.duration_since(at)) {
+        Ok(since) => format!("{} ago", format::span(since.as_secs())),
+        // The clock was set back.
+        Err(_) => "just now".to_owned(),
+    }
+}
+
+fn count(number: &Value, one: &str, more: &str) -> String {
+    format::count(number.as_u64().and_then(|number| usize::try_from(number).ok()).unwrap_or(0), one, more)
+}
+
+fn mebibytes(mebibytes: u64) -> String {
+    format::size(mebibytes.saturating_mul(1 << 20))
+}
+
+fn percent(part: u64, whole: u64) -> String {
+    if whole == 0 { "-".to_owned() } else { format!("{:.0}%", 100.0 * part as f64 / whole as f64) }
 }
 
 /// How many there are, by a field: `3 active, 1 failing`.
@@ -89,7 +252,76 @@ fn states(processes: &[Process]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    fn of<'a>(rows: &'a [Row], label: &str) -> &'a str {
+        rows.iter().find(|(found, _)| *found == label).map_or("", |(_, value)| value)
+    }
+
+    #[test]
+    fn what_is_well_takes_few_words() {
+        let health = json!({
+            "sandboxId": "s", "serverUrl": "http://hub", "beatingSince": "2026-11-20T11:00:00.000Z", "uptimeSecs": 3725,
+            "intervalSecs": 30.0, "nextDueMs": 11_400,
+            "lateness": {"count": 9, "p50Ms": 0.5, "p99Ms": 2.0, "maxMs": 1.75},
+            "reports": {"made": 42, "accepted": 41, "superseded": 0, "givenUp": 0, "attempts": 42, "failures": {},
+                        "lastAccepted": "2026-11-20T11:59:48.000Z", "lastAcceptedSeq": 42},
+        });
+        let rows = beat(&health, "2026-11-20T12:00:00Z".parse().unwrap());
+        assert_eq!(of(&rows, "sandbox"), "s at http://hub");
+        let beating = "yes, for 1h (since 2026-11-20T11:00:00Z), every 30.0 s, next within 12s";
+        assert_eq!(of(&rows, "beating"), beating);
+        assert_eq!(of(&rows, "accepted"), "12s ago (2026-11-20T11:59:48Z)");
+        assert_eq!(of(&rows, "reports"), "42 made, 41 accepted");
+        assert_eq!(of(&rows, "lateness"), "half within 500µs, 99% within 2.00ms, at most 1.75ms");
+        assert_eq!(of(&rows, "failing"), "");
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_its_cause() {
+        let health = json!({
+            "sandboxId": "s", "overdueMs": 61_000, "nextDueMs": 0, "intervalSecs": 1,
+            "reports": {"made": 9, "accepted": 0, "superseded": 7, "givenUp": 1, "failures": {"dns": 1, "refused": 8},
+                "failing": {"kind": "refused", "message": "nobody\nlistens", "since": "2026-11-20T11:58:00Z",
+                            "lastAttempt": "2026-11-20T11:59:59Z", "attempts": 9, "missed": 8,
+                            "nextAttemptMs": 400}},
+        });
+        let rows = beat(&health, "2026-11-20T12:00:00Z".parse().unwrap());
+        assert!(of(&rows, "beating").starts_with("no, 1m overdue; "), "{rows:?}");
+        assert_eq!(of(&rows, "accepted"), "no report yet");
+        let failing = "refused, began 2m ago, 9 attempts, the last 1s ago, 8 reports missed; tries again within 1s";
+        assert_eq!(of(&rows, "failing"), failing);
+        assert_eq!(of(&rows, ""), "nobody\\nlistens");
+        let reports = "9 made, 0 accepted, 7 superseded, 1 given up, failed attempts: 1 dns, 8 refused";
+        assert_eq!(of(&rows, "reports"), reports);
+    }
+
+    #[test]
+    fn what_is_used_stands_in_two_lines() {
+        let report = json!({
+            "cpuPercent": 12.54, "memoryMB": 512, "sessionCount": 1,
+            "resources": {"cpuLimitCores": 1.5, "memoryLimitMB": 2048, "pids": 7, "pidsLimit": 100, "openFiles": 30,
+                "oomKills": 2, "disks": [{"path": "/", "sizeBytes": 40_u64 << 30, "usedBytes": 10_u64 << 30}]},
+        });
+        let rows = sandbox(&report);
+        let uses = "cpu 12.5% of 1.5 CPU, memory 512 MiB of 2.00 GiB (25%), 7 of 100 pids, 30 open files, 1 session, \
+                    2 OOM kills";
+        assert_eq!(of(&rows, "uses"), uses);
+        assert_eq!(of(&rows, "disks"), "/ 10.0 GiB of 40.0 GiB (25%)");
+        assert_eq!(sandbox(&Value::Null), []);
+    }
+
+    #[test]
+    fn figures_that_are_missing_for_one_reason_are_one_line() {
+        let missing_for = |figure: &str, reason: &str| json!({"figure": figure, "reason": reason});
+        let mut list: Vec<Value> = (0..8).map(|at| missing_for(&format!("f{at}"), "no /sys")).collect();
+        list.push(missing_for("resources.disks", "it hangs"));
+        let rows = missing(&Value::Array(list));
+        assert_eq!(rows[0], ("missing", "f0, f1, f2, f3, f4, f5 and 2 more: no /sys".to_owned()));
+        assert_eq!(rows[1], ("", "resources.disks: it hangs".to_owned()));
+    }
 
     #[test]
     fn a_tally_counts_by_field() {

@@ -1,6 +1,6 @@
 //! The local API and the commands that ask it.
 
-use crate::harness::{FakeHub, Process, Sandbox, bundled, get, guest, post, wait_for};
+use crate::harness::{Api, FakeHub, Process, Sandbox, bundled, get, guest, metric, post, wait_for};
 
 /// Starts an agent with its API on a free TCP port, which its log names.
 fn start(sandbox: &Sandbox) -> (Process, String) {
@@ -41,6 +41,29 @@ fn what_the_agent_knows_can_be_asked_over_http() {
 }
 
 #[test]
+fn a_scraper_sees_what_collectors_measured_and_what_it_means() {
+    let hub = FakeHub::start();
+    let sandbox = Sandbox::reporting_to(&hub).env("SANDBEAT_API__LISTEN", "127.0.0.1:0");
+    sandbox.drop_collector("ten", guest("ten"), "");
+    let (_agent, api) = start(&sandbox);
+    hub.report("its metrics", |report| metric(report, "ten", "hw.temperature").is_some());
+    let api = Api::tcp(api.strip_prefix("http://").unwrap());
+    let mut answer = api.with("accept", "application/openmetrics-text").send("GET /metrics", b"");
+    assert_eq!(answer.content_type, "application/openmetrics-text; version=1.0.0; charset=utf-8");
+    let lines: Vec<String> = std::iter::from_fn(|| answer.line()).collect();
+    for line in [
+        "# HELP hw_temperature_celsius How hot a sensor says it is.",
+        "# TYPE hw_temperature_celsius gauge",
+        "# UNIT hw_temperature_celsius celsius",
+        "hw_temperature_celsius{hw_id=\"9\",plugin=\"ten\"} 49.0",
+        "sandbeat_plugin_state{plugin=\"ten\",state=\"active\"} 1.0",
+    ] {
+        assert!(lines.iter().any(|found| found == line), "{line} in {lines:#?}");
+    }
+    assert_eq!(lines.last().map(String::as_str), Some("# EOF"));
+}
+
+#[test]
 fn with_a_token_set_all_of_v1_wants_it() {
     let hub = FakeHub::start();
     let sandbox = Sandbox::reporting_to(&hub)
@@ -50,6 +73,7 @@ fn with_a_token_set_all_of_v1_wants_it() {
     for path in ["health", "report", "plugins", "processes", "nothing"] {
         assert_eq!(get(&format!("{api}/v1/{path}")).0, 401, "{path}");
     }
+    assert_eq!(get(&format!("{api}/metrics")).0, 401);
     let address = api.strip_prefix("http://").unwrap();
     let asking = sandbox.env("SANDBEAT_API__LISTEN", address);
     assert_eq!(asking.start(&["status"]).ended().status.code(), Some(0));
@@ -75,6 +99,10 @@ fn the_commands_show_a_running_agent_over_a_unix_socket() {
     };
     let status = out(&["status"]);
     assert!(status.contains("1 active, 1 failing") && status.contains("1 running"), "{status}");
+    for part in ["beating    yes, for ", "accepted   ", "s ago (", " made, ", "uses       ", "memory ", &hub.url()] {
+        assert!(status.contains(part), "{part} in {status}");
+    }
+    assert!(!status.contains("failing   "), "{status}");
     let ps = out(&["ps"]);
     assert!(ps.lines().nth(1).is_some_and(|line| line.contains("web") && line.contains("running")), "{ps}");
     let plugins = out(&["plugins"]);
@@ -82,6 +110,22 @@ fn the_commands_show_a_running_agent_over_a_unix_socket() {
     for command in ["status", "ps", "plugins"] {
         let json: serde_json::Value = serde_json::from_str(&out(&[command, "--json"])).unwrap();
         assert!(json.is_object(), "{json}");
+    }
+}
+
+#[test]
+fn a_status_says_what_stands_in_the_way() {
+    let hub = FakeHub::start();
+    let sandbox = Sandbox::reporting_to(&hub).env("AGENT_SERVER_URL", "http://127.0.0.1:9");
+    let _agent = sandbox.start(&["run"]);
+    let status = wait_for("a failure", || {
+        let ended = sandbox.start(&["status"]).ended();
+        (ended.status.code() == Some(0) && ended.stdout.contains("failing ")).then_some(ended.stdout)
+    });
+    for part in
+        ["accepted   no report yet", "failing    refused, began ", "at http://127.0.0.1:9", "connection refused"]
+    {
+        assert!(status.contains(part), "{part} in {status}");
     }
 }
 

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use sandbeat_status::PluginStatus;
 
-use crate::Contribution;
 use crate::stats::Stats;
+use crate::{Contribution, Descriptions};
 
 /// All slots, by plugin name.
 #[derive(Debug, Default)]
@@ -27,6 +27,7 @@ struct Shown {
     rests_until: Option<Instant>,
     stats: Stats,
     values: Option<Values>,
+    descriptions: Arc<Descriptions>,
 }
 
 /// What a plugin contributes.
@@ -41,7 +42,8 @@ impl Board {
     /// A slot for a plugin, in place of an earlier one of that name.
     pub(crate) fn open(&self, status: PluginStatus) -> Arc<Slot> {
         let name = status.name.clone();
-        let shown = Shown { status, rests_until: None, stats: Stats::default(), values: None };
+        let shown =
+            Shown { status, rests_until: None, stats: Stats::default(), values: None, descriptions: Arc::default() };
         let slot = Arc::new(Slot(Mutex::new(shown)));
         lock(&self.0).insert(name, slot.clone());
         slot
@@ -55,6 +57,11 @@ impl Board {
         lock(&self.0).values().map(|slot| slot.status()).collect()
     }
 
+    /// What their metrics mean, by plugin name.
+    pub(crate) fn descriptions(&self) -> BTreeMap<String, Arc<Descriptions>> {
+        lock(&self.0).iter().map(|(name, slot)| (name.clone(), lock(&slot.0).descriptions.clone())).collect()
+    }
+
     /// What is not too old, by plugin name.
     pub(crate) fn contributions(&self) -> Vec<Contribution> {
         let now = Instant::now();
@@ -66,6 +73,11 @@ impl Slot {
     pub(crate) fn show(&self, status: PluginStatus, rests_until: Option<Instant>, values: Option<Values>) {
         let mut shown = lock(&self.0);
         (shown.status, shown.rests_until, shown.values) = (status, rests_until, values);
+    }
+
+    /// Another version is at work, whose metrics mean this.
+    pub(crate) fn describe(&self, descriptions: Descriptions) {
+        lock(&self.0).descriptions = Arc::new(descriptions);
     }
 
     /// A call has ended that took so long.

@@ -78,6 +78,9 @@ pub use config::{Config, RawConfig};
 pub use runtime::{Collectors, Handle, StartError};
 pub use sidecar::{Ceiling, RawCeiling};
 
+/// What a collector says that its metrics mean: a sentence by name.
+pub type Descriptions = BTreeMap<String, String>;
+
 /// What one collector adds to the report: already judged.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Contribution {

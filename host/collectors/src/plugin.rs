@@ -235,7 +235,10 @@ impl Plugin {
         }
     }
 
-    fn swap_in(&mut self, loaded: Loaded) {
+    fn swap_in(&mut self, mut loaded: Loaded) {
+        // Shown by the slot from now on, and needed nowhere else.
+        let described = std::mem::take(&mut loaded.description.metrics).into_iter();
+        self.slot.describe(described.map(|info| (info.name, info.description)).collect());
         let version = loaded.description.version.clone();
         let word = if self.current.is_some() { "reloaded" } else { "loaded" };
         tracing::info!(plugin = %self.job.name, version, digest = short(&loaded.version.digest), "collector {word}");

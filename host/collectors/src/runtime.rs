@@ -3,6 +3,7 @@
 //! Owner of everything below it (see [`crate::manager`]); the agent holds a [`Handle`]. Guests share this one thread and take turns on it, so
 //! that whatever they do, the beat's thread is another one.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -17,7 +18,7 @@ use crate::engine::Ticker;
 use crate::load::Loader;
 use crate::manager::Manager;
 use crate::plugin::Request;
-use crate::{Config, Contribution};
+use crate::{Config, Contribution, Descriptions};
 
 /// How many requests may wait for the runtime's task, and for one plugin's.
 pub(crate) const INBOX: usize = 16;
@@ -151,6 +152,11 @@ impl Handle {
     /// Every plugin in the directory, by name.
     pub fn plugins(&self) -> Vec<PluginStatus> {
         self.board.statuses()
+    }
+
+    /// What the metrics of each plugin mean, by its name, as it describes them itself.
+    pub fn descriptions(&self) -> BTreeMap<String, Arc<Descriptions>> {
+        self.board.descriptions()
     }
 
     /// Loads a plugin's files again, even where they are the same, and forgives it its failures. Waits until that is

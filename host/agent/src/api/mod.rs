@@ -6,7 +6,8 @@
 //! theirs to do. A connection that fails ends alone.
 //!
 //! - `GET /v1/health`: `{"status":"ok", …}` while the agent beats, and how reports fare.
-//! - `GET /v1/report`: the newest report.
+//! - `GET /v1/report`: the report as it would be posted now; `GET /metrics`: the same for Prometheus (`preview`,
+//!   `metrics`).
 //! - `GET /v1/agents`, `GET /v1/agents/{id}`: coding agents.
 //! - `GET /v1/plugins`, `GET /v1/plugins/{name}`.
 //! - `POST /v1/plugins/{name}/reload`: has its files loaded again.
@@ -23,6 +24,8 @@ mod extract;
 mod guard;
 mod health;
 mod listen;
+mod metrics;
+mod preview;
 mod problem;
 mod processes;
 mod pump;

@@ -1,11 +1,11 @@
-//! What can be asked. Every answer is a copy of what others have published. Only a reload changes something and waits:
+//! What can be asked. Every answer is a copy of what others have published, and `preview` measures beside them. Only a reload changes something and waits:
 //! on a task of its own, for [`RELOAD_PATIENCE`] at most; it goes on when nobody waits for it any more.
 
 use std::time::Duration;
 
 use axum::extract::{Extension, OriginalUri, State as Known};
-use axum::http::header::CONTENT_TYPE;
-use axum::http::{Method, StatusCode};
+use axum::http::header::{ACCEPT, CONTENT_TYPE, VARY};
+use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Json, Response};
 use axum::{Router, middleware};
 use bytes::Bytes;
@@ -19,6 +19,8 @@ use utoipa_axum::routes;
 use super::extract::Id;
 use super::guard::{Guard, guard};
 use super::health::{Health, health};
+use super::metrics::Format;
+use super::preview::{Body, Preview};
 use super::problem::{Problem, ProblemBody};
 use super::shared::Shared;
 use super::{State, agents, describe, processes, reload};
@@ -63,6 +65,7 @@ fn documented() -> OpenApiRouter<Shared> {
         .routes(routes!(get_description))
         .routes(routes!(get_health))
         .routes(routes!(get_report))
+        .routes(routes!(get_metrics))
         .routes(routes!(agents::list))
         .routes(routes!(agents::get))
         .routes(routes!(list_plugins))
@@ -91,20 +94,28 @@ async fn get_health(Known(state): Known<State>) -> Json<Health> {
     Json(health(&state))
 }
 
-/// The newest report as it was made for the hub, whether or not it was accepted; its `timestamp` says when, which is
-/// at most one interval ago. Making one just for this would measure twice what a report measures once.
+/// The report as it would be posted now: native figures, processes and plugins as they are, and what the collectors
+/// measured for the last report, with its present age. It is measured for those who ask, beside the beat.
 #[utoipa::path(get, path = "/v1/report", tag = "agent",
     responses((status = 200, body = Report), (status = 503, body = ProblemBody)))]
-async fn get_report(Known(state): Known<State>) -> Result<Response, Problem> {
-    let report = state.seen.borrow().report.clone();
-    report.map(|report| Json(&*report).into_response()).ok_or_else(|| {
-        Problem::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "no_report_yet",
-            "No report yet",
-            "the agent has just started and is making its first report; ask again in a moment",
-        )
-    })
+async fn get_report(Known(preview): Known<Preview>) -> Result<Response, Problem> {
+    let body = preview.get(Body::Report).await?;
+    Ok(([(CONTENT_TYPE, "application/json")], body).into_response())
+}
+
+/// The same, and the agent's own figures, for Prometheus: OpenMetrics where `Accept` names it, else the text format
+/// 0.0.4.
+#[utoipa::path(get, path = "/metrics", tag = "agent",
+    responses(
+        (status = 200, description = "Metrics", content(
+            (String = "application/openmetrics-text"), (String = "text/plain"))),
+        (status = 503, body = ProblemBody),
+    ))]
+async fn get_metrics(Known(preview): Known<Preview>, headers: HeaderMap) -> Result<Response, Problem> {
+    let accepted = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let format = Format::wanted(&accepted.collect::<Vec<_>>().join(","));
+    let body = preview.get(Body::Metrics(format)).await?;
+    Ok(([(CONTENT_TYPE, format.content_type()), (VARY, "accept")], body).into_response())
 }
 
 /// All collectors, by name.

@@ -23,6 +23,7 @@ use tokio::task::{JoinError, JoinSet};
 
 use super::guard::Guard;
 use super::listen::{Listener, Socket};
+use super::preview::Preview;
 use super::processes::Afterlives;
 use super::routes::router;
 use super::shared::{Closing, MAX_LASTING, Places, Shared};
@@ -44,11 +45,13 @@ pub(crate) async fn serve(listener: Listener, state: State, config: Config, stop
     tracing::info!("the local API listens on {}", listener.bound());
     let tcp = matches!(listener.socket, Socket::Tcp(_));
     let closing = watch::Sender::new(false);
+    let (preview, keeper) = Preview::new(state.clone());
     let shared = Shared {
         state,
         trusted: !tcp || config.token.is_some() || config.processes == Permission::Anyone,
         places: Places::new(),
         closing: Closing(closing.subscribe()),
+        preview,
     };
     let mut server = Server {
         router: router(shared, Guard { token: config.token, tcp }),
@@ -56,6 +59,7 @@ pub(crate) async fn serve(listener: Listener, state: State, config: Config, stop
         closing,
         connections: JoinSet::new(),
     };
+    server.connections.spawn(keeper.run(Closing(server.closing.subscribe())));
     tokio::select! {
         // Sent or dropped, it is the end.
         _ = stop => {}

@@ -13,6 +13,7 @@ use axum::http::request::Parts;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::State;
+use super::preview::Preview;
 use super::problem::Problem;
 
 /// Followers of logs.
@@ -32,6 +33,7 @@ pub(super) struct Shared {
     pub(super) trusted: bool,
     pub(super) places: Places,
     pub(super) closing: Closing,
+    pub(super) preview: Preview,
 }
 
 /// Places for what lasts.
@@ -88,6 +90,12 @@ impl Closing {
 impl FromRef<Shared> for State {
     fn from_ref(shared: &Shared) -> State {
         shared.state.clone()
+    }
+}
+
+impl FromRef<Shared> for Preview {
+    fn from_ref(shared: &Shared) -> Preview {
+        shared.preview.clone()
     }
 }
 

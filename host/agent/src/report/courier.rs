@@ -172,7 +172,12 @@ impl Courier {
             }
             Outcome::Failed(failure) => {
                 self.plan_retry(&failure);
-                self.note(|delivery| delivery.note_failed(&failure, Timestamp::now()))
+                let next = self.pace.next_try().map(Instant::into_std);
+                self.note(|delivery| {
+                    let change = delivery.note_failed(&failure, Timestamp::now());
+                    delivery.note_next(next);
+                    change
+                })
             }
         };
         if let Some(change) = change {

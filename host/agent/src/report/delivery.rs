@@ -4,7 +4,7 @@
 //! that is being sent, and the newest.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use sandbeat_status::Gap;
@@ -86,6 +86,8 @@ pub(crate) struct Failing {
     pub(crate) last: Timestamp,
     /// Failed attempts in a row.
     pub(crate) attempts: u32,
+    /// When the next one is made at the latest, unless one is under way.
+    pub(crate) next: Option<Instant>,
     /// The kinds that the operator has been told of.
     told: Vec<FailureKind>,
 }
@@ -210,6 +212,7 @@ impl Delivery {
             since: now,
             last: now,
             attempts: 0,
+            next: None,
             told: Vec::new(),
         });
         failing.kind = failure.kind;
@@ -221,6 +224,13 @@ impl Delivery {
             failing.told.push(failure.kind);
             Change::Failing { why: failure.message.clone(), transient: failure.kind.is_transient() }
         })
+    }
+
+    /// Notes when the next attempt is made.
+    pub(super) fn note_next(&mut self, next: Option<Instant>) {
+        if let Some(failing) = &mut self.failing {
+            failing.next = next;
+        }
     }
 
     /// Notes that the attempt under way is broken off for the newest report.

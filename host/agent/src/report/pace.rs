@@ -82,6 +82,11 @@ impl Pace {
         self.refusals > 0
     }
 
+    /// Before when nothing is tried after a failure. A newer report may come sooner where nothing holds it back.
+    pub(super) fn next_try(&self) -> Option<Instant> {
+        [self.retry_at, self.hold_until, self.slow_until].into_iter().flatten().max()
+    }
+
     /// When the report that waits may be sent; `None` when it may not.
     pub(super) fn due(&self) -> Option<Instant> {
         let retry_at = self.retry_at?;

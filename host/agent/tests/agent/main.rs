@@ -11,6 +11,8 @@ mod delta;
 #[cfg(test)]
 mod failures;
 #[cfg(test)]
+mod metrics;
+#[cfg(test)]
 mod proxy;
 #[cfg(test)]
 mod reports;

@@ -4,6 +4,7 @@ pub(crate) mod agent;
 pub(crate) mod http;
 pub(crate) mod hub;
 pub(crate) mod logs;
+pub(crate) mod openmetrics;
 pub(crate) mod proxy;
 pub(crate) mod tls;
 
