@@ -98,7 +98,7 @@ fn metadata(metadata: &BTreeMap<String, String>) -> Result<(), Problem> {
     for (key, value) in metadata {
         // More generous than the agent's own rule for keys, for agents that have none.
         text("metadata", key, names::MAX_NAME)?;
-        text(&format!("metadata.{key}"), value, names::MAX_METADATA_VALUE)?;
+        text(format_args!("metadata.{key}"), value, names::MAX_METADATA_VALUE)?;
     }
     Ok(())
 }
@@ -125,11 +125,14 @@ fn pressure(pressure: &Pressure) -> Result<(), Problem> {
         let Some(stalls) = stalls else { continue };
         for (which, stall) in [("some", Some(stalls.some)), ("full", stalls.full)] {
             let Some(Stall { avg10, avg60, avg300, total_secs }) = stall else { continue };
-            let field = |name: &str| format!("resources.pressure.{resource}.{which}.{name}");
-            for (name, percent) in [("avg10", avg10), ("avg60", avg60), ("avg300", avg300)] {
-                within(&field(name), Some(percent), 0.0..=100.0)?;
+            for (name, figure, most) in [
+                ("avg10", avg10, 100.0),
+                ("avg60", avg60, 100.0),
+                ("avg300", avg300, 100.0),
+                ("totalSecs", total_secs, MAX_CPU_SECS),
+            ] {
+                within(format_args!("resources.pressure.{resource}.{which}.{name}"), Some(figure), 0.0..=most)?;
             }
-            within(&field("totalSecs"), Some(total_secs), 0.0..=MAX_CPU_SECS)?;
         }
     }
     Ok(())
@@ -138,11 +141,11 @@ fn pressure(pressure: &Pressure) -> Result<(), Problem> {
 fn disks(disks: &[Disk]) -> Result<(), Problem> {
     count("resources.disks", disks.len(), MAX_DISKS)?;
     for (index, disk) in disks.iter().enumerate() {
-        text(&format!("resources.disks[{index}].path"), &disk.path, MAX_PATH)?;
+        text(format_args!("resources.disks[{index}].path"), &disk.path, MAX_PATH)?;
         for (name, bytes) in
             [("sizeBytes", disk.size_bytes), ("usedBytes", disk.used_bytes), ("availableBytes", disk.available_bytes)]
         {
-            within(&format!("resources.disks[{index}].{name}"), Some(bytes), 0..=MAX_BYTES)?;
+            within(format_args!("resources.disks[{index}].{name}"), Some(bytes), 0..=MAX_BYTES)?;
         }
     }
     Ok(())
@@ -192,9 +195,13 @@ fn processes(processes: &BTreeMap<String, ProcessStatus>) -> Result<(), Problem>
     for (name, process) in processes {
         word("processes", name)?;
         let url = process.base_url.as_deref().unwrap_or_default();
-        text(&format!("processes.{name}.baseUrl"), url, MAX_URL)?;
-        prose(&format!("processes.{name}.lastError"), process.last_error.as_deref())?;
-        text(&format!("processes.{name}.exitSignal"), process.exit_signal.as_deref().unwrap_or_default(), MAX_WORD)?;
+        text(format_args!("processes.{name}.baseUrl"), url, MAX_URL)?;
+        prose(format_args!("processes.{name}.lastError"), process.last_error.as_deref())?;
+        text(
+            format_args!("processes.{name}.exitSignal"),
+            process.exit_signal.as_deref().unwrap_or_default(),
+            MAX_WORD,
+        )?;
     }
     Ok(())
 }
@@ -202,17 +209,17 @@ fn processes(processes: &BTreeMap<String, ProcessStatus>) -> Result<(), Problem>
 fn plugins(plugins: &[PluginStatus]) -> Result<(), Problem> {
     count("plugins", plugins.len(), MAX_PLUGINS)?;
     for (index, plugin) in plugins.iter().enumerate() {
-        prose(&format!("plugins[{index}].name"), Some(&plugin.name))?;
-        optional_word(&format!("plugins[{index}].version"), plugin.version.as_deref())?;
-        optional_word(&format!("plugins[{index}].digest"), plugin.digest.as_deref())?;
-        optional_word(&format!("plugins[{index}].world"), plugin.world.as_deref())?;
-        prose(&format!("plugins[{index}].reason"), plugin.reason.as_deref())?;
-        count(&format!("plugins[{index}].grants"), plugin.grants.len(), MAX_GRANTS)?;
+        prose(format_args!("plugins[{index}].name"), Some(&plugin.name))?;
+        optional_word(format_args!("plugins[{index}].version"), plugin.version.as_deref())?;
+        optional_word(format_args!("plugins[{index}].digest"), plugin.digest.as_deref())?;
+        optional_word(format_args!("plugins[{index}].world"), plugin.world.as_deref())?;
+        prose(format_args!("plugins[{index}].reason"), plugin.reason.as_deref())?;
+        count(format_args!("plugins[{index}].grants"), plugin.grants.len(), MAX_GRANTS)?;
         for grant in &plugin.grants {
-            prose(&format!("plugins[{index}].grants"), Some(grant))?;
+            prose(format_args!("plugins[{index}].grants"), Some(grant))?;
         }
         let last_error = plugin.last_error.as_ref().map(|error| error.reason.as_str());
-        prose(&format!("plugins[{index}].lastError.reason"), last_error)?;
+        prose(format_args!("plugins[{index}].lastError.reason"), last_error)?;
     }
     Ok(())
 }
@@ -220,43 +227,52 @@ fn plugins(plugins: &[PluginStatus]) -> Result<(), Problem> {
 fn rejected(rejected: &[Rejected]) -> Result<(), Problem> {
     count("rejected", rejected.len(), MAX_REJECTED)?;
     for (index, entry) in rejected.iter().enumerate() {
-        prose(&format!("rejected[{index}].plugin"), entry.plugin.as_deref())?;
-        prose(&format!("rejected[{index}].name"), Some(&entry.name))?;
-        prose(&format!("rejected[{index}].reason"), Some(&entry.reason))?;
+        prose(format_args!("rejected[{index}].plugin"), entry.plugin.as_deref())?;
+        prose(format_args!("rejected[{index}].name"), Some(&entry.name))?;
+        prose(format_args!("rejected[{index}].reason"), Some(&entry.reason))?;
     }
     Ok(())
 }
 
-fn within<N: PartialOrd + Display>(field: &str, value: Option<N>, good: RangeInclusive<N>) -> Result<(), Problem> {
+fn within<N: PartialOrd + Display>(
+    field: impl Display,
+    value: Option<N>,
+    good: RangeInclusive<N>,
+) -> Result<(), Problem> {
     match value {
         Some(value) if !good.contains(&value) => {
-            Err(Problem::field(field, format!("{value} is not from {} to {}", good.start(), good.end())))
+            Err(Problem::field(&field.to_string(), format!("{value} is not from {} to {}", good.start(), good.end())))
         }
         _ => Ok(()),
     }
 }
 
-fn count(field: &str, count: usize, most: usize) -> Result<(), Problem> {
-    if count > most { Err(Problem::field(field, format!("there are {count}; {most} are the most"))) } else { Ok(()) }
+fn count(field: impl Display, count: usize, most: usize) -> Result<(), Problem> {
+    if count > most {
+        Err(Problem::field(&field.to_string(), format!("there are {count}; {most} are the most")))
+    } else {
+        Ok(())
+    }
 }
 
-fn text(field: &str, text: &str, most: usize) -> Result<(), Problem> {
-    names::text(text, most).map_err(|reason| Problem::field(field, reason))
+fn text(field: impl Display, text: &str, most: usize) -> Result<(), Problem> {
+    names::text(text, most).map_err(|reason| Problem::field(&field.to_string(), reason))
 }
 
-fn word(field: &str, word: &str) -> Result<(), Problem> {
+fn word(field: impl Display, word: &str) -> Result<(), Problem> {
     text(field, word, MAX_WORD)
 }
 
-fn optional_word(field: &str, word: Option<&str>) -> Result<(), Problem> {
+fn optional_word(field: impl Display, word: Option<&str>) -> Result<(), Problem> {
     word.map_or(Ok(()), |word| self::word(field, word))
 }
 
-fn prose(field: &str, text: Option<&str>) -> Result<(), Problem> {
+fn prose(field: impl Display, text: Option<&str>) -> Result<(), Problem> {
     match text {
-        Some(text) if text.len() > MAX_PROSE => {
-            Err(Problem::field(field, format!("the text has {} bytes; {MAX_PROSE} are the most", text.len())))
-        }
+        Some(text) if text.len() > MAX_PROSE => Err(Problem::field(
+            &field.to_string(),
+            format!("the text has {} bytes; {MAX_PROSE} are the most", text.len()),
+        )),
         _ => Ok(()),
     }
 }
