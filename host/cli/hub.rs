@@ -5,9 +5,11 @@ use clap::ValueEnum;
 
 use crate::args::HubOptions;
 use crate::config::Source;
+use crate::logging;
 use crate::signals::Terminate;
 
 pub(crate) fn run(options: &HubOptions) -> anyhow::Result<()> {
+    let _log = logging::never_wait();
     let mut source = Source::read(&options.file)?;
     if let Some(listen) = options.listen {
         source.flag(["hub", "listen"], &listen.to_string(), "--listen");

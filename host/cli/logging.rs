@@ -1,10 +1,48 @@
 //! Log lines on standard error, for operators.
+//!
+//! Whoever logs must never wait for what reads standard error: a pipe whose reader stands still is full sooner or later,
+//! and then a write waits without end. So the servers have their lines written by a thread that does nothing else, from
+//! a queue with a bound. What finds no place in it is lost, counted, and told when the reader goes on. At the end what
+//! waits is written, for as long as [`FLUSH`]. Everybody else, the agent's guard among them, writes straight.
+//!
+//! The thread is made here, and not by `tracing-appender`, because that prints to standard output when its queue is
+//! full at the end, which is often the very pipe that nobody reads.
 
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal, Write};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvError, SyncSender, TryRecvError, TrySendError, sync_channel};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
 
 use crate::args::Command;
+
+/// The most lines that wait.
+const MAX_WAITING: usize = 1024;
+/// How long the end waits for what is left to be written.
+const FLUSH: Duration = Duration::from_secs(1);
+/// Between looks at a queue that is full.
+const LOOK: Duration = Duration::from_millis(5);
+
+static QUEUE: OnceLock<Queue> = OnceLock::new();
+
+/// Has what waits be written when it is dropped.
+#[must_use]
+pub(crate) struct Flush;
+
+struct Queue {
+    waiting: SyncSender<Message>,
+    lost: AtomicU64,
+}
+
+enum Message {
+    Line(Vec<u8>),
+    /// All before it has been written when the sender is dropped.
+    Flush(#[expect(dead_code, reason = "its end is the message")] SyncSender<()>),
+}
 
 /// Starts logging. Without a filter, servers log changes of state; what prints data logs only what is wrong.
 pub(crate) fn start(filter: Option<&str>, command: &Command) {
@@ -19,8 +57,96 @@ pub(crate) fn start(filter: Option<&str>, command: &Command) {
     };
     tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(filter.unwrap_or(usual)))
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(Lines)
+        .with_ansi(io::stderr().is_terminal())
         .with_target(false)
         .init();
+}
+
+/// From now on lines are written by a thread of their own. For servers, once this process forks no more; to be kept
+/// until there is nothing more to log. Where there can be no thread, lines are written straight.
+pub(crate) fn never_wait() -> Flush {
+    let (waiting, lines) = sync_channel(MAX_WAITING);
+    match thread::Builder::new().name("log".to_owned()).spawn(move || write_all(&lines)) {
+        Ok(_runs_to_the_end) => drop(QUEUE.set(Queue { waiting, lost: AtomicU64::new(0) })),
+        Err(refused) => tracing::warn!("a thread for the log cannot be started, so that it can hold up all: {refused}"),
+    }
+    Flush
+}
+
+impl Drop for Flush {
+    fn drop(&mut self) {
+        let Some(queue) = QUEUE.get() else { return };
+        let deadline = Instant::now() + FLUSH;
+        let (written, wait) = sync_channel(0);
+        let mut message = Message::Flush(written);
+        while let Err(full) = queue.waiting.try_send(message) {
+            if Instant::now() >= deadline {
+                return;
+            }
+            thread::park_timeout(LOOK);
+            message = match full {
+                TrySendError::Full(message) => message,
+                TrySendError::Disconnected(_) => return,
+            };
+        }
+        // It ends with the sender, or in vain.
+        let _ = wait.recv_timeout(deadline.saturating_duration_since(Instant::now()));
+    }
+}
+
+/// The log's thread.
+fn write_all(lines: &Receiver<Message>) {
+    while let Ok(message) = next(lines) {
+        match message {
+            // Where standard error is gone there is nobody to be told.
+            Message::Line(line) => drop(io::stderr().write_all(&line)),
+            Message::Flush(written) => drop(written),
+        }
+    }
+}
+
+/// The next message. When there is none left, what was lost meanwhile is told.
+fn next(lines: &Receiver<Message>) -> Result<Message, RecvError> {
+    match lines.try_recv() {
+        Ok(message) => Ok(message),
+        Err(TryRecvError::Disconnected) => Err(RecvError),
+        Err(TryRecvError::Empty) => {
+            let lost = QUEUE.get().map_or(0, |queue| queue.lost.swap(0, Ordering::Relaxed));
+            if lost > 0 {
+                tracing::warn!("{lost} lines of the log are lost, because what reads it stood still");
+            }
+            lines.recv()
+        }
+    }
+}
+
+/// Standard error, straight or through the queue.
+struct Lines;
+
+impl<'a> MakeWriter<'a> for Lines {
+    type Writer = Lines;
+
+    fn make_writer(&'a self) -> Lines {
+        Lines
+    }
+}
+
+impl Write for Lines {
+    /// A whole line at a time, as the subscriber writes them.
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        match QUEUE.get() {
+            None => io::stderr().write_all(line)?,
+            Some(queue) => {
+                if queue.waiting.try_send(Message::Line(line.to_vec())).is_err() {
+                    queue.lost.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }

@@ -14,6 +14,7 @@ use tokio::time::timeout;
 
 use crate::args::ConfigFile;
 use crate::config::{Config, Source};
+use crate::logging;
 use crate::reload::Reloader;
 use crate::signals::{self, Terminate};
 
@@ -37,7 +38,9 @@ enum Stage {
 }
 
 pub(crate) fn run(options: &ConfigFile) -> anyhow::Result<ExitCode> {
+    sandbeat_supervisor::spare_agent();
     let guard = guard();
+    let _log = logging::never_wait();
     let result = start(options, guard.as_ref());
     // After a panic it is not told, and ends what is left.
     guard.into_iter().for_each(Guard::dismiss);
@@ -117,9 +120,10 @@ async fn parts(
         std::future::pending().await
     };
     let running = async {
-        let (last_report, over) = (last_report(stages.subscribe()), reached(stages.subscribe(), Stage::Stopped));
+        let (asked, last_report) = (reached(stages.subscribe(), Stage::Asked), last_report(stages.subscribe()));
+        let over = reached(stages.subscribe(), Stage::Stopped);
         let result = tokio::select! {
-            result = sandbeat_agent::run(agent, sources, listener, last_report, over) => result,
+            result = sandbeat_agent::run(agent, sources, listener, asked, last_report, over) => result,
             never = signals::forward(processes.clone()) => match never {},
             never = reloading => never,
         };

@@ -6,6 +6,7 @@ mod agent;
 mod agents_api;
 mod bad_config;
 mod bad_plugins;
+mod beats;
 mod configuration_reload;
 mod confined;
 mod demo;

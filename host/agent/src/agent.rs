@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use sandbeat_collectors::Handle as Collectors;
 use sandbeat_supervisor::Handle as Processes;
 use serde::Serialize;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
@@ -18,7 +18,7 @@ use crate::api::{self, Listener};
 use crate::beat::Beat;
 use crate::footprint;
 use crate::report::{self, Client, ClientError, FINAL_BOUND};
-use crate::thread::{BeatError, BeatThread};
+use crate::thread::{BeatError, BeatThread, Wish};
 
 /// How much longer than its own bound the beat's end is waited for.
 const BEAT_GRACE: Duration = Duration::from_secs(2);
@@ -76,8 +76,8 @@ pub enum Error {
     Beat(#[from] BeatError),
 }
 
-/// Runs the agent until `last_report`, then reports `stopped` within [`FINAL_BOUND`], and returns about a second after
-/// `over`.
+/// Runs the agent. From `asked` on its reports say that it is stopping; at `last_report` it reports `stopped`, within
+/// [`FINAL_BOUND`]; and it returns about a second after `over`.
 ///
 /// The local API is served on `listener` where there is one (see [`Listener::bind`]); it answers until `over`, so that
 /// one can see what an end waits for. When it fails, that is logged, and the beat goes on. When the beat fails, all ends
@@ -89,6 +89,7 @@ pub async fn run(
     config: Config,
     sources: Sources,
     listener: Option<Listener>,
+    asked: impl Future<Output = ()>,
     last_report: impl Future<Output = ()>,
     over: impl Future<Output = ()>,
 ) -> Result<(), Error> {
@@ -98,10 +99,11 @@ pub async fn run(
     let (outbox, courier, delivery) = report::post_office(client, &config.report);
     let (beat, seen, observer) =
         Beat::new(&config, sources.clone(), boot_id.clone(), started, (outbox, delivery.clone()));
-    let mut thread = BeatThread::start(|stop| async {
-        tokio::join!(beat.run(stop), courier.run());
+    let mut thread = BeatThread::start(|wish| async {
+        tokio::join!(beat.run(wish), courier.run());
     })
     .map_err(Error::Thread)?;
+    let wishes = thread.wishes();
 
     let (agents, keeper) = Agents::new(sources.processes.clone());
     let state = api::State {
@@ -130,6 +132,7 @@ pub async fn run(
 
     tokio::select! {
         () = last_report => {}
+        () = stopping(asked, wishes) => {}
         () = thread.over() => {}
         () = api_failed(&mut serving) => {}
         () = settled() => {}
@@ -143,6 +146,17 @@ pub async fn run(
         serving.shutdown().await;
     }
     Ok(beat?)
+}
+
+/// Has the beat tell that the agent is stopping, when it is asked to; never returns.
+async fn stopping(asked: impl Future<Output = ()>, wishes: watch::Sender<Wish>) {
+    asked.await;
+    wishes.send_if_modified(|wish| {
+        let news = *wish < Wish::TellStopping;
+        *wish = (*wish).max(Wish::TellStopping);
+        news
+    });
+    std::future::pending().await
 }
 
 /// Tells of the API's end before its time; never returns, because the beat goes on without it.

@@ -1,31 +1,43 @@
-//! The loop: sample → collect → merge → report, once per interval, and once more at the end.
+//! The loop: sample → collect → merge → report, once per interval, at once on what matters, and once more at the end.
 //!
 //! This is the only file that knows all four stages; they do not know each other. It runs on a thread and a runtime
 //! of its own (see `thread`), beside the courier that carries what it makes. Nothing here waits for a disk, a
 //! network or a child process: collectors are asked a little before a report is due and have until then, whoever is
 //! late contributes what it last measured, and the native figures are taken at the very end.
+//!
+//! A report leaves out of turn when a process has failed or recovered, when the agent is asked to stop, and when the
+//! sandbox stood still; it carries what collectors last measured, and moves none of those that are due. That the
+//! sandbox stood still is in every report until one with it was accepted.
 
 use std::collections::BTreeMap;
+use std::future::Future;
 use std::path::Path;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use sandbeat_collectors::Contribution;
-use sandbeat_status::{Report, SandboxStatus, Trigger};
+use sandbeat_status::{Report, Resumed, SandboxStatus, Trigger};
 use tokio::sync::watch;
 use tokio::time::{sleep_until, timeout_at};
 
+use crate::clocks::{Clocks, Reading};
 use crate::distribution::Distribution;
+use crate::lateness::{Change, Lateness};
 use crate::merge::{Identity, Parts, merge};
-use crate::report::{Delivery, Outbox, Schedule};
+use crate::report::{Delivery, Outbox, Schedule, phase};
 use crate::sample::{Observer, Sampler, Unavailable};
+use crate::thread::Wish;
+use crate::urgency::{Marks, Urgency};
 use crate::{Config, Sources};
 
 /// The first report waits this long for collectors that have just been started, and for nothing else.
 const FIRST_COLLECT: Duration = Duration::from_millis(250);
 /// Collectors return by their deadline; past this, they are not waited for even if they do not.
 const DISTRUST: Duration = Duration::from_millis(5);
+/// That the agent is stopping is not worth a report of its own where the last one follows within this time.
+const SHORT_STOP: Duration = Duration::from_millis(100);
 /// Upper bounds of the buckets for lateness, in seconds.
 const LATENESS: &[f64] = &[0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
 
@@ -40,7 +52,7 @@ pub(crate) struct Seen {
     pub(crate) contributions: Arc<Vec<Contribution>>,
     /// When the next one is due.
     pub(crate) next_due: Option<Instant>,
-    /// How late reports were made, against when they were due.
+    /// How late those that were due at a time were made. The first and the last one, and those on change, are not.
     pub(crate) lateness: Distribution,
 }
 
@@ -64,10 +76,36 @@ pub(crate) struct Beat {
     boot_id: String,
     seq: u64,
     schedule: Schedule,
+    lateness: Lateness,
+    urgency: Urgency,
+    /// Counts up with every change of the processes, most of which do not matter.
+    changes: watch::Receiver<u64>,
+    /// When to see whether one of them does.
+    look_at: Option<Instant>,
+    /// What mattered of the processes in the last report.
+    told: Marks,
+    clocks: Clocks,
+    standstill: Option<Standstill>,
+    /// When the last standstill was noticed, accepted or not.
+    woke: Option<Instant>,
+    stopping: bool,
     sampler: Sampler,
     outbox: Outbox,
     delivery: watch::Receiver<Delivery>,
     seen: watch::Sender<Seen>,
+}
+
+/// The sandbox stood still, and no report that says so has been accepted.
+struct Standstill {
+    told: Resumed,
+    /// The first report that says so.
+    first_seq: u64,
+}
+
+/// What the collectors will have for a report, at the moment that it is due.
+struct Collecting {
+    due: Instant,
+    contributions: Pin<Box<dyn Future<Output = Vec<Contribution>> + Send>>,
 }
 
 impl Beat {
@@ -80,13 +118,23 @@ impl Beat {
         (outbox, delivery): (Outbox, watch::Receiver<Delivery>),
     ) -> (Self, watch::Receiver<Seen>, Observer) {
         let (seen, shown) = watch::channel(Seen::default());
+        let report = &config.report;
         let beat = Beat {
+            changes: sources.processes.changes(),
             sources,
             metadata: config.metadata.clone(),
-            interval: config.report.interval,
+            interval: report.interval,
             boot_id,
             seq: 0,
-            schedule: Schedule::new(started, config.report.interval),
+            schedule: Schedule::new(started, report.interval, report.jitter, phase(&config.sample.sandbox_id)),
+            lateness: Lateness::default(),
+            urgency: Urgency::new(report.interval),
+            look_at: None,
+            told: Marks::default(),
+            clocks: Clocks::new(Reading::now()),
+            standstill: None,
+            woke: None,
+            stopping: false,
             sampler: Sampler::new(config.sample.clone(), Path::new("/"), started),
             outbox,
             delivery,
@@ -96,59 +144,95 @@ impl Beat {
         (beat, shown, observer)
     }
 
-    /// Beats until `stop` is true or its sender gone, then once more with the status `stopped`.
-    pub(crate) async fn run(mut self, mut stop: watch::Receiver<bool>) {
+    /// Beats until the end is wished for or nobody is left to wish, then once more with the status `stopped`.
+    pub(crate) async fn run(mut self, wish: watch::Receiver<Wish>) {
         tokio::select! {
             biased;
-            () = stopped(&mut stop) => {}
-            () = self.beat_on() => {}
+            () = wished(wish.clone(), Wish::End) => {}
+            () = self.beat_on(wish) => {}
         }
-        let contributions = self.collect(Instant::now()).await;
-        self.report(contributions, SandboxStatus::Stopped);
+        self.report(self.sources.collectors.contributions(), Trigger::Stop);
     }
 
-    async fn beat_on(&mut self) {
-        let started = Instant::now();
-        self.beat(started, started + FIRST_COLLECT.min(self.schedule.lead())).await;
+    async fn beat_on(&mut self, wish: watch::Receiver<Wish>) {
+        let contributions = self.collect(Instant::now() + FIRST_COLLECT.min(self.schedule.lead())).await;
+        self.report(contributions, Trigger::Start);
+        let mut stopping = pin!(wished(wish, Wish::TellStopping));
+        let mut collecting: Option<Collecting> = None;
         loop {
-            let due = self.next().await;
-            self.beat(due, due).await;
-            self.schedule.made(due);
+            // An answer of the hub may have moved it.
+            let due = self.schedule.due();
+            collecting = collecting.filter(|collecting| collecting.due == due);
+            let ask = due.checked_sub(self.schedule.lead()).unwrap_or(due);
+            tokio::select! {
+                biased;
+                () = sleep_until(self.clocks.due().into()) => self.look_at_clocks(),
+                contributions = collected(&mut collecting) => {
+                    collecting = None;
+                    self.report(contributions, Trigger::Interval);
+                }
+                () = sleep_until(ask.into()), if collecting.is_none() => collecting = Some(self.collect_for(due)),
+                () = at(self.urgency.due()) => {
+                    self.report(self.sources.collectors.contributions(), Trigger::Change);
+                }
+                () = at(self.look_at) => self.look_at_processes(),
+                Ok(()) = self.changes.changed(), if self.look_at.is_none() => {
+                    self.look_at = Some(Instant::now() + self.urgency.gather());
+                }
+                Ok(()) = self.delivery.changed() => self.follow_delivery(),
+                () = &mut stopping, if !self.stopping => {
+                    self.stopping = true;
+                    self.urgency.insist(Instant::now() + SHORT_STOP);
+                }
+            }
         }
     }
 
-    /// One round. The report leaves at `due` where the collectors are done by then, and at `collect_by` at the latest.
-    async fn beat(&mut self, due: Instant, collect_by: Instant) {
-        let contributions = self.collect(collect_by).await;
-        sleep_until(due.into()).await;
-        self.report(contributions, SandboxStatus::Running);
+    /// sample → collect: the collectors are shown what is known now, and have until `by`. Those that are late even then
+    /// contribute what they last measured.
+    fn collect(&mut self, by: Instant) -> impl Future<Output = Vec<Contribution>> + Send + use<> {
+        let shown = self.sampler.peek(self.sources.processes.snapshot());
+        let collectors = self.sources.collectors.clone();
+        async move {
+            let collecting = timeout_at((by + DISTRUST).into(), collectors.collect(shown, by)).await;
+            collecting.unwrap_or_else(|_| collectors.contributions())
+        }
     }
 
-    /// sample → collect: the collectors are shown what is known now.
-    async fn collect(&mut self, by: Instant) -> Vec<Contribution> {
-        let shown = self.sampler.peek(self.sources.processes.snapshot());
-        let collecting = self.sources.collectors.collect(shown, by);
-        timeout_at((by + DISTRUST).into(), collecting).await.unwrap_or_default()
+    /// The same for a report, at the moment that it is due.
+    fn collect_for(&mut self, due: Instant) -> Collecting {
+        let collecting = self.collect(due);
+        let contributions = Box::pin(async move {
+            let contributions = collecting.await;
+            sleep_until(due.into()).await;
+            contributions
+        });
+        Collecting { due, contributions }
     }
 
     /// sample → merge → report.
-    fn report(&mut self, contributions: Vec<Contribution>, status: SandboxStatus) {
+    fn report(&mut self, contributions: Vec<Contribution>, why: Trigger) {
         self.seq += 1;
         let sample = self.sampler.take(self.sources.processes.snapshot());
+        self.told = Marks::of(&sample.processes);
         let contributions = Arc::new(contributions);
+        let status = if why == Trigger::Stop { SandboxStatus::Stopped } else { SandboxStatus::Running };
+        let is_word_of_it = |standstill: &Standstill| standstill.first_seq == self.seq;
+        let trigger = match why {
+            Trigger::Interval | Trigger::Change if self.standstill.as_ref().is_some_and(is_word_of_it) => {
+                Trigger::Resumed
+            }
+            why => why,
+        };
         let report = Arc::new(merge(Parts {
             identity: Identity {
                 status,
                 boot_id: self.boot_id.clone(),
                 seq: self.seq,
                 interval: self.schedule.every(),
-                trigger: match (status, self.seq) {
-                    (SandboxStatus::Stopped, _) => Trigger::Stop,
-                    (SandboxStatus::Running, 1) => Trigger::Start,
-                    (SandboxStatus::Running, _) => Trigger::Interval,
-                },
-                stopping: false,
-                resumed: None,
+                trigger,
+                stopping: self.stopping && status == SandboxStatus::Running,
+                resumed: self.standstill.as_ref().map(|standstill| standstill.told),
             },
             sample,
             metadata: self.metadata.clone(),
@@ -157,33 +241,100 @@ impl Beat {
             now: Instant::now(),
             timestamp: Timestamp::now(),
         }));
-        tracing::debug!(seq = self.seq, metrics = report.metrics.len(), "report made");
+        self.outbox.put(report.clone());
+        tracing::debug!(seq = self.seq, ?trigger, metrics = report.metrics.len(), "report made");
+        let late = self.made(why);
         self.seen.send_modify(|seen| {
-            seen.report = Some(report.clone());
+            seen.report = Some(report);
             seen.unavailable = self.sampler.unavailable().to_vec();
             seen.contributions = contributions;
+            seen.next_due = (why != Trigger::Stop).then(|| self.schedule.due());
+            late.into_iter().for_each(|late| seen.lateness.note(late));
         });
-        self.outbox.put(report);
     }
 
-    /// Waits until it is time to ask the collectors for the next report, and says when that report is due. An answer
-    /// of the hub may move it meanwhile.
-    async fn next(&mut self) -> Instant {
-        loop {
-            let due = self.schedule.next(Instant::now());
-            let ask = due.checked_sub(self.schedule.lead()).unwrap_or(due);
-            tokio::select! {
-                () = sleep_until(ask.into()) => return due,
-                Ok(()) = self.delivery.changed() => {
-                    let directed = self.delivery.borrow_and_update().directed;
-                    self.schedule.set_every(directed.unwrap_or(self.interval));
-                }
+    /// What follows from a report that has been made; how late it was, where it was due.
+    fn made(&mut self, why: Trigger) -> Option<Duration> {
+        let now = Instant::now();
+        let due = self.schedule.due();
+        self.urgency.reported(now);
+        match why {
+            Trigger::Change | Trigger::Resumed | Trigger::Stop => return None,
+            Trigger::Start | Trigger::Interval => self.schedule.made(now, fastrand::f64()),
+        }
+        if why == Trigger::Start {
+            return None;
+        }
+        let late = now.saturating_duration_since(due);
+        // Of one that fell into a standstill, the standstill has been told.
+        let told = if self.woke.is_some_and(|woke| due <= woke) { None } else { self.lateness.note(late) };
+        match told {
+            Some(Change::Late(by)) => tracing::warn!(
+                "reports are late: one by {by:.1?}; the sandbox has too little CPU, or waits for memory or a disk"
+            ),
+            Some(Change::InTime { late, worst }) => {
+                tracing::info!("reports are in time again, after {late} late ones, the latest by {worst:.1?}");
             }
+            None => {}
+        }
+        Some(late)
+    }
+
+    /// Of many changes few matter; those that come together are looked at once.
+    fn look_at_processes(&mut self) {
+        self.look_at = None;
+        self.changes.mark_unchanged();
+        if self.told.differ(&self.sources.processes.snapshot()) {
+            self.urgency.changed(Instant::now());
+        }
+    }
+
+    fn look_at_clocks(&mut self) {
+        let Some(stood_still) = self.clocks.look(Reading::now(), self.schedule.every()) else { return };
+        tracing::info!("the sandbox stood still for {stood_still:.1?}, or its wall clock was set ahead");
+        let before = self.standstill.take().map_or(0, |standstill| standstill.told.suspended_ms);
+        let millis = u64::try_from(stood_still.as_millis()).unwrap_or(u64::MAX);
+        let told = Resumed { suspended_ms: before.saturating_add(millis), at: Timestamp::now() };
+        self.standstill = Some(Standstill { told, first_seq: self.seq + 1 });
+        let now = Instant::now();
+        self.woke = Some(now);
+        // A report that is due says it as well.
+        self.urgency.insist(now);
+    }
+
+    /// What the hub's answers change.
+    fn follow_delivery(&mut self) {
+        let (directed, accepted) = {
+            let delivery = self.delivery.borrow_and_update();
+            (delivery.directed, delivery.last_accepted_seq)
+        };
+        self.standstill = self.standstill.take().filter(|standstill| standstill.first_seq > accepted);
+        let every = directed.unwrap_or(self.interval);
+        if every != self.schedule.every() {
+            self.schedule.set_every(every, fastrand::f64());
+            self.urgency.set_interval(every);
+            self.seen.send_modify(|seen| seen.next_due = Some(self.schedule.due()));
         }
     }
 }
 
-async fn stopped(stop: &mut watch::Receiver<bool>) {
-    // An owner that is gone means the same.
-    let _ = stop.wait_for(|stop| *stop).await;
+/// The end of a collection; none where there is none.
+async fn collected(collecting: &mut Option<Collecting>) -> Vec<Contribution> {
+    match collecting {
+        Some(collecting) => collecting.contributions.as_mut().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Waits for a moment, where there is one.
+async fn at(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn wished(mut wish: watch::Receiver<Wish>, wanted: Wish) {
+    // An owner that is gone wants the end.
+    let _ = wish.wait_for(|wish| *wish >= wanted).await;
 }

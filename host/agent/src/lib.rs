@@ -12,22 +12,28 @@
 //! - [`config`]: the agent's sections of the file, checked.
 //! - [`run`]: the whole, until it is asked to stop.
 //! - `beat` reads as the whole loop and is the only file that knows all four stages: [`sample`] measures, the
-//!   collectors' crate collects, `merge` is pure, [`report`] delivers.
+//!   collectors' crate collects, `merge` is pure, [`report`] delivers. It beats on a `thread` of its own, with the
+//!   `priority` that it can get; `urgency` says when a report leaves out of turn, `clocks` whether the sandbox stood
+//!   still, and `lateness` whether the operator must know that reports are late.
 //! - [`api`]: the local API; `agents`: which coding agents are installed, for it.
 
 mod agent;
 mod agents;
 pub mod api;
 mod beat;
+mod clocks;
 pub mod config;
 mod distribution;
 mod footprint;
 #[cfg(fuzzing)]
 pub mod fuzzing;
+mod lateness;
 mod merge;
+mod priority;
 pub mod report;
 pub mod sample;
 mod thread;
+mod urgency;
 
 pub use agent::{Error, ReloadRequest, Reloaded, Sources, run};
 pub use api::{Listen, Listener};

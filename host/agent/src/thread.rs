@@ -9,42 +9,60 @@ use std::time::Duration;
 use tokio::runtime;
 use tokio::sync::{oneshot, watch};
 
+use crate::priority;
 use crate::report::MOST_LOOKUPS;
 
 /// What blocks: lookups of names, which are bounded, and one look at the files of token and certificates. None waits
 /// for another that hangs.
 const MAX_BLOCKING_THREADS: usize = MOST_LOOKUPS + 1;
 
+/// What the beat's owner wants of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Wish {
+    /// To beat.
+    Beat,
+    /// To beat on and tell that the agent is stopping.
+    TellStopping,
+    /// To make the last report, and to end.
+    End,
+}
+
 /// The running thread.
 #[derive(Debug)]
 pub(crate) struct BeatThread {
     thread: JoinHandle<()>,
-    stop: watch::Sender<bool>,
+    wish: watch::Sender<Wish>,
     /// Closed when the thread is about to end, in whatever way.
     over: oneshot::Receiver<()>,
 }
 
 impl BeatThread {
-    /// Starts the work, which is to end soon after what it is given turns true.
+    /// Starts the work, which is to end soon after it is wished for.
     ///
     /// # Errors
     /// The system gives no thread or no runtime.
     pub(crate) fn start<W, F>(work: W) -> io::Result<Self>
     where
-        W: FnOnce(watch::Receiver<bool>) -> F + Send + 'static,
+        W: FnOnce(watch::Receiver<Wish>) -> F + Send + 'static,
         F: Future<Output = ()>,
     {
         let runtime =
             runtime::Builder::new_current_thread().enable_all().max_blocking_threads(MAX_BLOCKING_THREADS).build()?;
-        let (stop, stopped) = watch::channel(false);
+        let (wish, wished) = watch::channel(Wish::Beat);
         let (alive, over) = oneshot::channel::<()>();
         let thread = std::thread::Builder::new().name("beat".to_owned()).spawn(move || {
             let _alive = alive;
-            runtime.block_on(work(stopped));
+            priority::go_first();
+            runtime.block_on(work(wished));
             // A name that does not resolve must not hold up the exit.
             runtime.shutdown_background();
         })?;
-        Ok(BeatThread { thread, stop, over })
+        Ok(BeatThread { thread, wish, over })
+    }
+
+    /// To tell it what is wanted before its end.
+    pub(crate) fn wishes(&self) -> watch::Sender<Wish> {
+        self.wish.clone()
     }
 
     /// Waits until the thread has ended by itself, which it only does by a defect.
@@ -58,7 +76,7 @@ impl BeatThread {
     /// # Errors
     /// See [`BeatError`].
     pub(crate) async fn stop(mut self, within: Duration) -> Result<(), BeatError> {
-        self.stop.send_replace(true);
+        self.wish.send_replace(Wish::End);
         if !self.over.is_terminated() && tokio::time::timeout(within, &mut self.over).await.is_err() {
             return Err(BeatError::Stuck(within));
         }
@@ -104,8 +122,8 @@ mod tests {
 
     #[tokio::test]
     async fn asked_to_stop_it_ends() {
-        let work = |mut stop: watch::Receiver<bool>| async move {
-            stop.wait_for(|stop| *stop).await.unwrap();
+        let work = |mut wish: watch::Receiver<Wish>| async move {
+            wish.wait_for(|wish| *wish == Wish::End).await.unwrap();
         };
         BeatThread::start(work).unwrap().stop(Duration::from_secs(10)).await.unwrap();
     }

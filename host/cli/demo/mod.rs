@@ -13,12 +13,13 @@ use sandbeat_supervisor::Guard;
 use tokio::net::TcpListener;
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 use crate::args::DemoOptions;
 use crate::config::{Config, Source};
-use crate::output;
 use crate::run::{BLOCKED, agent, guard};
 use crate::signals::Terminate;
+use crate::{logging, output};
 
 /// The folder of the plugins and of what they are compiled to; removed at the end, where it is temporary.
 struct Folder {
@@ -28,6 +29,7 @@ struct Folder {
 
 pub(crate) fn run(options: &DemoOptions) -> anyhow::Result<()> {
     let guard = guard();
+    let _log = logging::never_wait();
     let result = start(options, guard.as_ref());
     guard.into_iter().for_each(Guard::dismiss);
     result
@@ -61,12 +63,14 @@ async fn play(options: &DemoOptions, guard: Option<&Guard>, folder: &Folder, add
     let hub = tokio::spawn(hub.serve(listener, async move { drop(hub_stopped.await) }));
     let config = config(options, folder, address).await?;
     introduce(address, folder, added)?;
-    let printer = tokio::spawn(print(reports));
+    let printer = tokio::task::spawn_blocking(|| print(reports));
     let result = agent(config, None, guard, terminate).await;
     drop(stop_hub);
     hub.await.context("the hub did not end well")??;
-    // The hub's end is the end of the stream of reports.
-    printer.await.context("the printer did not end well")??;
+    // The hub's end is the end of the stream of reports. A reader of standard output that stands still is left alone.
+    if let Ok(printed) = timeout(BLOCKED, printer).await {
+        printed.context("the printer did not end well")??;
+    }
     result.map(|_| ())
 }
 
@@ -108,11 +112,11 @@ fn introduce(hub: SocketAddr, folder: &Folder, added: &[String]) -> anyhow::Resu
     output::line("")
 }
 
-/// Prints each accepted report, until the hub is gone.
-async fn print(mut reports: Receiver<Accepted>) -> anyhow::Result<()> {
+/// Prints each accepted report, until the hub is gone; waits for whoever reads them.
+fn print(mut reports: Receiver<Accepted>) -> anyhow::Result<()> {
     let mut lines = line::Lines::default();
     loop {
-        match reports.recv().await {
+        match reports.blocking_recv() {
             Ok(Accepted { report, .. }) => {
                 output::line(lines.next(&report))?;
                 if report.status == SandboxStatus::Stopped {

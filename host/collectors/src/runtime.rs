@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::process::{getpriority_process, setpriority_process};
 use sandbeat_status::{PluginStatus, Sample};
 use tokio::runtime::{self, Runtime};
 use tokio::sync::{mpsc, oneshot};
@@ -24,6 +25,9 @@ pub(crate) const INBOX: usize = 16;
 const MAX_GUEST_THREADS: usize = 64;
 /// Threads for the host's own reads.
 const MAX_HOST_THREADS: usize = 4;
+/// By how much the nice value of the guests' thread is above the agent's: it then has a third of the weight
+/// (`sched_prio_to_weight` of the kernel), and all of a processor that nobody else wants.
+const GIVES_WAY: i32 = 5;
 /// How long the end of the runtime waits for reads that hang, and for the last writing.
 pub(crate) const LEAVE: Duration = Duration::from_secs(1);
 
@@ -82,6 +86,7 @@ impl Collectors {
             .build()?;
         let manager = Manager::new(config, loader, pool.handle().clone(), board.clone());
         let thread = std::thread::Builder::new().name("collectors".into()).spawn(move || {
+            give_way();
             runtime.block_on(manager.run(inbox, stopped));
             runtime.shutdown_timeout(LEAVE);
             pool.shutdown_timeout(LEAVE);
@@ -138,6 +143,11 @@ impl Handle {
         self.board.contributions()
     }
 
+    /// The newest contribution of each active collector, by name, as it is: none of them is asked.
+    pub fn contributions(&self) -> Vec<Contribution> {
+        self.board.contributions()
+    }
+
     /// Every plugin in the directory, by name.
     pub fn plugins(&self) -> Vec<PluginStatus> {
         self.board.statuses()
@@ -149,6 +159,14 @@ impl Handle {
         let (asked, answer) = oneshot::channel();
         self.asks.send(Ask::Reload(name.to_owned(), asked)).await.ok()?;
         answer.await.ok()
+    }
+}
+
+/// Has the calling thread, and those that it starts, come after the others of the agent: a guest may burn what it is
+/// given. That takes no privilege; where it is refused all the same, guests only weigh more.
+fn give_way() {
+    if let Ok(nice) = getpriority_process(None) {
+        let _ = setpriority_process(None, nice + GIVES_WAY);
     }
 }
 

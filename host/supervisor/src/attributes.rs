@@ -1,12 +1,12 @@
-//! What a child does to itself between fork and exec: limits, cgroup, user, mask, signals.
+//! What a child does to itself between fork and exec: memory pressure, limits, cgroup, user, mask, signals.
 //!
 //! All that can be found out before is found out before ([`Attributes::of`]); what is left is system calls. A call that
 //! fails is told to the agent through a pipe, as one byte that names what was being done, because the error that the
 //! standard library hands over is a bare number.
 //!
-//! The order is the privileges': limits are raised and the cgroup entered as the agent's user, then the groups, the
-//! group and the user change, and only then is the parent-death signal asked for, which the kernel forgets at a change
-//! of user.
+//! The order is the privileges': what spares the agent when memory runs out is given up, limits are raised and the
+//! cgroup entered as the agent's user, then the groups, the group and the user change, and only then is the parent-death
+//! signal asked for, which the kernel forgets at a change of user.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -23,6 +23,7 @@ use rustix::stdio::{stderr, stdin, stdout};
 use rustix::thread::{set_thread_gid, set_thread_groups, set_thread_uid};
 
 use crate::config::{Command, Limit, Stdio};
+use crate::memory_pressure;
 use crate::users::{self, Unknown, User};
 
 /// The signals whose dispositions are reset: the standard ones. What the agent was started with ignoring (`nohup`, a
@@ -93,12 +94,16 @@ impl Attributes {
         Ok((Attributes { limits, groups, group, user, mask, pipes, agent, door, told }, Ear(heard), identity.user))
     }
 
-    /// Does all of it. Async-signal-safe: plain system calls, and nothing is allocated, locked or dropped.
+    /// Does all of it. Async-signal-safe: plain system calls, and nothing is allocated or locked.
     ///
     /// # Errors
     /// One of them failed; which one is told.
     #[expect(unsafe_code, reason = "there is no safe interface to signal dispositions")]
     pub(crate) fn apply(&self) -> io::Result<()> {
+        if let Some(original) = memory_pressure::original() {
+            // Refused, it lives longer than it should, and works.
+            let _ = memory_pressure::give_back(original);
+        }
         for (resource, limit) in &self.limits {
             setrlimit(*resource, *limit).map_err(|failed| self.tell(Failed::Limits, failed))?;
         }

@@ -41,7 +41,7 @@ pub(crate) use self::courier::{Outbox, post_office};
 pub(crate) use self::delivery::{Delivery, Failing};
 pub(crate) use self::proxy::{Via, environment};
 pub(crate) use self::resolve::MOST as MOST_LOOKUPS;
-pub(crate) use self::schedule::Schedule;
+pub(crate) use self::schedule::{Schedule, phase};
 pub use self::url::ServerUrl;
 
 /// The longest time that the last report, `stopped`, may hold up the agent's exit; less where `timeout` is less.

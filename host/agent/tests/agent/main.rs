@@ -3,6 +3,10 @@
 #[cfg(test)]
 mod api;
 #[cfg(test)]
+mod beats;
+#[cfg(test)]
+mod changes;
+#[cfg(test)]
 mod delta;
 #[cfg(test)]
 mod failures;

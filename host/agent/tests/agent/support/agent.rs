@@ -29,6 +29,7 @@ pub(crate) struct Builder {
 
 pub(crate) struct Agent {
     pub(crate) listen: Listen,
+    ask: oneshot::Sender<()>,
     stop: oneshot::Sender<()>,
     running: JoinHandle<Result<(), Error>>,
     supervisor: Supervisor,
@@ -123,8 +124,12 @@ impl Builder {
         let stopped = async {
             let _ = stopped.await;
         };
-        let running = tokio::spawn(run(config, sources, Some(listener), stopped, std::future::ready(())));
-        Agent { listen, stop, running, supervisor, collectors, _dir: dir }
+        let (ask, asked) = oneshot::channel::<()>();
+        let asked = async {
+            let _ = asked.await;
+        };
+        let running = tokio::spawn(run(config, sources, Some(listener), asked, stopped, std::future::ready(())));
+        Agent { listen, ask, stop, running, supervisor, collectors, _dir: dir }
     }
 }
 
@@ -166,6 +171,15 @@ impl Agent {
     /// The kind of failure, as soon as there is one.
     pub(crate) async fn failing(&self) -> Value {
         self.health("a failure", |reports| reports.get("failing").is_some()).await["failing"].clone()
+    }
+
+    /// Asks it to stop, and lets it stop its processes for a while.
+    pub(crate) async fn ask_to_stop(self, meanwhile: impl Future<Output = ()>) -> Result<(), Error> {
+        let Agent { listen, ask, stop, running, supervisor, collectors, _dir } = self;
+        let _ = ask.send(());
+        meanwhile.await;
+        let ask = oneshot::channel().0;
+        Agent { listen, ask, stop, running, supervisor, collectors, _dir }.stop().await
     }
 
     pub(crate) async fn stop(self) -> Result<(), Error> {

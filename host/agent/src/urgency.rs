@@ -1,0 +1,236 @@
+//! When a report leaves between two that are due: a pure policy, and what it is about.
+//!
+//! Changes that come together leave together: a moment is waited after the first. Reports on change are a least time
+//! apart, which doubles while changes keep coming, up to one interval, and is the shortest again after an interval
+//! without any. What is held back by that is in the next report, whichever that is; no change moves those that are due.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use sandbeat_status::{ProcessPhase, ProcessState, ProcessStatus};
+
+/// How long changes are gathered; a quarter of the interval where that is less.
+const GATHER: Duration = Duration::from_millis(50);
+/// The shortest time between two reports on change; a quarter of the interval where that is less.
+const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// When the next report on change leaves.
+#[derive(Clone, Debug)]
+pub(crate) struct Urgency {
+    interval: Duration,
+    /// From the next report on change to the one after it.
+    pause: Duration,
+    not_before: Option<Instant>,
+    last_change: Option<Instant>,
+    due: Option<Instant>,
+}
+
+/// What of the processes matters enough: another value is worth a report at once.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Marks(BTreeMap<String, Mark>);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Mark {
+    failed: bool,
+    gave_up: bool,
+    /// What failed and recovered between two looks was started again.
+    restarts: u32,
+}
+
+impl Urgency {
+    /// Nothing has changed yet.
+    pub(crate) fn new(interval: Duration) -> Self {
+        Urgency { interval, pause: shortest(interval), not_before: None, last_change: None, due: None }
+    }
+
+    /// Reports that are due come at another interval.
+    pub(crate) fn set_interval(&mut self, interval: Duration) {
+        self.interval = interval;
+        self.pause = self.pause.clamp(shortest(interval), interval.max(shortest(interval)));
+    }
+
+    /// How long changes are gathered before anybody looks at them.
+    pub(crate) fn gather(&self) -> Duration {
+        GATHER.min(self.interval / 4)
+    }
+
+    /// When a report on change is to leave.
+    pub(crate) fn due(&self) -> Option<Instant> {
+        self.due
+    }
+
+    /// Something that matters has changed.
+    pub(crate) fn changed(&mut self, now: Instant) {
+        let is_quiet = |last: Instant| now.saturating_duration_since(last) >= self.interval;
+        if self.last_change.replace(now).is_none_or(is_quiet) {
+            self.pause = shortest(self.interval);
+        }
+        let due = self.not_before.map_or(now, |not_before| not_before.max(now));
+        self.due = Some(self.due.map_or(due, |earlier| earlier.min(due)));
+    }
+
+    /// A report is to leave at a moment, whatever else has left before.
+    pub(crate) fn insist(&mut self, at: Instant) {
+        self.due = Some(self.due.map_or(at, |due| due.min(at)));
+    }
+
+    /// A report has been made; everything is in it.
+    pub(crate) fn reported(&mut self, now: Instant) {
+        if self.due.take().is_some_and(|due| due <= now) {
+            self.not_before = Some(now + self.pause);
+            self.pause = self.pause.saturating_mul(2).min(self.interval);
+        }
+    }
+}
+
+impl Marks {
+    /// What matters of the processes as a report tells them.
+    pub(crate) fn of(processes: &BTreeMap<String, ProcessStatus>) -> Self {
+        Marks(processes.iter().map(|(name, process)| (name.clone(), Mark::of(process))).collect())
+    }
+
+    /// Whether something is worth a report: a process failed or recovered, was given up or started again. One that is
+    /// new, or not there any more, is so only where it has failed.
+    pub(crate) fn differ(&self, processes: &BTreeMap<String, ProcessStatus>) -> bool {
+        let differs = |(name, process): (&String, &ProcessStatus)| {
+            let now = Mark::of(process);
+            self.0.get(name).map_or(now.failed, |before| *before != now)
+        };
+        processes.iter().any(differs) || self.0.iter().any(|(name, mark)| mark.failed && !processes.contains_key(name))
+    }
+}
+
+impl Mark {
+    fn of(process: &ProcessStatus) -> Self {
+        Mark {
+            failed: process.status == ProcessState::Error,
+            gave_up: process.phase == Some(ProcessPhase::GaveUp),
+            restarts: process.restart_count,
+        }
+    }
+}
+
+fn shortest(interval: Duration) -> Duration {
+    SHORTEST_PAUSE.min(interval / 4)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn ms(millis: u64) -> Duration {
+        Duration::from_millis(millis)
+    }
+
+    /// When reports on change are made while something changes all the time, in milliseconds after the first change.
+    fn while_changing(urgency: &mut Urgency, start: Instant, millis: u64) -> Vec<u64> {
+        let mut made = Vec::new();
+        for at in (0..millis).step_by(50) {
+            let now = start + ms(at);
+            urgency.changed(now);
+            if urgency.due().is_some_and(|due| due <= now) {
+                urgency.reported(now);
+                made.push(at);
+            }
+        }
+        made
+    }
+
+    #[test]
+    fn pauses_double_while_changes_keep_coming_up_to_one_interval() {
+        let start = Instant::now();
+        let mut urgency = Urgency::new(ms(30_000));
+        let made = while_changing(&mut urgency, start, 130_000);
+        assert_eq!(made, [0, 1000, 3000, 7000, 15_000, 31_000, 61_000, 91_000, 121_000]);
+        // Changes that stop for less than an interval go on in the same way.
+        let made = while_changing(&mut urgency, start + ms(150_000), 40_000);
+        assert_eq!(made, [1000, 31_000]);
+        // After a quiet interval the first leaves at once, and the pauses are short again.
+        let made = while_changing(&mut urgency, start + ms(220_000), 10_000);
+        assert_eq!(made, [0, 1000, 3000, 7000]);
+    }
+
+    #[test]
+    fn short_intervals_have_short_pauses() {
+        let mut urgency = Urgency::new(ms(400));
+        assert_eq!(urgency.gather(), ms(50));
+        assert_eq!(while_changing(&mut urgency, Instant::now(), 2000), [0, 100, 300, 700, 1100, 1500, 1900]);
+        let mut urgency = Urgency::new(ms(30_000));
+        urgency.set_interval(ms(10));
+        assert!(urgency.gather() < ms(3));
+        let start = Instant::now();
+        urgency.changed(start);
+        urgency.reported(start);
+        urgency.changed(start + ms(1));
+        assert!(urgency.due().is_some_and(|due| due <= start + ms(10)));
+    }
+
+    #[test]
+    fn what_is_held_back_leaves_with_the_next_report() {
+        let start = Instant::now();
+        let mut urgency = Urgency::new(ms(30_000));
+        urgency.changed(start);
+        urgency.reported(start);
+        urgency.changed(start + ms(100));
+        assert_eq!(urgency.due(), Some(start + ms(1000)));
+        // One that was due anyhow, and says it.
+        urgency.reported(start + ms(500));
+        assert_eq!(urgency.due(), None);
+        urgency.changed(start + ms(600));
+        assert_eq!(urgency.due(), Some(start + ms(1000)), "the pause goes on");
+    }
+
+    #[test]
+    fn what_is_insisted_on_waits_for_no_pause() {
+        let start = Instant::now();
+        let mut urgency = Urgency::new(ms(30_000));
+        urgency.changed(start);
+        urgency.reported(start);
+        urgency.changed(start + ms(10));
+        urgency.insist(start + ms(20));
+        assert_eq!(urgency.due(), Some(start + ms(20)));
+        urgency.insist(start + ms(90));
+        assert_eq!(urgency.due(), Some(start + ms(20)));
+    }
+
+    fn process(status: ProcessState, phase: ProcessPhase, restarts: u32) -> ProcessStatus {
+        ProcessStatus {
+            status,
+            base_url: None,
+            pid: None,
+            uptime_ms: None,
+            restart_count: restarts,
+            last_error: None,
+            phase: Some(phase),
+            exit_code: None,
+            exit_signal: None,
+            out_of_memory: false,
+            next_restart_ms: None,
+        }
+    }
+
+    #[test]
+    fn what_matters_is_failing_recovering_giving_up_and_being_started_again() {
+        use ProcessPhase::{BackingOff, Exited, GaveUp, Ready, Starting, Unhealthy, Waiting};
+        use ProcessState::{Error, Running, Stopped};
+        let differ = |before: Option<ProcessStatus>, after: Option<ProcessStatus>| {
+            let named = |one: Option<ProcessStatus>| one.map(|one| ("web".to_owned(), one)).into_iter().collect();
+            Marks::of(&named(before)).differ(&named(after))
+        };
+        for (before, after, matters) in [
+            ((Stopped, Waiting, 0), (Running, Starting, 0), false),
+            ((Running, Starting, 0), (Running, Ready, 0), false),
+            ((Running, Ready, 0), (Error, Unhealthy, 0), true),
+            ((Error, Unhealthy, 0), (Running, Ready, 0), true),
+            ((Running, Ready, 0), (Error, BackingOff, 0), true),
+            ((Running, Ready, 0), (Running, Ready, 1), true),
+            ((Error, BackingOff, 1), (Error, GaveUp, 1), true),
+            ((Running, Ready, 1), (Stopped, Exited, 1), false),
+        ] {
+            let one = |(status, phase, restarts)| Some(process(status, phase, restarts));
+            assert_eq!(differ(one(before), one(after)), matters, "{before:?} {after:?}");
+        }
+        assert!(!differ(None, Some(process(Running, Ready, 0))) && !differ(Some(process(Running, Ready, 0)), None));
+        assert!(differ(None, Some(process(Error, Exited, 0))) && differ(Some(process(Error, Exited, 0)), None));
+    }
+}

@@ -1,0 +1,51 @@
+//! When reports leave by themselves.
+
+use std::time::{Duration, Instant};
+
+use crate::support::agent::Builder;
+use crate::support::hub::{Answer, Hub};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_report_leaves_at_the_start_and_the_others_keep_to_a_grid() {
+    let hub = Hub::start(|_, _| Answer::ok()).await;
+    let started = Instant::now();
+    let agent = Builder::new(&hub.url()).interval(300).with(|sections| sections.report.jitter = 0.0).start().await;
+    let received = hub.wait_count(12).await;
+    agent.stop().await.unwrap();
+    let at: Vec<Duration> = received.iter().map(|one| one.at - started).collect();
+    // The phase of `sbox-1`: 0.405873 of an interval after the start, which is a little before the first report.
+    let first = at[1] - at[0];
+    assert!(first > Duration::from_millis(60) && first < Duration::from_millis(250), "{at:?}");
+    // Lateness does not add up, so that one of them being late does not matter.
+    let places = Duration::from_millis(300) * 10;
+    let tolerance = Duration::from_millis(100);
+    let last = at[11] - at[1];
+    assert!(last + tolerance > places && last < places + tolerance, "{at:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn jitter_keeps_reports_from_being_equally_far_apart() {
+    let hub = Hub::start(|_, _| Answer::ok()).await;
+    let agent = Builder::new(&hub.url()).interval(200).with(|sections| sections.report.jitter = 0.5).start().await;
+    let received = hub.wait_count(25).await;
+    agent.stop().await.unwrap();
+    let apart: Vec<u128> = received.windows(2).map(|pair| (pair[1].at - pair[0].at).as_millis()).skip(1).collect();
+    let (least, most) = (apart.iter().min().unwrap(), apart.iter().max().unwrap());
+    assert!(*least < 160 && *most > 220, "{apart:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_interval_that_the_hub_directs_counts_from_the_last_report() {
+    let hub = Hub::start(|count, _| match count {
+        0 => Answer::ok(),
+        _ => Answer::Http(200, "", r#"{"nextReportSecs":0.6}"#.to_owned()),
+    })
+    .await;
+    let agent = Builder::new(&hub.url()).interval(200).with(|sections| sections.report.jitter = 0.0).start().await;
+    let received = hub.wait_count(4).await;
+    agent.stop().await.unwrap();
+    for pair in received[1..].windows(2) {
+        let apart = pair[1].at - pair[0].at;
+        assert!(apart > Duration::from_millis(500) && apart < Duration::from_millis(800), "{apart:?}");
+    }
+}
