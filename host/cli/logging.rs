@@ -41,7 +41,7 @@ struct Queue {
 enum Message {
     Line(Vec<u8>),
     /// All before it has been written when the sender is dropped.
-    Flush(#[expect(dead_code, reason = "its end is the message")] SyncSender<()>),
+    Flush(SyncSender<()>),
 }
 
 /// Starts logging. Without a filter, servers log changes of state; what prints data logs only what is wrong.

@@ -148,19 +148,18 @@ fn an_agent_that_takes_long_to_stop_says_that_it_is_stopping() {
 fn the_agent_goes_first_and_dies_last_and_its_processes_are_as_they_would_be() {
     let hub = FakeHub::start();
     let sandbox = Sandbox::reporting_to(&hub);
-    let seen = sandbox.path("seen");
+    let (seen, checked) = (sandbox.path("seen"), sandbox.path("checked"));
     let script =
         format!("cat /proc/self/oom_score_adj /proc/self/stat > {0}.new; mv {0}.new {0}; sleep 600", seen.display());
     let sandbox = sandbox.config(&format!(
         "[processes.child]\ncommand = [\"sh\", \"-c\", \"{script}\"]\n\
          health = {{ exec = [\"sh\", \"-c\", \"cat /proc/self/oom_score_adj > {}\"], interval = \"50ms\" }}",
-        sandbox.path("checked").display()
+        checked.display()
     ));
     let agent = sandbox.start(&["run"]);
     hub.reports(2);
     let told = wait_for("the child's words", || fs::read_to_string(&seen).ok());
-    let checked =
-        wait_for("the check's words", || fs::read_to_string(sandbox.path("checked")).ok().filter(|it| !it.is_empty()));
+    let checked = wait_for("the check's words", || fs::read_to_string(&checked).ok().filter(|it| !it.is_empty()));
     let (adjustment, stat) = told.split_once('\n').unwrap();
     let (_, own_nice) = nice(&own("stat"));
     assert_eq!(adjustment, own("oom_score_adj"));

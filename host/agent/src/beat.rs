@@ -29,7 +29,7 @@ use crate::merge::{Identity, Parts, merge};
 use crate::report::{Delivery, Outbox, Schedule, phase};
 use crate::sample::{Observer, Sampler, Unavailable};
 use crate::thread::Wish;
-use crate::urgency::{Marks, Urgency};
+use crate::urgency::{GATHER, Marks, Urgency};
 use crate::{Config, Sources};
 
 /// The first report waits this long for collectors that have just been started, and for nothing else.
@@ -177,7 +177,7 @@ impl Beat {
                 }
                 () = at(self.look_at) => self.look_at_processes(),
                 Ok(()) = self.changes.changed(), if self.look_at.is_none() => {
-                    self.look_at = Some(Instant::now() + self.urgency.gather());
+                    self.look_at = Some(Instant::now() + GATHER);
                 }
                 Ok(()) = self.delivery.changed() => self.follow_delivery(),
                 () = &mut stopping, if !self.stopping => {

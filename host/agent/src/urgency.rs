@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use sandbeat_status::{ProcessPhase, ProcessState, ProcessStatus};
 
-/// How long changes are gathered; a quarter of the interval where that is less.
-const GATHER: Duration = Duration::from_millis(50);
+/// How long changes are gathered before anybody looks at them: in a crash loop they come by the hundred.
+pub(crate) const GATHER: Duration = Duration::from_millis(50);
 /// The shortest time between two reports on change; a quarter of the interval where that is less.
 const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
 
@@ -47,11 +47,6 @@ impl Urgency {
     pub(crate) fn set_interval(&mut self, interval: Duration) {
         self.interval = interval;
         self.pause = self.pause.clamp(shortest(interval), interval.max(shortest(interval)));
-    }
-
-    /// How long changes are gathered before anybody looks at them.
-    pub(crate) fn gather(&self) -> Duration {
-        GATHER.min(self.interval / 4)
     }
 
     /// When a report on change is to leave.
@@ -153,11 +148,9 @@ mod tests {
     #[test]
     fn short_intervals_have_short_pauses() {
         let mut urgency = Urgency::new(ms(400));
-        assert_eq!(urgency.gather(), ms(50));
         assert_eq!(while_changing(&mut urgency, Instant::now(), 2000), [0, 100, 300, 700, 1100, 1500, 1900]);
         let mut urgency = Urgency::new(ms(30_000));
         urgency.set_interval(ms(10));
-        assert!(urgency.gather() < ms(3));
         let start = Instant::now();
         urgency.changed(start);
         urgency.reported(start);
