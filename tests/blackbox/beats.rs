@@ -11,9 +11,9 @@ use serde_json::Value;
 
 use crate::harness::{Answer, FakeHub, OK, Process, Sandbox, wait_for};
 
-/// What this process was started with, and what it starts has unless it changes that.
-fn own(file: &str) -> String {
-    fs::read_to_string(format!("/proc/self/{file}")).unwrap().trim().to_owned()
+/// That of this process, and of what it starts unless that changes it.
+fn own_nice() -> i32 {
+    nice(&fs::read_to_string("/proc/self/stat").unwrap()).1
 }
 
 fn memory_adjustment(pid: impl std::fmt::Display) -> String {
@@ -156,19 +156,20 @@ fn the_agent_goes_first_and_dies_last_and_its_processes_are_as_they_would_be() {
          health = {{ exec = [\"sh\", \"-c\", \"cat /proc/self/oom_score_adj > {}\"], interval = \"50ms\" }}",
         checked.display()
     ));
-    let agent = sandbox.start(&["run"]);
+    // More than nothing, so that there is something to give up even where that takes a privilege.
+    let worse = "echo 500 > /proc/self/oom_score_adj; exec \"$@\"";
+    let agent = sandbox.start_by(&["sh", "-c", worse, "sh"], &["run"]);
     hub.reports(2);
     let told = wait_for("the child's words", || fs::read_to_string(&seen).ok());
     let checked = wait_for("the check's words", || fs::read_to_string(&checked).ok().filter(|it| !it.is_empty()));
     let (adjustment, stat) = told.split_once('\n').unwrap();
-    let (_, own_nice) = nice(&own("stat"));
-    assert_eq!(adjustment, own("oom_score_adj"));
-    assert_eq!(checked.trim(), own("oom_score_adj"));
+    let own_nice = own_nice();
+    assert_eq!((adjustment, checked.trim()), ("500", "500"));
     assert_eq!(nice(stat).1, own_nice);
 
     let spared = match is_allowed("echo -900 > /proc/self/oom_score_adj") {
-        true => "-900".to_owned(),
-        false => own("oom_score_adj"),
+        true => "-900",
+        false => "0",
     };
     assert_eq!(memory_adjustment(agent.id()), spared);
     let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", agent.id())).unwrap();
@@ -195,8 +196,7 @@ fn without_privileges_it_starts_without_complaint() {
     };
     let agent = sandbox.start_by(none, &["run"]);
     hub.report("the child", |report| report["processes"]["child"]["status"] == "running");
-    assert_eq!(memory_adjustment(agent.id()), own("oom_score_adj"));
-    let (_, own_nice) = nice(&own("stat"));
+    let own_nice = own_nice();
     let threads = nice_of_threads(agent.id());
     assert!(threads.contains(&("beat".to_owned(), own_nice)), "{threads:?}");
     assert_eq!(agent.said("WARN") + agent.said("ERROR"), 0, "{:#?}", agent.stderr());

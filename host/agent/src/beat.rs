@@ -173,7 +173,7 @@ impl Beat {
                 }
                 () = sleep_until(ask.into()), if collecting.is_none() => collecting = Some(self.collect_for(due)),
                 () = at(self.urgency.due()) => {
-                    self.report(self.sources.collectors.contributions(), self.hurry());
+                    self.report(self.sources.collectors.contributions(), Trigger::Change);
                 }
                 () = at(self.look_at) => self.look_at_processes(),
                 Ok(()) = self.changes.changed(), if self.look_at.is_none() => {
@@ -211,12 +211,19 @@ impl Beat {
     }
 
     /// sample → merge → report.
-    fn report(&mut self, contributions: Vec<Contribution>, trigger: Trigger) {
+    fn report(&mut self, contributions: Vec<Contribution>, why: Trigger) {
         self.seq += 1;
         let sample = self.sampler.take(self.sources.processes.snapshot());
         self.told = Marks::of(&sample.processes);
         let contributions = Arc::new(contributions);
-        let status = if trigger == Trigger::Stop { SandboxStatus::Stopped } else { SandboxStatus::Running };
+        let status = if why == Trigger::Stop { SandboxStatus::Stopped } else { SandboxStatus::Running };
+        let is_word_of_it = |standstill: &Standstill| standstill.first_seq == self.seq;
+        let trigger = match why {
+            Trigger::Interval | Trigger::Change if self.standstill.as_ref().is_some_and(is_word_of_it) => {
+                Trigger::Resumed
+            }
+            why => why,
+        };
         let report = Arc::new(merge(Parts {
             identity: Identity {
                 status,
@@ -236,26 +243,26 @@ impl Beat {
         }));
         self.outbox.put(report.clone());
         tracing::debug!(seq = self.seq, ?trigger, metrics = report.metrics.len(), "report made");
-        let late = self.made(trigger);
+        let late = self.made(why);
         self.seen.send_modify(|seen| {
             seen.report = Some(report);
             seen.unavailable = self.sampler.unavailable().to_vec();
             seen.contributions = contributions;
-            seen.next_due = (trigger != Trigger::Stop).then(|| self.schedule.due());
+            seen.next_due = (why != Trigger::Stop).then(|| self.schedule.due());
             late.into_iter().for_each(|late| seen.lateness.note(late));
         });
     }
 
     /// What follows from a report that has been made; how late it was, where it was due.
-    fn made(&mut self, trigger: Trigger) -> Option<Duration> {
+    fn made(&mut self, why: Trigger) -> Option<Duration> {
         let now = Instant::now();
         let due = self.schedule.due();
         self.urgency.reported(now);
-        match trigger {
+        match why {
             Trigger::Change | Trigger::Resumed | Trigger::Stop => return None,
             Trigger::Start | Trigger::Interval => self.schedule.made(now, fastrand::f64()),
         }
-        if trigger == Trigger::Start {
+        if why == Trigger::Start {
             return None;
         }
         let late = now.saturating_duration_since(due);
@@ -271,12 +278,6 @@ impl Beat {
             None => {}
         }
         Some(late)
-    }
-
-    /// Why a report leaves before it is due.
-    fn hurry(&self) -> Trigger {
-        let untold = |standstill: &Standstill| standstill.first_seq > self.seq;
-        if self.standstill.as_ref().is_some_and(untold) { Trigger::Resumed } else { Trigger::Change }
     }
 
     /// Of many changes few matter; those that come together are looked at once.

@@ -1,9 +1,9 @@
 //! Who is killed when memory runs out: a process first, and the agent last.
 //!
 //! The kernel kills the process with the highest score, to which `oom_score_adj` adds (proc(5)). The agent, and with it
-//! its guard, asks for a low one at its start; it needs `CAP_SYS_RESOURCE` for that, and goes on as it is without. What
-//! the agent was started with is given back to each child between fork and exec, which needs nothing, so that for the
-//! processes nothing is different.
+//! its guard, asks for a low one at its start; below what it was given it needs `CAP_SYS_RESOURCE`, and goes on as it is
+//! without. What the agent was started with is given back to each child between fork and exec, which needs nothing, so
+//! that for the processes nothing is different.
 
 use std::io;
 use std::sync::OnceLock;
@@ -12,8 +12,9 @@ use rustix::fs::{Mode, OFlags, open};
 use rustix::io::{Errno, write};
 use tracing::debug;
 
-/// Killed after all that asks for nothing, but killed: a process of -1000 is not, even where it is what eats the memory.
-const SPARED: i16 = -900;
+/// What is asked for, the best first. With -900 it is killed after all that asks for nothing, but killed: a process of
+/// -1000 is not, even where it is what eats the memory. 0 is for one that was started with more and may not go below.
+const SPARED: [i16; 2] = [-900, 0];
 
 /// What the agent was started with, where it is another one now.
 static ORIGINAL: OnceLock<String> = OnceLock::new();
@@ -42,12 +43,17 @@ pub(crate) fn give_back(original: &[u8]) -> Result<(), Errno> {
     write(&file, original).map(drop)
 }
 
+/// What was there before, where it is another now.
 fn spare() -> io::Result<Option<String>> {
     const FILE: &str = "/proc/self/oom_score_adj";
     let original = std::fs::read_to_string(FILE)?;
-    if original.trim().parse::<i16>().is_ok_and(|adjustment| adjustment <= SPARED) {
-        return Ok(None);
+    let given: i16 = original.trim().parse().map_err(io::Error::other)?;
+    let mut result = Ok(None);
+    for spared in SPARED.into_iter().filter(|spared| *spared < given) {
+        match std::fs::write(FILE, spared.to_string()) {
+            Ok(()) => return Ok(Some(original)),
+            Err(refused) => result = Err(refused),
+        }
     }
-    std::fs::write(FILE, SPARED.to_string())?;
-    Ok(Some(original))
+    result
 }
