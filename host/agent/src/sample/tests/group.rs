@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, geteuid, kill_process};
+use rustix::process::{Pid, Signal, kill_process};
 
 use super::super::{Config, Sampler};
 use super::eventually;
@@ -27,7 +27,7 @@ impl Confined {
     pub(super) fn make(name: &str) -> Option<Self> {
         let name = format!("sandbeat-test-{}-{name}", std::process::id());
         let v1: Option<Vec<PathBuf>> = V1_CONTROLLERS.iter().map(|controller| mount("cgroup", controller)).collect();
-        let made = match v1 {
+        match v1 {
             Some(points) => Self::within(false, points.iter().map(|point| point.join(&name)).collect()),
             None => {
                 let point = mount("cgroup2", "rw")?;
@@ -35,9 +35,7 @@ impl Confined {
                 let _ = fs::write(point.join("cgroup.subtree_control"), "+cpu +memory +pids");
                 Self::within(true, vec![point.join(&name)]).filter(|group| group.dirs[0].join("memory.max").exists())
             }
-        };
-        assert!(made.is_some() || !geteuid().is_root() || mounts_are_read_only(), "root can make groups here");
-        made
+        }
     }
 
     /// In version 2 without any controller, which hosts with version 1 have beside it.
@@ -130,9 +128,4 @@ fn mount(kind: &str, option: &str) -> Option<PathBuf> {
         fields.get(2) == Some(&kind) && fields.get(3).is_some_and(|options| options.split(',').any(|one| one == option))
     })?;
     Some(PathBuf::from(found[1]))
-}
-
-fn mounts_are_read_only() -> bool {
-    mount("cgroup2", "rw").is_none() && V1_CONTROLLERS.iter().any(|controller| mount("cgroup", controller).is_none())
-        || mount("cgroup2", "ro").is_some()
 }
