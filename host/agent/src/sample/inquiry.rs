@@ -119,14 +119,16 @@ impl<T: Clone + Send + Sync + 'static> Inquiry<T> {
 
 /// The thread: one answer for each time that it was asked.
 fn answer<T>(asked: &Receiver<()>, answers: &watch::Sender<State<T>>, mut measure: impl FnMut() -> Result<T, String>) {
+    let mut rests_until = Instant::now();
     while asked.recv().is_ok() {
+        if Instant::now() < rests_until {
+            continue;
+        }
         let began = Instant::now();
         answers.send_modify(|state| state.open = Some(began));
         let value = measure();
         let took = began.elapsed();
-        // Who asked meanwhile asked this.
-        while asked.try_recv().is_ok() {}
-        let rests_until = began + took.saturating_mul(REST + 1);
+        rests_until = began + took.saturating_mul(REST + 1);
         answers.send_modify(|state| *state = State { open: None, answer: Some(Answer { began, rests_until, value }) });
     }
 }

@@ -1,5 +1,8 @@
 //! The sample as a whole, over recorded trees and on the machine that runs the tests.
 
+mod group;
+mod live;
+
 use std::time::Duration;
 
 use sandbeat_status::{Source, Throttling};
@@ -73,6 +76,18 @@ fn settled(sampler: &mut Sampler) -> Sample {
     sampler.peek(BTreeMap::new());
     sampler.figures.survey().wait(asked, DEADLINE);
     sampler.take(BTreeMap::new())
+}
+
+/// Waits for a condition.
+fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + DEADLINE;
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "waited in vain: {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
 
 fn named(sampler: &Sampler) -> Vec<&str> {
