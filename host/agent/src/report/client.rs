@@ -28,7 +28,7 @@ use super::credentials::{Credentials, Current, Files};
 use super::outcome::{self, Answer, Exchange, Failure, FailureKind, Outcome};
 use super::proxy::{Via, environment};
 use super::resolve::{Addresses, Resolve, System};
-use super::tls::{Tls, Wrong};
+use super::tls::{self, Tls, Wrong};
 use super::token;
 
 /// More of an answer is not read.
@@ -187,10 +187,10 @@ impl Client {
                 (connection, response.map_err(|e| self.connector.broken(&e, tls))?)
             }
         };
+        let (mut outcome, whole) = self.outcome(response, deadline).await;
         if let Some(tls) = tls {
-            tls.note_answer();
+            self.consider_certificate(&mut outcome, tls);
         }
-        let (outcome, whole) = self.outcome(response, deadline).await;
         let mut state = self.state();
         if whole && state.renewals == renewals && !connection.sender.is_closed() {
             state.kept = Some(Kept { connection, since: Instant::now(), tls_version: current.tls_version });
@@ -292,6 +292,19 @@ impl Client {
         };
         let exchange = Exchange { server: &self.server, sandbox_id: &self.sandbox_id, now: Timestamp::now() };
         (outcome::of_answer(exchange, answer), body.is_some())
+    }
+
+    /// Some hubs tell only in HTTP, and in their own words, that they wanted a certificate.
+    fn consider_certificate(&self, outcome: &mut Outcome, tls: &Tls) {
+        match outcome {
+            Outcome::Accepted { .. } => tls.note_accepted(),
+            Outcome::Failed(Failure { kind: FailureKind::Rejected(_) | FailureKind::Denied(_), message, .. }) => {
+                if let Some(wanted) = tls::explain_end(&self.server, tls) {
+                    *message = format!("{message}; perhaps {wanted}");
+                }
+            }
+            Outcome::Failed(_) => {}
+        }
     }
 
     fn late(&self, what: &str) -> Failure {

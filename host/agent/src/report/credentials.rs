@@ -335,10 +335,12 @@ mod tests {
         let started = Instant::now();
         assert_eq!(posted(&credentials).await, "Bearer first");
         assert!(started.elapsed() >= LOOK_WAIT);
+        let started = Instant::now();
         for _ in 0..20 {
             age(&credentials, LOOK_LONG);
-            assert_eq!(timeout(LOOK_WAIT / 2, posted(&credentials)).await.unwrap(), "Bearer first");
+            assert_eq!(posted(&credentials).await, "Bearer first");
         }
+        assert!(started.elapsed() < LOOK_WAIT * 10);
         assert_eq!(looks.load(Ordering::SeqCst), 1);
         tell.send(Ok("second")).unwrap();
         timeout(Duration::from_secs(20), credentials.changed()).await.unwrap();

@@ -83,15 +83,15 @@ impl Tls {
         }
     }
 
-    /// The hub answered, so that it wants no certificate that it was not shown.
-    pub(super) fn note_answer(&self) {
-        self.identity.answered.store(true, Ordering::Relaxed);
+    /// The hub accepted a report, so that it wants no certificate that it was not shown.
+    pub(super) fn note_accepted(&self) {
+        self.identity.accepted.store(true, Ordering::Relaxed);
     }
 
     /// Whether the hub has asked for a certificate, there is none, and it has never done without.
     fn lacks_certificate(&self) -> bool {
-        let Identity { certified, asked, answered } = &*self.identity;
-        certified.is_none() && asked.load(Ordering::Relaxed) && !answered.load(Ordering::Relaxed)
+        let Identity { certified, asked, accepted } = &*self.identity;
+        certified.is_none() && asked.load(Ordering::Relaxed) && !accepted.load(Ordering::Relaxed)
     }
 
     fn of(contents: Contents) -> Result<Self, Wrong> {
@@ -118,12 +118,12 @@ impl Tls {
     }
 }
 
-/// The agent's own certificate, whether the hub wanted to see one, and whether it ever answered.
+/// The agent's own certificate, whether the hub wanted to see one, and whether it ever accepted a report.
 #[derive(Debug, Default)]
 struct Identity {
     certified: Option<Arc<CertifiedKey>>,
     asked: AtomicBool,
-    answered: AtomicBool,
+    accepted: AtomicBool,
 }
 
 impl ResolvesClientCert for Identity {

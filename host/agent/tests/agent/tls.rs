@@ -129,6 +129,20 @@ async fn a_client_certificate_is_shown_where_it_is_wanted() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hub_that_tells_only_in_http_that_it_wants_a_certificate_is_understood() {
+    let setup = Setup::new().await;
+    let hub = Hub::start(|_, _| Answer::status(400)).await;
+    let server = setup.authority.issue("127.0.0.1").server_that_asks(&setup.authority);
+    let front = Front::start(hub.address, server).await;
+    let agent = start(&front.url(), &setup.ca()).await;
+    let failing = agent.failing().await;
+    assert_eq!(failing["kind"], "rejected");
+    let message = failing["message"].as_str().unwrap();
+    assert!(message.contains("(400)") && message.contains("wants a client certificate"), "{message}");
+    agent.stop().await.unwrap();
+}
+
 /// As Kubernetes has secrets: what a link in the folder leads to is swapped.
 struct Mounted {
     dir: TempDir,

@@ -148,7 +148,7 @@ fn each_failure_is_told_in_words_that_help() {
     assert!(explain_end("https://hub", &anonymous).unwrap().contains("wants a client certificate"));
     let error = rustls::Error::AlertReceived(AlertDescription::HandshakeFailure);
     assert!(explain("https://hub", &anonymous, &error).contains("wants a client certificate"));
-    anonymous.note_answer();
+    anonymous.note_accepted();
     assert_eq!(explain_end("https://hub", &anonymous), None, "it can do without");
     assert!(known.identity.resolve(&[], &[]).is_some() && explain_end("https://hub", &known).is_none());
 }

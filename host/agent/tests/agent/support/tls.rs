@@ -8,8 +8,8 @@ use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, date_time_ymd,
 };
 use rustls::crypto::ring;
-use rustls::server::WebPkiClientVerifier;
-use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion};
+use rustls::server::{ClientCertVerifierBuilder, WantsServerCert, WebPkiClientVerifier};
+use rustls::{ConfigBuilder, RootCertStore, ServerConfig, SupportedProtocolVersion, WantsVerifier};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::copy_bidirectional;
@@ -39,6 +39,12 @@ impl Authority {
         let key = KeyPair::generate().unwrap();
         let pem = params.self_signed(&key).unwrap().pem();
         Authority { issuer: Issuer::new(params, key), pem }
+    }
+
+    fn verifier(&self) -> ClientCertVerifierBuilder {
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_slice(self.pem.as_bytes()).unwrap()).unwrap();
+        WebPkiClientVerifier::builder_with_provider(roots.into(), Arc::new(ring::default_provider()))
     }
 
     /// For a name or address, valid for decades.
@@ -75,25 +81,33 @@ impl Certified {
         self.server_with(rustls::ALL_VERSIONS, None)
     }
 
+    /// A server that asks for certificates of an authority, and does without.
+    pub(crate) fn server_that_asks(&self, clients: &Authority) -> ServerConfig {
+        let verifier = clients.verifier().allow_unauthenticated().build().unwrap();
+        self.finish(builder(rustls::ALL_VERSIONS).with_client_cert_verifier(verifier))
+    }
+
     /// A server that wants certificates of an authority.
     pub(crate) fn server_with(
         &self,
         versions: &[&'static SupportedProtocolVersion],
         clients: Option<&Authority>,
     ) -> ServerConfig {
-        let provider = Arc::new(ring::default_provider());
-        let builder = ServerConfig::builder_with_provider(provider.clone()).with_protocol_versions(versions).unwrap();
-        let builder = match clients {
+        let builder = builder(versions);
+        self.finish(match clients {
             None => builder.with_no_client_auth(),
-            Some(authority) => {
-                let mut roots = RootCertStore::empty();
-                roots.add(CertificateDer::from_pem_slice(authority.pem.as_bytes()).unwrap()).unwrap();
-                let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), provider).build().unwrap();
-                builder.with_client_cert_verifier(verifier)
-            }
-        };
+            Some(authority) => builder.with_client_cert_verifier(authority.verifier().build().unwrap()),
+        })
+    }
+
+    fn finish(&self, builder: ConfigBuilder<ServerConfig, WantsServerCert>) -> ServerConfig {
         builder.with_single_cert(self.chain(), PrivateKeyDer::from_pem_slice(self.key.as_bytes()).unwrap()).unwrap()
     }
+}
+
+fn builder(versions: &[&'static SupportedProtocolVersion]) -> ConfigBuilder<ServerConfig, WantsVerifier> {
+    let provider = Arc::new(ring::default_provider());
+    ServerConfig::builder_with_provider(provider).with_protocol_versions(versions).unwrap()
 }
 
 /// Speaks TLS and passes on to a hub what is in it.
