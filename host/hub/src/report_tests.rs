@@ -119,7 +119,7 @@ fn what_is_out_of_bounds_is_named() {
         ("resources.pids", resources("pids", json!(u64::MAX))),
         ("resources.pidsLimit", resources("pidsLimit", json!("max"))),
         ("resources.openFiles", resources("openFiles", json!(1_u64 << 33))),
-        ("resources.pressure.io.some.avg60", resources("pressure", json!({"io": {"some": stall(101.0, 0.0)}}))),
+        ("resources.pressure.io.some.avg10", resources("pressure", json!({"io": {"some": stall(101.0, 0.0)}}))),
         ("resources.pressure.cpu.some.totalSecs", resources("pressure", json!({"cpu": {"some": stall(1.0, -1.0)}}))),
         (
             "resources.pressure.memory.full.avg10",

@@ -5,7 +5,7 @@ use std::fmt::Display;
 use std::net::IpAddr;
 
 use jiff::Timestamp;
-use sandbeat_status::{Gap, Part, PluginStatus, ProcessStatus, Rejected, ReportedMetric, Resources, Resumed};
+use sandbeat_status::{Gap, Part, PluginStatus, ProcessStatus, Rejected, ReportedMetric, Resources, Resumed, Trigger};
 use serde::{Serialize, Serializer};
 
 use crate::fleet::{Beat, Snapshot, Status};
@@ -80,6 +80,8 @@ struct Metrics {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct LastReport<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trigger: Option<Trigger>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     stopping: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -157,6 +159,7 @@ impl<'a> LastReport<'a> {
     fn of(beat: &'a Beat) -> Self {
         let report = &*beat.report;
         LastReport {
+            trigger: report.trigger,
             stopping: report.stopping,
             resumed: report.resumed,
             gap: report.gap.as_ref(),

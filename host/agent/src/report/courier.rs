@@ -262,3 +262,7 @@ async fn last_report(mut newest: watch::Receiver<Option<Arc<Report>>>) {
         std::future::pending().await
     }
 }
+
+#[cfg(test)]
+#[path = "courier_tests.rs"]
+mod tests;

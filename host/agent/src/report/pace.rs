@@ -90,7 +90,7 @@ impl Pace {
     /// When the report that waits may be sent; `None` when it may not.
     pub(super) fn due(&self) -> Option<Instant> {
         let retry_at = self.retry_at?;
-        [self.hold_until, self.slow_until].into_iter().flatten().fold(Some(retry_at), |due, at| due.max(Some(at)))
+        Some([self.hold_until, self.slow_until].into_iter().flatten().fold(retry_at, Instant::max))
     }
 }
 

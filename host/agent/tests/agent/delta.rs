@@ -25,7 +25,7 @@ fn whole(received: &[Received], count: usize) -> Vec<bool> {
 
 /// Metadata that is worth compressing.
 fn large() -> BTreeMap<String, String> {
-    (0..100).map(|n| (format!("key{n}"), "some words that are like others".to_owned())).collect()
+    (0..60).map(|n| (format!("key{n}"), "some words that are like others ".repeat(4))).collect()
 }
 
 fn is_compressed(one: &Received) -> bool {

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use tempfile::TempDir;
 
 use crate::support::agent::{Agent, Builder};
 use crate::support::hub::{Answer, Hub, Received, free_address};
@@ -48,9 +49,10 @@ async fn what_ends_an_answer_before_its_time_is_tried_again_with_the_same_report
         assert!(hub.received()[1].report.get("gap").is_none(), "{answer:?}: nothing was missed");
         stop(agent).await;
 
-        let hub = Hub::start(move |_, _| answer.clone()).await;
+        let bad = answer.clone();
+        let hub = Hub::start(move |_, _| bad.clone()).await;
         let agent = Builder::new(&hub.url()).interval(60_000).timeout(500).start().await;
-        assert_eq!(agent.failing().await["kind"], kind, "{:?}", hub.received()[0].at);
+        assert_eq!(agent.failing().await["kind"], kind, "{answer:?}");
         stop(agent).await;
     }
 }
@@ -124,6 +126,30 @@ async fn a_refused_connection_counts_what_was_made_meanwhile() {
     let first = &hub.wait_count(1).await[0];
     assert_eq!(first.report["gap"]["missed"], first.seq() - 1);
     assert!(first.report["gap"]["lastError"].as_str().unwrap().contains("refused"), "{}", first.report["gap"]);
+    stop(agent).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_token_ends_the_wait_for_a_refused_report() {
+    let hub = Hub::start_by_request(|_, request, _| match request.header("authorization") {
+        "Bearer new" => Answer::ok(),
+        _ => Answer::status(401),
+    })
+    .await;
+    let dir = TempDir::new().unwrap();
+    let file = dir.path().join("token");
+    std::fs::write(&file, "old").unwrap();
+    let token_file = file.clone();
+    let from_file = |sections: &mut sandbeat_agent::Sections| {
+        sections.report.token = None;
+        sections.report.token_file = Some(token_file);
+    };
+    let agent = Builder::new(&hub.url()).interval(3_600_000).with(from_file).start().await;
+    assert_eq!(agent.failing().await["kind"], "denied");
+    assert_eq!(hub.received().len(), 1);
+    std::fs::write(&file, "new").unwrap();
+    agent.health("acceptance", |reports| reports["accepted"] == 1).await;
+    assert_eq!(seqs(&hub.received()), [1, 1], "the same report, long before the next one is due");
     stop(agent).await;
 }
 

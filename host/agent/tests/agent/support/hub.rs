@@ -197,7 +197,9 @@ async fn answer_with(stream: &mut TcpStream, answer: Answer) -> bool {
         Answer::Forever(first, again, pause) => {
             let _ = stream.write_all(first.as_bytes()).await;
             while stream.write_all(again.as_bytes()).await.is_ok() {
-                tokio::time::sleep(pause).await;
+                if !pause.is_zero() {
+                    tokio::time::sleep(pause).await;
+                }
             }
             false
         }
