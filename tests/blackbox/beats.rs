@@ -97,6 +97,7 @@ fn a_wall_clock_that_jumps_ahead_is_a_sandbox_that_stood_still() {
     fs::write(&clock, "-3600").unwrap();
     let report = hub.report("word of it", |report| resumed(report).is_some());
     assert!(resumed(&report).is_some_and(|millis| millis.abs_diff(3_600_000) < 5_000), "{report}");
+    assert_eq!(report["trigger"], "resumed");
     assert!(report["uptimeSecs"].as_u64().unwrap() < 60, "{report}");
     assert_eq!(agent.said("stood still"), 1, "{:#?}", agent.stderr());
 }
@@ -120,7 +121,8 @@ fn a_process_that_fails_is_told_at_once_and_one_that_crashes_on_and_on_is_told_r
     let failed = Instant::now();
     rustix::process::kill_process(rustix::process::Pid::from_raw(pid).unwrap(), Signal::KILL).unwrap();
     let restarts = |report: &Value| report["processes"]["loops"]["restartCount"].as_u64().unwrap_or(0);
-    hub.report("word of it", |report| restarts(report) > 0);
+    let report = hub.report("word of it", |report| restarts(report) > 0);
+    assert_eq!(report["trigger"], "change");
     assert!(failed.elapsed() < Duration::from_secs(3), "{:?}", failed.elapsed());
     hub.report("word of many", |report| restarts(report) > 200);
     // At the start, and then after 0, 1, 3, 7, 15, 31 and 63 s.

@@ -113,4 +113,6 @@ async fn that_the_agent_is_stopping_is_told_while_it_stops() {
         hub.received().iter().map(|one| (one.status().to_owned(), one.report["stopping"] == true)).collect();
     let expected = [("running", false), ("running", true), ("stopped", false)];
     assert_eq!(told, expected.map(|(status, stopping)| (status.to_owned(), stopping)));
+    let triggers: Vec<Value> = hub.received().iter().map(|one| one.report["trigger"].clone()).collect();
+    assert_eq!(triggers, ["start", "change", "stop"]);
 }
