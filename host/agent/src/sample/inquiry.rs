@@ -3,9 +3,8 @@
 //! A file system whose server is gone holds up whoever asks for its size, and counting the descriptors of ten thousand
 //! processes takes time. Each such question has a thread of its own, so that none waits for another. Owner: the
 //! sampler and those who observe beside it. Asking and reading never wait. A thread ends when nobody is left to ask;
-//! one that hangs in the kernel then is not waited for. None works more than a twentieth of the time, however often it
-//! is asked. An answer that is too old is none, and a thread that panicked
-//! is named as a defect of the agent.
+//! one that hangs in the kernel then is not waited for. However often it is asked, it rests between its measurements. An
+//! answer that is too old is none, and a thread that panicked is named as a defect of the agent.
 
 use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::time::{Duration, Instant};
@@ -14,8 +13,10 @@ use tokio::sync::watch;
 
 /// A question that is open for longer is named; until then the figure is on its way.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// After each measurement a thread rests so many times as long as that took.
+/// After each measurement a thread rests so many times as long as that took,
 const REST: u32 = 19;
+/// and no longer than this, so that an answer stays young enough and one that hung is soon asked again.
+const MOST_REST: Duration = Duration::from_secs(3);
 /// Of a thread that reads a few files.
 const STACK: usize = 256 * 1024;
 
@@ -128,7 +129,7 @@ fn answer<T>(asked: &Receiver<()>, answers: &watch::Sender<State<T>>, mut measur
         answers.send_modify(|state| state.open = Some(began));
         let value = measure();
         let took = began.elapsed();
-        rests_until = began + took.saturating_mul(REST + 1);
+        rests_until = began + took + took.saturating_mul(REST).min(MOST_REST);
         answers.send_modify(|state| *state = State { open: None, answer: Some(Answer { began, rests_until, value }) });
     }
 }
@@ -220,6 +221,21 @@ mod tests {
         defect.ask();
         let found = eventually(&defect, |found| *found != Finding::NotYet);
         assert!(matches!(&found, Finding::Missing(reason) if reason.contains("defect")), "{found:?}");
+    }
+
+    #[test]
+    fn one_that_hung_for_long_is_soon_asked_again() {
+        let (release, held) = mpsc::channel::<()>();
+        let inquiry = Inquiry::start("test", "it", move || Ok(u32::from(held.recv().is_ok())));
+        let began = Instant::now();
+        inquiry.ask();
+        while began.elapsed() < MOST_REST / 3 {
+            std::thread::yield_now();
+        }
+        release.send(()).unwrap();
+        eventually(&inquiry, |found| *found == Finding::Known(1));
+        let answered = Instant::now();
+        assert!(inquiry.rests(answered) && !inquiry.rests(answered + MOST_REST));
     }
 
     #[test]

@@ -48,6 +48,82 @@ fn a_limited_sandbox_is_measured_against_its_limits() {
     assert_eq!(sampler.unavailable(), []);
 }
 
+/// A container with a cgroup namespace of its own on a host with version 1 and an idle version 2 beside it.
+#[test]
+fn a_namespaced_container_on_a_hybrid_host_is_measured_at_the_top_that_it_sees() {
+    let tree = Tree::new("4:memory:/\n3:pids:/\n2:cpu,cpuacct:/\n0::/\n")
+        .mount("/", "/sys/fs/cgroup/memory", "cgroup", "rw,memory")
+        .mount("/", "/sys/fs/cgroup/pids", "cgroup", "rw,pids")
+        .mount("/", "/sys/fs/cgroup/cpu,cpuacct", "cgroup", "rw,cpu,cpuacct")
+        .mount("/", "/sys/fs/cgroup/unified", "cgroup2", "rw")
+        .file("sys/fs/cgroup/unified/cgroup.events", "populated 1\n")
+        .file("sys/fs/cgroup/unified/cgroup.procs", "7\n")
+        .file("sys/fs/cgroup/unified/cpu.stat", "usage_usec 1\n")
+        .file("sys/fs/cgroup/memory/memory.usage_in_bytes", "3000\n")
+        .file("sys/fs/cgroup/memory/memory.stat", "total_inactive_file 1000\nhierarchical_memory_limit 4000\n")
+        .file("sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n")
+        .file("sys/fs/cgroup/memory/memory.oom_control", "oom_kill 1\n")
+        .file("sys/fs/cgroup/pids/pids.current", "2\n")
+        .file("sys/fs/cgroup/pids/pids.max", "9\n")
+        .file("sys/fs/cgroup/cpu,cpuacct/cpuacct.usage", "2000000000\n")
+        .file("sys/fs/cgroup/cpu,cpuacct/cpu.cfs_quota_us", "25000\n")
+        .file("sys/fs/cgroup/cpu,cpuacct/cpu.cfs_period_us", "100000\n")
+        .file("sys/fs/cgroup/cpu,cpuacct/cpu.stat", "nr_periods 4\nnr_throttled 1\nthrottled_time 500000000\n")
+        .file("proc/7/fd/0", "");
+    let mut sampler = sampler(&tree, &[]);
+    let sample = settled(&mut sampler);
+    assert_eq!((sample.cpu_source, sample.memory_source), (Some(Source::Cgroup1), Some(Source::Cgroup1)));
+    assert_eq!((sample.cpu_time_secs, sample.cpu_limit_cores), (Some(2.0), Some(0.25)));
+    let throttling = Throttling { periods: 4, throttled_periods: 1, throttled_secs: 0.5 };
+    assert_eq!(sample.cpu_throttling, Some(throttling));
+    assert_eq!((sample.memory_bytes, sample.memory_usage_bytes), (Some(2000), Some(3000)));
+    assert_eq!((sample.memory_limit_bytes, sample.oom_kills), (Some(4000), Some(1)));
+    assert_eq!((sample.pids, sample.pids_limit, sample.open_files), (Some(2), Some(9), Some(1)));
+    assert_eq!(named(&sampler).len(), 3, "the pressure of each resource: {:?}", sampler.unavailable());
+}
+
+#[test]
+fn whatever_the_files_say_a_figure_is_right_or_named() {
+    const FILES: [&str; 9] = [
+        "cpu.stat",
+        "cpu.max",
+        "cpuset.cpus.effective",
+        "memory.current",
+        "memory.stat",
+        "memory.max",
+        "memory.events",
+        "pids.current",
+        "cgroup.procs",
+    ];
+    let huge = "9".repeat(100_000);
+    let lines = "0\n".repeat(50_000);
+    let odd = [
+        "",
+        "\n",
+        "\0",
+        "-1\n",
+        "NaN",
+        "inf inf",
+        "1e400 1\n",
+        "18446744073709551616\n",
+        "usage_usec -5",
+        "a b c",
+        "\u{fffd}",
+    ];
+    for text in odd.into_iter().chain([huge.as_str(), lines.as_str()]) {
+        let tree = FILES.iter().fold(Tree::v2("/a"), |tree, name| tree.file(&format!("sys/fs/cgroup/a/{name}"), text));
+        let mut sampler = sampler(&tree, &[]);
+        let sample = settled(&mut sampler);
+        let shown: String = text.chars().take(20).collect();
+        assert_eq!((sample.cpu_percent, sample.cpu_time_secs), (None, None), "{shown:?}");
+        assert_eq!((sample.memory_bytes, sample.oom_kills, sample.pids), (None, None, None), "{shown:?}");
+        assert!(sample.cpu_limit_cores.is_none_or(|cores| cores >= 1.0), "{shown:?}");
+        for figure in ["cpuPercent", "memoryMB", "resources.oomKills", "resources.pids"] {
+            assert!(named(&sampler).contains(&figure), "{figure} of {shown:?}");
+        }
+    }
+}
+
 #[test]
 fn a_percentage_comes_as_soon_as_one_can_be_told() {
     let tree = Tree::v2("/a").file("sys/fs/cgroup/a/cpu.stat", "usage_usec 0\n");
