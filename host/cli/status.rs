@@ -58,7 +58,7 @@ fn beat(health: &Value, now: Timestamp) -> Vec<Row> {
     rows.push(("beating", beating(health)));
     let accepted = match reports["lastAccepted"].as_str() {
         Some(at) => format!("{} ({})", ago(at, now), moment(&reports["lastAccepted"])),
-        None => output::painted_as("no report yet", failing.is_object().then_some("failing").unwrap_or("compiling")),
+        None => output::painted_as("no report yet", if failing.is_object() { "failing" } else { "compiling" }),
     };
     rows.push(("accepted", accepted));
     if failing.is_object() {

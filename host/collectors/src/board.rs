@@ -128,6 +128,17 @@ mod tests {
     }
 
     #[test]
+    fn metrics_mean_what_the_version_at_work_says() {
+        let board = Board::default();
+        let slot = board.open(PluginStatus::found("a"));
+        assert!(board.descriptions()["a"].is_empty());
+        for meaning in ["One.", "Another."] {
+            slot.describe(BTreeMap::from([("m".to_owned(), meaning.to_owned())]));
+            assert_eq!(board.descriptions()["a"]["m"], meaning);
+        }
+    }
+
+    #[test]
     fn a_rest_is_shown_by_what_is_left_of_it() {
         let board = Board::default();
         let slot = board.open(PluginStatus::found("a"));

@@ -200,11 +200,6 @@ impl Snapshot {
 }
 
 impl Seen {
-    /// How many reports were made.
-    pub(super) fn made(&self) -> u64 {
-        self.report.as_ref().and_then(|report| report.seq).unwrap_or(0)
-    }
-
     /// How long ago a report was due that is not made.
     pub(super) fn overdue(&self, now: Instant) -> Option<Duration> {
         let late = now.checked_duration_since(self.next_due?)?;

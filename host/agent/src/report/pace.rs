@@ -89,8 +89,8 @@ impl Pace {
 
     /// When the report that waits may be sent; `None` when it may not.
     pub(super) fn due(&self) -> Option<Instant> {
-        let retry_at = self.retry_at?;
-        Some([self.hold_until, self.slow_until].into_iter().flatten().fold(retry_at, Instant::max))
+        self.retry_at?;
+        self.next_try()
     }
 }
 
