@@ -28,6 +28,9 @@ use super::proxy::Via;
 use super::resolve::{DnsError, Resolve, Resolver};
 use super::tls::{self, Tls};
 
+/// The most bytes of the head of an answer; one that goes on is no answer.
+const MAX_HEAD: usize = 64 * 1024;
+
 /// Makes connections to one hub.
 #[derive(Debug)]
 pub(super) struct Connector {
@@ -138,7 +141,8 @@ impl Connector {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|e| self.broken(&e, tls))?;
+        let handshake = http1::Builder::new().max_header_size(MAX_HEAD).handshake(TokioIo::new(stream)).await;
+        let (sender, connection) = handshake.map_err(|e| self.broken(&e, tls))?;
         let mut driver = JoinSet::new();
         driver.spawn(async move {
             // Whoever waits for an answer is told why there is none.
