@@ -31,6 +31,9 @@ const SHORT_REASON: usize = 120;
 /// How large a report's JSON may become because of metrics, in bytes; the last ones are left out.
 pub(crate) const MAX_REPORT_BYTES: usize = 512 * 1024;
 
+/// What may come to a report when it is sent: the word about those that did not arrive. In bytes.
+const MAX_SENDING_BYTES: usize = 1024;
+
 /// What one report is made of.
 #[derive(Clone, Debug)]
 pub(crate) struct Parts {
@@ -82,7 +85,7 @@ pub(crate) fn merge(parts: Parts) -> Report {
     let mut report = base(identity, sample, timestamp);
     report.metadata = metadata;
     report.plugins = within_bounds(plugins);
-    let room = MAX_REPORT_BYTES.saturating_sub(encoded_len(&report) + rejections::MAX_BYTES);
+    let room = MAX_REPORT_BYTES.saturating_sub(encoded_len(&report) + rejections::MAX_BYTES + MAX_SENDING_BYTES);
     report.metrics = merge_metrics(contributions, now, room, &mut rejections);
     report.rejected = rejections.into_list();
     report

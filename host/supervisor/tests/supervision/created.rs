@@ -123,7 +123,13 @@ impl Hanging {
         std::fs::copy("/bin/true", &path).unwrap();
         let file = std::fs::File::options().read(true).write(true).open(&path).unwrap();
         let hanging = Hanging { _dir: dir, path, file };
-        assert_eq!(hanging.lease(libc::F_WRLCK), 0, "{}", std::io::Error::last_os_error());
+        let started = std::time::Instant::now();
+        // A child that another test has just forked has the file open, too, until it executes something.
+        while hanging.lease(libc::F_WRLCK) != 0 {
+            let refused = std::io::Error::last_os_error();
+            assert!(started.elapsed() < std::time::Duration::from_secs(10), "{refused}");
+            std::thread::park_timeout(std::time::Duration::from_millis(1));
+        }
         hanging
     }
 }
