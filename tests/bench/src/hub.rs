@@ -8,6 +8,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use flate2::read::GzDecoder;
 use serde_json::Value;
 
 /// How long something that has to happen is waited for. Far above what it takes.
@@ -88,19 +89,24 @@ pub fn active(report: &Value) -> usize {
 fn serve(stream: &TcpStream, send: &Sender<Accepted>) {
     let mut reader = BufReader::new(stream);
     // A connection that breaks is the agent's affair, which makes another.
-    while let Ok(body) = exchange(&mut reader, stream) {
+    while let Ok((body, gzip)) = exchange(&mut reader, stream) {
         let at = Instant::now();
-        let Ok(report) = serde_json::from_slice(&body) else { return };
+        let report = match gzip {
+            true => serde_json::from_reader(GzDecoder::new(body.as_slice())),
+            false => serde_json::from_slice(&body),
+        };
+        let Ok(report) = report else { return };
         if send.send(Accepted { at, report }).is_err() {
             return;
         }
     }
 }
 
-fn exchange(reader: &mut impl BufRead, mut stream: &TcpStream) -> anyhow::Result<Vec<u8>> {
+/// A report's body, and whether it is compressed.
+fn exchange(reader: &mut impl BufRead, mut stream: &TcpStream) -> anyhow::Result<(Vec<u8>, bool)> {
     const ANSWER: &[u8] =
         b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 16\r\n\r\n{\"success\":true}";
-    let mut length = None;
+    let (mut length, mut gzip) = (None, false);
     loop {
         let mut line = String::new();
         if reader.read_line(&mut line)? == 0 {
@@ -108,6 +114,7 @@ fn exchange(reader: &mut impl BufRead, mut stream: &TcpStream) -> anyhow::Result
         }
         match line.trim_end().split_once(": ") {
             Some((name, value)) if name.eq_ignore_ascii_case("content-length") => length = Some(value.parse()?),
+            Some((name, value)) if name.eq_ignore_ascii_case("content-encoding") => gzip = value == "gzip",
             None if line == "\r\n" => break,
             _ => {}
         }
@@ -115,5 +122,5 @@ fn exchange(reader: &mut impl BufRead, mut stream: &TcpStream) -> anyhow::Result
     let mut body = vec![0; length.context("a report has a length")?];
     reader.read_exact(&mut body)?;
     stream.write_all(ANSWER)?;
-    Ok(body)
+    Ok((body, gzip))
 }

@@ -155,9 +155,9 @@ impl Courier {
     }
 
     fn note_form(&mut self, report: &Report, draft: &Draft, keeps: bool) {
-        if let Some(status) = self.wire.accepted(report, draft, keeps, Instant::now()) {
+        if let Some(unread) = self.wire.accepted(report, draft, keeps, Instant::now()) {
             let server = self.client.server();
-            tracing::info!("{server} does not read compressed reports ({status}); they are sent as they are");
+            tracing::info!("{server} does not read compressed reports ({unread}); they are sent as they are");
         }
     }
 

@@ -7,6 +7,7 @@
 //! whoever shares the thread is not held up.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::io::Write;
 use std::time::Duration;
 
@@ -23,7 +24,7 @@ use tokio::time::Instant;
 
 use super::Compression;
 use super::client::Payload;
-use super::outcome::Failure;
+use super::outcome::{Failure, FailureKind};
 
 /// Nothing is left out for longer.
 const WHOLE_EVERY: Duration = Duration::from_secs(600);
@@ -66,12 +67,21 @@ enum Gzip {
     Untried,
     /// It has accepted a compressed report.
     Good,
-    /// It answered a compressed report with this status, and is being sent the same one uncompressed.
-    Doubted(u16),
+    /// It answered a compressed report so, and is being sent the same one uncompressed.
+    Doubted(Unread),
     /// That one failed as well, so nothing is known; it is tried again once a report was accepted.
     Unclear,
     /// It took the same report uncompressed; or nobody wants compression.
     Off,
+}
+
+/// How a server answered a report that it may not have been able to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unread {
+    /// With this status.
+    Status(u16),
+    /// Not in HTTP, or with the end of the connection.
+    Nothing,
 }
 
 /// What the server keeps.
@@ -81,6 +91,15 @@ struct Kept {
     plugins: Vec<PluginStatus>,
     /// When it was last sent all.
     whole_at: Instant,
+}
+
+impl fmt::Display for Unread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Unread::Status(status) => status.fmt(f),
+            Unread::Nothing => f.write_str("it ends the connection"),
+        }
+    }
 }
 
 impl Wire {
@@ -108,14 +127,14 @@ impl Wire {
         Draft { json, gzip, left_out }
     }
 
-    /// The server accepted a report that was drafted so, and says whether it keeps the parts. Returns the status that
-    /// showed that it does not read gzip, when that is known now.
-    pub(super) fn accepted(&mut self, report: &Report, draft: &Draft, keeps: bool, now: Instant) -> Option<u16> {
+    /// The server accepted a report that was drafted so, and says whether it keeps the parts. Returns what showed that it
+    /// does not read gzip, when that is known now.
+    pub(super) fn accepted(&mut self, report: &Report, draft: &Draft, keeps: bool, now: Instant) -> Option<Unread> {
         self.keep(report, &draft.left_out, keeps, now);
         match self.gzip {
-            Gzip::Doubted(status) => {
+            Gzip::Doubted(unread) => {
                 self.gzip = Gzip::Off;
-                return Some(status);
+                return Some(unread);
             }
             Gzip::Unclear => self.gzip = Gzip::Untried,
             Gzip::Untried if draft.gzip => self.gzip = Gzip::Good,
@@ -129,14 +148,19 @@ impl Wire {
     pub(super) fn failed(&mut self, failure: &Failure, draft: &Draft) -> Resend {
         self.forget();
         let status = failure.kind.of_report();
+        let ended = matches!(failure.kind, FailureKind::Reset | FailureKind::Protocol);
         match (self.gzip, status) {
             (Gzip::Untried, Some(status @ (400 | 415 | 422 | 500 | 501))) if draft.gzip => {
-                self.gzip = Gzip::Doubted(status);
+                self.gzip = Gzip::Doubted(Unread::Status(status));
+                Resend::AsItIs
+            }
+            (Gzip::Untried, None) if draft.gzip && ended => {
+                self.gzip = Gzip::Doubted(Unread::Nothing);
                 Resend::AsItIs
             }
             // It may have been replaced by an older one. An error of its own says nothing, once it has read gzip.
             (Gzip::Good, Some(status @ (400 | 415 | 422))) if draft.gzip => {
-                self.gzip = Gzip::Doubted(status);
+                self.gzip = Gzip::Doubted(Unread::Status(status));
                 Resend::AsItIs
             }
             (Gzip::Doubted(_), _) => {

@@ -188,11 +188,29 @@ fn a_server_that_does_not_read_gzip_is_found_out_and_left_in_peace() {
         assert_eq!(wire.failed(&failure(kind), &draft), Resend::AsItIs, "{status}");
         let plain = wire.draft(&report, None, now);
         assert!(!plain.gzip);
-        assert_eq!(wire.accepted(&report, &plain, false, now), Some(status), "said once");
+        assert_eq!(wire.accepted(&report, &plain, false, now), Some(Unread::Status(status)), "said once");
         assert!(!accepts(&mut wire, &report, false, now).gzip);
         let draft = wire.draft(&report, None, now);
         assert_eq!(wire.failed(&failure(kind), &draft), Resend::No);
     }
+}
+
+#[test]
+fn a_server_that_ends_the_connection_over_gzip_is_found_out_as_well() {
+    let (now, report) = (Instant::now(), large());
+    for kind in [FailureKind::Reset, FailureKind::Protocol] {
+        let mut wire = Wire::new(Compression::Auto);
+        let draft = wire.draft(&report, None, now);
+        assert_eq!(wire.failed(&failure(kind), &draft), Resend::AsItIs, "{kind:?}");
+        let plain = wire.draft(&report, None, now);
+        assert!(!plain.gzip);
+        assert_eq!(wire.accepted(&report, &plain, false, now), Some(Unread::Nothing));
+        assert!(!accepts(&mut wire, &report, false, now).gzip);
+    }
+    let mut wire = Wire::new(Compression::Auto);
+    assert!(accepts(&mut wire, &report, false, now).gzip);
+    let draft = wire.draft(&report, None, now);
+    assert_eq!(wire.failed(&failure(FailureKind::Reset), &draft), Resend::No, "it has read it before");
 }
 
 #[test]
