@@ -9,6 +9,7 @@
 //! full at the end, which is often the very pipe that nobody reads.
 
 use std::io::{self, IsTerminal, Write};
+use std::panic;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvError, SyncSender, TryRecvError, TrySendError, sync_channel};
@@ -68,7 +69,11 @@ pub(crate) fn start(filter: Option<&str>, command: &Command) {
 pub(crate) fn never_wait() -> Flush {
     let (waiting, lines) = sync_channel(MAX_WAITING);
     match thread::Builder::new().name("log".to_owned()).spawn(move || write_all(&lines)) {
-        Ok(_runs_to_the_end) => drop(QUEUE.set(Queue { waiting, lost: AtomicU64::new(0) })),
+        Ok(_runs_to_the_end) => {
+            drop(QUEUE.set(Queue { waiting, lost: AtomicU64::new(0) }));
+            // What is written of a panic waits for nobody either.
+            panic::set_hook(Box::new(|panic| tracing::error!("{panic}")));
+        }
         Err(refused) => tracing::warn!("a thread for the log cannot be started, so that it can hold up all: {refused}"),
     }
     Flush
@@ -101,7 +106,12 @@ fn write_all(lines: &Receiver<Message>) {
         match message {
             // Where standard error is gone there is nobody to be told.
             Message::Line(line) => drop(io::stderr().write_all(&line)),
-            Message::Flush(written) => drop(written),
+            Message::Flush(written) => {
+                if let Some(word) = word_of_lost() {
+                    drop(writeln!(io::stderr(), "{word}"));
+                }
+                drop(written);
+            }
         }
     }
 }
@@ -112,13 +122,17 @@ fn next(lines: &Receiver<Message>) -> Result<Message, RecvError> {
         Ok(message) => Ok(message),
         Err(TryRecvError::Disconnected) => Err(RecvError),
         Err(TryRecvError::Empty) => {
-            let lost = QUEUE.get().map_or(0, |queue| queue.lost.swap(0, Ordering::Relaxed));
-            if lost > 0 {
-                tracing::warn!("{lost} lines of the log are lost, because what reads it stood still");
+            if let Some(word) = word_of_lost() {
+                tracing::warn!("{word}");
             }
             lines.recv()
         }
     }
+}
+
+fn word_of_lost() -> Option<String> {
+    let lost = QUEUE.get().map_or(0, |queue| queue.lost.swap(0, Ordering::Relaxed));
+    (lost > 0).then(|| format!("{lost} lines of the log are lost, because what reads it stood still"))
 }
 
 /// Standard error, straight or through the queue.

@@ -265,10 +265,12 @@ impl Beat {
         if why == Trigger::Start {
             return None;
         }
+        if self.woke.is_some_and(|woke| due <= woke) {
+            // The standstill that it fell into has been told.
+            return None;
+        }
         let late = now.saturating_duration_since(due);
-        // Of one that fell into a standstill, the standstill has been told.
-        let told = if self.woke.is_some_and(|woke| due <= woke) { None } else { self.lateness.note(late) };
-        match told {
+        match self.lateness.note(late) {
             Some(Change::Late(by)) => tracing::warn!(
                 "reports are late: one by {by:.1?}; the sandbox has too little CPU, or waits for memory or a disk"
             ),
@@ -311,7 +313,7 @@ impl Beat {
         self.standstill = self.standstill.take().filter(|standstill| standstill.first_seq > accepted);
         let every = directed.unwrap_or(self.interval);
         if every != self.schedule.every() {
-            self.schedule.set_every(every, fastrand::f64());
+            self.schedule.set_every(every, Instant::now(), fastrand::f64());
             self.urgency.set_interval(every);
             self.seen.send_modify(|seen| seen.next_due = Some(self.schedule.due()));
         }

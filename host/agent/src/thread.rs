@@ -50,12 +50,14 @@ impl BeatThread {
             runtime::Builder::new_current_thread().enable_all().max_blocking_threads(MAX_BLOCKING_THREADS).build()?;
         let (wish, wished) = watch::channel(Wish::Beat);
         let (alive, over) = oneshot::channel::<()>();
+        let runtime = Abandoned(Some(runtime));
         let thread = std::thread::Builder::new().name("beat".to_owned()).spawn(move || {
             let _alive = alive;
+            let abandoned = runtime;
             priority::go_first();
-            runtime.block_on(work(wished));
-            // A name that does not resolve must not hold up the exit.
-            runtime.shutdown_background();
+            if let Some(runtime) = &abandoned.0 {
+                runtime.block_on(work(wished));
+            }
         })?;
         Ok(BeatThread { thread, wish, over })
     }
@@ -85,6 +87,17 @@ impl BeatThread {
     }
 }
 
+/// A runtime whose end nobody waits for, not even after a panic: a name that does not resolve must not hold up the exit.
+struct Abandoned(Option<runtime::Runtime>);
+
+impl Drop for Abandoned {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
 /// How the beat can fail. Both are defects of the agent.
 #[derive(Debug, thiserror::Error)]
 pub enum BeatError {
@@ -111,6 +124,21 @@ mod tests {
         thread.over().await;
         let error = thread.stop(Duration::from_secs(10)).await.unwrap_err();
         assert!(error.to_string().ends_with("out of beat"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_panic_does_not_wait_for_what_hangs() {
+        let (hold, held) = std::sync::mpsc::channel::<()>();
+        let work = |_| async {
+            drop(tokio::task::spawn_blocking(move || held.recv()));
+            panic!("out of beat")
+        };
+        let mut thread = BeatThread::start(work).unwrap();
+        thread.over().await;
+        let started = std::time::Instant::now();
+        assert!(matches!(thread.stop(Duration::from_secs(10)).await, Err(BeatError::Panicked(_))));
+        assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+        drop(hold);
     }
 
     #[tokio::test]

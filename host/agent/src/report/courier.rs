@@ -25,7 +25,7 @@ use super::{Config, FINAL_BOUND};
 /// Where the loop leaves its reports.
 #[derive(Debug)]
 pub(crate) struct Outbox {
-    newest: watch::Sender<Option<Arc<Report>>>,
+    newest: watch::Sender<Option<Left>>,
     delivery: watch::Sender<Delivery>,
 }
 
@@ -33,7 +33,21 @@ impl Outbox {
     /// Leaves a report; one that still waits is replaced. Nothing may follow one that says `stopped`.
     pub(crate) fn put(&self, report: Arc<Report>) {
         note_quietly(&self.delivery, Delivery::note_made);
-        self.newest.send_replace(Some(report));
+        self.newest.send_replace(Some(Left { report, at: Instant::now() }));
+    }
+}
+
+/// A report in the outbox.
+#[derive(Clone, Debug)]
+struct Left {
+    report: Arc<Report>,
+    /// Since when.
+    at: Instant,
+}
+
+impl Left {
+    fn is_last(&self) -> bool {
+        self.report.status == SandboxStatus::Stopped
     }
 }
 
@@ -41,13 +55,13 @@ impl Outbox {
 #[derive(Debug)]
 pub(crate) struct Courier {
     client: Client,
-    newest: watch::Receiver<Option<Arc<Report>>>,
+    newest: watch::Receiver<Option<Left>>,
     delivery: watch::Sender<Delivery>,
     interval: Duration,
     timeout: Duration,
     directed: RangeInclusive<Duration>,
     /// The report that is to be sent, if it is not delivered yet.
-    waiting: Option<Arc<Report>>,
+    waiting: Option<Left>,
     /// When.
     pace: Pace,
     /// In which form.
@@ -79,14 +93,16 @@ pub(crate) fn post_office(client: Client, config: &Config) -> (Outbox, Courier, 
 impl Courier {
     /// Delivers until the report `stopped` has been dealt with or the outbox is gone.
     pub(crate) async fn run(mut self) {
-        while let Some(report) = self.next().await {
-            if report.status == SandboxStatus::Stopped {
-                return self.deliver_last(&report, Instant::now() + self.last_bound()).await;
+        while let Some(left) = self.next().await {
+            let report = &left.report;
+            if left.is_last() {
+                // What was under way when it came has had its moment within the same bound.
+                return self.deliver_last(report, left.at + self.last_bound()).await;
             }
             let last = last_report(self.newest.clone());
             let grace = self.last_bound() / 4;
             tokio::select! {
-                outcome = self.attempt(&report, self.timeout) => self.settle(&report, outcome),
+                outcome = self.attempt(report, self.timeout) => self.settle(report, outcome),
                 // What is under way gets a moment, so that the hub does not read it after `stopped`.
                 () = async { last.await; tokio::time::sleep(grace).await } => {
                     note_quietly(&self.delivery, Delivery::note_broken_off);
@@ -96,10 +112,10 @@ impl Courier {
     }
 
     /// The report to send, as soon as it may be sent.
-    async fn next(&mut self) -> Option<Arc<Report>> {
+    async fn next(&mut self) -> Option<Left> {
         loop {
             let due = match &self.waiting {
-                Some(report) if report.status == SandboxStatus::Stopped => return self.waiting.take(),
+                Some(left) if left.is_last() => return self.waiting.take(),
                 Some(_) => self.pace.due(),
                 None => None,
             };
@@ -126,8 +142,9 @@ impl Courier {
         loop {
             let gap = self.delivery.borrow().gap(report.seq.unwrap_or(0));
             let draft = self.wire.draft(report, gap.as_ref(), Instant::now());
-            let payload = draft.payload().await;
+            // Before the pauses of compression, in which a newer report may come: this one is no longer merely waiting.
             note_quietly(&self.delivery, Delivery::note_attempt);
+            let payload = draft.payload().await;
             let began = Instant::now();
             let outcome = self.client.post(payload, deadline.saturating_duration_since(began)).await;
             note_quietly(&self.delivery, |delivery| delivery.note_exchange(began.elapsed()));
@@ -181,7 +198,7 @@ impl Courier {
             }
         };
         if let Some(change) = change {
-            self.tell(&change);
+            self.tell(&change, report.status);
         }
     }
 
@@ -194,7 +211,11 @@ impl Courier {
     /// `stopped` is tried until the bound, also where the hub has been failing or asked to be left alone: there is no
     /// later. A second attempt follows only a failure that may be over by itself.
     async fn deliver_last(&mut self, report: &Report, deadline: Instant) {
-        for _ in 0..2 {
+        for attempt in 0..2 {
+            let pause = Instant::now() + self.last_bound() / 20;
+            if attempt > 0 && timeout_at(deadline, sleep_until(pause)).await.is_err() {
+                break;
+            }
             let left = deadline.saturating_duration_since(Instant::now());
             let outcome = self.attempt(report, left).await;
             let (delivered, again) = match &outcome {
@@ -205,8 +226,7 @@ impl Courier {
             if delivered {
                 return;
             }
-            let pause = Instant::now() + self.last_bound() / 20;
-            if !again || timeout_at(deadline, sleep_until(pause)).await.is_err() {
+            if !again {
                 break;
             }
         }
@@ -228,19 +248,30 @@ impl Courier {
         change
     }
 
-    fn tell(&self, change: &Change) {
+    fn tell(&self, change: &Change, status: SandboxStatus) {
         let server = self.client.server();
         match change {
             Change::First => tracing::info!("{server} accepted the first report"),
             Change::Recovered { missed: 0 } => tracing::info!("{server} accepts reports again"),
             Change::Recovered { missed } => tracing::info!("{server} accepts reports again, after {missed} missed"),
-            Change::Failing { why, transient: true } => {
-                tracing::warn!("reports do not arrive: {why}; trying on, at least every {:?}", self.interval);
+            // What follows from the last one is said when all of it is over.
+            Change::Failing { why, .. } if status == SandboxStatus::Stopped => {
+                tracing::warn!("the last report does not arrive: {why}");
             }
-            Change::Failing { why, transient: false } => {
-                let slowest = SLOWEST.max(self.interval);
-                tracing::warn!("reports do not arrive: {why}; trying on, ever more slowly, at least every {slowest:?}");
+            Change::Failing { why, transient } => {
+                tracing::warn!("reports do not arrive: {why}; {}", self.prospect(*transient));
             }
+        }
+    }
+
+    /// When it goes on after a failure.
+    fn prospect(&self, transient: bool) -> String {
+        let interval = self.delivery.borrow().directed.unwrap_or(self.interval);
+        let next = self.pace.next_try().map(|next| next.saturating_duration_since(Instant::now()));
+        match next.filter(|next| *next > interval) {
+            Some(held) => format!("trying again in {held:.0?}"),
+            None if transient => format!("trying on, at least every {interval:?}"),
+            None => format!("trying on, ever more slowly, at least every {:?}", SLOWEST.max(interval)),
         }
     }
 }
@@ -254,10 +285,8 @@ fn note_quietly(delivery: &watch::Sender<Delivery>, note: impl FnOnce(&mut Deliv
 }
 
 /// Waits until the report `stopped` is in the outbox.
-async fn last_report(mut newest: watch::Receiver<Option<Arc<Report>>>) {
-    let stopped =
-        |report: &Option<Arc<Report>>| report.as_ref().is_some_and(|report| report.status == SandboxStatus::Stopped);
-    if newest.wait_for(stopped).await.is_err() {
+async fn last_report(mut newest: watch::Receiver<Option<Left>>) {
+    if newest.wait_for(|newest| newest.as_ref().is_some_and(Left::is_last)).await.is_err() {
         // The loop is gone and will put nothing more.
         std::future::pending().await
     }

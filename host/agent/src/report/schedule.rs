@@ -55,17 +55,19 @@ impl Schedule {
         self.plan(roll);
     }
 
-    /// Reports come at another interval from the last one on. The same interval changes nothing. The grid of the new
-    /// interval begins at the last report, and after the first one in the sandbox's phase. `roll` as in
-    /// [`Schedule::made`].
-    pub(crate) fn set_every(&mut self, every: Duration, roll: f64) {
+    /// Reports come at another interval from the last one on, or from now on where the next would have been due by now.
+    /// The same interval changes nothing. The grid of the new interval begins there, and after the first report in the
+    /// sandbox's phase. `roll` as in [`Schedule::made`].
+    pub(crate) fn set_every(&mut self, every: Duration, now: Instant, roll: f64) {
         if every == self.every {
             return;
         }
+        let from = if self.last + every > now { self.last } else { now };
         let phase = if self.reports == 1 { self.phase } else { 0.0 };
-        let grid = Schedule::new(self.last, every, self.jitter, phase);
+        let grid = Schedule::new(from, every, self.jitter, phase);
         *self = Schedule { phase: self.phase, reports: self.reports, ..grid };
         self.plan(roll);
+        self.due = self.due.max(now);
     }
 
     /// Between reports.
@@ -220,13 +222,33 @@ mod tests {
         let start = Instant::now();
         let mut schedule = Schedule::new(start, ms(100), 0.0, 1.0);
         dues(&mut schedule, 4, || 0.0);
-        schedule.set_every(ms(1000), 0.0);
+        schedule.set_every(ms(1000), start + ms(310), 0.0);
         assert_eq!(schedule.due(), start + ms(1300));
         schedule.made(start + ms(1300), 0.0);
-        schedule.set_every(ms(1000), 0.0);
+        schedule.set_every(ms(1000), start + ms(1310), 0.0);
         assert_eq!(schedule.due(), start + ms(2300));
-        schedule.set_every(ms(50), 0.0);
+        schedule.set_every(ms(50), start + ms(1310), 0.0);
         assert_eq!(schedule.due(), start + ms(1350));
+    }
+
+    #[test]
+    fn one_that_is_directed_late_counts_from_then() {
+        let start = Instant::now();
+        for jitter in [0.0, 0.5] {
+            let mut schedule = Schedule::new(start, ms(60_000), jitter, 0.5);
+            schedule.made(start, 0.0);
+            schedule.made(start + ms(30_000), 0.0);
+            let now = start + ms(46_000);
+            schedule.set_every(ms(2_000), now, 0.0);
+            assert_eq!(schedule.due(), now + ms(2_000).mul_f64(1.0 - jitter), "{jitter}");
+            // Just not over, but for the jitter.
+            let mut schedule = Schedule::new(start, ms(60_000), jitter, 0.5);
+            schedule.made(start, 0.0);
+            schedule.made(start + ms(30_000), 0.0);
+            let now = start + ms(31_900);
+            schedule.set_every(ms(2_000), now, 0.0);
+            assert!(schedule.due() >= now, "{jitter}");
+        }
     }
 
     #[test]
@@ -235,10 +257,10 @@ mod tests {
         for (phase, first) in [(0.5, 5_000), (0.8, 8_000), (0.2, 6_000)] {
             let mut schedule = Schedule::new(start, ms(60_000), 0.0, phase);
             schedule.made(start, 0.0);
-            schedule.set_every(ms(10_000), 0.0);
+            schedule.set_every(ms(10_000), start + ms(10), 0.0);
             assert_eq!(schedule.due(), start + ms(first), "{phase}");
             schedule.made(start + ms(first), 0.0);
-            schedule.set_every(ms(20_000), 0.0);
+            schedule.set_every(ms(20_000), start + ms(first), 0.0);
             assert_eq!(schedule.due(), start + ms(first + 20_000), "{phase}");
         }
     }
