@@ -106,22 +106,8 @@ pub async fn run(
     let wishes = thread.wishes();
 
     let (agents, keeper) = Agents::new(sources.processes.clone());
-    let state = api::State {
-        about: Arc::new(api::About {
-            sandbox_id: config.sample.sandbox_id,
-            boot_id,
-            since: Timestamp::now(),
-            started,
-            interval: config.report.interval,
-            server_url: config.report.server_url.to_string(),
-            metadata: config.metadata,
-        }),
-        seen,
-        observer,
-        delivery,
-        sources,
-        agents,
-    };
+    let state =
+        api::State { about: Arc::new(about(&config, boot_id, started)), seen, observer, delivery, sources, agents };
     let mut serving = JoinSet::new();
     let (stop_api, api_stopped) = oneshot::channel();
     if let Some(listener) = listener {
@@ -146,6 +132,18 @@ pub async fn run(
         serving.shutdown().await;
     }
     Ok(beat?)
+}
+
+fn about(config: &Config, boot_id: String, started: Instant) -> api::About {
+    api::About {
+        sandbox_id: config.sample.sandbox_id.clone(),
+        boot_id,
+        since: Timestamp::now(),
+        started,
+        interval: config.report.interval,
+        server_url: config.report.server_url.to_string(),
+        metadata: config.metadata.clone(),
+    }
 }
 
 /// Has the beat tell that the agent is stopping, when it is asked to; never returns.
