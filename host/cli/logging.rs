@@ -81,23 +81,28 @@ pub(crate) fn never_wait() -> Flush {
 
 impl Drop for Flush {
     fn drop(&mut self) {
-        let Some(queue) = QUEUE.get() else { return };
-        let deadline = Instant::now() + FLUSH;
-        let (written, wait) = sync_channel(0);
-        let mut message = Message::Flush(written);
-        while let Err(full) = queue.waiting.try_send(message) {
-            if Instant::now() >= deadline {
-                return;
-            }
-            thread::park_timeout(LOOK);
-            message = match full {
-                TrySendError::Full(message) => message,
-                TrySendError::Disconnected(_) => return,
-            };
-        }
-        // It ends with the sender, or in vain.
-        let _ = wait.recv_timeout(deadline.saturating_duration_since(Instant::now()));
+        flush();
     }
+}
+
+/// Has what waits be written, for as long as [`FLUSH`].
+pub(crate) fn flush() {
+    let Some(queue) = QUEUE.get() else { return };
+    let deadline = Instant::now() + FLUSH;
+    let (written, wait) = sync_channel(0);
+    let mut message = Message::Flush(written);
+    while let Err(full) = queue.waiting.try_send(message) {
+        if Instant::now() >= deadline {
+            return;
+        }
+        thread::park_timeout(LOOK);
+        message = match full {
+            TrySendError::Full(message) => message,
+            TrySendError::Disconnected(_) => return,
+        };
+    }
+    // It ends with the sender, or in vain.
+    let _ = wait.recv_timeout(deadline.saturating_duration_since(Instant::now()));
 }
 
 /// The log's thread.
@@ -135,8 +140,8 @@ fn word_of_lost() -> Option<String> {
     (lost > 0).then(|| format!("{lost} lines of the log are lost, because what reads it stood still"))
 }
 
-/// Standard error, straight or through the queue.
-struct Lines;
+/// Standard error, straight or through the queue. Each write is a whole line.
+pub(crate) struct Lines;
 
 impl<'a> MakeWriter<'a> for Lines {
     type Writer = Lines;

@@ -9,6 +9,8 @@ use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, pr
 use sandbeat_status::settings::Problem;
 use serde::Serialize;
 
+use crate::logging;
+
 /// On narrower terminals columns stand closer together.
 const ROOMY: u16 = 100;
 
@@ -37,9 +39,8 @@ impl std::fmt::Display for Several {
 
 impl std::error::Error for Several {}
 
-/// Prints why the command failed on standard error: each problem on a line.
+/// Prints why the command failed on standard error: each problem on a line. Does not wait for long where nobody reads.
 pub(crate) fn error(error: &anyhow::Error) {
-    let mut stderr = io::stderr().lock();
     // Where standard error is gone, the exit code has to do.
     let lines: Vec<String> = match (error.downcast_ref::<Problems>(), error.downcast_ref::<Several>()) {
         (Some(Problems(problems)), _) => problems.iter().map(Problem::to_string).collect(),
@@ -47,8 +48,9 @@ pub(crate) fn error(error: &anyhow::Error) {
         (None, None) => vec![format!("{error:#}")],
     };
     for line in lines {
-        let _ = writeln!(stderr, "error: {line}");
+        let _ = logging::Lines.write_all(format!("error: {line}\n").as_bytes());
     }
+    logging::flush();
 }
 
 /// Prints on standard error what is wrong and does not keep the command from being carried out.

@@ -27,6 +27,9 @@ const STOP_BEFORE_LAST_REPORT: Duration = Duration::from_secs(4);
 /// How long threads that wait for a file system are waited for, when everything else has ended.
 pub(crate) const BLOCKED: Duration = Duration::from_secs(1);
 
+/// A thread for what blocks does not end while the agent runs.
+const FOR_EVER: Duration = Duration::from_secs(100 * 366 * 24 * 60 * 60);
+
 /// How far the end has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Stage {
@@ -66,7 +69,9 @@ fn start(options: &ConfigFile, guard: Option<&Guard>) -> anyhow::Result<ExitCode
         tracing::info!(file = %file.display(), "configuration read");
     }
     // The beat and the collectors have threads of their own: this one is for processes and the local API.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().thread_keep_alive(FOR_EVER).build()?;
+    // One thread for what blocks is there from now on: without any, a sandbox that has no tasks left would make it fail.
+    drop(runtime.spawn_blocking(|| {}));
     let result = runtime.block_on(async { agent(config, Some((options, source)), guard, Terminate::listen()?).await });
     // A look at a file system that does not answer is not waited for.
     runtime.shutdown_timeout(BLOCKED);

@@ -61,6 +61,9 @@ fn beat(health: &Value, now: Timestamp) -> Vec<Row> {
         None => output::painted_as("no report yet", if failing.is_object() { "failing" } else { "compiling" }),
     };
     rows.push(("accepted", accepted));
+    if let Some(trouble) = reports["credentials"].as_str() {
+        rows.push(("files", format!("{} {trouble}", output::painted_as("trouble:", "failing"))));
+    }
     if failing.is_object() {
         let since = failing["since"].as_str().map_or("-".to_owned(), |at| ago(at, now));
         let last = failing["lastAttempt"].as_str().map_or("-".to_owned(), |at| ago(at, now));

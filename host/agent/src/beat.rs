@@ -286,8 +286,10 @@ impl Beat {
     fn look_at_processes(&mut self) {
         self.look_at = None;
         self.changes.mark_unchanged();
-        if self.told.differ(&self.sources.processes.snapshot()) {
-            self.urgency.changed(Instant::now());
+        let processes = self.sources.processes.snapshot();
+        let mut differing = self.told.differing(&processes).peekable();
+        if differing.peek().is_some() {
+            self.urgency.changed(Instant::now(), differing);
         }
     }
 

@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::future::Future;
 use std::io;
+use std::sync::{Arc, Barrier};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -15,6 +16,8 @@ use crate::report::MOST_LOOKUPS;
 /// What blocks: lookups of names, which are bounded, and one look at the files of token and certificates. None waits
 /// for another that hangs.
 const MAX_BLOCKING_THREADS: usize = MOST_LOOKUPS + 1;
+/// A thread for what blocks does not end before the beat.
+const FOR_EVER: Duration = Duration::from_secs(100 * 366 * 24 * 60 * 60);
 
 /// What the beat's owner wants of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -46,16 +49,20 @@ impl BeatThread {
         W: FnOnce(watch::Receiver<Wish>) -> F + Send + 'static,
         F: Future<Output = ()>,
     {
-        let runtime =
-            runtime::Builder::new_current_thread().enable_all().max_blocking_threads(MAX_BLOCKING_THREADS).build()?;
+        let runtime = runtime::Builder::new_current_thread()
+            .enable_all()
+            .max_blocking_threads(MAX_BLOCKING_THREADS)
+            .thread_keep_alive(FOR_EVER)
+            .build()?;
         let (wish, wished) = watch::channel(Wish::Beat);
         let (alive, over) = oneshot::channel::<()>();
         let runtime = Abandoned(Some(runtime));
         let thread = std::thread::Builder::new().name("beat".to_owned()).spawn(move || {
             let _alive = alive;
             let abandoned = runtime;
-            priority::go_first();
             if let Some(runtime) = &abandoned.0 {
+                make_threads(runtime);
+                priority::go_first();
                 runtime.block_on(work(wished));
             }
         })?;
@@ -84,6 +91,16 @@ impl BeatThread {
         }
         // It is past everything that can wait.
         self.thread.join().map_err(|panic| BeatError::Panicked(words(panic.as_ref())))
+    }
+}
+
+/// Makes all threads for what blocks, before the beat's priority is raised, which is not for them. They stay: where one
+/// is needed and a sandbox has no tasks left, tokio would panic.
+fn make_threads(runtime: &runtime::Runtime) {
+    let all_there = Arc::new(Barrier::new(MAX_BLOCKING_THREADS));
+    for _ in 0..MAX_BLOCKING_THREADS {
+        let all_there = Arc::clone(&all_there);
+        drop(runtime.spawn_blocking(move || all_there.wait()));
     }
 }
 

@@ -1,8 +1,10 @@
 //! When a report leaves between two that are due: a pure policy, and what it is about.
 //!
 //! Changes that come together leave together: a moment is waited after the first. Reports on change are a least time
-//! apart, which doubles while changes keep coming, up to one interval, and is the shortest again after an interval
-//! without any. What is held back by that is in the next report, whichever that is; no change moves those that are due.
+//! apart, which doubles while the same processes keep changing, up to one interval, and is the shortest again after an
+//! interval without any change. A process that had not changed for an interval does not wait for those that do all the
+//! time: of it the shortest time is asked alone. What is held back is in the next report, whichever that is; no change
+//! moves those that are due.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -20,8 +22,10 @@ pub(crate) struct Urgency {
     interval: Duration,
     /// From the next report on change to the one after it.
     pause: Duration,
-    not_before: Option<Instant>,
-    last_change: Option<Instant>,
+    /// When the last report on change was made, and before when none follows it for what changes all the time.
+    made: Option<(Instant, Instant)>,
+    /// When each process that has changed within an interval did so last.
+    restless: BTreeMap<String, Instant>,
     due: Option<Instant>,
 }
 
@@ -40,7 +44,7 @@ struct Mark {
 impl Urgency {
     /// Nothing has changed yet.
     pub(crate) fn new(interval: Duration) -> Self {
-        Urgency { interval, pause: shortest(interval), not_before: None, last_change: None, due: None }
+        Urgency { interval, pause: shortest(interval), made: None, restless: BTreeMap::new(), due: None }
     }
 
     /// Reports that are due come at another interval.
@@ -54,13 +58,20 @@ impl Urgency {
         self.due
     }
 
-    /// Something that matters has changed.
-    pub(crate) fn changed(&mut self, now: Instant) {
-        let is_quiet = |last: Instant| now.saturating_duration_since(last) >= self.interval;
-        if self.last_change.replace(now).is_none_or(is_quiet) {
+    /// Something that matters has changed about these processes.
+    pub(crate) fn changed<'a>(&mut self, now: Instant, processes: impl IntoIterator<Item = &'a str>) {
+        self.restless.retain(|_, last| now.saturating_duration_since(*last) < self.interval);
+        if self.restless.is_empty() {
             self.pause = shortest(self.interval);
         }
-        let due = self.not_before.map_or(now, |not_before| not_before.max(now));
+        let calm_before = processes
+            .into_iter()
+            .fold(false, |calm, process| self.restless.insert(process.to_owned(), now).is_none() || calm);
+        let not_before = self.made.map(|(made, restless_from)| match calm_before {
+            true => made + shortest(self.interval),
+            false => restless_from,
+        });
+        let due = not_before.map_or(now, |not_before| not_before.max(now));
         self.due = Some(self.due.map_or(due, |earlier| earlier.min(due)));
     }
 
@@ -72,7 +83,7 @@ impl Urgency {
     /// A report has been made; everything is in it.
     pub(crate) fn reported(&mut self, now: Instant) {
         if self.due.take().is_some_and(|due| due <= now) {
-            self.not_before = Some(now + self.pause);
+            self.made = Some((now, now + self.pause));
             self.pause = self.pause.saturating_mul(2).min(self.interval);
         }
     }
@@ -84,14 +95,18 @@ impl Marks {
         Marks(processes.iter().map(|(name, process)| (name.clone(), Mark::of(process))).collect())
     }
 
-    /// Whether something is worth a report: a process failed or recovered, was given up or started again. One that is
-    /// new, or not there any more, is so only where it has failed.
-    pub(crate) fn differ(&self, processes: &BTreeMap<String, ProcessStatus>) -> bool {
-        let differs = |(name, process): (&String, &ProcessStatus)| {
+    /// The processes of which something is worth a report: they failed or recovered, were given up or started again. One
+    /// that is new, or not there any more, is so only where it has failed.
+    pub(crate) fn differing<'a>(
+        &'a self,
+        processes: &'a BTreeMap<String, ProcessStatus>,
+    ) -> impl Iterator<Item = &'a str> {
+        let differs = |(name, process): &(&String, &ProcessStatus)| {
             let now = Mark::of(process);
-            self.0.get(name).map_or(now.failed, |before| *before != now)
+            self.0.get(*name).map_or(now.failed, |before| *before != now)
         };
-        processes.iter().any(differs) || self.0.iter().any(|(name, mark)| mark.failed && !processes.contains_key(name))
+        let gone = self.0.iter().filter(|(name, mark)| mark.failed && !processes.contains_key(*name));
+        processes.iter().filter(differs).map(|(name, _)| name.as_str()).chain(gone.map(|(name, _)| name.as_str()))
     }
 }
 
@@ -122,7 +137,7 @@ mod tests {
         let mut made = Vec::new();
         for at in (0..millis).step_by(50) {
             let now = start + ms(at);
-            urgency.changed(now);
+            urgency.changed(now, ["a"]);
             if urgency.due().is_some_and(|due| due <= now) {
                 urgency.reported(now);
                 made.push(at);
@@ -152,9 +167,9 @@ mod tests {
         let mut urgency = Urgency::new(ms(30_000));
         urgency.set_interval(ms(10));
         let start = Instant::now();
-        urgency.changed(start);
+        urgency.changed(start, ["a"]);
         urgency.reported(start);
-        urgency.changed(start + ms(1));
+        urgency.changed(start + ms(1), ["a"]);
         assert!(urgency.due().is_some_and(|due| due <= start + ms(10)));
     }
 
@@ -162,24 +177,39 @@ mod tests {
     fn what_is_held_back_leaves_with_the_next_report() {
         let start = Instant::now();
         let mut urgency = Urgency::new(ms(30_000));
-        urgency.changed(start);
+        urgency.changed(start, ["a"]);
         urgency.reported(start);
-        urgency.changed(start + ms(100));
+        urgency.changed(start + ms(100), ["a"]);
         assert_eq!(urgency.due(), Some(start + ms(1000)));
         // One that was due anyhow, and says it.
         urgency.reported(start + ms(500));
         assert_eq!(urgency.due(), None);
-        urgency.changed(start + ms(600));
+        urgency.changed(start + ms(600), ["a"]);
         assert_eq!(urgency.due(), Some(start + ms(1000)), "the pause goes on");
+    }
+
+    #[test]
+    fn one_that_was_calm_does_not_wait_for_those_that_change_all_the_time() {
+        let start = Instant::now();
+        let mut urgency = Urgency::new(ms(30_000));
+        assert_eq!(while_changing(&mut urgency, start, 10_000), [0, 1000, 3000, 7000]);
+        urgency.changed(start + ms(10_000), ["b"]);
+        assert_eq!(urgency.due(), Some(start + ms(10_000)));
+        urgency.reported(start + ms(10_000));
+        urgency.changed(start + ms(10_100), ["a", "c"]);
+        assert_eq!(urgency.due(), Some(start + ms(11_000)), "the shortest pause holds for all");
+        urgency.reported(start + ms(11_000));
+        urgency.changed(start + ms(11_100), ["b"]);
+        assert!(urgency.due().is_some_and(|due| due > start + ms(13_000)), "it is not calm any more");
     }
 
     #[test]
     fn what_is_insisted_on_waits_for_no_pause() {
         let start = Instant::now();
         let mut urgency = Urgency::new(ms(30_000));
-        urgency.changed(start);
+        urgency.changed(start, ["a"]);
         urgency.reported(start);
-        urgency.changed(start + ms(10));
+        urgency.changed(start + ms(10), ["a"]);
         urgency.insist(start + ms(20));
         assert_eq!(urgency.due(), Some(start + ms(20)));
         urgency.insist(start + ms(90));
@@ -208,7 +238,7 @@ mod tests {
         use ProcessState::{Error, Running, Stopped};
         let differ = |before: Option<ProcessStatus>, after: Option<ProcessStatus>| {
             let named = |one: Option<ProcessStatus>| one.map(|one| ("web".to_owned(), one)).into_iter().collect();
-            Marks::of(&named(before)).differ(&named(after))
+            Marks::of(&named(before)).differing(&named(after)).count() > 0
         };
         for (before, after, matters) in [
             ((Stopped, Waiting, 0), (Running, Starting, 0), false),

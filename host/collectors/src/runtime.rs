@@ -29,6 +29,8 @@ const MAX_HOST_THREADS: usize = 4;
 /// By how much the nice value of the guests' thread is above the agent's: it then has a third of the weight
 /// (`sched_prio_to_weight` of the kernel), and all of a processor that nobody else wants.
 const GIVES_WAY: i32 = 5;
+/// A thread for what blocks does not end before its runtime.
+const FOR_EVER: Duration = Duration::from_secs(100 * 366 * 24 * 60 * 60);
 /// How long the end of the runtime waits for reads that hang, and for the last writing.
 pub(crate) const LEAVE: Duration = Duration::from_secs(1);
 
@@ -84,7 +86,9 @@ impl Collectors {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .max_blocking_threads(MAX_GUEST_THREADS)
+            .thread_keep_alive(FOR_EVER)
             .build()?;
+        keep_a_thread(&runtime);
         let manager = Manager::new(config, loader, pool.handle().clone(), board.clone());
         let thread = std::thread::Builder::new().name("collectors".into()).spawn(move || {
             give_way();
@@ -178,7 +182,18 @@ fn give_way() {
 
 /// A runtime that only lends its threads for blocking work.
 pub(crate) fn pool() -> std::io::Result<Runtime> {
-    tokio::runtime::Builder::new_current_thread().max_blocking_threads(MAX_HOST_THREADS).build()
+    let pool = tokio::runtime::Builder::new_current_thread()
+        .max_blocking_threads(MAX_HOST_THREADS)
+        .thread_keep_alive(FOR_EVER)
+        .build()?;
+    keep_a_thread(&pool);
+    Ok(pool)
+}
+
+/// Makes a thread for what blocks, which stays: where one is needed, there is none, and a sandbox has no tasks left,
+/// tokio would panic.
+fn keep_a_thread(runtime: &Runtime) {
+    drop(runtime.spawn_blocking(|| {}));
 }
 
 /// What loads collectors, and the clock that interrupts them. Reads happen in `pool`.

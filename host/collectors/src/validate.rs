@@ -156,6 +156,9 @@ fn histogram(raw: types::Histogram) -> Result<Histogram, String> {
     if bounds.windows(2).any(|pair| pair[0] >= pair[1]) {
         return Err("the histogram's bounds are not strictly increasing".into());
     }
+    if counts.iter().try_fold(0_u64, |all, count| all.checked_add(*count)).is_none() {
+        return Err("the histogram's counts are together more than 64 bits hold".into());
+    }
     Ok(Histogram { bounds, counts, sum })
 }
 
@@ -221,6 +224,12 @@ mod tests {
         assert_eq!(judged.rejected.len(), 3, "{reasons:?}");
         assert!(reasons.iter().any(|reason| reason.contains("NaN")), "{reasons:?}");
         assert!(reasons.iter().any(|reason| reason.contains("lower-case")), "{reasons:?}");
+    }
+
+    #[test]
+    fn counts_that_cannot_be_summed_are_none() {
+        let judged = judge(vec![histogram(&[1.0], &[u64::MAX, 1], 0.0)]);
+        assert!(judged.metrics.is_empty() && judged.rejected[0].reason.contains("64 bits"), "{:?}", judged.rejected);
     }
 
     #[test]

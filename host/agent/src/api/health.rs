@@ -70,6 +70,9 @@ struct Reports {
     /// The `seq` of that one.
     #[serde(skip_serializing_if = "Option::is_none")]
     last_accepted_seq: Option<u64>,
+    /// What is wrong with the files of token and certificates; what was read of them before is in use.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    credentials: Option<String>,
     /// Present while reports do not arrive.
     #[serde(skip_serializing_if = "Option::is_none")]
     failing: Option<Trouble>,
@@ -147,6 +150,7 @@ fn reports(delivery: Delivery, now: Instant) -> Reports {
         failures: delivery.counts.failures,
         last_accepted: delivery.last_accepted,
         last_accepted_seq: Some(delivery.last_accepted_seq).filter(|seq| *seq > 0),
+        credentials: delivery.credentials,
         failing: delivery.failing.map(|failing| trouble(failing, missed, now)),
     }
 }

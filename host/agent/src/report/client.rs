@@ -59,6 +59,18 @@ pub(crate) struct Payload {
     pub(crate) bytes: Bytes,
     /// Whether the bytes are compressed.
     pub(crate) gzip: bool,
+    /// The whole report, uncompressed, where the bytes leave something out. It is what goes over a new connection, at
+    /// whose other end may be another server.
+    pub(crate) whole: Option<Bytes>,
+}
+
+impl Payload {
+    fn on_new_connection(&self) -> Payload {
+        match &self.whole {
+            Some(whole) => Payload { bytes: whole.clone(), gzip: false, whole: None },
+            None => self.clone(),
+        }
+    }
 }
 
 /// Why there can be no client; for the operator.
@@ -156,6 +168,11 @@ impl Client {
         state.renewals = state.renewals.wrapping_add(1);
     }
 
+    /// What is wrong with the files of token and certificates, for the operator.
+    pub(super) fn credentials_trouble(&self) -> Option<String> {
+        self.credentials.trouble()
+    }
+
     /// Returns when the credentials are others than those of the last post.
     pub(super) async fn credentials_changed(&self) {
         self.credentials.changed().await
@@ -183,7 +200,8 @@ impl Client {
                 let connecting = timeout_at(deadline, self.connector.connect(tls)).await;
                 let mut connection = connecting.map_err(|_| self.late("gave no connection"))??;
                 self.state().addresses.connected();
-                let response = self.send(&mut connection, payload, current, deadline).await?;
+                let payload = payload.on_new_connection();
+                let response = self.send(&mut connection, &payload, current, deadline).await?;
                 (connection, response.map_err(|e| self.connector.broken(&e, tls))?)
             }
         };
@@ -239,6 +257,7 @@ impl Client {
         deadline: Instant,
     ) -> Result<Result<Response<Incoming>, hyper::Error>, Failure> {
         let request = self.request(payload, current)?;
+        connection.allowance.renew();
         let sending = async {
             connection.sender.ready().await?;
             connection.sender.send_request(request).await
@@ -290,7 +309,12 @@ impl Client {
             location: header(LOCATION),
             body: body.as_deref().unwrap_or_default(),
         };
-        let exchange = Exchange { server: &self.server, sandbox_id: &self.sandbox_id, now: Timestamp::now() };
+        let exchange = Exchange {
+            server: &self.server,
+            sandbox_id: &self.sandbox_id,
+            has_token: self.credentials.has_token(),
+            now: Timestamp::now(),
+        };
         (outcome::of_answer(exchange, answer), body.is_some())
     }
 

@@ -23,6 +23,7 @@ use tokio_rustls::TlsConnector;
 use tower_service::Service;
 
 use super::ServerUrl;
+use super::allowance::{Allowance, Exceeded};
 use super::outcome::{Failure, FailureKind};
 use super::proxy::Via;
 use super::resolve::{DnsError, Resolve, Resolver};
@@ -45,6 +46,8 @@ pub(super) struct Connection {
     pub(super) sender: http1::SendRequest<Full<Bytes>>,
     /// The address at the other end.
     pub(super) peer: IpAddr,
+    /// What the other end may send for the present request.
+    pub(super) allowance: Allowance,
     /// The task that reads and writes; it ends with the connection.
     _driver: JoinSet<()>,
 }
@@ -76,13 +79,14 @@ impl Connector {
     pub(super) async fn connect(&self, tls: Option<&Tls>) -> Result<Connection, Failure> {
         let mut stream = self.reach().await?;
         let peer = stream.peer_addr().map_err(|_| ended(&self.server.to_string()))?.ip();
+        let allowance = Allowance::new();
         let tls = match tls {
             Some(tls) if self.server.is_https() => tls,
             // Never in the open what was to be secret.
             None if self.server.is_https() => {
                 return Err(Failure::new(FailureKind::Tls, format!("TLS for {} is not set up", self.server)));
             }
-            _ => return self.speak(stream, peer, None).await,
+            _ => return self.speak(allowance.of(stream), peer, allowance, None).await,
         };
         if let Some(via) = &self.via {
             via.tunnel(&mut stream, self.server.host(), self.server.port()).await?;
@@ -92,13 +96,16 @@ impl Connector {
             let message = format!("the host of {} cannot be in a certificate; check report.server_url", self.server);
             Failure::new(FailureKind::Tls, message)
         })?;
-        let stream = TlsConnector::from(tls.config.clone()).connect(name, stream).await;
-        self.speak(stream.map_err(|e| self.broken(&e, Some(tls)))?, peer, Some(tls)).await
+        let stream = TlsConnector::from(tls.config.clone()).connect(name, allowance.of(stream)).await;
+        self.speak(stream.map_err(|e| self.broken(&e, Some(tls)))?, peer, allowance, Some(tls)).await
     }
 
     /// What a connection means that ended without an answer, or with something else than one.
     pub(super) fn broken(&self, error: &(dyn Error + 'static), tls: Option<&Tls>) -> Failure {
         let server = self.server.to_string();
+        if let Some(exceeded) = find::<Exceeded>(error) {
+            return Failure::new(FailureKind::Protocol, format!("{server} does not come to an end: {exceeded}"));
+        }
         if let Some((wrong, tls)) = find::<rustls::Error>(error).zip(tls) {
             return Failure::new(FailureKind::Tls, tls::explain(&server, tls, wrong));
         }
@@ -137,7 +144,13 @@ impl Connector {
         }
     }
 
-    async fn speak<S>(&self, stream: S, peer: IpAddr, tls: Option<&Tls>) -> Result<Connection, Failure>
+    async fn speak<S>(
+        &self,
+        stream: S,
+        peer: IpAddr,
+        allowance: Allowance,
+        tls: Option<&Tls>,
+    ) -> Result<Connection, Failure>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -148,7 +161,7 @@ impl Connector {
             // Whoever waits for an answer is told why there is none.
             let _ = connection.await;
         });
-        Ok(Connection { sender, peer, _driver: driver })
+        Ok(Connection { sender, peer, allowance, _driver: driver })
     }
 }
 

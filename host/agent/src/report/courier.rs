@@ -13,7 +13,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use sandbeat_status::{Report, SandboxStatus};
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use super::client::Client;
 use super::delivery::{Change, Delivery};
@@ -104,7 +104,7 @@ impl Courier {
             tokio::select! {
                 outcome = self.attempt(report, self.timeout) => self.settle(report, outcome),
                 // What is under way gets a moment, so that the hub does not read it after `stopped`.
-                () = async { last.await; tokio::time::sleep(grace).await } => {
+                () = async { last.await; sleep(grace).await } => {
                     note_quietly(&self.delivery, Delivery::note_broken_off);
                 }
             }
@@ -147,7 +147,10 @@ impl Courier {
             let payload = draft.payload().await;
             let began = Instant::now();
             let outcome = self.client.post(payload, deadline.saturating_duration_since(began)).await;
-            note_quietly(&self.delivery, |delivery| delivery.note_exchange(began.elapsed()));
+            note_quietly(&self.delivery, |delivery| {
+                delivery.note_exchange(began.elapsed());
+                delivery.credentials = self.client.credentials_trouble();
+            });
             match &outcome {
                 Outcome::Accepted { keeps, .. } => self.note_form(report, &draft, *keeps),
                 Outcome::Failed(failure) if self.wire.failed(failure, &draft) == Resend::AsItIs => {
@@ -208,12 +211,14 @@ impl Courier {
         self.pace.failed(failure, hold, interval, Instant::now(), fastrand::f64());
     }
 
-    /// `stopped` is tried until the bound, also where the hub has been failing or asked to be left alone: there is no
-    /// later. A second attempt follows only a failure that may be over by itself.
+    /// `stopped` is tried until the bound, also where the hub asked to be left alone: there is no later. Another attempt
+    /// follows only a failure that may be over by itself, and more than one only where the hub has not been failing
+    /// before: a hub that is being restarted comes back, one that was away stays away.
     async fn deliver_last(&mut self, report: &Report, deadline: Instant) {
-        for attempt in 0..2 {
-            let pause = Instant::now() + self.last_bound() / 20;
-            if attempt > 0 && timeout_at(deadline, sleep_until(pause)).await.is_err() {
+        let most = if self.delivery.borrow().failing.is_some() { 2 } else { u32::MAX };
+        for attempt in 0..most {
+            let pause = self.last_bound() / 20 * attempt.min(4);
+            if timeout_at(deadline, sleep(pause)).await.is_err() {
                 break;
             }
             let left = deadline.saturating_duration_since(Instant::now());
@@ -266,7 +271,8 @@ impl Courier {
 
     /// When it goes on after a failure.
     fn prospect(&self, transient: bool) -> String {
-        let interval = self.delivery.borrow().directed.unwrap_or(self.interval);
+        // The next attempt follows at the latest when this one has run out of time.
+        let interval = self.delivery.borrow().directed.unwrap_or(self.interval).max(self.timeout);
         let next = self.pace.next_try().map(|next| next.saturating_duration_since(Instant::now()));
         match next.filter(|next| *next > interval) {
             Some(held) => format!("trying again in {held:.0?}"),

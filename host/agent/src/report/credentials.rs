@@ -26,6 +26,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 const LOOK_WAIT: Duration = Duration::from_millis(100);
 /// A look that takes longer is worth a warning.
 const LOOK_LONG: Duration = Duration::from_secs(10);
+const HANGS: &str = "reading the files of token and certificates hangs; those that are known stay in use";
 const TOKEN_FILE: &str = "report.token_file";
 
 /// What a post is made with.
@@ -111,12 +112,12 @@ struct State {
     hang_told: bool,
 }
 
-/// Whether the operator knows that something is wrong.
+/// What the operator knows to be wrong.
 #[derive(Debug)]
 struct Told {
     /// With what, for messages.
     files: String,
-    told: bool,
+    trouble: Option<String>,
 }
 
 impl Credentials {
@@ -141,8 +142,8 @@ impl Credentials {
             looks: JoinSet::new(),
             looked: Instant::now(),
             due: false,
-            token_told: Told { files: token_files, told: false },
-            tls_told: Told { files: tls_files, told: false },
+            token_told: Told { files: token_files, trouble: None },
+            tls_told: Told { files: tls_files, trouble: None },
             hang_told: false,
         };
         Credentials { source, state: Mutex::new(state) }
@@ -158,6 +159,18 @@ impl Credentials {
         let mut state = self.state();
         state.posted = state.current.versions();
         state.current.clone()
+    }
+
+    /// Whether posts carry a token.
+    pub(super) fn has_token(&self) -> bool {
+        self.state().current.authorization.is_some()
+    }
+
+    /// What is wrong with the files now, for the operator.
+    pub(super) fn trouble(&self) -> Option<String> {
+        let state = self.state();
+        let hangs = state.hang_told.then(|| HANGS.to_owned());
+        hangs.or_else(|| state.token_told.trouble.clone()).or_else(|| state.tls_told.trouble.clone())
     }
 
     /// The hub refused them; the files are looked at as soon as someone asks.
@@ -195,7 +208,7 @@ impl Credentials {
         if !state.looks.is_empty() {
             if since >= LOOK_LONG && !state.hang_told {
                 state.hang_told = true;
-                tracing::warn!("reading the files of token and certificates hangs; those that are known stay in use");
+                tracing::warn!("{HANGS}");
             }
             return false;
         }
@@ -265,18 +278,20 @@ impl Current {
 }
 
 impl Told {
-    /// What is good; the first of several failures, and the end of them, are told.
+    /// What is good; each failure that is another than the one before, and the end of them, are told.
     fn good<T>(&mut self, what: &str, read: Result<T, String>) -> Option<T> {
         match read {
             Ok(value) => {
-                if std::mem::take(&mut self.told) {
+                if self.trouble.take().is_some() {
                     tracing::info!("{} can be read again", self.files);
                 }
                 Some(value)
             }
             Err(reason) => {
-                if !std::mem::replace(&mut self.told, true) {
-                    tracing::warn!("{reason}; {what} that were read before stay in use");
+                let trouble = format!("{reason}; {what} that were read before stay in use");
+                if self.trouble.as_ref() != Some(&trouble) {
+                    tracing::warn!("{trouble}");
+                    self.trouble = Some(trouble);
                 }
                 None
             }

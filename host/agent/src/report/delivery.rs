@@ -37,6 +37,8 @@ pub(crate) struct Delivery {
     pub(crate) counts: Counts,
     /// How long exchanges with the hub took, well or not.
     pub(crate) exchanges: Distribution,
+    /// What is wrong with the files of token and certificates.
+    pub(crate) credentials: Option<String>,
     /// The report that is dealt with, and the one behind it.
     open: Open,
 }
@@ -121,6 +123,7 @@ impl Default for Delivery {
             directed: None,
             counts: Counts::default(),
             exchanges: Distribution::new(EXCHANGES),
+            credentials: None,
             open: Open::default(),
         }
     }

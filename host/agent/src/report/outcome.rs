@@ -138,6 +138,8 @@ pub(super) struct Answer<'a> {
 pub(super) struct Exchange<'a> {
     pub(super) server: &'a str,
     pub(super) sandbox_id: &'a str,
+    /// Whether a token was sent.
+    pub(super) has_token: bool,
     pub(super) now: Timestamp,
 }
 
@@ -176,6 +178,10 @@ fn explain(exchange: Exchange<'_>, answer: Answer<'_>) -> (FailureKind, String) 
     let Exchange { server, sandbox_id, .. } = exchange;
     let code = answer.status.as_u16();
     match code {
+        401 if !exchange.has_token => (
+            FailureKind::Denied(code),
+            format!("{server} wants a token (401), and none is configured; set report.token_file or AGENT_TOKEN"),
+        ),
         401 => (
             FailureKind::Denied(code),
             format!("{server} refuses the token (401); check report.token_file or AGENT_TOKEN"),
@@ -246,7 +252,7 @@ mod tests {
 
     fn outcome(status: u16, retry_after: Option<&str>, body: &str) -> Outcome {
         let now = "2026-11-20T12:00:00Z".parse().unwrap();
-        let exchange = Exchange { server: "http://hub", sandbox_id: "sbox-1", now };
+        let exchange = Exchange { server: "http://hub", sandbox_id: "sbox-1", has_token: true, now };
         let status = StatusCode::from_u16(status).unwrap();
         of_answer(exchange, Answer { status, retry_after, location: Some("http://else\nwhere"), body: body.as_bytes() })
     }

@@ -16,6 +16,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::outcome::{Failure, FailureKind};
+use super::url::has_no_port;
 use super::{Proxy, ServerUrl};
 
 /// Longer ones are a mistake.
@@ -100,6 +101,9 @@ impl Via {
         let at = |authority: &str| authority.matches('@').count();
         if whole.authority().is_none_or(|authority| at(authority.as_str()) != at(url) || at(url) > 1) {
             return Err(no_url());
+        }
+        if whole.authority().is_some_and(has_no_port) {
+            return Err("its port is none; write one from 1 to 65535".to_owned());
         }
         let matcher = Matcher::builder().all(url).build();
         let found = matcher.intercept(&Uri::from_static("http://hub/")).ok_or_else(no_url)?;

@@ -259,10 +259,19 @@ fn certificate(server: &str, wrong: &CertificateError) -> String {
         }
         CertificateError::NotValidForName => format!("{of} is for another name; check report.server_url"),
         CertificateError::NotValidForNameContext { presented, .. } => {
-            let names = shown(&presented.join(", "), MAX_WORDS);
+            let plain = |name: &String| name.split('"').nth(1).unwrap_or(name).to_owned();
+            let names = shown(&presented.iter().map(plain).collect::<Vec<_>>().join(", "), MAX_WORDS);
             format!("{of} is for other names ({names}); check report.server_url")
         }
         CertificateError::Revoked => format!("{of} has been revoked; renew it there"),
+        // How a certificate that has signed itself fails, where another of the same name is trusted.
+        CertificateError::BadSignature => {
+            format!("{of} is not signed by an authority that is trusted here; set report.ca_file to its authority's")
+        }
+        // The type of this one is the verifier's own.
+        CertificateError::Other(why) if why.0.to_string().contains("CaUsedAsEndEntity") => {
+            format!("{of} is an authority's own (CA:TRUE), not a server's; issue one for the server with it")
+        }
         other => format!("{of} is not accepted: {other}"),
     }
 }

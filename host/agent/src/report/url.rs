@@ -3,6 +3,7 @@
 use std::fmt;
 
 use hyper::Uri;
+use hyper::http::uri::Authority;
 
 /// Longer ones are a mistake.
 const MAX_URL: usize = 2048;
@@ -25,22 +26,27 @@ impl ServerUrl {
         if text.len() > MAX_URL {
             return Err(format!("the URL has {} bytes; {MAX_URL} are the most", text.len()));
         }
-        let uri: Uri = text.parse().map_err(|_| format!("`{text}` is not a URL; {FORM}"))?;
+        // What may hold a secret is not shown.
+        let shown = if text.contains(['@', '?', '#']) { "it".to_owned() } else { format!("`{text}`") };
+        let uri: Uri = text.parse().map_err(|_| format!("{shown} is not a URL; {FORM}"))?;
         let https = match uri.scheme_str() {
             Some("http") => false,
             Some("https") => true,
             Some(other) => return Err(format!("`{other}` URLs are not supported; {FORM}")),
-            None => return Err(format!("`{text}` has no scheme; {FORM}")),
+            None => return Err(format!("{shown} has no scheme; {FORM}")),
         };
         match uri.authority() {
             Some(authority) if authority.as_str().contains('@') => {
                 return Err("the URL carries a user or a password; use report.token_file instead".to_owned());
             }
             Some(authority) if !authority.host().is_empty() => {}
-            _ => return Err(format!("`{text}` has no host; {FORM}")),
+            _ => return Err(format!("{shown} has no host; {FORM}")),
+        }
+        if uri.authority().is_some_and(has_no_port) {
+            return Err(format!("{shown} has a port that is none; write one from 1 to 65535"));
         }
         if uri.query().is_some() || text.contains('#') {
-            return Err(format!("`{text}` has a query or a fragment; give only the part before it"));
+            return Err(format!("{shown} has a query or a fragment; give only the part before it"));
         }
         Ok(ServerUrl { base: text.trim_end_matches('/').to_owned(), uri, https })
     }
@@ -72,6 +78,14 @@ impl ServerUrl {
     pub(super) fn status_uri(&self, sandbox_id: &str) -> Result<Uri, hyper::http::uri::InvalidUri> {
         format!("{}/api/v1/sandboxes/{sandbox_id}/status", self.base).parse()
     }
+}
+
+/// Whether something stands where the port does that is no port. What cannot be read must not become the usual one.
+pub(super) fn has_no_port(authority: &Authority) -> bool {
+    let written = authority.as_str().rsplit_once('@').map_or(authority.as_str(), |(_, place)| place);
+    let port = written.strip_prefix(authority.host()).unwrap_or_default();
+    port.strip_prefix(':')
+        .is_some_and(|port| port.parse::<u16>().is_ok_and(|port| port == 0) || port.parse::<u16>().is_err())
 }
 
 impl fmt::Display for ServerUrl {
@@ -106,6 +120,10 @@ mod tests {
             ("ftp://h", "`ftp`"),
             ("http://", "not a URL"),
             ("http://u:p@h", "password"),
+            ("http://h:99999", "65535"),
+            ("http://h:0/x", "65535"),
+            ("http://h:", "65535"),
+            ("http://[::1]:65536", "65535"),
             ("http://h/?a=1", "query"),
             ("http://h/#a", "fragment"),
             ("", "not a URL"),

@@ -1,7 +1,7 @@
 //! A report as it is posted: with which of its parts, and whether compressed.
 //!
-//! A server that says nothing gets everything, always, and so does one after any failure: whoever answers next may be
-//! another. Only the answer to a report that was accepted lets the next one leave out what is in both, and at least every
+//! A server that says nothing gets everything, always, and so does one after any failure and on a new connection: whoever
+//! answers next may be another. Only the answer to a report that was accepted lets the next one leave out what is in both, and at least every
 //! [`WHOLE_EVERY`] all is sent again. Of plugins, what changes with every call does not count as a change; the server
 //! has those figures from the last report that carried them. Pure but for the pauses that compression makes, so that
 //! whoever shares the thread is not held up.
@@ -49,6 +49,8 @@ pub(super) struct Draft {
     gzip: bool,
     /// What it leaves out.
     left_out: Vec<Part>,
+    /// JSON without anything left out, where something is.
+    whole: Option<Bytes>,
 }
 
 /// What follows from a failed attempt.
@@ -120,11 +122,12 @@ impl Wire {
     /// What to post of a report, with what its predecessors came to.
     pub(super) fn draft(&self, report: &Report, gap: Option<&Gap>, now: Instant) -> Draft {
         let left_out = self.unchanged(report, now);
-        let body = Body::of(report, gap, &left_out);
         // Of these types nothing fails to be written.
-        let json = Bytes::from(serde_json::to_vec(&body).unwrap_or_default());
+        let written = |left_out| Bytes::from(serde_json::to_vec(&Body::of(report, gap, left_out)).unwrap_or_default());
+        let json = written(&left_out);
+        let whole = (!left_out.is_empty()).then(|| written(&[]));
         let gzip = matches!(self.gzip, Gzip::Untried | Gzip::Good) && json.len() >= COMPRESS_FROM;
-        Draft { json, gzip, left_out }
+        Draft { json, gzip, left_out, whole }
     }
 
     /// The server accepted a report that was drafted so, and says whether it keeps the parts. Returns what showed that it
@@ -212,9 +215,9 @@ impl Draft {
         if self.gzip
             && let Some(bytes) = compressed(&self.json).await
         {
-            return Payload { bytes, gzip: true };
+            return Payload { bytes, gzip: true, whole: self.whole.clone() };
         }
-        Payload { bytes: self.json.clone(), gzip: false }
+        Payload { bytes: self.json.clone(), gzip: false, whole: self.whole.clone() }
     }
 }
 

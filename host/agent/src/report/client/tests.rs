@@ -138,7 +138,7 @@ fn client(port: u16, names: &Names, look_up_every: Duration) -> Client {
 }
 
 async fn post(client: &Client) -> Outcome {
-    client.post(Payload { bytes: Bytes::from_static(b"{}"), gzip: false }, LONG).await
+    client.post(Payload { bytes: Bytes::from_static(b"{}"), gzip: false, whole: None }, LONG).await
 }
 
 async fn accepted(client: &Client) {
@@ -246,7 +246,7 @@ async fn a_name_is_not_looked_up_more_often_than_it_is_to_be() {
 async fn a_name_that_hangs_is_a_timeout() {
     let names = Names(watch::Sender::new(Known::Hanging));
     let client = client(1, &names, LONG);
-    let payload = Payload { bytes: Bytes::new(), gzip: false };
+    let payload = Payload { bytes: Bytes::new(), gzip: false, whole: None };
     match client.post(payload, Duration::from_millis(50)).await {
         Outcome::Failed(failure) => {
             assert_eq!(failure.kind, FailureKind::Timeout);
