@@ -1,9 +1,9 @@
 //! The fleet in memory: what is known of each sandbox, and what a report or the passing of time changes in it.
 //!
-//! Pure: every time is an argument. Invariants: an id is there once; what a report left out is
-//! only ever filled in from the report before it, of the same start of the agent; `standing` is what was last announced, and only
-//! [`Fleet::report`] and [`Fleet::expire`] change it, each returning the [`Transition`] that it made; a sandbox whose
-//! silence can still change something has a deadline in the queue.
+//! Pure: every time is an argument. Invariants: an id is there once; what a report left out, which it names once, is
+//! only ever filled in from the report before it, of the same start of the agent; `standing` is what was last
+//! announced, and only [`Fleet::report`] and [`Fleet::expire`] change it, each returning the [`Transition`] that it
+//! made; a sandbox whose silence can still change something has a deadline in the queue.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;

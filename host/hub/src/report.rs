@@ -4,14 +4,17 @@
 //! what the agent itself would send, and everything together by the body's limit. Names of metrics and units follow
 //! the shared rules. Texts that are for a person (reasons, errors) are bounded in length only: a report that is
 //! otherwise good is not refused for a line break, and whoever shows them escapes them.
+//!
+//! A report is a sign of life first: a figure of `resources` that no machine has is taken as one that was not
+//! measured, and costs nothing else. Some kernels and file systems say such things for as long as they run.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 
 use sandbeat_status::{
-    Disk, Gap, Histogram, PluginStatus, Pressure, ProcessStatus, Rejected, Report, ReportedMetric, Resources, Stall,
-    Throttling, Value, names,
+    Disk, Gap, Histogram, Part, PluginStatus, Pressure, ProcessStatus, Rejected, Report, ReportedMetric, Resources,
+    Stall, Throttling, Value, names,
 };
 
 use crate::reply::Problem;
@@ -33,7 +36,8 @@ const MAX_KERNEL_COUNT: u64 = 1 << 32;
 const INTERVAL_SECS: RangeInclusive<f64> = 0.01..=86_400.0;
 /// Ten collectors with as many metrics as each may return.
 const MAX_METRICS: usize = 10_000;
-const MAX_ATTRIBUTES: usize = 16;
+/// What a sidecar may raise it to.
+const MAX_ATTRIBUTES: usize = 64;
 const MAX_BUCKETS: usize = 256;
 const MAX_METADATA: usize = 1024;
 const MAX_PROCESSES: usize = 1024;
@@ -56,12 +60,57 @@ const MAX_PROSE: usize = 8192;
 /// # Errors
 /// 400 that names the field.
 pub(crate) fn read(id: &str, body: &[u8]) -> Result<Report, Problem> {
-    let report: Report = request::parse(body)?;
+    let mut report: Report = request::parse(body)?;
     if report.sandbox_id != id {
         return Err(Problem::field("sandboxId", format!("the path says `{id}`, the body another id")));
     }
     check(&report)?;
+    settle_unchanged(&mut report);
+    keep_plausible(&mut report.resources);
     Ok(report)
+}
+
+/// Each part is named once, and one that is carried as well counts as carried.
+fn settle_unchanged(report: &mut Report) {
+    let Report { unchanged, metadata, plugins, .. } = report;
+    let named = std::mem::take(unchanged);
+    let carried = |part: Part| match part {
+        Part::Metadata => !metadata.is_empty(),
+        Part::Plugins => !plugins.is_empty(),
+    };
+    for part in named {
+        if !carried(part) && !unchanged.contains(&part) {
+            unchanged.push(part);
+        }
+    }
+}
+
+fn keep_plausible(resources: &mut Resources) {
+    keep(&mut resources.cpu_limit_cores, 0.0..=MAX_CPU_PERCENT);
+    keep(&mut resources.memory_limit_mb, 0..=MAX_MEMORY_MB);
+    keep(&mut resources.cpu_time_secs, 0.0..=MAX_CPU_SECS);
+    keep(&mut resources.memory_usage_bytes, 0..=MAX_BYTES);
+    keep(&mut resources.pids, 0..=MAX_KERNEL_COUNT);
+    keep(&mut resources.pids_limit, 0..=MAX_KERNEL_COUNT);
+    keep(&mut resources.open_files, 0..=MAX_KERNEL_COUNT);
+    let throttling = &mut resources.cpu_throttling;
+    throttling.take_if(|Throttling { throttled_secs, .. }| !(0.0..=MAX_CPU_SECS).contains(throttled_secs));
+    let Pressure { cpu, memory, io } = &mut resources.pressure;
+    for stalls in [cpu, memory, io] {
+        stalls.take_if(|stalls| !is_plausible(&stalls.some) || stalls.full.is_some_and(|full| !is_plausible(&full)));
+    }
+    let plausible = |bytes: u64| bytes <= MAX_BYTES;
+    resources.disks.retain(|disk| [disk.size_bytes, disk.used_bytes, disk.available_bytes].into_iter().all(plausible));
+}
+
+fn is_plausible(stall: &Stall) -> bool {
+    let Stall { avg10, avg60, avg300, total_secs } = stall;
+    [avg10, avg60, avg300].into_iter().all(|percent| (0.0..=100.0).contains(percent))
+        && (0.0..=MAX_CPU_SECS).contains(total_secs)
+}
+
+fn keep<N: PartialOrd>(figure: &mut Option<N>, plausible: RangeInclusive<N>) {
+    figure.take_if(|figure| !plausible.contains(figure));
 }
 
 fn check(report: &Report) -> Result<(), Problem> {
@@ -72,8 +121,6 @@ fn check(report: &Report) -> Result<(), Problem> {
     word("hostname", &report.hostname)?;
     optional_word("bootId", report.boot_id.as_deref())?;
     optional_word("agentVersion", report.agent_version.as_deref())?;
-    let suspended = report.resumed.map(|resumed| resumed.suspended_ms / 1000);
-    within("resumed.suspendedMs", suspended, 0..=MAX_UPTIME_SECS)?;
     gap(report.gap.as_ref())?;
     count("unchanged", report.unchanged.len(), MAX_UNCHANGED)?;
     metadata(&report.metadata)?;
@@ -106,47 +153,13 @@ fn metadata(metadata: &BTreeMap<String, String>) -> Result<(), Problem> {
 fn resources(resources: &Resources) -> Result<(), Problem> {
     optional_word("resources.cpuSource", resources.cpu_source.as_deref())?;
     optional_word("resources.memorySource", resources.memory_source.as_deref())?;
-    within("resources.cpuLimitCores", resources.cpu_limit_cores, 0.0..=MAX_CPU_PERCENT)?;
-    within("resources.memoryLimitMB", resources.memory_limit_mb, 0..=MAX_MEMORY_MB)?;
-    within("resources.cpuTimeSecs", resources.cpu_time_secs, 0.0..=MAX_CPU_SECS)?;
-    let throttled = resources.cpu_throttling.map(|Throttling { throttled_secs, .. }| throttled_secs);
-    within("resources.cpuThrottling.throttledSecs", throttled, 0.0..=MAX_CPU_SECS)?;
-    within("resources.memoryUsageBytes", resources.memory_usage_bytes, 0..=MAX_BYTES)?;
-    within("resources.pids", resources.pids, 0..=MAX_KERNEL_COUNT)?;
-    within("resources.pidsLimit", resources.pids_limit, 0..=MAX_KERNEL_COUNT)?;
-    within("resources.openFiles", resources.open_files, 0..=MAX_KERNEL_COUNT)?;
-    pressure(&resources.pressure)?;
     disks(&resources.disks)
-}
-
-fn pressure(pressure: &Pressure) -> Result<(), Problem> {
-    let Pressure { cpu, memory, io } = pressure;
-    for (resource, stalls) in [("cpu", cpu), ("memory", memory), ("io", io)] {
-        let Some(stalls) = stalls else { continue };
-        for (which, stall) in [("some", Some(stalls.some)), ("full", stalls.full)] {
-            let Some(Stall { avg10, avg60, avg300, total_secs }) = stall else { continue };
-            for (name, figure, most) in [
-                ("avg10", avg10, 100.0),
-                ("avg60", avg60, 100.0),
-                ("avg300", avg300, 100.0),
-                ("totalSecs", total_secs, MAX_CPU_SECS),
-            ] {
-                within(format_args!("resources.pressure.{resource}.{which}.{name}"), Some(figure), 0.0..=most)?;
-            }
-        }
-    }
-    Ok(())
 }
 
 fn disks(disks: &[Disk]) -> Result<(), Problem> {
     count("resources.disks", disks.len(), MAX_DISKS)?;
     for (index, disk) in disks.iter().enumerate() {
         text(format_args!("resources.disks[{index}].path"), &disk.path, MAX_PATH)?;
-        for (name, bytes) in
-            [("sizeBytes", disk.size_bytes), ("usedBytes", disk.used_bytes), ("availableBytes", disk.available_bytes)]
-        {
-            within(format_args!("resources.disks[{index}].{name}"), Some(bytes), 0..=MAX_BYTES)?;
-        }
     }
     Ok(())
 }

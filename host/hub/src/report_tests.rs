@@ -66,7 +66,9 @@ fn what_sandbeat_sends_is_a_report() {
         with("stopping", json!(true)),
         with("resumed", json!({"suspendedMs": 5000, "at": "2026-11-20T12:00:00Z"})),
         with("gap", json!({"missed": 2, "firstFailure": "2026-11-20T12:00:00Z", "lastError": "refused"})),
+        with("resumed", json!({"suspendedMs": u64::MAX, "at": "2026-11-20T12:00:00Z"})),
         with("gap", json!({"missed": 2})),
+        with("gap", json!({"missed": u64::MAX})),
         with("unchanged", json!(["metadata", "plugins"])),
         with(
             "resources",
@@ -108,29 +110,14 @@ fn what_is_out_of_bounds_is_named() {
         ("metadata.k", with("metadata", json!({"k": 5}))),
         ("metadata.k", with("metadata", json!({"k": long}))),
         ("metadata", with("metadata", json!({long.clone(): "v"}))),
-        ("resources.cpuLimitCores", with("resources", json!({"cpuLimitCores": -1}))),
-        ("resources.cpuTimeSecs", resources("cpuTimeSecs", json!(-1))),
-        (
-            "resources.cpuThrottling.throttledSecs",
-            resources("cpuThrottling", json!({"periods": 1, "throttledPeriods": 1, "throttledSecs": -0.5})),
-        ),
-        ("resources.memoryUsageBytes", resources("memoryUsageBytes", json!(u64::MAX))),
+        ("resources.cpuTimeSecs", resources("cpuTimeSecs", json!("1"))),
         ("resources.oomKills", resources("oomKills", json!(-1))),
-        ("resources.pids", resources("pids", json!(u64::MAX))),
         ("resources.pidsLimit", resources("pidsLimit", json!("max"))),
-        ("resources.openFiles", resources("openFiles", json!(1_u64 << 33))),
-        ("resources.pressure.io.some.avg10", resources("pressure", json!({"io": {"some": stall(101.0, 0.0)}}))),
-        ("resources.pressure.cpu.some.totalSecs", resources("pressure", json!({"cpu": {"some": stall(1.0, -1.0)}}))),
-        (
-            "resources.pressure.memory.full.avg10",
-            resources("pressure", json!({"memory": {"some": stall(1.0, 1.0), "full": stall(-1.0, 1.0)}})),
-        ),
         ("resources.disks", resources("disks", json!(vec![disk("/", 1); 17]))),
         ("resources.disks[0].path", resources("disks", json!([disk(&long, 1)]))),
         ("resources.disks[0].path", resources("disks", json!([disk("/\n", 1)]))),
-        ("resources.disks[1].sizeBytes", resources("disks", json!([disk("/", 1), disk("/", u64::MAX)]))),
         ("stopping", with("stopping", json!("yes"))),
-        ("resumed.suspendedMs", with("resumed", json!({"suspendedMs": u64::MAX, "at": "2026-11-20T12:00:00Z"}))),
+        ("resumed.suspendedMs", with("resumed", json!({"suspendedMs": -1, "at": "2026-11-20T12:00:00Z"}))),
         ("resumed.at", with("resumed", json!({"suspendedMs": 1, "at": 5}))),
         ("gap.missed", with("gap", json!({"missed": -1}))),
         ("gap.lastError", with("gap", json!({"missed": 1, "lastError": long}))),
@@ -140,7 +127,7 @@ fn what_is_out_of_bounds_is_named() {
         ("metrics[0].name", metric("name", json!("Network IO"))),
         ("metrics[0].unit", metric("unit", json!(""))),
         ("metrics[0].value", metric("value", json!(-1.0))),
-        ("metrics[0].attributes", metric("attributes", json!(many(17)))),
+        ("metrics[0].attributes", metric("attributes", json!(many(65)))),
         ("metrics[0].attributes", metric("attributes", json!({"k": long}))),
         ("metrics[0].plugin", metric("plugin", json!(long))),
         ("metrics[0].value", histogram(&[1.0, 1.0], &[1, 2, 3])),
@@ -156,6 +143,46 @@ fn what_is_out_of_bounds_is_named() {
         assert!(problem.contains(&format!("details: Some(\"{field}\")")), "{field}: {problem}");
         assert!(problem.contains(&format!("message: \"{field}: ")), "{field}: {problem}");
     }
+}
+
+#[test]
+fn a_figure_that_no_machine_has_is_absent_and_costs_nothing_else() {
+    for (field, value) in [
+        ("cpuLimitCores", json!(-1)),
+        ("memoryLimitMB", json!(u64::MAX)),
+        ("cpuTimeSecs", json!(-1)),
+        ("cpuTimeSecs", json!(1e300)),
+        ("cpuThrottling", json!({"periods": 1, "throttledPeriods": 1, "throttledSecs": -0.5})),
+        ("memoryUsageBytes", json!(u64::MAX)),
+        ("pids", json!(u64::MAX)),
+        ("pidsLimit", json!(u64::MAX)),
+        ("openFiles", json!(1_u64 << 33)),
+        ("pressure", json!({"io": {"some": stall(101.0, 0.0)}})),
+        ("pressure", json!({"cpu": {"some": stall(1.0, -1.0)}})),
+        ("pressure", json!({"memory": {"some": stall(1.0, 1.0), "full": stall(-1.0, 1.0)}})),
+        ("disks", json!([disk("/", u64::MAX)])),
+    ] {
+        let mut all = json!({"cpuSource": "cgroup2"});
+        all[field] = value;
+        let report = read("s", with("resources", all.clone()).as_bytes()).unwrap();
+        assert_eq!(serde_json::to_value(&report.resources).unwrap(), json!({"cpuSource": "cgroup2"}), "{all}");
+    }
+    let report = read("s", resources("disks", json!([disk("/", u64::MAX), disk("/b", 1)])).as_bytes()).unwrap();
+    assert_eq!(report.resources.disks.iter().map(|disk| disk.path.as_str()).collect::<Vec<_>>(), ["/b"]);
+}
+
+#[test]
+fn a_part_is_left_out_once_and_only_where_it_is_not_carried() {
+    let unchanged = |mut report: Json, named: &[&str]| {
+        report["unchanged"] = json!(named);
+        read("s", report.to_string().as_bytes()).unwrap().unchanged
+    };
+    assert_eq!(unchanged(base(), &["plugins", "metadata", "plugins"]), [Part::Plugins, Part::Metadata]);
+    let mut carrying = base();
+    carrying["metadata"] = json!({"k": "v"});
+    assert_eq!(unchanged(carrying.clone(), &["metadata", "plugins"]), [Part::Plugins]);
+    carrying["plugins"] = json!([{"name": "p", "state": "active"}]);
+    assert_eq!(unchanged(carrying, &["metadata", "plugins"]), []);
 }
 
 #[test]

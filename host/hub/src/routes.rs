@@ -1,7 +1,8 @@
 //! The routes of the contract: what is asked, who may ask it, and what is answered.
 //!
 //! Errors are `{code,message,details?}` throughout, unknown routes and methods included. Order of judgement for a
-//! report: id (400), sandbox (404), token (401), type and coding (415), length (413), content (400); only then something changes.
+//! report: id (400), sandbox (404), token (401), type and coding (415), length (413), content (400); only then
+//! something changes.
 
 use std::sync::Arc;
 use std::time::Instant;

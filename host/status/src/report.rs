@@ -295,7 +295,11 @@ pub fn milliseconds<S: Serializer>(timestamp: &Timestamp, serializer: S) -> Resu
     serializer.collect_str(&format_args!("{timestamp:.3}"))
 }
 
-fn optional_milliseconds<S: Serializer>(timestamp: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
+/// The same where there may be none.
+///
+/// # Errors
+/// Those of the serializer.
+pub fn optional_milliseconds<S: Serializer>(timestamp: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
     match timestamp {
         Some(timestamp) => milliseconds(timestamp, serializer),
         None => serializer.serialize_none(),

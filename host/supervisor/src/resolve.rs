@@ -22,6 +22,8 @@ use crate::signals;
 
 /// The most processes and agents together. Each has a task, pipes and a place in every report.
 pub const MAX_PROCESSES: usize = 256;
+/// The longest `base_url`, in bytes: what hubs take.
+const MAX_BASE_URL: usize = 2048;
 
 /// What the names of those begin with that were created through the API; a number follows.
 pub(crate) const CREATED: &str = "proc_";
@@ -89,7 +91,7 @@ fn process(kind: Kind, name: &str, raw: RawProcess, known: &BTreeSet<String>, no
         notes.add("", reason);
     }
     let after = after(name, &raw.after, known, notes);
-    if let Some(Err(reason)) = raw.base_url.as_deref().map(url) {
+    if let Some(Err(reason)) = raw.base_url.as_deref().map(reported_url) {
         notes.add("base_url", reason);
     }
     for (name, value) in &raw.env {
@@ -309,6 +311,12 @@ fn url(text: &str) -> Result<Uri, String> {
         return Err("a URL here must not carry a user or a password: it is reported".to_owned());
     }
     Ok(url)
+}
+
+/// One that every report carries, so that a hub must not have to refuse them for it.
+fn reported_url(text: &str) -> Result<(), String> {
+    names::text(text, MAX_BASE_URL).map_err(|reason| format!("cannot be reported: {reason}"))?;
+    url(text).map(drop)
 }
 
 fn probed_url(text: &str) -> Result<Uri, String> {

@@ -153,6 +153,22 @@ fn all_problems_are_named_at_once_with_their_keys() {
 }
 
 #[test]
+fn a_base_url_can_be_reported() {
+    let base_url = |url: &str| read(&format!("[processes.web]\ncommand = [\"a\"]\nbase_url = \"{url}\"")).1;
+    assert_eq!(texts(&base_url(&format!("http://h/{}", "x".repeat(2039)))), [""; 0]);
+    for (url, part) in [
+        (format!("http://h/{}", "x".repeat(2040)), "cannot be reported: the value has 2049 bytes; 2048 are the most"),
+        ("http://h/\\u007f".to_owned(), "cannot be reported: the value contains the control character"),
+        ("http://h/\\u0085".to_owned(), "cannot be reported: the value contains the control character"),
+        ("http://me:secret@h/".to_owned(), "a URL here must not carry a user"),
+    ] {
+        let problems = texts(&base_url(&url));
+        assert!(problems.len() == 1 && problems[0].contains(part), "{problems:?}");
+        assert!(problems[0].starts_with("processes.web.base_url: "), "{problems:?}");
+    }
+}
+
+#[test]
 fn a_check_is_of_one_kind_and_can_be_made() {
     let health = |health: &str| only(&format!("[processes.web]\ncommand = [\"a\"]\nhealth = {{ {health} }}"));
     assert!(health("interval = \"5s\"").contains("health: write exactly one of"));

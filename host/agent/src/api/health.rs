@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use sandbeat_status::report::milliseconds;
-use serde::{Serialize, Serializer};
+use sandbeat_status::report::{milliseconds, optional_milliseconds};
+use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::State;
@@ -178,12 +178,5 @@ fn trouble(failing: Failing, missed: u64, now: Instant) -> Trouble {
         attempts: failing.attempts,
         missed,
         next_attempt_ms: failing.next.map(|next| whole_millis(next.saturating_duration_since(now))),
-    }
-}
-
-fn optional_milliseconds<S: Serializer>(timestamp: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
-    match timestamp {
-        Some(timestamp) => milliseconds(timestamp, serializer),
-        None => serializer.serialize_none(),
     }
 }

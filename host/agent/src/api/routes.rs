@@ -1,5 +1,6 @@
-//! What can be asked. Every answer is a copy of what others have published, and `preview` measures beside them. Only a reload changes something and waits:
-//! on a task of its own, for [`RELOAD_PATIENCE`] at most; it goes on when nobody waits for it any more.
+//! What can be asked. Every answer is a copy of what others have published, and `preview` measures beside them. Only a
+//! reload changes something and waits: on a task of its own, for [`RELOAD_PATIENCE`] at most; it goes on when nobody
+//! waits for it any more.
 
 use std::time::Duration;
 

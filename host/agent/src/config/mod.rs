@@ -2,8 +2,9 @@
 //!
 //! The binary's configuration nests [`Sections`]' parts beside those of other crates, reads them with
 //! [`sandbeat_status::settings`], and calls [`resolve`], which names everything that is wrong at once. Each part of
-//! the agent owns its own resolved `Config`; the one here only holds them together. Files of tokens and certificates are read here, so that
-//! what is wrong with them is known at the start.
+//! the agent owns its own resolved `Config`; the one here only holds them together. Files of tokens and certificates
+//! are read here, so that what is wrong with them is known at the start. What of it goes into reports is bounded here
+//! such that no hub has to refuse them for it.
 
 mod secret;
 #[cfg(test)]
@@ -29,6 +30,8 @@ pub const MAX_OPERATOR_METADATA: usize = 64;
 pub const MAX_SESSION_PORTS: usize = 64;
 /// The most paths of `[disks]`.
 pub const MAX_DISKS: usize = 16;
+/// The longest of them, in bytes. Less than Linux takes, since all of them are in every report.
+pub const MAX_DISK_PATH: usize = 1024;
 
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
 const LONGEST_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
@@ -354,9 +357,17 @@ fn check_disks(paths: &[PathBuf], problems: &mut Vec<Problem>) {
     if paths.len() > MAX_DISKS {
         problems.push(Problem::new("disks.paths", format!("has {} paths; {MAX_DISKS} are the most", paths.len())));
     }
-    for path in paths.iter().filter(|path| !path.is_absolute()) {
-        let path = names::shown(&path.to_string_lossy(), names::MAX_NAME);
-        problems.push(Problem::new("disks.paths", format!("`{path}` is not an absolute path")));
+    for (index, path) in paths.iter().enumerate() {
+        let text = path.to_string_lossy();
+        let shown = names::shown(&text, names::MAX_NAME);
+        if !path.is_absolute() {
+            problems.push(Problem::new("disks.paths", format!("`{shown}` is not an absolute path")));
+        } else if let Err(reason) = names::text(&text, MAX_DISK_PATH) {
+            let cure = "name another path of the same file system";
+            problems.push(Problem::new("disks.paths", format!("`{shown}` cannot be reported: {reason}; {cure}")));
+        } else if paths[..index].contains(path) {
+            problems.push(Problem::new("disks.paths", format!("`{shown}` is there twice; name each path once")));
+        }
     }
 }
 

@@ -171,3 +171,21 @@ fn a_proxy_is_a_word_or_a_url_and_its_password_is_never_shown() {
         assert!(!problems[0].contains("s3"), "{problems:?}");
     }
 }
+
+#[test]
+fn a_disk_is_named_once_and_can_be_reported() {
+    let disks = |paths: &str| read(&format!("{GOOD}[disks]\npaths = [{paths}]\n"));
+    assert_eq!(disks("\"/\", \"/no/a\", \"/no/b\"").1, [""; 0]);
+    let long = format!("\"/{}\"", "x".repeat(MAX_DISK_PATH));
+    for (paths, part) in [
+        ("\"/\", \"/no/a\", \"/\"", "`/` is there twice; name each path once"),
+        ("\"/a\", \"/a/./\"", "`/a/./` is there twice"),
+        ("\"data\"", "`data` is not an absolute path"),
+        ("\"/a\\u0007\"", "`/a\\u{7}` cannot be reported: the value contains the control character"),
+        (long.as_str(), "cannot be reported: the value has 1025 bytes; 1024 are the most; name another path"),
+    ] {
+        let (config, problems) = disks(paths);
+        assert!(config.is_none() && problems.len() == 1, "{problems:?}");
+        assert!(problems[0].starts_with("disks.paths: ") && problems[0].contains(part), "{problems:?}");
+    }
+}

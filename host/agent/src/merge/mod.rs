@@ -1,9 +1,11 @@
 //! From what was measured to one report: pure, and the same for the same input, in whatever order it came.
 //!
 //! Native fields come first, then the operator's `[metadata]`, then the collectors in the order of their names. What
-//! is already there wins. What loses, and what would pass one of the limits here, is named in `rejected`.
+//! is already there wins. What loses, and what would pass one of the limits here, is named in `rejected`; `words` are
+//! shortened without being named there.
 
 mod rejections;
+mod words;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -11,7 +13,6 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use sandbeat_collectors::Contribution;
-use sandbeat_status::names::shown;
 use sandbeat_status::{PluginStatus, Report, ReportedMetric, Resources, Resumed, Sample, SandboxStatus, Trigger};
 use serde::Serialize;
 
@@ -23,12 +24,7 @@ pub(crate) const MAX_METRICS: usize = 5_000;
 pub(crate) const MAX_METADATA: usize = 256;
 /// The most bytes of JSON that metadata takes in one report; the operator's own is always taken.
 pub(crate) const MAX_METADATA_BYTES: usize = 128 * 1024;
-/// The most bytes of JSON that the list of plugins takes with all its words; past it they are cut short, so that plugins
-/// in trouble do not take the place of others' metrics.
-pub(crate) const MAX_PLUGINS_BYTES: usize = 128 * 1024;
-/// What is left of a reason then, in bytes.
-const SHORT_REASON: usize = 120;
-/// How large a report's JSON may become because of metrics, in bytes; the last ones are left out.
+/// How large a report's JSON may become in bytes; the last metrics are left out. What else there is takes less.
 pub(crate) const MAX_REPORT_BYTES: usize = 512 * 1024;
 
 /// What may come to a report when it is sent: the word about those that did not arrive. In bytes.
@@ -84,7 +80,7 @@ pub(crate) fn merge(parts: Parts) -> Report {
     let metadata = merge_metadata(metadata, &mut contributions, &mut rejections);
     let mut report = base(identity, sample, timestamp);
     report.metadata = metadata;
-    report.plugins = within_bounds(plugins);
+    report.plugins = words::plugins(plugins);
     let room = MAX_REPORT_BYTES.saturating_sub(encoded_len(&report) + rejections::MAX_BYTES + MAX_SENDING_BYTES);
     report.metrics = merge_metrics(contributions, now, room, &mut rejections);
     report.rejected = rejections.into_list();
@@ -100,7 +96,7 @@ fn base(identity: Identity, sample: Sample, timestamp: Timestamp) -> Report {
         memory_mb: sample.memory_bytes.map(mebibytes),
         session_count: sample.session_count,
         uptime_secs: sample.uptime_secs,
-        hostname: sample.hostname,
+        hostname: words::hostname(&sample.hostname),
         timestamp,
         metadata: BTreeMap::new(),
         boot_id: Some(identity.boot_id),
@@ -128,22 +124,10 @@ fn base(identity: Identity, sample: Sample, timestamp: Timestamp) -> Report {
             disks: sample.disks,
         },
         metrics: Vec::new(),
-        processes: sample.processes,
+        processes: words::processes(sample.processes),
         plugins: Vec::new(),
         rejected: Vec::new(),
     }
-}
-
-/// All plugins, with fewer words where there are too many: the local API has the whole.
-fn within_bounds(mut plugins: Vec<PluginStatus>) -> Vec<PluginStatus> {
-    if encoded_len(&plugins) > MAX_PLUGINS_BYTES {
-        for plugin in &mut plugins {
-            plugin.grants.clear();
-            plugin.last_error = None;
-            plugin.reason = plugin.reason.take().map(|reason| shown(&reason, SHORT_REASON));
-        }
-    }
-    plugins
 }
 
 fn merge_metadata(

@@ -1,4 +1,4 @@
-use sandbeat_status::{Metric, Source, Value};
+use sandbeat_status::{Disk, Metric, Rejected, Source, Value};
 
 use super::*;
 
@@ -164,18 +164,35 @@ fn metadata_past_its_number_is_rejected_and_the_operators_stays() {
     assert_eq!(rejected_total(&report), 301 - MAX_METADATA as u64);
 }
 
+/// Everything at once, with texts of which each byte takes two.
 #[test]
-fn plugins_in_trouble_do_not_take_the_place_of_metrics() {
+fn a_report_stays_small_and_has_metrics_whatever_there_is_beside_them() {
     let now = Instant::now();
-    let metrics = (0..100).map(|n| metric("m", &format!("eth{n}"))).collect();
-    let mut parts = parts(now, vec![contribution("good", now, metrics, &[])]);
-    let trouble = |n: usize| PluginStatus {
-        reason: Some("\"".repeat(1024)),
-        grants: vec!["read /proc/stat".repeat(50)],
-        ..PluginStatus::found(format!("p{n:03}"))
-    };
-    parts.plugins = (0..256).map(trouble).collect();
+    let quotes = |count: usize| "\"".repeat(count);
+    let metrics = (0..3_000).map(|n| metric(&format!("m{n:05}"), "x")).collect();
+    let mut loud = contribution("loud", now, metrics, &[("region", "x")]);
+    let rejected = |n| Rejected { plugin: Some(quotes(n)), name: quotes(n), reason: quotes(n), count: 1 };
+    loud.rejected = (1..500).map(rejected).collect();
+    let mut parts = parts(now, vec![loud]);
+    parts.sample.hostname = quotes(64);
+    parts.sample.disks = (0..crate::config::MAX_DISKS)
+        .map(|n| Disk {
+            path: format!("/{n:02}{}", quotes(crate::config::MAX_DISK_PATH - 3)),
+            size_bytes: u64::MAX,
+            used_bytes: u64::MAX,
+            available_bytes: u64::MAX,
+            inodes: Some(u64::MAX),
+            inodes_used: Some(u64::MAX),
+        })
+        .collect();
+    parts.sample.processes = words::tests::worst_processes();
+    parts.plugins = words::tests::worst_plugins();
+    parts.metadata = (0..crate::config::MAX_OPERATOR_METADATA)
+        .map(|n| (format!("{n:02}{}", "k".repeat(126)), quotes(1024)))
+        .collect();
     let report = merge(parts);
-    assert_eq!((report.metrics.len(), report.plugins.len()), (100, 256));
-    assert!(report.plugins.iter().all(|plugin| plugin.reason.as_ref().is_some_and(|reason| reason.len() <= 130)));
+    let bytes = serde_json::to_vec(&report).unwrap().len();
+    assert!(bytes <= MAX_REPORT_BYTES, "{bytes}");
+    assert_eq!((report.processes.len(), report.plugins.len()), (512, 288));
+    assert!(report.metrics.len() > 100, "{}", report.metrics.len());
 }

@@ -78,6 +78,19 @@ async fn what_has_not_changed_need_not_be_sent_again() {
     assert!(sandbox.get("missing").is_none());
     assert_eq!(sandbox["agentInfo"]["metrics"]["cpuPercent"], 5.0);
 
+    let twice = json!({"bootId": "b", "seq": 3, "plugins": [], "unchanged": ["metadata", "metadata", "plugins"]});
+    assert_eq!(hub.report(&token, &with("s", twice)).await.body["accepts"], json!(["delta"]));
+    let sandbox = hub.sandbox("s").await;
+    assert_eq!(sandbox["agentInfo"]["metadata"], json!({"git.branch": "main"}), "named twice, it is still there");
+    assert_eq!((&sandbox["plugins"], &sandbox["unchanged"]), (&plugins, &json!(["metadata", "plugins"])));
+    let carried = json!({"bootId": "b", "seq": 4, "metadata": {"git.branch": "next"}, "unchanged": ["metadata"]});
+    assert_eq!(hub.report(&token, &with("s", carried)).await.body["accepts"], json!(["delta"]));
+    assert_eq!(
+        hub.sandbox("s").await["agentInfo"]["metadata"],
+        json!({"git.branch": "next"}),
+        "what is carried counts"
+    );
+
     let answer = hub.report(&token, &with("s", json!({"bootId": "c", "seq": 1, "unchanged": ["metadata"]}))).await;
     assert_eq!(
         (answer.status, answer.body),

@@ -78,11 +78,15 @@ pub(super) struct Families {
 }
 
 impl Families {
-    /// A family of the agent's own, with its name in OpenTelemetry's form. Without samples it is not there.
+    /// A family of the agent's own, with its name in OpenTelemetry's form. Without samples it is not there; of those
+    /// with the same labels the first one is told.
     pub(super) fn own(&mut self, name: &str, unit: &str, form: Form, help: &str, samples: Vec<(Labels, Value)>) {
         let name = Name::of(name, unit, form);
         self.taken.extend(name.taken(form));
-        let samples: Vec<_> = samples.into_iter().filter(|(_, value)| can_be_told(value)).collect();
+        let mut known = HashSet::new();
+        let mut is_new = |labels: &Labels| known.insert(labels.clone());
+        let samples: Vec<_> =
+            samples.into_iter().filter(|(labels, value)| can_be_told(value) && is_new(labels)).collect();
         if !samples.is_empty() {
             self.list.push(Family { name, form, help: help.to_owned(), samples });
         }
@@ -221,6 +225,10 @@ mod tests {
 
     #[test]
     fn a_sample_is_there_once() {
+        let mut families = Families::default();
+        let twice = [1.0, 2.0].map(|value| (labels([("of", "x")]), value));
+        families.gauges("own", "", "", twice);
+        assert_eq!(families.list[0].samples, [(labels([("of", "x")]), Value::Gauge(1.0))]);
         let mut families = Families::default();
         add(&mut families, "a", "1", Value::Gauge(1.0), "x");
         add(&mut families, "a", "1", Value::Gauge(2.0), "x");

@@ -1,10 +1,13 @@
 //! The sandbox's own figures as families. What could not be measured is absent here, and named in
 //! `sandbox_figure_unavailable`.
 
+use std::collections::BTreeMap;
+
 use sandbeat_status::{Disk, Pressure, Stalls};
 
 use super::family::{Families, Form, Labels, Sample, labels, whole};
 use crate::api::preview::Snapshot;
+use crate::sample::Unavailable;
 
 pub(super) fn add(families: &mut Families, snapshot: &Snapshot) {
     about(families, snapshot);
@@ -29,9 +32,18 @@ fn about(families: &mut Families, snapshot: &Snapshot) {
     families.gauges(
         "sandbox.figure.unavailable",
         "{figure}",
-        "A figure of the sandbox that cannot be measured here.",
-        snapshot.unavailable.iter().map(|missing| (labels([("figure", missing.figure)]), 1.0)),
+        "How many figures of the sandbox cannot be measured here: of disks one for each path.",
+        unavailable(&snapshot.unavailable),
     );
+}
+
+/// One figure may be named more than once: each disk that cannot be asked is.
+fn unavailable(missing: &[Unavailable]) -> Vec<Sample> {
+    let mut counts: BTreeMap<&str, f64> = BTreeMap::new();
+    for missing in missing {
+        *counts.entry(missing.figure).or_default() += 1.0;
+    }
+    counts.into_iter().map(|(figure, count)| (labels([("figure", figure)]), count)).collect()
 }
 
 fn cpu(families: &mut Families, snapshot: &Snapshot) {

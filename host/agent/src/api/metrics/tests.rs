@@ -16,6 +16,7 @@ use crate::api::About;
 use crate::beat::Seen;
 use crate::merge::{Identity, Parts, merge};
 use crate::report::Delivery;
+use crate::sample::Unavailable;
 
 #[path = "../../../tests/agent/support/openmetrics.rs"]
 mod openmetrics;
@@ -135,6 +136,24 @@ fn every_native_figure_is_told_in_its_base_unit() {
     }
     assert!(!families.contains_key("sandbox_disk_inodes"), "what is not known has no family");
     assert_eq!(families["sandbox_cpu_time_seconds"].unit.as_deref(), Some("seconds"));
+}
+
+#[test]
+fn what_is_there_twice_cannot_break_the_answer() {
+    let disk = Disk {
+        path: "/".to_owned(),
+        size_bytes: 100,
+        used_bytes: 60,
+        available_bytes: 30,
+        inodes: None,
+        inodes_used: None,
+    };
+    let mut snapshot = snapshot(Sample { disks: vec![disk.clone(), disk], ..Sample::default() }, Vec::new());
+    let missing = |reason: &str| Unavailable { figure: "resources.disks", reason: reason.to_owned() };
+    snapshot.unavailable = vec![missing("no /no/a"), missing("no /no/b")];
+    let families = read(&exposition(&snapshot, Format::OpenMetrics)).unwrap();
+    assert_eq!(value(&families, "sandbox_disk_size_bytes", &[("path", "/")]), Some(100.0));
+    assert_eq!(value(&families, "sandbox_figure_unavailable", &[("figure", "resources.disks")]), Some(2.0));
 }
 
 #[test]
