@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::http::{self, Message};
+use super::logs;
 use super::{DEADLINE, http::Message as Request};
 
 /// How to answer one request.
@@ -86,6 +87,9 @@ impl Hub {
         script: impl Fn(usize, &Request, &Value) -> Answer + Send + Sync + 'static,
     ) -> Self {
         let listener = TcpListener::bind(address).await.unwrap();
+        if address.port() == 0 {
+            logs::forget(listener.local_addr().unwrap());
+        }
         let (sender, received) = watch::channel(Vec::new());
         let address = listener.local_addr().unwrap();
         let mut serving = JoinSet::new();
@@ -116,7 +120,9 @@ impl Hub {
 
 /// An address to which nobody listens; nobody else gets it soon.
 pub(crate) async fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
+    let address = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    logs::forget(address);
+    address
 }
 
 async fn serve(

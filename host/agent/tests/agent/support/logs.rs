@@ -1,6 +1,7 @@
 //! The log lines of this process, so that a test can see what an operator would.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::{Mutex, Once};
 
 use tracing_subscriber::fmt::MakeWriter;
@@ -11,6 +12,11 @@ static INIT: Once = Once::new();
 /// Lines about one hub at the default level. Tests share the process, so a hub is known by its address.
 pub(crate) fn about(hub: &str) -> Vec<String> {
     LINES.lock().unwrap().iter().filter(|line| line.contains(hub)).cloned().collect()
+}
+
+/// Forgets what was said of an address that another server of another test had before.
+pub(crate) fn forget(address: SocketAddr) {
+    LINES.lock().unwrap().retain(|line| !line.contains(&address.to_string()));
 }
 
 /// Starts to listen; to be called before the agent starts.
