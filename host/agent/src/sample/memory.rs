@@ -116,7 +116,7 @@ mod tests {
     const GIB: u64 = 1 << 30;
 
     fn memory(tree: &Tree) -> Memory {
-        Memory::new(&Groups::locate(tree.root(), &tree.own()))
+        Memory::new(&Groups::locate(tree.root(), &tree.own(), &tree.mounts()))
     }
 
     #[test]

@@ -40,7 +40,7 @@ mod tests {
     use crate::sample::tree::Tree;
 
     fn pids(tree: &Tree) -> Pids {
-        Pids::new(&Groups::locate(tree.root(), &tree.own()))
+        Pids::new(&Groups::locate(tree.root(), &tree.own(), &tree.mounts()))
     }
 
     #[test]

@@ -201,6 +201,42 @@ fn what_cannot_be_read_is_absent_and_named() {
     assert!(sampler.unavailable().iter().all(|missing| !missing.reason.is_empty()));
 }
 
+/// As lxcfs has it, when its server hangs.
+#[test]
+fn files_that_are_not_the_kernels_own_are_not_read_and_named() {
+    let lxcfs = ["meminfo", "stat", "vmstat", "pressure/cpu"];
+    let tree = Tree::new("0::/\n").namespace("cgroup", "cgroup:[4026531835]").namespace("pid", "pid:[4026531836]");
+    let tree = lxcfs.iter().fold(tree, |tree, name| {
+        tree.pipe(&format!("proc/{name}")).mount("/", &format!("/proc/{name}"), "fuse.lxcfs", "rw")
+    });
+    let root = tree.root().to_owned();
+    let (done, waiting) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let config = Config { sandbox_id: "s".to_owned(), session_ports: Vec::new(), disks: Vec::new() };
+        let mut sampler = Sampler::new(config, &root, Instant::now());
+        sampler.peek(BTreeMap::new());
+        let observed = sampler.observer().measure(BTreeMap::new());
+        let _ = done.send((sampler.take(BTreeMap::new()), sampler.unavailable().to_vec(), observed.0));
+    });
+    let (sample, unavailable, observed) = waiting.recv_timeout(DEADLINE).expect("nothing hangs");
+    for sample in [sample, observed] {
+        assert_eq!((sample.cpu_percent, sample.cpu_time_secs, sample.cpu_source), (None, None, None));
+        assert_eq!((sample.memory_bytes, sample.memory_usage_bytes, sample.memory_limit_bytes), (None, None, None));
+        assert!(sample.oom_kills.is_none() && sample.pressure.is_empty());
+        assert!(sample.cpu_limit_cores.is_some(), "no file tells it");
+    }
+    for (figure, path) in [
+        ("cpuPercent", "/proc/stat"),
+        ("resources.cpuTimeSecs", "/proc/stat"),
+        ("resources.oomKills", "/proc/vmstat"),
+        ("resources.pressure", "/proc/pressure/cpu"),
+    ] {
+        let reason = format!("{path} is a fuse.lxcfs file, which could hang");
+        assert!(unavailable.contains(&Unavailable { figure, reason }), "{unavailable:?}");
+    }
+    assert!(unavailable.iter().any(|missing| missing.figure == "memoryMB" && missing.reason.contains("fuse.lxcfs")));
+}
+
 #[test]
 fn the_first_sample_waits_for_nothing_and_names_nothing_that_is_on_its_way() {
     let tree = Tree::v2("/a").file("sys/fs/cgroup/a/cpu.stat", "usage_usec 0\n");
