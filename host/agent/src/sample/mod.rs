@@ -4,7 +4,7 @@
 //! memory apart, since a host may limit one and not the other. What the beat reads itself are files of the kernel's own
 //! that are made up when they are read, so it waits for no disk and no network; a file of another file system that is
 //! mounted over one of them, as containers have it, is not read. What may wait or take long has threads of its own, is
-//! asked for at [`Sampler::peek`] and read at [`Sampler::take`]. On failure a figure is absent and named in
+//! asked for at [`Sampler::peek`] or [`Sampler::ask`] and read at [`Sampler::take`]. On failure a figure is absent and named in
 //! `/v1/health`; no failure is an error.
 //!
 //! - `mounts` tells which files are the kernel's own, `cgroup` finds the groups, and `scope` what the sandbox consists of.
@@ -117,6 +117,17 @@ impl Sampler {
         }
     }
 
+    /// Reports are due at this interval from now on, so what takes long may be as old as that.
+    pub(crate) fn keep_to(&mut self, every: Duration) {
+        self.remembered.send_modify(|remembered| remembered.pace.keep_to(every));
+    }
+
+    /// Asks anew for what may take long, since a report may soon be made; does not wait.
+    pub(crate) fn ask(&mut self) {
+        self.remembered.send_modify(|remembered| remembered.pace.asked(Instant::now()));
+        self.figures.survey().ask();
+    }
+
     /// Measures for a report: the next report's CPU percentage starts here.
     pub(crate) fn take(&mut self, processes: BTreeMap<String, ProcessStatus>) -> Sample {
         let remembered = self.remembered.borrow().clone();
@@ -130,8 +141,7 @@ impl Sampler {
 
     /// Measures ahead of a report, for which it asks what may take long; changes nothing else.
     pub(crate) fn peek(&mut self, processes: BTreeMap<String, ProcessStatus>) -> Sample {
-        self.remembered.send_modify(|remembered| remembered.pace.asked(Instant::now()));
-        self.figures.survey().ask();
+        self.ask();
         let remembered = self.remembered.borrow().clone();
         let measured = self.figures.measure(&mut self.machine, &remembered, processes);
         self.unavailable = measured.unavailable;

@@ -162,7 +162,7 @@ mod tests {
 
     #[test]
     fn the_machines_is_not_read_where_it_could_hang() {
-        let tree = machine().pipe("proc/pressure/io").mount("/", "/proc/pressure/io", "fuse.lxcfs", "rw");
+        let tree = machine().file("proc/pressure/io", BUSY).mount("/", "/proc/pressure/io", "fuse.lxcfs", "rw");
         let (pressure, unavailable) = read(&tree);
         assert!(pressure.is_empty());
         let reason = "/proc/pressure/io is a fuse.lxcfs file, which could hang".to_owned();
