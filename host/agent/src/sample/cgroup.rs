@@ -36,6 +36,16 @@ pub(super) struct Group {
     top: PathBuf,
 }
 
+/// Where something is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Counted {
+    /// In the group itself: of its processes, and no others.
+    Here,
+    /// In an ancestor alone: of others as well.
+    Above,
+    Nowhere,
+}
+
 impl Group {
     /// The group's own file.
     pub(super) fn file(&self, name: &str) -> PathBuf {
@@ -47,11 +57,14 @@ impl Group {
         &self.dir
     }
 
-    /// The group or its nearest ancestor that has a file: where a controller is not handed down to a group, it counts
-    /// the group's processes in that ancestor. The root of version 2 has none of the files that count.
-    pub(super) fn nearest(&self, name: &str) -> Option<Group> {
-        let dir = self.upward().find(|dir| dir.join(name).exists())?;
-        Some(Group { dir: dir.to_owned(), top: self.top.clone() })
+    /// Who has a file that counts. Where a controller is not handed down to a group, it counts the group's processes
+    /// in an ancestor, with those of other groups. The root of version 2 has none of the files that count.
+    pub(super) fn counted(&self, name: &str) -> Counted {
+        match self.upward().position(|dir| dir.join(name).exists()) {
+            Some(0) => Counted::Here,
+            Some(_) => Counted::Above,
+            None => Counted::Nowhere,
+        }
     }
 
     /// A file of the group and of each ancestor that can be seen, from the group upward.
@@ -204,8 +217,10 @@ mod tests {
     fn a_controller_that_is_not_handed_down_counts_in_an_ancestor() {
         let tree = Tree::v2("/a/b").file("sys/fs/cgroup/a/pids.current", "5");
         let group = locate(&tree).v2.unwrap();
-        assert_eq!(group.nearest("pids.current").unwrap().dir, tree.root().join("sys/fs/cgroup/a"));
-        assert_eq!(group.nearest("memory.current"), None);
+        assert_eq!(group.counted("pids.current"), Counted::Above);
+        assert_eq!(group.counted("memory.current"), Counted::Nowhere);
+        tree.write("sys/fs/cgroup/a/b/pids.current", "2");
+        assert_eq!(group.counted("pids.current"), Counted::Here);
     }
 
     #[test]

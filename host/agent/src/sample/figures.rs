@@ -21,6 +21,8 @@ use super::survey::Survey;
 use super::window::Reading;
 use super::{Config, Remembered, Unavailable};
 
+const COUNTED_ABOVE: &str = "only a control group above the sandbox's counts memory, with that of others";
+
 /// Where the figures come from.
 #[derive(Debug)]
 pub(super) struct Figures {
@@ -162,6 +164,7 @@ impl Figures {
         let no_machine = self.readable.no_memory();
         let unreadable = || match no_machine.filter(|_| source == Source::Machine) {
             Some(hangs) => hangs.to_owned(),
+            None if self.memory.is_counted_above() => COUNTED_ABOVE.to_owned(),
             None => format!("{} memory cannot be read", source.as_str()),
         };
         sample.memory_bytes = missing.or("memoryMB", working_set, unreadable);
@@ -177,6 +180,7 @@ impl Figures {
                 (machine.oom_kills(), self.readable.no_oom_kills().unwrap_or("/proc/vmstat does not count them"))
             }
             (Source::Machine, _) => (None, "no control group tells the sandbox's from the machine's"),
+            _ if self.memory.is_counted_above() => (None, COUNTED_ABOVE),
             _ => (self.memory.oom_kills(), "the control group does not count them"),
         };
         sample.oom_kills = missing.or("resources.oomKills", oom_kills, || reason.to_owned());

@@ -238,6 +238,29 @@ fn files_that_are_not_the_kernels_own_are_not_read_and_named() {
 }
 
 #[test]
+fn what_only_a_group_above_counts_is_not_told_as_the_sandboxs() {
+    let tree = Tree::v2("/a/b")
+        .file("sys/fs/cgroup/a/b/cgroup.procs", "41\n")
+        .file("proc/41/stat", "41 (a) S 1 7 7 0 -1 0 100 0 0 0 5 6 0 0 20 0 3 0 1234 1 1")
+        .file("proc/41/fd/0", "")
+        .file("sys/fs/cgroup/a/memory.current", "1000\n")
+        .file("sys/fs/cgroup/a/memory.stat", "inactive_file 300\n")
+        .file("sys/fs/cgroup/a/memory.events", "oom_kill 3\n")
+        .file("sys/fs/cgroup/a/memory.max", "4194304\n")
+        .file("sys/fs/cgroup/a/pids.current", "900\n")
+        .file("sys/fs/cgroup/a/pids.max", "1000\n");
+    let mut sampler = sampler(&tree, &[]);
+    let sample = settled(&mut sampler);
+    assert_eq!((sample.memory_bytes, sample.memory_usage_bytes, sample.oom_kills), (None, None, None));
+    assert_eq!((sample.memory_limit_bytes, sample.memory_source), (Some(4 << 20), None));
+    assert_eq!((sample.pids, sample.pids_limit), (Some(3), Some(1000)), "its own are counted one by one");
+    for figure in ["memoryMB", "resources.memoryUsageBytes", "resources.oomKills"] {
+        let reason = sampler.unavailable().iter().find(|missing| missing.figure == figure).map(|it| &it.reason);
+        assert!(reason.is_some_and(|reason| reason.contains("above the sandbox's")), "{figure}: {reason:?}");
+    }
+}
+
+#[test]
 fn the_first_sample_waits_for_nothing_and_names_nothing_that_is_on_its_way() {
     let tree = Tree::v2("/a").file("sys/fs/cgroup/a/cpu.stat", "usage_usec 0\n");
     let mut sampler = sampler(&tree, &[22]);
