@@ -140,7 +140,7 @@ impl Figures {
             missing.name("resources.cpuTimeSecs", reason());
         }
         sample.cpu_limit_cores =
-            missing.or("cpuLimitCores", limit, || "no limit and no affinity can be read".to_owned());
+            missing.or("resources.cpuLimitCores", limit, || "no limit and no affinity can be read".to_owned());
         sample.cpu_percent = reading.zip(limit).and_then(|(now, cores)| remembered.window.percent(now, cores));
         sample.cpu_time_secs = reading.map(|reading| reading.used.as_secs_f64());
         sample.cpu_source = reading.map(|_| source);
@@ -171,7 +171,7 @@ impl Figures {
         sample.memory_usage_bytes = missing.or("resources.memoryUsageBytes", all, unreadable);
         sample.memory_source = working_set.map(|_| source);
         let limit = self.memory.limit(whole.map(|whole| whole.total));
-        sample.memory_limit_bytes = missing.or("memoryLimitMB", limit, || match no_machine {
+        sample.memory_limit_bytes = missing.or("resources.memoryLimitMB", limit, || match no_machine {
             Some(hangs) => format!("no control group has a limit, and {hangs}"),
             None => "no limit and no total can be read".to_owned(),
         });

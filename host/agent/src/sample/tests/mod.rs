@@ -196,7 +196,7 @@ fn what_cannot_be_read_is_absent_and_named() {
     ];
     let mut named = named(&sampler);
     // The machine that stands in for the tree's has it, or has not.
-    named.retain(|figure| *figure != "memoryLimitMB");
+    named.retain(|figure| *figure != "resources.memoryLimitMB");
     assert_eq!(named, wanted);
     assert!(sampler.unavailable().iter().all(|missing| !missing.reason.is_empty()));
 }
