@@ -19,7 +19,7 @@ use super::pressure::Pressures;
 use super::scope::Scope;
 use super::survey::Survey;
 use super::window::Reading;
-use super::{Config, Remembered, Unavailable};
+use super::{Config, Remembered, Unavailable, bounds};
 
 const COUNTED_ABOVE: &str = "only a control group above the sandbox's counts memory, with that of others";
 
@@ -112,6 +112,7 @@ impl Figures {
         let mut unavailable = missing.0;
         unavailable.extend(unmeasured);
         unavailable.extend(findings.unavailable);
+        unavailable.extend(bounds::strike(&mut sample));
         Measured { sample, reading, unavailable }
     }
 

@@ -9,9 +9,10 @@
 //!
 //! - `mounts` tells which files are the kernel's own, `cgroup` finds the groups, and `scope` what the sandbox consists of.
 //! - `cpu`, `memory`, `pids` and `pressure` read the groups; `machine` stands in for them.
-//! - `window` turns CPU time into a percentage; `files` bounds the reading.
+//! - `window` turns CPU time into a percentage; `files` bounds the reading, and `bounds` what is told.
 //! - `survey` asks what may take long, each by an `inquiry`: `disks`, `sessions`, and the `census` of processes.
 
+mod bounds;
 mod census;
 mod cgroup;
 mod cpu;

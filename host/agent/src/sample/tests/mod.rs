@@ -261,6 +261,24 @@ fn what_only_a_group_above_counts_is_not_told_as_the_sandboxs() {
 }
 
 #[test]
+fn what_no_machine_has_is_not_told() {
+    let tree = Tree::v2("/a")
+        .file("sys/fs/cgroup/a/memory.current", "1152921504606846977\n")
+        .file("sys/fs/cgroup/a/memory.stat", "inactive_file 0\n")
+        .file("sys/fs/cgroup/a/cpu.stat", "usage_usec 18446744073709551615\n")
+        .file("sys/fs/cgroup/a/pids.current", "4294967297\n")
+        .file("sys/fs/cgroup/a/pids.max", "18446744073709551615\n");
+    let mut sampler = sampler(&tree, &[]);
+    let sample = settled(&mut sampler);
+    assert_eq!((sample.memory_bytes, sample.memory_usage_bytes, sample.memory_source), (None, None, None));
+    assert_eq!((sample.cpu_time_secs, sample.cpu_percent, sample.cpu_source), (None, None, None));
+    assert_eq!((sample.pids, sample.pids_limit), (None, None));
+    for figure in ["memoryMB", "resources.cpuTimeSecs", "resources.pids", "resources.pidsLimit"] {
+        assert_eq!(named(&sampler).iter().filter(|name| **name == figure).count(), 1, "{figure}");
+    }
+}
+
+#[test]
 fn the_first_sample_waits_for_nothing_and_names_nothing_that_is_on_its_way() {
     let tree = Tree::v2("/a").file("sys/fs/cgroup/a/cpu.stat", "usage_usec 0\n");
     let mut sampler = sampler(&tree, &[22]);
