@@ -6,8 +6,9 @@
 //! late contributes what it last measured, and the native figures are taken at the very end.
 //!
 //! A report leaves out of turn when a process has failed or recovered, when the agent is asked to stop, and when the
-//! sandbox stood still; it carries what collectors last measured, and moves none of those that are due. That the
-//! sandbox stood still is in every report until one with it was accepted.
+//! sandbox stood still; it carries what collectors last measured, and moves none of those that are due. What of the
+//! native figures takes long is asked for as soon as such a report may follow. That the sandbox stood still is in every
+//! report until one with it was accepted.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -119,7 +120,7 @@ impl Beat {
     ) -> (Self, watch::Receiver<Seen>, Observer) {
         let (seen, shown) = watch::channel(Seen::default());
         let report = &config.report;
-        let beat = Beat {
+        let mut beat = Beat {
             changes: sources.processes.changes(),
             sources,
             metadata: config.metadata.clone(),
@@ -140,6 +141,7 @@ impl Beat {
             delivery,
             seen,
         };
+        beat.sampler.keep_to(beat.schedule.every());
         let observer = beat.sampler.observer();
         (beat, shown, observer)
     }
@@ -151,6 +153,8 @@ impl Beat {
             () = wished(wish.clone(), Wish::End) => {}
             () = self.beat_on(wish) => {}
         }
+        self.sampler.ask();
+        sleep_until((Instant::now() + GATHER).into()).await;
         self.report(self.sources.collectors.contributions(), Trigger::Stop);
     }
 
@@ -178,10 +182,12 @@ impl Beat {
                 () = at(self.look_at) => self.look_at_processes(),
                 Ok(()) = self.changes.changed(), if self.look_at.is_none() => {
                     self.look_at = Some(Instant::now() + GATHER);
+                    self.sampler.ask();
                 }
                 Ok(()) = self.delivery.changed() => self.follow_delivery(),
                 () = &mut stopping, if !self.stopping => {
                     self.stopping = true;
+                    self.sampler.ask();
                     self.urgency.insist(Instant::now() + SHORT_STOP);
                 }
             }
@@ -317,6 +323,7 @@ impl Beat {
         if every != self.schedule.every() {
             self.schedule.set_every(every, Instant::now(), fastrand::f64());
             self.urgency.set_interval(every);
+            self.sampler.keep_to(every);
             self.seen.send_modify(|seen| seen.next_due = Some(self.schedule.due()));
         }
     }

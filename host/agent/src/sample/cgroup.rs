@@ -3,7 +3,8 @@
 //! `/proc/self/cgroup` names a group per hierarchy, `/proc/self/mountinfo` says where the hierarchies are mounted and
 //! which part of each. The two are joined so that a namespaced root, a container that sees only its own part, and a
 //! host where both versions are mounted all come out right. What cannot be found out is left out, and the machine's
-//! figures take its place. Rules: cgroups(7), cgroup_namespaces(7), proc_pid_mountinfo(5).
+//! figures take its place; so is a hierarchy that something else is mounted over or in (see `mounts`), because its files
+//! could hang. Rules: cgroups(7), cgroup_namespaces(7).
 //!
 //! Groups are located once, when the agent starts: the sandbox is what the agent was started in, even where it moves
 //! itself or its children into groups of their own later.
@@ -12,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
 
 use super::files;
+use super::mounts::{Mount, Mounts};
 
 /// The groups of this process that mean less than the whole machine.
 #[derive(Debug, Default)]
@@ -34,6 +36,16 @@ pub(super) struct Group {
     top: PathBuf,
 }
 
+/// Where something is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Counted {
+    /// In the group itself: of its processes, and no others.
+    Here,
+    /// In an ancestor alone: of others as well.
+    Above,
+    Nowhere,
+}
+
 impl Group {
     /// The group's own file.
     pub(super) fn file(&self, name: &str) -> PathBuf {
@@ -45,11 +57,14 @@ impl Group {
         &self.dir
     }
 
-    /// The group or its nearest ancestor that has a file: where a controller is not handed down to a group, it counts
-    /// the group's processes in that ancestor. The root of version 2 has none of the files that count.
-    pub(super) fn nearest(&self, name: &str) -> Option<Group> {
-        let dir = self.upward().find(|dir| dir.join(name).exists())?;
-        Some(Group { dir: dir.to_owned(), top: self.top.clone() })
+    /// Who has a file that counts. Where a controller is not handed down to a group, it counts the group's processes
+    /// in an ancestor, with those of other groups. The root of version 2 has none of the files that count.
+    pub(super) fn counted(&self, name: &str) -> Counted {
+        match self.upward().position(|dir| dir.join(name).exists()) {
+            Some(0) => Counted::Here,
+            Some(_) => Counted::Above,
+            None => Counted::Nowhere,
+        }
     }
 
     /// A file of the group and of each ancestor that can be seen, from the group upward.
@@ -64,26 +79,25 @@ impl Group {
 }
 
 impl Groups {
-    /// Finds the groups of the process whose folder in `/proc` is `own`, such as `/proc/self`, below `root`, which is
-    /// `/` outside tests.
-    pub(super) fn locate(root: &Path, own: &Path) -> Self {
-        let (Some(paths), Some(mounts)) =
-            (files::read(&own.join("cgroup")), files::read_up_to(&own.join("mountinfo"), files::MAX_MOUNTINFO))
-        else {
-            return Groups::default();
+    /// Finds the groups of the process whose folder in `/proc` is `own`, such as `/proc/self`, and which sees these
+    /// mounts, below `root`, which is `/` outside tests.
+    pub(super) fn locate(root: &Path, own: &Path, mounts: &Mounts) -> Self {
+        let Some(paths) = files::read(&own.join("cgroup")) else { return Groups::default() };
+        let hierarchies = |kind: &'static str| {
+            mounts.iter().filter(move |mount| mount.kind == kind).filter(|mount| mounts.is_clear(mount))
         };
-        let mounts: Vec<Mount> = mounts.lines().filter_map(Mount::parse).collect();
         let mut groups = Groups { all_at_root: true, ..Groups::default() };
         for (controllers, path) in paths.lines().filter_map(own_group) {
             groups.all_at_root &= path == Path::new("/");
             if controllers.is_empty() {
-                groups.v2 = find(root, mounts.iter().filter(|mount| mount.v2), path).filter(|group| !is_v2_root(group));
+                groups.v2 = find(root, hierarchies("cgroup2"), path).filter(|group| !is_v2_root(group));
             }
             for controller in controllers.split(',').filter(|name| !name.is_empty()) {
                 groups.v1_controllers.insert(controller.to_owned());
-                let mounts =
-                    mounts.iter().filter(|mount| !mount.v2 && mount.controllers.iter().any(|c| c == controller));
-                if let Some(group) = find(root, mounts, path).filter(|group| !is_v1_root(group)) {
+                let has_it = |mount: &&Mount| mount.options.iter().any(|option| option == controller);
+                if let Some(group) =
+                    find(root, hierarchies("cgroup").filter(has_it), path).filter(|group| !is_v1_root(group))
+                {
                     groups.v1.insert(controller.to_owned(), group);
                 }
             }
@@ -101,33 +115,6 @@ impl Groups {
     /// The version 2 group, if that version has a controller.
     pub(super) fn v2_with(&self, controller: &str) -> Option<&Group> {
         self.v2.as_ref().filter(|_| !self.v1_controllers.contains(controller))
-    }
-}
-
-/// A mounted hierarchy.
-#[derive(Debug, PartialEq, Eq)]
-struct Mount {
-    /// The group that is seen at `point`.
-    root: PathBuf,
-    point: PathBuf,
-    v2: bool,
-    controllers: Vec<String>,
-}
-
-impl Mount {
-    /// A line such as `32 31 0:29 / /sys/fs/cgroup/cpu rw,relatime - cgroup cgroup rw,cpu`, if it is a hierarchy's.
-    fn parse(line: &str) -> Option<Self> {
-        let (place, kind) = line.split_once(" - ")?;
-        let mut place = place.split(' ').skip(3).map(|field| PathBuf::from(unescape(field)));
-        let (root, point) = (place.next()?, place.next()?);
-        let mut kind = kind.split(' ');
-        let v2 = match kind.next()? {
-            "cgroup2" => true,
-            "cgroup" => false,
-            _ => return None,
-        };
-        let controllers = kind.nth(1)?.split(',').map(str::to_owned).collect();
-        Some(Mount { root, point, v2, controllers })
     }
 }
 
@@ -178,42 +165,13 @@ fn is_v1_root(group: &Group) -> bool {
     group.file("cgroup.sane_behavior").exists() || group.file("release_agent").exists()
 }
 
-/// Spaces and the like are written as `\040` in octal.
-fn unescape(field: &str) -> String {
-    let mut parts = field.split('\\');
-    let mut out = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        match part.get(..3).and_then(|octal| u8::from_str_radix(octal, 8).ok()) {
-            Some(byte) => {
-                out.push(char::from(byte));
-                out.push_str(&part[3..]);
-            }
-            None => {
-                out.push('\\');
-                out.push_str(part);
-            }
-        }
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::sample::tree::Tree;
 
     fn locate(tree: &Tree) -> Groups {
-        Groups::locate(tree.root(), &tree.own())
-    }
-
-    #[test]
-    fn a_mount_is_read_with_its_part_and_controllers() {
-        let line = "33 31 0:30 /docker/a /sys/fs/cgroup/cpu\\040x rw,relatime shared:9 - cgroup cgroup rw,cpu,cpuacct";
-        let mount = Mount::parse(line).unwrap();
-        assert_eq!(mount.root, Path::new("/docker/a"));
-        assert_eq!(mount.point, Path::new("/sys/fs/cgroup/cpu x"));
-        assert!(mount.controllers.contains(&"cpuacct".to_owned()));
-        assert_eq!(Mount::parse("22 1 8:1 / / rw - ext4 /dev/sda1 rw"), None);
+        Groups::locate(tree.root(), &tree.own(), &tree.mounts())
     }
 
     #[test]
@@ -259,8 +217,10 @@ mod tests {
     fn a_controller_that_is_not_handed_down_counts_in_an_ancestor() {
         let tree = Tree::v2("/a/b").file("sys/fs/cgroup/a/pids.current", "5");
         let group = locate(&tree).v2.unwrap();
-        assert_eq!(group.nearest("pids.current").unwrap().dir, tree.root().join("sys/fs/cgroup/a"));
-        assert_eq!(group.nearest("memory.current"), None);
+        assert_eq!(group.counted("pids.current"), Counted::Above);
+        assert_eq!(group.counted("memory.current"), Counted::Nowhere);
+        tree.write("sys/fs/cgroup/a/b/pids.current", "2");
+        assert_eq!(group.counted("pids.current"), Counted::Here);
     }
 
     #[test]
@@ -276,6 +236,14 @@ mod tests {
         let tree = Tree::v2("/a");
         assert_eq!(locate(&tree).own(), locate(&tree).v2.as_ref());
         assert!(locate(&Tree::new("1:cpu:/\n0::/\n")).all_at_root);
+    }
+
+    #[test]
+    fn a_hierarchy_that_something_is_mounted_over_or_in_is_not_read() {
+        for (point, found) in [("/mnt", true), ("/sys/fs/cgroup", false), ("/sys/fs/cgroup/a/memory.stat", false)] {
+            let tree = Tree::v2("/a").mount("/", point, "fuse.lxcfs", "rw");
+            assert_eq!(locate(&tree).v2.is_some(), found, "{point}");
+        }
     }
 
     #[test]

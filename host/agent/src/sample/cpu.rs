@@ -131,7 +131,7 @@ mod tests {
     use crate::sample::tree::Tree;
 
     fn cpu(tree: &Tree) -> Cpu {
-        Cpu::new(&Groups::locate(tree.root(), &tree.own()))
+        Cpu::new(&Groups::locate(tree.root(), &tree.own(), &tree.mounts()))
     }
 
     fn limit(tree: &Tree, affinity: Option<f64>) -> Option<f64> {

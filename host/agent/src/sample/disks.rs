@@ -6,30 +6,40 @@ use std::path::Path;
 use rustix::fs::StatVfs;
 use sandbeat_status::Disk;
 
+use super::bounds::MAX_BYTES;
+
 /// Asks the file system.
 ///
 /// # Errors
-/// It cannot be asked; for a person.
+/// It cannot be asked, or says what cannot be, as some FUSE file systems do; for a person.
 pub(super) fn measure(path: &Path) -> Result<Disk, String> {
     match rustix::fs::statvfs(path) {
-        Ok(stat) => Ok(disk(path, &stat)),
+        Ok(stat) => disk(path, &stat).ok_or_else(|| {
+            format!(
+                "the file system at {} says that it has {} blocks of {} bytes, {} of them available, which cannot be",
+                path.display(),
+                stat.f_blocks,
+                stat.f_frsize,
+                stat.f_bavail
+            )
+        }),
         Err(e) => Err(format!("the file system at {} cannot be asked: {e}", path.display())),
     }
 }
 
 /// What is reserved for root is neither used nor available, as `df` has it. File systems without a limit of inodes
-/// say that they have 0.
-fn disk(path: &Path, stat: &StatVfs) -> Disk {
-    let bytes = |blocks: u64| blocks.saturating_mul(stat.f_frsize);
+/// say that they have 0. None where no disk is as large.
+fn disk(path: &Path, stat: &StatVfs) -> Option<Disk> {
+    let bytes = |blocks: u64| blocks.checked_mul(stat.f_frsize).filter(|bytes| *bytes <= MAX_BYTES);
     let inodes = (stat.f_files > 0).then_some(stat.f_files);
-    Disk {
+    Some(Disk {
         path: path.to_string_lossy().into_owned(),
-        size_bytes: bytes(stat.f_blocks),
-        used_bytes: bytes(stat.f_blocks.saturating_sub(stat.f_bfree)),
-        available_bytes: bytes(stat.f_bavail),
+        size_bytes: bytes(stat.f_blocks)?,
+        used_bytes: bytes(stat.f_blocks.saturating_sub(stat.f_bfree))?,
+        available_bytes: bytes(stat.f_bavail)?,
         inodes,
         inodes_used: inodes.map(|inodes| inodes.saturating_sub(stat.f_ffree)),
-    }
+    })
 }
 
 #[cfg(test)]
@@ -61,12 +71,18 @@ mod tests {
     }
 
     #[test]
-    fn impossible_answers_do_not_overflow() {
+    fn impossible_answers_are_none() {
         let mut stat = rustix::fs::statvfs("/").unwrap();
-        (stat.f_blocks, stat.f_bfree, stat.f_frsize, stat.f_files) = (u64::MAX, 0, 4096, 0);
-        let full = disk(Path::new("/"), &stat);
-        assert_eq!((full.size_bytes, full.used_bytes, full.inodes), (u64::MAX, u64::MAX, None));
+        (stat.f_frsize, stat.f_files) = (4096, 0);
+        for (blocks, free, available) in [(u64::MAX, 0, 0), (1 << 48, 0, 0), (u64::MAX, u64::MAX, 0), (9, 9, u64::MAX)]
+        {
+            (stat.f_blocks, stat.f_bfree, stat.f_bavail) = (blocks, free, available);
+            assert_eq!(disk(Path::new("/"), &stat), None, "{blocks} {free} {available}");
+        }
+        (stat.f_blocks, stat.f_bfree, stat.f_bavail) = ((1 << 48) - 1, 0, 0);
+        let full = disk(Path::new("/"), &stat).unwrap();
+        assert_eq!((full.size_bytes, full.used_bytes, full.inodes), ((1 << 60) - 4096, (1 << 60) - 4096, None));
         (stat.f_blocks, stat.f_bfree) = (1, 2);
-        assert_eq!(disk(Path::new("/"), &stat).used_bytes, 0);
+        assert_eq!(disk(Path::new("/"), &stat).unwrap().used_bytes, 0);
     }
 }

@@ -4,27 +4,30 @@
 //! same one, each with its own [`Machine`]. Pure but for the files that it reads and the moment that it takes.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
 use sandbeat_status::{ProcessStatus, Sample, Source};
 
 use super::cgroup::Groups;
 use super::cpu::Cpu;
-use super::machine::Machine;
+use super::machine::{Machine, Readable};
 use super::memory::Memory;
+use super::mounts::Mounts;
 use super::pids::Pids;
 use super::pressure::Pressures;
 use super::scope::Scope;
 use super::survey::Survey;
 use super::window::Reading;
-use super::{Config, Remembered, Unavailable};
+use super::{Config, Remembered, Unavailable, bounds};
+
+const COUNTED_ABOVE: &str = "only a control group above the sandbox's counts memory, with that of others";
 
 /// Where the figures come from.
 #[derive(Debug)]
 pub(super) struct Figures {
     sandbox_id: String,
-    root: PathBuf,
+    readable: Readable,
     started: Instant,
     scope: Scope,
     cpu: Cpu,
@@ -46,24 +49,26 @@ pub(super) struct Measured {
 impl Figures {
     /// Locates the control groups of the process whose folder is `own`, and starts the survey's threads.
     pub(super) fn new(config: Config, root: &Path, own: &Path, started: Instant) -> Self {
-        let groups = Groups::locate(root, own);
+        let mounts = Mounts::of(own);
+        let groups = Groups::locate(root, own, &mounts);
         let scope = Scope::of(own, &groups);
         let pids = Pids::new(&groups);
         Figures {
             started,
             cpu: Cpu::new(&groups),
             memory: Memory::new(&groups),
-            pressures: Pressures::new(root, &groups, &scope),
+            pressures: Pressures::new(root, &mounts, &groups, &scope),
             survey: Survey::start(&config, root, &scope, !pids.are_counted()),
             pids,
             scope,
-            root: root.to_owned(),
+            readable: Readable::of(root, &mounts),
             sandbox_id: config.sandbox_id,
         }
     }
 
-    pub(super) fn root(&self) -> &Path {
-        &self.root
+    /// The machine, for one of those who measure.
+    pub(super) fn machine(&self) -> Machine {
+        Machine::new(self.readable.clone())
     }
 
     /// What may take long.
@@ -107,6 +112,7 @@ impl Figures {
         let mut unavailable = missing.0;
         unavailable.extend(unmeasured);
         unavailable.extend(findings.unavailable);
+        unavailable.extend(bounds::strike(&mut sample));
         Measured { sample, reading, unavailable }
     }
 
@@ -125,15 +131,17 @@ impl Figures {
         let accounted = quota.is_none() || source != Source::Machine;
         let reading = self.cpu_used(machine, now).filter(|_| accounted);
         if reading.is_none() {
-            let reason = || match accounted {
-                true => format!("{} CPU time cannot be read", source.as_str()),
-                false => "the control group that has a CPU quota does not account CPU time".to_owned(),
+            let hangs = self.readable.no_cpu().filter(|_| source == Source::Machine);
+            let reason = || match (accounted, hangs) {
+                (true, Some(hangs)) => hangs.to_owned(),
+                (true, None) => format!("{} CPU time cannot be read", source.as_str()),
+                (false, _) => "the control group that has a CPU quota does not account CPU time".to_owned(),
             };
             missing.name("cpuPercent", reason());
             missing.name("resources.cpuTimeSecs", reason());
         }
         sample.cpu_limit_cores =
-            missing.or("cpuLimitCores", limit, || "no limit and no affinity can be read".to_owned());
+            missing.or("resources.cpuLimitCores", limit, || "no limit and no affinity can be read".to_owned());
         sample.cpu_percent = reading.zip(limit).and_then(|(now, cores)| remembered.window.percent(now, cores));
         sample.cpu_time_secs = reading.map(|reading| reading.used.as_secs_f64());
         sample.cpu_source = reading.map(|_| source);
@@ -154,16 +162,26 @@ impl Figures {
             }
             _ => self.memory.usage().map_or((None, None), |usage| (Some(usage.working_set), Some(usage.all))),
         };
-        let unreadable = || format!("{} memory cannot be read", source.as_str());
+        let no_machine = self.readable.no_memory();
+        let unreadable = || match no_machine.filter(|_| source == Source::Machine) {
+            Some(hangs) => hangs.to_owned(),
+            None if self.memory.is_counted_above() => COUNTED_ABOVE.to_owned(),
+            None => format!("{} memory cannot be read", source.as_str()),
+        };
         sample.memory_bytes = missing.or("memoryMB", working_set, unreadable);
         sample.memory_usage_bytes = missing.or("resources.memoryUsageBytes", all, unreadable);
         sample.memory_source = working_set.map(|_| source);
         let limit = self.memory.limit(whole.map(|whole| whole.total));
-        sample.memory_limit_bytes =
-            missing.or("memoryLimitMB", limit, || "no limit and no total can be read".to_owned());
+        sample.memory_limit_bytes = missing.or("resources.memoryLimitMB", limit, || match no_machine {
+            Some(hangs) => format!("no control group has a limit, and {hangs}"),
+            None => "no limit and no total can be read".to_owned(),
+        });
         let (oom_kills, reason) = match (source, &self.scope) {
-            (Source::Machine, Scope::Machine) => (machine.oom_kills(), "/proc/vmstat does not count them"),
+            (Source::Machine, Scope::Machine) => {
+                (machine.oom_kills(), self.readable.no_oom_kills().unwrap_or("/proc/vmstat does not count them"))
+            }
             (Source::Machine, _) => (None, "no control group tells the sandbox's from the machine's"),
+            _ if self.memory.is_counted_above() => (None, COUNTED_ABOVE),
             _ => (self.memory.oom_kills(), "the control group does not count them"),
         };
         sample.oom_kills = missing.or("resources.oomKills", oom_kills, || reason.to_owned());

@@ -2,7 +2,8 @@
 //! affinity.
 //!
 //! CPU time is the kernel's own running total, so that readings compare whoever took them. It is summed over those CPUs
-//! that this process may run on, which are what the percentage is of. Formats: proc_stat(5), proc_vmstat(5).
+//! that this process may run on, which are what the percentage is of. Only what is the kernel's own is read (see
+//! `mounts`); the rest is absent, with the reason. Formats: proc_stat(5), proc_vmstat(5).
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
@@ -13,6 +14,7 @@ use rustix::thread::CpuSet;
 use sysinfo::{MemoryRefreshKind, System};
 
 use super::files;
+use super::mounts::Mounts;
 use super::window::Reading;
 
 /// A line of `/proc/stat` has ten numbers; the first lines are those of the CPUs.
@@ -23,9 +25,17 @@ const MAX_CPUS: usize = 10_000;
 /// The machine as this process sees it.
 #[derive(Debug)]
 pub(super) struct Machine {
-    root: PathBuf,
+    readable: Readable,
     /// None where the machine cannot be asked at all.
     system: Option<System>,
+}
+
+/// Which of its files can be read without waiting for anybody but the kernel, each with the reason why not.
+#[derive(Clone, Debug)]
+pub(super) struct Readable {
+    stat: Result<PathBuf, String>,
+    vmstat: Result<PathBuf, String>,
+    meminfo: Result<(), String>,
 }
 
 /// The machine's memory, in bytes.
@@ -38,15 +48,42 @@ pub(super) struct MachineMemory {
     pub(super) free: u64,
 }
 
+impl Readable {
+    /// Below `root`, which is `/` outside tests.
+    pub(super) fn of(root: &Path, mounts: &Mounts) -> Self {
+        let readable = |path: &str| mounts.kernels_own(&Path::new("/").join(path)).map(|()| root.join(path));
+        let stat = readable("proc/stat");
+        // Sysinfo reads the first as well, when it is made.
+        let meminfo = stat.clone().and_then(|_| readable("proc/meminfo")).map(|_| ());
+        Readable { stat, vmstat: readable("proc/vmstat"), meminfo }
+    }
+
+    /// Why CPU time is not read.
+    pub(super) fn no_cpu(&self) -> Option<&str> {
+        self.stat.as_ref().err().map(String::as_str)
+    }
+
+    /// Why memory is not read.
+    pub(super) fn no_memory(&self) -> Option<&str> {
+        self.meminfo.as_ref().err().map(String::as_str)
+    }
+
+    /// Why what was killed is not read.
+    pub(super) fn no_oom_kills(&self) -> Option<&str> {
+        self.vmstat.as_ref().err().map(String::as_str)
+    }
+}
+
 impl Machine {
-    pub(super) fn new(root: &Path) -> Self {
-        Machine { root: root.to_owned(), system: System::new().ok() }
+    pub(super) fn new(readable: Readable) -> Self {
+        let system = readable.meminfo.as_ref().ok().and_then(|()| System::new().ok());
+        Machine { readable, system }
     }
 
     /// CPU time used on the CPUs that this process may run on, since the machine started. None when `/proc/stat` cannot
     /// be read, or accounts nothing, as emulated kernels have it.
     pub(super) fn cpu(&self, now: Instant) -> Option<Reading> {
-        let stat = BufReader::new(File::open(self.root.join("proc/stat")).ok()?);
+        let stat = BufReader::new(File::open(self.readable.stat.as_ref().ok()?).ok()?);
         let times = cpu_times(stat, affinity().as_ref())?;
         let ticks_per_second = rustix::param::clock_ticks_per_second();
         let used = Duration::from_secs_f64(times.used as f64 / ticks_per_second as f64);
@@ -63,7 +100,7 @@ impl Machine {
 
     /// Processes that the kernel killed for want of memory since the machine started.
     pub(super) fn oom_kills(&self) -> Option<u64> {
-        files::field(&files::read(&self.root.join("proc/vmstat"))?, "oom_kill")
+        files::field(&files::read(self.readable.vmstat.as_ref().ok()?)?, "oom_kill")
     }
 
     /// Cores that the scheduler lets this process use.
@@ -163,7 +200,8 @@ mod tests {
 
     #[test]
     fn the_machine_has_memory_and_cores_and_a_growing_cpu_total() {
-        let mut machine = Machine::new(Path::new("/"));
+        let mounts = Mounts::of(Path::new("/proc/self"));
+        let mut machine = Machine::new(Readable::of(Path::new("/"), &mounts));
         let memory = machine.memory().unwrap();
         assert!(memory.total >= memory.available && memory.available >= memory.free);
         let cores = machine.cores().unwrap();

@@ -7,12 +7,15 @@
 //!
 //! `memory.high` is no limit: the sandbox may pass it, and is only slowed down. Swap is in none of the figures, as it is
 //! in none of these limits.
+//!
+//! Limits are those of every group upward. What is used is only told of the sandbox's own group: one above it has the
+//! use of others in it.
 
 use std::path::Path;
 
 use sandbeat_status::Source;
 
-use super::cgroup::{Group, Groups};
+use super::cgroup::{Counted, Group, Groups};
 use super::files;
 use super::scope;
 
@@ -24,8 +27,9 @@ const MAX_GROUPS: usize = 64;
 /// Reads the memory figures of one set of groups.
 #[derive(Clone, Debug)]
 pub(super) struct Memory {
-    usage: Option<(Source, Group)>,
-    limit: Option<(Source, Group)>,
+    /// The sandbox's, in one of the versions.
+    group: Option<(Source, Group)>,
+    counted: Counted,
 }
 
 /// Memory in use at one moment, in bytes.
@@ -40,20 +44,27 @@ pub(super) struct Usage {
 impl Memory {
     pub(super) fn new(groups: &Groups) -> Self {
         let (v2, v1) = (groups.v2_with("memory"), groups.v1.get("memory"));
-        let limit = v2.map(|group| (Source::Cgroup2, group)).or(v1.map(|group| (Source::Cgroup1, group)));
-        let limit = limit.map(|(source, group)| (source, group.clone()));
-        let usage = limit.as_ref().and_then(|(source, group)| Some((*source, group.nearest(usage_file(*source))?)));
-        Memory { usage, limit }
+        let group = v2.map(|group| (Source::Cgroup2, group)).or(v1.map(|group| (Source::Cgroup1, group)));
+        let counted = group.map_or(Counted::Nowhere, |(source, group)| group.counted(usage_file(source)));
+        Memory { group: group.map(|(source, group)| (source, group.clone())), counted }
     }
 
     /// Where [`Memory::usage`] comes from; [`Source::Machine`] when no group says anything.
     pub(super) fn source(&self) -> Source {
-        self.usage.as_ref().map_or(Source::Machine, |(source, _)| *source)
+        match (self.counted, &self.group) {
+            (Counted::Here | Counted::Above, Some((source, _))) => *source,
+            _ => Source::Machine,
+        }
+    }
+
+    /// Whether only a group above the sandbox's counts, so that the sandbox's use is not known.
+    pub(super) fn is_counted_above(&self) -> bool {
+        self.counted == Counted::Above
     }
 
     /// Memory in use by the group.
     pub(super) fn usage(&self) -> Option<Usage> {
-        let (source, group) = self.usage.as_ref()?;
+        let (source, group) = self.counting()?;
         let inactive = match source {
             Source::Cgroup1 => "total_inactive_file",
             _ => "inactive_file",
@@ -68,7 +79,7 @@ impl Memory {
     /// Version 2 sums up itself, unless it is mounted with `memory_localevents`; version 1 never does, and forgets those
     /// of groups that are removed.
     pub(super) fn oom_kills(&self) -> Option<u64> {
-        match self.usage.as_ref()? {
+        match self.counting()? {
             (Source::Cgroup1, group) => {
                 let kills = |dir: &Path| files::field(&files::read(&dir.join("memory.oom_control"))?, "oom_kill");
                 let inside = scope::subtree(group.dir(), MAX_GROUPS).ok()?;
@@ -85,8 +96,13 @@ impl Memory {
         total.into_iter().chain(self.limits()).filter(|limit| *limit < NO_LIMIT).min()
     }
 
+    /// The sandbox's group where it counts.
+    fn counting(&self) -> Option<&(Source, Group)> {
+        self.group.as_ref().filter(|_| self.counted == Counted::Here)
+    }
+
     fn limits(&self) -> Vec<u64> {
-        match &self.limit {
+        match &self.group {
             Some((Source::Cgroup1, group)) => {
                 // Ancestors that cannot be seen from a container are in this figure.
                 let hierarchy = files::read(&group.file("memory.stat"))
@@ -116,7 +132,7 @@ mod tests {
     const GIB: u64 = 1 << 30;
 
     fn memory(tree: &Tree) -> Memory {
-        Memory::new(&Groups::locate(tree.root(), &tree.own()))
+        Memory::new(&Groups::locate(tree.root(), &tree.own(), &tree.mounts()))
     }
 
     #[test]
@@ -157,12 +173,15 @@ mod tests {
     }
 
     #[test]
-    fn where_the_controller_is_not_handed_down_the_ancestors_figures_count() {
+    fn where_the_controller_is_not_handed_down_the_ancestors_limit_counts_and_its_use_does_not() {
         let tree = Tree::v2("/a/b")
             .file("sys/fs/cgroup/a/memory.current", "1000\n")
             .file("sys/fs/cgroup/a/memory.stat", "inactive_file 300\n")
+            .file("sys/fs/cgroup/a/memory.events", "oom_kill 3\n")
             .file("sys/fs/cgroup/a/memory.max", "1073741824\n");
-        assert_eq!(memory(&tree).usage(), Some(Usage { all: 1000, working_set: 700 }));
+        assert_eq!((memory(&tree).usage(), memory(&tree).oom_kills()), (None, None));
+        assert!(memory(&tree).is_counted_above());
+        assert_eq!(memory(&tree).source(), Source::Cgroup2, "nor does the machine's");
         assert_eq!(memory(&tree).limit(Some(4 * GIB)), Some(GIB));
     }
 

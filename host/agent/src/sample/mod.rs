@@ -2,15 +2,17 @@
 //!
 //! Owner: the beat, on its own thread. Control groups come first (version 2, then 1), then the machine, for CPU and
 //! memory apart, since a host may limit one and not the other. What the beat reads itself are files of the kernel's own
-//! that are made up when they are read, so it waits for no disk and no network; what may wait or take long has threads
-//! of its own, is asked for at [`Sampler::peek`] and read at [`Sampler::take`]. On failure a figure is absent and named
-//! in `/v1/health`; no failure is an error.
+//! that are made up when they are read, so it waits for no disk and no network; a file of another file system that is
+//! mounted over one of them, as containers have it, is not read. What may wait or take long has threads of its own, is
+//! asked for at [`Sampler::peek`] or [`Sampler::ask`] and read at [`Sampler::take`]. On failure a figure is absent and named in
+//! `/v1/health`; no failure is an error.
 //!
-//! - `cgroup` finds the groups, and `scope` what the sandbox consists of.
+//! - `mounts` tells which files are the kernel's own, `cgroup` finds the groups, and `scope` what the sandbox consists of.
 //! - `cpu`, `memory`, `pids` and `pressure` read the groups; `machine` stands in for them.
-//! - `window` turns CPU time into a percentage; `files` bounds the reading.
+//! - `window` turns CPU time into a percentage; `files` bounds the reading, and `bounds` what is told.
 //! - `survey` asks what may take long, each by an `inquiry`: `disks`, `sessions`, and the `census` of processes.
 
+mod bounds;
 mod census;
 mod cgroup;
 mod cpu;
@@ -20,6 +22,7 @@ mod files;
 mod inquiry;
 mod machine;
 mod memory;
+mod mounts;
 mod pids;
 mod pressure;
 mod scope;
@@ -102,7 +105,7 @@ impl Sampler {
     /// The same for the sandbox of another process, whose folder in `/proc` is `own`.
     fn of(config: Config, root: &Path, own: &Path, started: Instant) -> Self {
         let figures = Figures::new(config, root, own, started);
-        let machine = Machine::new(root);
+        let machine = figures.machine();
         let mut remembered = Remembered::default();
         if let Some(reading) = figures.cpu_used(&machine, Instant::now()) {
             remembered.window.keep(reading);
@@ -113,6 +116,17 @@ impl Sampler {
             remembered: watch::Sender::new(remembered),
             unavailable: Vec::new(),
         }
+    }
+
+    /// Reports are due at this interval from now on, so what takes long may be as old as that.
+    pub(crate) fn keep_to(&mut self, every: Duration) {
+        self.remembered.send_modify(|remembered| remembered.pace.keep_to(every));
+    }
+
+    /// Asks anew for what may take long, since a report may soon be made; does not wait.
+    pub(crate) fn ask(&mut self) {
+        self.remembered.send_modify(|remembered| remembered.pace.asked(Instant::now()));
+        self.figures.survey().ask();
     }
 
     /// Measures for a report: the next report's CPU percentage starts here.
@@ -128,8 +142,7 @@ impl Sampler {
 
     /// Measures ahead of a report, for which it asks what may take long; changes nothing else.
     pub(crate) fn peek(&mut self, processes: BTreeMap<String, ProcessStatus>) -> Sample {
-        self.remembered.send_modify(|remembered| remembered.pace.asked(Instant::now()));
-        self.figures.survey().ask();
+        self.ask();
         let remembered = self.remembered.borrow().clone();
         let measured = self.figures.measure(&mut self.machine, &remembered, processes);
         self.unavailable = measured.unavailable;
@@ -150,14 +163,14 @@ impl Sampler {
 
 impl Observer {
     /// The sandbox as a report would tell it now, and what cannot be measured. The CPU percentage is of the time since
-    /// the last report. Reads files of the kernel's and waits a little for what takes longer: to be called on a thread
+    /// the last report. Reads files of the kernel's own and waits a little for what takes longer: to be called on a thread
     /// that may block.
     pub(crate) fn measure(&self, processes: BTreeMap<String, ProcessStatus>) -> (Sample, Vec<Unavailable>) {
         let asked = Instant::now();
         self.figures.survey().ask();
         self.figures.survey().wait(asked, PATIENCE);
         let remembered = self.remembered.borrow().clone();
-        let measured = self.figures.measure(&mut Machine::new(self.figures.root()), &remembered, processes);
+        let measured = self.figures.measure(&mut self.figures.machine(), &remembered, processes);
         (measured.sample, measured.unavailable)
     }
 }

@@ -1,7 +1,7 @@
 //! Pressure: how long tasks of the sandbox waited for CPU, memory and I/O.
 //!
 //! Sources: `cpu.pressure` and the like of the version 2 group, which are there whether or not its controllers are, else
-//! `/proc/pressure` where the sandbox is the machine. Version 1 has none. Format: the kernel's
+//! `/proc/pressure` where the sandbox is the machine and the files are the kernel's own. Version 1 has none. Format: the kernel's
 //! `Documentation/accounting/psi.rst`.
 
 use std::path::{Path, PathBuf};
@@ -11,6 +11,7 @@ use sandbeat_status::{Pressure, Stall, Stalls};
 use super::Unavailable;
 use super::cgroup::Groups;
 use super::files;
+use super::mounts::Mounts;
 use super::scope::Scope;
 
 /// Reads the figures of a group or the machine.
@@ -25,15 +26,19 @@ enum From {
     Group(PathBuf),
     /// This folder has `cpu` and the like.
     Machine(PathBuf),
-    Nobody,
+    /// For this reason.
+    Nobody(String),
 }
 
 impl Pressures {
-    pub(super) fn new(root: &Path, groups: &Groups, scope: &Scope) -> Self {
+    pub(super) fn new(root: &Path, mounts: &Mounts, groups: &Groups, scope: &Scope) -> Self {
         let from = match (&groups.v2, scope) {
             (Some(group), _) => From::Group(group.dir().to_owned()),
-            (None, Scope::Machine) => From::Machine(root.join("proc/pressure")),
-            (None, _) => From::Nobody,
+            (None, Scope::Machine) => match own_files(mounts) {
+                Ok(()) => From::Machine(root.join("proc/pressure")),
+                Err(reason) => From::Nobody(reason),
+            },
+            (None, _) => From::Nobody("no version 2 control group tells the sandbox's from the machine's".to_owned()),
         };
         Pressures { from }
     }
@@ -41,8 +46,8 @@ impl Pressures {
     /// What is known, and what is not.
     pub(super) fn read(&self) -> (Pressure, Vec<Unavailable>) {
         let mut unavailable = Vec::new();
-        if let From::Nobody = self.from {
-            let reason = "no version 2 control group tells the sandbox's from the machine's".to_owned();
+        if let From::Nobody(reason) = &self.from {
+            let reason = reason.clone();
             return (Pressure::default(), vec![Unavailable { figure: "resources.pressure", reason }]);
         }
         let mut of = |resource: &str, figure: &'static str| match self.stalls(resource) {
@@ -64,7 +69,7 @@ impl Pressures {
         let path = match &self.from {
             From::Group(dir) => dir.join(format!("{resource}.pressure")),
             From::Machine(dir) => dir.join(resource),
-            From::Nobody => return Err("nobody tells it".to_owned()),
+            From::Nobody(reason) => return Err(reason.clone()),
         };
         let text = files::try_read(&path).map_err(|e| files::unreadable(&path, &e))?;
         let mut stalls = parse(&text).ok_or_else(|| format!("{} has an unknown form", path.display()))?;
@@ -74,6 +79,11 @@ impl Pressures {
         }
         Ok(stalls)
     }
+}
+
+/// Whether the machine's can be read without waiting for anybody but the kernel.
+fn own_files(mounts: &Mounts) -> Result<(), String> {
+    ["cpu", "memory", "io"].iter().try_for_each(|name| mounts.kernels_own(&Path::new("/proc/pressure").join(name)))
 }
 
 fn parse(text: &str) -> Option<Stalls> {
@@ -109,8 +119,8 @@ mod tests {
         "some avg10=12.34 avg60=5.00 avg300=100.00 total=2500000\nfull avg10=1.00 avg60=0.50 avg300=0.25 total=1\n";
 
     fn read(tree: &Tree) -> (Pressure, Vec<Unavailable>) {
-        let groups = Groups::locate(tree.root(), &tree.own());
-        Pressures::new(tree.root(), &groups, &Scope::of(&tree.own(), &groups)).read()
+        let groups = Groups::locate(tree.root(), &tree.own(), &tree.mounts());
+        Pressures::new(tree.root(), &tree.mounts(), &groups, &Scope::of(&tree.own(), &groups)).read()
     }
 
     fn machine() -> Tree {
@@ -148,6 +158,15 @@ mod tests {
         let (pressure, unavailable) = read(&Tree::new("0::/\n").file("proc/pressure/cpu", BUSY));
         assert!(pressure.is_empty());
         assert_eq!(unavailable[0].figure, "resources.pressure");
+    }
+
+    #[test]
+    fn the_machines_is_not_read_where_it_could_hang() {
+        let tree = machine().file("proc/pressure/io", BUSY).mount("/", "/proc/pressure/io", "fuse.lxcfs", "rw");
+        let (pressure, unavailable) = read(&tree);
+        assert!(pressure.is_empty());
+        let reason = "/proc/pressure/io is a fuse.lxcfs file, which could hang".to_owned();
+        assert_eq!(unavailable, [Unavailable { figure: "resources.pressure", reason }]);
     }
 
     #[test]

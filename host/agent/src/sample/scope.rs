@@ -140,7 +140,7 @@ mod tests {
     use crate::sample::tree::Tree;
 
     fn scope(tree: &Tree) -> Scope {
-        Scope::of(&tree.own(), &Groups::locate(tree.root(), &tree.own()))
+        Scope::of(&tree.own(), &Groups::locate(tree.root(), &tree.own(), &tree.mounts()))
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! The figures that may take long to find out: disks, sessions, and what is counted over processes.
 //!
-//! The beat asks for all of them when it asks the collectors, and takes what has been answered when it makes the report;
-//! each is an `Inquiry`, so that none holds up the beat or another. A figure counts if it is no older than the time
-//! between two reports and a little; else it is absent and named.
+//! The beat asks for all of them when it asks the collectors and when a report out of turn may follow, and takes what has
+//! been answered when it makes the report; each is an `Inquiry`, so that none holds up the beat or another. A figure
+//! counts if it is no older than the time between two reports and a little; else it is absent and named.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -16,6 +16,8 @@ use super::{Config, Unavailable, disks, sessions};
 
 /// How much older than the time between two reports a figure may be.
 const GRACE: Duration = Duration::from_secs(5);
+/// Reports that are due may be apart by an interval and this part of it.
+const JITTER: u32 = 5;
 /// How often those who wait for answers look.
 const LOOK: Duration = Duration::from_millis(1);
 
@@ -38,15 +40,22 @@ pub(super) struct Findings {
     pub(super) unavailable: Vec<Unavailable>,
 }
 
-/// When the beat asked, from which follows how old a figure may be.
+/// When the beat asked, and will, from which follows how old a figure may be.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Pace {
+    /// Between reports that are due, from now on.
+    every: Duration,
     last: Option<Instant>,
-    /// Between the last three times. Two gaps, because a report out of turn makes one of them short.
+    /// Between the last three times: an interval that was longer until now still counts.
     gaps: [Duration; 2],
 }
 
 impl Pace {
+    /// Reports are due at this interval from now on.
+    pub(super) fn keep_to(&mut self, every: Duration) {
+        self.every = every;
+    }
+
     /// The beat asks now.
     pub(super) fn asked(&mut self, now: Instant) {
         if let Some(last) = self.last.replace(now) {
@@ -56,7 +65,8 @@ impl Pace {
 
     /// How old a figure may be.
     pub(super) fn oldest(&self) -> Duration {
-        self.gaps[0].max(self.gaps[1]).saturating_add(GRACE)
+        let due = self.every.saturating_add(self.every / JITTER);
+        due.max(self.gaps[0]).max(self.gaps[1]).saturating_add(GRACE)
     }
 }
 
@@ -148,5 +158,22 @@ mod tests {
         assert_eq!(pace.oldest(), GRACE + Duration::from_secs(30), "a report out of turn");
         pace.asked(start + Duration::from_secs(33));
         assert_eq!(pace.oldest(), GRACE + Duration::from_secs(2));
+    }
+
+    #[test]
+    fn a_figure_may_be_as_old_as_the_interval_whoever_has_asked_before() {
+        let start = Instant::now();
+        let mut pace = Pace::default();
+        pace.keep_to(Duration::from_mins(1));
+        assert_eq!(pace.oldest(), GRACE + Duration::from_secs(72));
+        for at in [0, 1, 2] {
+            pace.asked(start + Duration::from_secs(at));
+        }
+        assert_eq!(pace.oldest(), GRACE + Duration::from_secs(72), "many reports out of turn");
+        pace.asked(start + Duration::from_secs(62));
+        pace.keep_to(Duration::from_secs(1));
+        assert_eq!(pace.oldest(), GRACE + Duration::from_mins(1), "what is known is of the longer interval");
+        pace.keep_to(Duration::MAX);
+        assert_eq!(pace.oldest(), Duration::MAX);
     }
 }

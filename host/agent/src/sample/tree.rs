@@ -5,16 +5,21 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
+use super::mounts::Mounts;
+
 /// A root for [`super::Sampler`]; files are added one after the other.
 pub(super) struct Tree {
     dir: TempDir,
 }
 
 impl Tree {
-    /// With the text of `/proc/self/cgroup` and no mounts.
+    /// With the text of `/proc/self/cgroup` and no mounts but the root's, `/proc` and `/sys`.
     pub(super) fn new(own: &str) -> Self {
         let tree = Tree { dir: TempDir::new().unwrap() };
-        tree.file("proc/self/cgroup", own).file("proc/self/mountinfo", "22 1 8:1 / / rw - ext4 /dev/sda1 rw\n")
+        tree.file("proc/self/cgroup", own)
+            .file("proc/self/mountinfo", "22 1 8:1 / / rw - ext4 /dev/sda1 rw\n")
+            .mount("/", "/proc", "proc", "rw")
+            .mount("/", "/sys", "sysfs", "rw")
     }
 
     /// With version 2 mounted as a whole and this process in `path`.
@@ -27,6 +32,20 @@ impl Tree {
         let path = self.dir.path().join("proc/self/mountinfo");
         let line = format!("31 23 0:28 {root} {point} rw,relatime - {kind} {kind} {options}\n");
         fs::write(&path, fs::read_to_string(&path).unwrap() + &line).unwrap();
+        self
+    }
+
+    /// As the sampler reads them.
+    pub(super) fn mounts(&self) -> Mounts {
+        Mounts::of(&self.own())
+    }
+
+    /// A pipe that nobody writes to: whoever opens it waits for ever.
+    pub(super) fn pipe(self, path: &str) -> Self {
+        let path = self.dir.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+        rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, mode, 0).unwrap();
         self
     }
 

@@ -6,6 +6,7 @@ use sandbeat_supervisor::{RawBackoff, RawHealth, RawProcess};
 use serde_json::Value;
 
 use crate::support::agent::Builder;
+use crate::support::eventually;
 use crate::support::hub::{Answer, Hub};
 
 const HOUR: u64 = 60 * 60 * 1000;
@@ -98,6 +99,37 @@ async fn what_changes_nothing_that_matters_waits_for_its_turn() {
     assert_eq!((&told["web"]["status"], &told["zombie"]["status"]), (&"stopped".into(), &"error".into()), "{told}");
     agent.stop().await.unwrap();
     assert!(hub.received().len() <= 4, "{:#?}", hub.received());
+}
+
+/// They are asked for anew: what the report before had is as old as the interval.
+#[tokio::test(flavor = "multi_thread")]
+async fn figures_that_take_long_are_new_in_a_report_on_change_and_in_the_last_one() {
+    let hub = Hub::start(|_, _| Answer::ok()).await;
+    let dir = tempfile::TempDir::new().unwrap();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let builder =
+        Builder::new(&hub.url()).interval(HOUR).with(|sections| sections.sessions.ports = vec![address.port()]);
+    let script = "until test -e go; do sleep 0.05; done; exit 3";
+    let agent =
+        web(builder, script, Some(Duration::from_secs(600)), |process| process.cwd = Some(dir.path().to_owned()));
+    let agent = agent.start().await;
+    let sessions = |report: &Value| report["sessionCount"].as_u64();
+    let connect = || (std::net::TcpStream::connect(address).unwrap(), listener.accept().unwrap());
+    // What has just been measured counts as new, for longer on a busy machine.
+    let until_it_is_old = async || {
+        let since = Instant::now();
+        eventually("four seconds", async || (since.elapsed() > Duration::from_secs(4)).then_some(())).await;
+    };
+    hub.wait_count(1).await;
+    until_it_is_old().await;
+    let _first = connect();
+    std::fs::write(dir.path().join("go"), "").unwrap();
+    assert_eq!(sessions(&hub.wait_count(2).await[1].report), Some(1));
+    until_it_is_old().await;
+    let _second = connect();
+    agent.stop().await.unwrap();
+    assert_eq!(sessions(&hub.received().last().unwrap().report), Some(2));
 }
 
 #[tokio::test(flavor = "multi_thread")]

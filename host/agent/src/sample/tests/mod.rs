@@ -196,9 +196,86 @@ fn what_cannot_be_read_is_absent_and_named() {
     ];
     let mut named = named(&sampler);
     // The machine that stands in for the tree's has it, or has not.
-    named.retain(|figure| *figure != "memoryLimitMB");
+    named.retain(|figure| *figure != "resources.memoryLimitMB");
     assert_eq!(named, wanted);
     assert!(sampler.unavailable().iter().all(|missing| !missing.reason.is_empty()));
+}
+
+/// As lxcfs has it, when its server hangs.
+#[test]
+fn files_that_are_not_the_kernels_own_are_not_read_and_named() {
+    let lxcfs = ["meminfo", "stat", "vmstat", "pressure/cpu"];
+    let tree = Tree::new("0::/\n").namespace("cgroup", "cgroup:[4026531835]").namespace("pid", "pid:[4026531836]");
+    let tree = lxcfs.iter().fold(tree, |tree, name| {
+        tree.pipe(&format!("proc/{name}")).mount("/", &format!("/proc/{name}"), "fuse.lxcfs", "rw")
+    });
+    let root = tree.root().to_owned();
+    let (done, waiting) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let config = Config { sandbox_id: "s".to_owned(), session_ports: Vec::new(), disks: Vec::new() };
+        let mut sampler = Sampler::new(config, &root, Instant::now());
+        sampler.peek(BTreeMap::new());
+        let observed = sampler.observer().measure(BTreeMap::new());
+        let _ = done.send((sampler.take(BTreeMap::new()), sampler.unavailable().to_vec(), observed.0));
+    });
+    let (sample, unavailable, observed) = waiting.recv_timeout(DEADLINE).expect("nothing hangs");
+    for sample in [sample, observed] {
+        assert_eq!((sample.cpu_percent, sample.cpu_time_secs, sample.cpu_source), (None, None, None));
+        assert_eq!((sample.memory_bytes, sample.memory_usage_bytes, sample.memory_limit_bytes), (None, None, None));
+        assert!(sample.oom_kills.is_none() && sample.pressure.is_empty());
+        assert!(sample.cpu_limit_cores.is_some(), "no file tells it");
+    }
+    for (figure, path) in [
+        ("cpuPercent", "/proc/stat"),
+        ("resources.cpuTimeSecs", "/proc/stat"),
+        ("resources.oomKills", "/proc/vmstat"),
+        ("resources.pressure", "/proc/pressure/cpu"),
+    ] {
+        let reason = format!("{path} is a fuse.lxcfs file, which could hang");
+        assert!(unavailable.contains(&Unavailable { figure, reason }), "{unavailable:?}");
+    }
+    assert!(unavailable.iter().any(|missing| missing.figure == "memoryMB" && missing.reason.contains("fuse.lxcfs")));
+}
+
+#[test]
+fn what_only_a_group_above_counts_is_not_told_as_the_sandboxs() {
+    let tree = Tree::v2("/a/b")
+        .file("sys/fs/cgroup/a/b/cgroup.procs", "41\n")
+        .file("proc/41/stat", "41 (a) S 1 7 7 0 -1 0 100 0 0 0 5 6 0 0 20 0 3 0 1234 1 1")
+        .file("proc/41/fd/0", "")
+        .file("sys/fs/cgroup/a/memory.current", "1000\n")
+        .file("sys/fs/cgroup/a/memory.stat", "inactive_file 300\n")
+        .file("sys/fs/cgroup/a/memory.events", "oom_kill 3\n")
+        .file("sys/fs/cgroup/a/memory.max", "4194304\n")
+        .file("sys/fs/cgroup/a/pids.current", "900\n")
+        .file("sys/fs/cgroup/a/pids.max", "1000\n");
+    let mut sampler = sampler(&tree, &[]);
+    let sample = settled(&mut sampler);
+    assert_eq!((sample.memory_bytes, sample.memory_usage_bytes, sample.oom_kills), (None, None, None));
+    assert_eq!((sample.memory_limit_bytes, sample.memory_source), (Some(4 << 20), None));
+    assert_eq!((sample.pids, sample.pids_limit), (Some(3), Some(1000)), "its own are counted one by one");
+    for figure in ["memoryMB", "resources.memoryUsageBytes", "resources.oomKills"] {
+        let reason = sampler.unavailable().iter().find(|missing| missing.figure == figure).map(|it| &it.reason);
+        assert!(reason.is_some_and(|reason| reason.contains("above the sandbox's")), "{figure}: {reason:?}");
+    }
+}
+
+#[test]
+fn what_no_machine_has_is_not_told() {
+    let tree = Tree::v2("/a")
+        .file("sys/fs/cgroup/a/memory.current", "1152921504606846977\n")
+        .file("sys/fs/cgroup/a/memory.stat", "inactive_file 0\n")
+        .file("sys/fs/cgroup/a/cpu.stat", "usage_usec 18446744073709551615\n")
+        .file("sys/fs/cgroup/a/pids.current", "4294967297\n")
+        .file("sys/fs/cgroup/a/pids.max", "18446744073709551615\n");
+    let mut sampler = sampler(&tree, &[]);
+    let sample = settled(&mut sampler);
+    assert_eq!((sample.memory_bytes, sample.memory_usage_bytes, sample.memory_source), (None, None, None));
+    assert_eq!((sample.cpu_time_secs, sample.cpu_percent, sample.cpu_source), (None, None, None));
+    assert_eq!((sample.pids, sample.pids_limit), (None, None));
+    for figure in ["memoryMB", "resources.cpuTimeSecs", "resources.pids", "resources.pidsLimit"] {
+        assert_eq!(named(&sampler).iter().filter(|name| **name == figure).count(), 1, "{figure}");
+    }
 }
 
 #[test]
