@@ -16,7 +16,6 @@ use crate::Config;
 use crate::agents::Agents;
 use crate::api::{self, Listener};
 use crate::beat::Beat;
-use crate::footprint;
 use crate::report::{self, Client, ClientError, FINAL_BOUND};
 use crate::thread::{BeatError, BeatThread, Wish};
 
@@ -24,9 +23,6 @@ use crate::thread::{BeatError, BeatThread, Wish};
 const BEAT_GRACE: Duration = Duration::from_secs(2);
 /// How long requests to the local API have to end.
 const API_GRACE: Duration = Duration::from_secs(1);
-
-/// By then collectors are loaded and the first reports are out.
-const START_UP: Duration = Duration::from_secs(10);
 
 /// What the agent reports on besides itself. The caller owns both and ends them after the agent.
 #[derive(Clone)]
@@ -121,7 +117,6 @@ pub async fn run(
         () = stopping(asked, wishes) => {}
         () = thread.over() => {}
         () = api_failed(&mut serving) => {}
-        () = settled() => {}
     }
     let beat = thread.stop(FINAL_BOUND + BEAT_GRACE).await;
     if beat.is_ok() {
@@ -160,13 +155,6 @@ async fn stopping(asked: impl Future<Output = ()>, wishes: watch::Sender<Wish>) 
 /// Tells of the API's end before its time; never returns, because the beat goes on without it.
 async fn api_failed(serving: &mut JoinSet<()>) {
     api_ended(serving).await;
-    std::future::pending().await
-}
-
-/// Gives back what only the start needed, once that is over; never returns.
-async fn settled() {
-    tokio::time::sleep(START_UP).await;
-    footprint::drop_start_up_code();
     std::future::pending().await
 }
 

@@ -25,8 +25,9 @@ use tokio::time::{sleep_until, timeout_at};
 
 use crate::clocks::{Clocks, Reading};
 use crate::distribution::Distribution;
+use crate::footprint;
 use crate::lateness::{Change, Lateness};
-use crate::merge::{Identity, Parts, merge};
+use crate::merge::{Gathered, Identity, Parts, gather, merge};
 use crate::report::{Delivery, Outbox, Schedule, phase};
 use crate::sample::{Observer, Sampler, Unavailable};
 use crate::thread::Wish;
@@ -37,6 +38,10 @@ use crate::{Config, Sources};
 const FIRST_COLLECT: Duration = Duration::from_millis(250);
 /// Collectors return by their deadline; past this, they are not waited for even if they do not.
 const DISTRUST: Duration = Duration::from_millis(5);
+/// Collectors are to return before a report is due by a tenth of what they had, and by no more than this.
+const MOST_SPARE: Duration = Duration::from_millis(50);
+/// By then collectors are loaded and the first reports are out.
+const START_UP: Duration = Duration::from_secs(10);
 /// That the agent is stopping is not worth a report of its own where the last one follows within this time.
 const SHORT_STOP: Duration = Duration::from_millis(100);
 /// Upper bounds of the buckets for lateness, in seconds.
@@ -90,6 +95,8 @@ pub(crate) struct Beat {
     /// When the last standstill was noticed, accepted or not.
     woke: Option<Instant>,
     stopping: bool,
+    /// When what only the start needed is to be given back.
+    settle_at: Option<Instant>,
     sampler: Sampler,
     outbox: Outbox,
     delivery: watch::Receiver<Delivery>,
@@ -106,7 +113,21 @@ struct Standstill {
 /// What the collectors will have for a report, at the moment that it is due.
 struct Collecting {
     due: Instant,
-    contributions: Pin<Box<dyn Future<Output = Vec<Contribution>> + Send>>,
+    collected: Pin<Box<dyn Future<Output = Collected> + Send>>,
+}
+
+/// What the collectors have for a report.
+struct Collected {
+    contributions: Arc<Vec<Contribution>>,
+    gathered: Gathered,
+}
+
+impl Collected {
+    /// collect → the first step of merge.
+    fn of(metadata: BTreeMap<String, String>, contributions: Vec<Contribution>) -> Self {
+        let gathered = gather(metadata, &contributions);
+        Collected { contributions: Arc::new(contributions), gathered }
+    }
 }
 
 impl Beat {
@@ -136,6 +157,7 @@ impl Beat {
             standstill: None,
             woke: None,
             stopping: false,
+            settle_at: Some(started + START_UP),
             sampler: Sampler::new(config.sample.clone(), Path::new("/"), started),
             outbox,
             delivery,
@@ -155,29 +177,29 @@ impl Beat {
         }
         self.sampler.ask();
         sleep_until((Instant::now() + GATHER).into()).await;
-        self.report(self.sources.collectors.contributions(), Trigger::Stop);
+        self.report(self.last_values(), Trigger::Stop);
     }
 
     async fn beat_on(&mut self, wish: watch::Receiver<Wish>) {
-        let contributions = self.collect(Instant::now() + FIRST_COLLECT.min(self.schedule.lead())).await;
-        self.report(contributions, Trigger::Start);
+        let first = self.collect(Instant::now() + FIRST_COLLECT.min(self.schedule.lead())).await;
+        self.report(first, Trigger::Start);
         let mut stopping = pin!(wished(wish, Wish::TellStopping));
         let mut collecting: Option<Collecting> = None;
         loop {
             // An answer of the hub may have moved it.
-            let due = self.schedule.due();
-            collecting = collecting.filter(|collecting| collecting.due == due);
-            let ask = due.checked_sub(self.schedule.lead()).unwrap_or(due);
+            let next = self.schedule.due();
+            collecting = collecting.filter(|collecting| collecting.due == next);
+            let ask = next.checked_sub(self.schedule.lead()).unwrap_or(next);
             tokio::select! {
                 biased;
                 () = sleep_until(self.clocks.due().into()) => self.look_at_clocks(),
-                contributions = collected(&mut collecting) => {
+                collected = due(&mut collecting) => {
                     collecting = None;
-                    self.report(contributions, Trigger::Interval);
+                    self.report(collected, Trigger::Interval);
                 }
-                () = sleep_until(ask.into()), if collecting.is_none() => collecting = Some(self.collect_for(due)),
+                () = sleep_until(ask.into()), if collecting.is_none() => collecting = Some(self.collect_for(next)),
                 () = at(self.urgency.due()) => {
-                    self.report(self.sources.collectors.contributions(), Trigger::Change);
+                    self.report(self.last_values(), Trigger::Change);
                 }
                 () = at(self.look_at) => self.look_at_processes(),
                 Ok(()) = self.changes.changed(), if self.look_at.is_none() => {
@@ -196,32 +218,48 @@ impl Beat {
 
     /// sample → collect: the collectors are shown what is known now, and have until `by`. Those that are late even then
     /// contribute what they last measured.
-    fn collect(&mut self, by: Instant) -> impl Future<Output = Vec<Contribution>> + Send + use<> {
+    fn collect(&mut self, by: Instant) -> impl Future<Output = Collected> + Send + use<> {
         let shown = self.sampler.peek(self.sources.processes.snapshot());
         let collectors = self.sources.collectors.clone();
+        let metadata = self.metadata.clone();
         async move {
             let collecting = timeout_at((by + DISTRUST).into(), collectors.collect(shown, by)).await;
-            collecting.unwrap_or_else(|_| collectors.contributions())
+            Collected::of(metadata, collecting.unwrap_or_else(|_| collectors.contributions()))
         }
     }
 
-    /// The same for a report, at the moment that it is due.
+    /// The same for a report, at the moment that it is due. What takes long with many values is done by then.
     fn collect_for(&mut self, due: Instant) -> Collecting {
-        let collecting = self.collect(due);
-        let contributions = Box::pin(async move {
-            let contributions = collecting.await;
+        self.settle();
+        let spare = (self.schedule.lead() / 10).min(MOST_SPARE);
+        let collecting = self.collect(due.checked_sub(spare).unwrap_or(due));
+        let collected = Box::pin(async move {
+            let collected = collecting.await;
             sleep_until(due.into()).await;
-            contributions
+            collected
         });
-        Collecting { due, contributions }
+        Collecting { due, collected }
+    }
+
+    /// What the collectors last measured.
+    fn last_values(&self) -> Collected {
+        Collected::of(self.metadata.clone(), self.sources.collectors.contributions())
+    }
+
+    /// Gives back once what only the start needed. Here, so that what the beat itself needs of it comes back at once, and
+    /// is not to be waited for when a report is due.
+    fn settle(&mut self) {
+        if self.settle_at.is_some_and(|at| at <= Instant::now()) {
+            self.settle_at = None;
+            footprint::drop_start_up_code();
+        }
     }
 
     /// sample → merge → report.
-    fn report(&mut self, contributions: Vec<Contribution>, why: Trigger) {
+    fn report(&mut self, Collected { contributions, gathered }: Collected, why: Trigger) {
         self.seq += 1;
         let sample = self.sampler.take(self.sources.processes.snapshot());
         self.told = Marks::of(&sample.processes);
-        let contributions = Arc::new(contributions);
         let status = if why == Trigger::Stop { SandboxStatus::Stopped } else { SandboxStatus::Running };
         let is_word_of_it = |standstill: &Standstill| standstill.first_seq == self.seq;
         let trigger = match why {
@@ -241,8 +279,7 @@ impl Beat {
                 resumed: self.standstill.as_ref().map(|standstill| standstill.told),
             },
             sample,
-            metadata: self.metadata.clone(),
-            contributions: contributions.to_vec(),
+            gathered,
             plugins: self.sources.collectors.plugins(),
             now: Instant::now(),
             timestamp: Timestamp::now(),
@@ -330,9 +367,9 @@ impl Beat {
 }
 
 /// The end of a collection; none where there is none.
-async fn collected(collecting: &mut Option<Collecting>) -> Vec<Contribution> {
+async fn due(collecting: &mut Option<Collecting>) -> Collected {
     match collecting {
-        Some(collecting) => collecting.contributions.as_mut().await,
+        Some(collecting) => collecting.collected.as_mut().await,
         None => std::future::pending().await,
     }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use sandbeat_collectors::Contribution;
-use sandbeat_status::{Metric, Report, Sample, SandboxStatus, Value, names};
+use sandbeat_status::{Metric, Report, Sample, SandboxStatus, Trigger, Value, names};
 
 use crate::merge::{self, Identity, MAX_METADATA, MAX_METRICS, MAX_REPORT_BYTES, Parts};
 
@@ -16,16 +16,18 @@ pub fn merge(contributions: Vec<Contribution>, metadata: BTreeMap<String, String
     let points: u64 = contributions.iter().map(points).sum();
     let backwards = contributions.iter().rev().cloned().collect();
     let (now, timestamp) = (Instant::now(), Timestamp::UNIX_EPOCH);
-    let parts = |contributions| Parts {
+    let parts = |contributions: Vec<Contribution>| Parts {
         identity: Identity {
             status: SandboxStatus::Running,
             boot_id: "boot".to_owned(),
             seq: 1,
             interval: Duration::from_secs(1),
+            trigger: Trigger::Interval,
+            stopping: false,
+            resumed: None,
         },
         sample: Sample::default(),
-        metadata: metadata.clone(),
-        contributions,
+        gathered: merge::gather(metadata.clone(), &contributions),
         plugins: Vec::new(),
         now,
         timestamp,

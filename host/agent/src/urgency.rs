@@ -64,9 +64,10 @@ impl Urgency {
         if self.restless.is_empty() {
             self.pause = shortest(self.interval);
         }
-        let calm_before = processes
-            .into_iter()
-            .fold(false, |calm, process| self.restless.insert(process.to_owned(), now).is_none() || calm);
+        let mut calm_before = false;
+        for process in processes {
+            calm_before |= self.restless.insert(process.to_owned(), now).is_none();
+        }
         let not_before = self.made.map(|(made, restless_from)| match calm_before {
             true => made + shortest(self.interval),
             false => restless_from,

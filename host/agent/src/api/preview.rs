@@ -23,7 +23,7 @@ use super::problem::Problem;
 use super::shared::Closing;
 use super::{About, State};
 use crate::beat::Seen;
-use crate::merge::{Identity, Parts, merge};
+use crate::merge::{Identity, Parts, gather, merge};
 use crate::report::Delivery;
 use crate::sample::Unavailable;
 
@@ -234,8 +234,7 @@ fn next_report(
             resumed: last.resumed.filter(|_| !told),
         },
         sample: sample.clone(),
-        metadata: about.metadata.clone(),
-        contributions: seen.contributions.to_vec(),
+        gathered: gather(about.metadata.clone(), &seen.contributions),
         plugins,
         now,
         timestamp,

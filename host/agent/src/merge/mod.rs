@@ -1,9 +1,13 @@
 //! From what was measured to one report: pure, and the same for the same input, in whatever order it came.
 //!
+//! In two steps: what takes long with many metrics, [`gather`], needs nothing of the moment at which the report is due
+//! and is done before it; [`merge`] adds that moment's figures, and the ages.
+//!
 //! Native fields come first, then the operator's `[metadata]`, then the collectors in the order of their names. What
 //! is already there wins. What loses, and what would pass one of the limits here, is named in `rejected`; `words` are
 //! shortened without being named there.
 
+mod gather;
 mod rejections;
 mod words;
 
@@ -12,10 +16,11 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use sandbeat_collectors::Contribution;
 use sandbeat_status::{PluginStatus, Report, ReportedMetric, Resources, Resumed, Sample, SandboxStatus, Trigger};
 use serde::Serialize;
 
+use self::gather::Point;
+pub(crate) use self::gather::{Gathered, gather};
 use self::rejections::Rejections;
 
 /// The most metrics in one report.
@@ -37,10 +42,8 @@ pub(crate) struct Parts {
     pub(crate) identity: Identity,
     /// What the agent measured.
     pub(crate) sample: Sample,
-    /// The operator's own.
-    pub(crate) metadata: BTreeMap<String, String>,
-    /// What the collectors measured.
-    pub(crate) contributions: Vec<Contribution>,
+    /// The operator's own, and what the collectors measured.
+    pub(crate) gathered: Gathered,
     /// How the plugins are.
     pub(crate) plugins: Vec<PluginStatus>,
     /// The moment by the monotonic clock, from which metrics' ages count.
@@ -70,19 +73,14 @@ pub(crate) struct Identity {
 
 /// Makes the report.
 pub(crate) fn merge(parts: Parts) -> Report {
-    let Parts { identity, sample, metadata, mut contributions, mut plugins, now, timestamp } = parts;
-    contributions.sort_by(|a, b| a.plugin.cmp(&b.plugin).then(b.measured_at.cmp(&a.measured_at)));
+    let Parts { identity, sample, gathered, mut plugins, now, timestamp } = parts;
+    let Gathered { metadata, points, mut rejections } = gathered;
     plugins.sort_by(|a, b| a.name.cmp(&b.name));
-    let mut rejections = Rejections::default();
-    for rejected in contributions.iter_mut().flat_map(|contribution| std::mem::take(&mut contribution.rejected)) {
-        rejections.add(rejected);
-    }
-    let metadata = merge_metadata(metadata, &mut contributions, &mut rejections);
     let mut report = base(identity, sample, timestamp);
     report.metadata = metadata;
     report.plugins = words::plugins(plugins);
     let room = MAX_REPORT_BYTES.saturating_sub(encoded_len(&report) + rejections::MAX_BYTES + MAX_SENDING_BYTES);
-    report.metrics = merge_metrics(contributions, now, room, &mut rejections);
+    report.metrics = placed(points, now, room, &mut rejections);
     report.rejected = rejections.into_list();
     report
 }
@@ -130,80 +128,24 @@ fn base(identity: Identity, sample: Sample, timestamp: Timestamp) -> Report {
     }
 }
 
-fn merge_metadata(
-    mut merged: BTreeMap<String, String>,
-    contributions: &mut [Contribution],
-    rejections: &mut Rejections,
-) -> BTreeMap<String, String> {
-    let mut owners: BTreeMap<String, String> = BTreeMap::new();
-    let mut room = MAX_METADATA_BYTES.saturating_sub(encoded_len(&merged));
-    for Contribution { plugin, metadata, .. } in contributions {
-        for (key, value) in std::mem::take(metadata) {
-            if let Some(owner) = owners.get(&key) {
-                rejections.note(plugin, &key, &format!("the collector `{owner}` already sets this metadata key"));
-            } else if merged.contains_key(&key) {
-                rejections.note(plugin, &key, "the operator's [metadata] sets this key");
-            } else if merged.len() >= MAX_METADATA {
-                rejections.note(plugin, &key, &format!("a report has at most {MAX_METADATA} metadata entries"));
-            } else if encoded_len(&(&key, &value)) > room {
-                let most = MAX_METADATA_BYTES / 1024;
-                rejections.note(plugin, &key, &format!("a report has at most {most} KiB of metadata"));
-            } else {
-                room -= encoded_len(&(&key, &value));
-                owners.insert(key.clone(), plugin.clone());
-                merged.insert(key, value);
-            }
-        }
-    }
-    merged
-}
-
 /// The metrics in order, up to the first that has no place; those after it are left out with it, so that a report
 /// that is too large loses the last collectors' metrics and not some of everyone's.
-fn merge_metrics(
-    contributions: Vec<Contribution>,
-    now: Instant,
-    mut room: usize,
-    rejections: &mut Rejections,
-) -> Vec<ReportedMetric> {
-    let mut merged: Vec<ReportedMetric> = Vec::new();
-    let mut owners: BTreeMap<(String, BTreeMap<String, String>), String> = BTreeMap::new();
-    let mut cut: Option<String> = None;
-    for Contribution { plugin, mut metrics, measured_at, .. } in contributions {
-        metrics.sort_by(|a, b| (&a.name, &a.attributes).cmp(&(&b.name, &b.attributes)));
-        let age_ms = u64::try_from(now.saturating_duration_since(measured_at).as_millis()).unwrap_or(u64::MAX);
-        for metric in metrics {
-            let identity = (metric.name.clone(), metric.attributes.clone());
-            if let Some(owner) = owners.get(&identity) {
-                let reason = format!("the collector `{owner}` already reports this name with these attributes");
-                rejections.note(&plugin, &metric.name, &reason);
-                continue;
-            }
-            let reported = ReportedMetric { metric, plugin: plugin.clone(), age_ms };
-            let size = encoded_len(&reported) + 1;
-            if cut.is_none() {
-                cut = no_place(merged.len(), size, room);
-            }
-            if let Some(reason) = &cut {
-                rejections.note(&plugin, &reported.metric.name, reason);
-                continue;
-            }
-            room -= size;
-            owners.insert(identity, plugin.clone());
-            merged.push(reported);
+fn placed(points: Vec<Point>, now: Instant, mut room: usize, rejections: &mut Rejections) -> Vec<ReportedMetric> {
+    let mut merged = Vec::with_capacity(points.len());
+    let mut full = false;
+    for Point { mut reported, measured_at, size } in points {
+        full |= size > room;
+        if full {
+            let reason = format!("the report would be larger than {} KiB", MAX_REPORT_BYTES / 1024);
+            rejections.note(&reported.plugin, &reported.metric.name, &reason);
+            continue;
         }
+        room -= size;
+        let age = now.saturating_duration_since(measured_at).as_millis();
+        reported.age_ms = u64::try_from(age).unwrap_or(u64::MAX);
+        merged.push(reported);
     }
     merged
-}
-
-fn no_place(metrics: usize, size: usize, room: usize) -> Option<String> {
-    if metrics >= MAX_METRICS {
-        Some(format!("a report has at most {MAX_METRICS} metrics"))
-    } else if size > room {
-        Some(format!("the report would be larger than {} KiB", MAX_REPORT_BYTES / 1024))
-    } else {
-        None
-    }
 }
 
 fn mebibytes(bytes: u64) -> u64 {

@@ -22,8 +22,8 @@ const FURTHER: &str = "…";
 type Key = (Option<String>, String, String);
 
 /// Collects what is rejected.
-#[derive(Debug, Default)]
-pub(super) struct Rejections {
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Rejections {
     counts: BTreeMap<Key, u64>,
     per_plugin: BTreeMap<Option<String>, usize>,
 }

@@ -1,3 +1,4 @@
+use sandbeat_collectors::Contribution;
 use sandbeat_status::{Disk, Metric, Rejected, Source, Value};
 
 use super::*;
@@ -30,8 +31,7 @@ fn parts(now: Instant, contributions: Vec<Contribution>) -> Parts {
             resumed: None,
         },
         sample: Sample { sandbox_id: "s".to_owned(), ..Sample::default() },
-        metadata: BTreeMap::from([("region".to_owned(), "eu".to_owned())]),
-        contributions,
+        gathered: gather(BTreeMap::from([("region".to_owned(), "eu".to_owned())]), &contributions),
         plugins: Vec::new(),
         now,
         timestamp: Timestamp::UNIX_EPOCH,
@@ -173,7 +173,7 @@ fn a_report_stays_small_and_has_metrics_whatever_there_is_beside_them() {
     let mut loud = contribution("loud", now, metrics, &[("region", "x")]);
     let rejected = |n| Rejected { plugin: Some(quotes(n)), name: quotes(n), reason: quotes(n), count: 1 };
     loud.rejected = (1..500).map(rejected).collect();
-    let mut parts = parts(now, vec![loud]);
+    let mut parts = parts(now, Vec::new());
     parts.sample.hostname = quotes(64);
     parts.sample.disks = (0..crate::config::MAX_DISKS)
         .map(|n| Disk {
@@ -187,9 +187,10 @@ fn a_report_stays_small_and_has_metrics_whatever_there_is_beside_them() {
         .collect();
     parts.sample.processes = words::tests::worst_processes();
     parts.plugins = words::tests::worst_plugins();
-    parts.metadata = (0..crate::config::MAX_OPERATOR_METADATA)
+    let operators = (0..crate::config::MAX_OPERATOR_METADATA)
         .map(|n| (format!("{n:02}{}", "k".repeat(126)), quotes(1024)))
         .collect();
+    parts.gathered = gather(operators, &[loud]);
     let report = merge(parts);
     let bytes = serde_json::to_vec(&report).unwrap().len();
     assert!(bytes <= MAX_REPORT_BYTES, "{bytes}");

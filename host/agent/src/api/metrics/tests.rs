@@ -14,7 +14,7 @@ use sandbeat_status::{
 use super::*;
 use crate::api::About;
 use crate::beat::Seen;
-use crate::merge::{Identity, Parts, merge};
+use crate::merge::{Identity, Parts, gather, merge};
 use crate::report::Delivery;
 use crate::sample::Unavailable;
 
@@ -45,8 +45,7 @@ fn snapshot(sample: Sample, contributions: Vec<Contribution>) -> Snapshot {
             resumed: None,
         },
         sample: sample.clone(),
-        metadata: BTreeMap::new(),
-        contributions: contributions.clone(),
+        gathered: gather(BTreeMap::new(), &contributions),
         plugins: contributions.iter().map(|contribution| PluginStatus::found(&contribution.plugin)).collect(),
         now,
         timestamp: Timestamp::UNIX_EPOCH,
