@@ -21,6 +21,10 @@ use crate::signals::{self, Terminate};
 /// The most requests for a reload that wait.
 const MAX_RELOADS: usize = 8;
 
+/// As many as glibc makes without asking for the number of processors.
+#[cfg(target_env = "gnu")]
+const ARENAS: i32 = 8;
+
 /// How long the last report waits for the end of the processes.
 const STOP_BEFORE_LAST_REPORT: Duration = Duration::from_secs(4);
 
@@ -62,6 +66,7 @@ pub(crate) fn guard() -> Option<Guard> {
 }
 
 fn start(options: &ConfigFile, guard: Option<&Guard>) -> anyhow::Result<ExitCode> {
+    bound_arenas();
     sandbeat_supervisor::keep_inherited();
     let source = Source::read(options)?;
     let config = source.agent()?;
@@ -76,6 +81,21 @@ fn start(options: &ConfigFile, guard: Option<&Guard>) -> anyhow::Result<ExitCode
     // A look at a file system that does not answer is not waited for.
     runtime.shutdown_timeout(BLOCKED);
     result
+}
+
+/// Gives the allocator a number of arenas. Without one, glibc asks for the number of processors when the ninth thread
+/// allocates, and reads that from `/sys` or `/proc/stat`: where such a file hangs, so would that thread, the beat for one.
+/// And each further arena would keep what is free in it for itself.
+fn bound_arenas() {
+    #[cfg(target_env = "gnu")]
+    {
+        #[expect(unsafe_code, reason = "there is no safe interface to the allocator's settings")]
+        // SAFETY: it sets a number inside the allocator, under the allocator's own lock.
+        let set = unsafe { libc::mallopt(libc::M_ARENA_MAX, ARENAS) };
+        if set == 0 {
+            tracing::debug!("the allocator takes no number of arenas");
+        }
+    }
 }
 
 /// Runs an agent with its collectors and processes until it is asked to end. What is left of them then is killed. Where

@@ -21,10 +21,12 @@ const ADDRESS: &str = "127.0.0.1:2468";
 fn without_sys_and_with_a_root_that_cannot_be_written_it_beats_and_says_what_it_cannot_measure() {
     alone("without_sys_and_with_a_root_that_cannot_be_written_it_beats_and_says_what_it_cannot_measure", || {
         let health = beats_inside(&["--proc", "/proc"]);
-        for figure in ["resources.cpuThrottling", "cpuPercent", "memoryMB"] {
-            assert!(!is_missing(&health, figure), "the machine answers where no control group does: {health}");
+        for figure in ["cpuPercent", "memoryMB", "resources.oomKills"] {
+            assert!(is_missing(&health, figure), "the machine is more than the sandbox, {figure}: {health}");
         }
-        assert!(health["unavailable"].as_array().is_some(), "{health}");
+        for figure in ["resources.pids", "resources.openFiles", "resources.cpuLimitCores", "resources.disks"] {
+            assert!(!is_missing(&health, figure), "{figure}: {health}");
+        }
     });
 }
 
@@ -35,6 +37,21 @@ fn without_proc_it_beats_all_the_same() {
         for figure in ["cpuPercent", "memoryMB"] {
             assert!(is_missing(&health, figure), "{figure}: {health}");
         }
+    });
+}
+
+#[test]
+fn a_file_that_hangs_in_place_of_the_kernels_holds_up_no_beat() {
+    alone("a_file_that_hangs_in_place_of_the_kernels_holds_up_no_beat", || {
+        let folder = tempfile::tempdir().unwrap();
+        let pipes = ["meminfo", "stat"].map(|name| folder.path().join(name));
+        for pipe in &pipes {
+            assert!(Command::new("mkfifo").arg(pipe).status().unwrap().success());
+        }
+        let [meminfo, stat] = pipes.map(|pipe| pipe.display().to_string());
+        let over = ["--proc", "/proc", "--bind", &meminfo, "/proc/meminfo", "--bind", &stat, "/proc/stat"];
+        let health = beats_inside(&over);
+        assert!(is_missing(&health, "memoryMB") && is_missing(&health, "resources.memoryLimitMB"), "{health}");
     });
 }
 

@@ -37,6 +37,9 @@ pub(super) struct Figures {
     survey: Survey,
 }
 
+const BEYOND: &str =
+    "no control group of this sandbox can be seen, and what the machine says of itself is of more than the sandbox";
+
 /// What one measurement gave.
 #[derive(Debug)]
 pub(super) struct Measured {
@@ -129,10 +132,12 @@ impl Figures {
         let limit = self.cpu.limit_cores(quota.as_ref(), machine.cores());
         // Version 1 may limit a group and account another: the machine's use says nothing of that quota's.
         let accounted = quota.is_none() || source != Source::Machine;
-        let reading = self.cpu_used(machine, now).filter(|_| accounted);
+        let beyond = self.is_beyond(source);
+        let reading = self.cpu_used(machine, now).filter(|_| accounted && !beyond);
         if reading.is_none() {
             let hangs = self.readable.no_cpu().filter(|_| source == Source::Machine);
             let reason = || match (accounted, hangs) {
+                (true, _) if beyond => BEYOND.to_owned(),
                 (true, Some(hangs)) => hangs.to_owned(),
                 (true, None) => format!("{} CPU time cannot be read", source.as_str()),
                 (false, _) => "the control group that has a CPU quota does not account CPU time".to_owned(),
@@ -156,6 +161,7 @@ impl Figures {
         let source = self.memory.source();
         let whole = machine.memory();
         let (working_set, all) = match source {
+            Source::Machine if self.is_beyond(source) => (None, None),
             Source::Machine => {
                 let used = |rest: u64| whole.map(|whole| whole.total.saturating_sub(rest));
                 whole.map_or((None, None), |whole| (used(whole.available), used(whole.free)))
@@ -164,6 +170,7 @@ impl Figures {
         };
         let no_machine = self.readable.no_memory();
         let unreadable = || match no_machine.filter(|_| source == Source::Machine) {
+            _ if self.is_beyond(source) => BEYOND.to_owned(),
             Some(hangs) => hangs.to_owned(),
             None if self.memory.is_counted_above() => COUNTED_ABOVE.to_owned(),
             None => format!("{} memory cannot be read", source.as_str()),
@@ -182,9 +189,15 @@ impl Figures {
             }
             (Source::Machine, _) => (None, "no control group tells the sandbox's from the machine's"),
             _ if self.memory.is_counted_above() => (None, COUNTED_ABOVE),
-            _ => (self.memory.oom_kills(), "the control group does not count them"),
+            _ => (self.memory.oom_kills(), "the control group does not count them, or has too many inside it"),
         };
         sample.oom_kills = missing.or("resources.oomKills", oom_kills, || reason.to_owned());
+    }
+
+    /// Whether what the machine says of itself is of more than the sandbox: a PID namespace without control groups, as in
+    /// a container without `/sys`.
+    fn is_beyond(&self, source: Source) -> bool {
+        source == Source::Machine && self.scope == Scope::Namespace
     }
 
     fn measure_pids(&self, counted: Option<Result<u64, String>>, sample: &mut Sample, missing: &mut Missing) {

@@ -125,7 +125,9 @@ pub(super) fn subtree(dir: &Path, max: usize) -> Result<Vec<PathBuf>, String> {
             Err(e) => return Err(files::unreadable(&dir, &e)),
         };
         let is_dir = |entry: &fs::DirEntry| entry.file_type().is_ok_and(|kind| kind.is_dir());
-        found.extend(entries.filter_map(Result::ok).filter(is_dir).map(|entry| entry.path()));
+        // No more of them are listed than count: a group may have tens of thousands inside it.
+        let room = (max + 1).saturating_sub(found.len());
+        found.extend(entries.filter_map(Result::ok).filter(is_dir).map(|entry| entry.path()).take(room));
         if found.len() > max {
             return Err(format!("the sandbox's control group has more than {max} inside it"));
         }
