@@ -5,7 +5,8 @@
 //! control plane would notice. Beside it a thread of this program does nothing but sleep until the next 50 ms: what
 //! *it* is late is what the machine under that load does to anyone.
 //!
-//! The loads: none; collectors that never return, on one core, and two processes that never sleep, on the other; a
+//! The loads: none; collectors that never return, on one core, and two processes that never sleep, on the other; twenty
+//! collectors that bring a thousand metrics each, more than a report takes; a
 //! hundred processes that crash as fast as they are started; a file system that takes no writes any more (`fsfreeze`),
 //! with the plugins directory, the caches, the states, the logs of processes that write all the time and the agent's
 //! own log on it. The last one needs root and a loop device.
@@ -36,10 +37,12 @@ const WARM_UP: Duration = Duration::from_secs(2);
 const TARGET: f64 = 10.0;
 const CRASHING: usize = 100;
 const HOSTILE: usize = 8;
+const ABUNDANT: usize = 20;
 
-const LOADS: [(Load, &str); 4] = [
+const LOADS: [(Load, &str); 5] = [
     (Load::None, "nothing else going on"),
     (Load::Cores, "hostile collectors and two processes burning both cores"),
+    (Load::Metrics, "20 collectors with 1,000 metrics each"),
     (Load::Crashes, "100 processes crash-looping"),
     (Load::Disk, "a disk that takes no writes"),
 ];
@@ -48,6 +51,7 @@ const LOADS: [(Load, &str); 4] = [
 enum Load {
     None,
     Cores,
+    Metrics,
     Crashes,
     Disk,
 }
@@ -94,9 +98,12 @@ fn round(binary: &Binary, load: Load) -> anyhow::Result<(Distribution, Distribut
     };
     let hub = Hub::start()?;
     folder.configure(&configuration(load, &folder))?;
-    if load == Load::Cores {
-        hostile()?.iter().try_for_each(|collector| folder.drop_in(collector))?;
-    }
+    let (behaviour, count) = match load {
+        Load::Cores => ("loop", HOSTILE),
+        Load::Metrics => ("two thousand", ABUNDANT),
+        Load::None | Load::Crashes | Load::Disk => ("", 0),
+    };
+    hostile(behaviour, count)?.iter().try_for_each(|collector| folder.drop_in(collector))?;
     let mut agent = folder.start(&hub, &format!("{}ms", INTERVAL.as_millis()))?;
     let start = Instant::now();
     while start.elapsed() < WARM_UP {
@@ -139,7 +146,7 @@ fn configuration(load: Load, folder: &Folder) -> String {
     // Writing to a string does not fail.
     let _ = writeln!(text, "plugins.state_dir = {:?}", folder.path("state").display().to_string());
     match load {
-        Load::None => {}
+        Load::None | Load::Metrics => {}
         Load::Cores => {
             for number in 0..2 {
                 let _ = writeln!(text, "processes.spin-{number}.command = [\"sh\", \"-c\", \"while :; do :; done\"]");
@@ -170,18 +177,18 @@ fn configuration(load: Load, folder: &Folder) -> String {
     text
 }
 
-/// Collectors that never return, whose limits let them.
-fn hostile() -> anyhow::Result<Vec<Collector>> {
+/// Collectors that misbehave in one way, whose limits let them.
+fn hostile(behaviour: &str, count: usize) -> anyhow::Result<Vec<Collector>> {
     let found = sandbeat_test_guests::GUESTS.iter().find(|(name, _)| *name == "hostile");
     let wasm = found.context("the test guests have no `hostile`")?.1;
     let collector = |number: usize| Collector {
         name: format!("hostile-{number}"),
         wasm: wasm.to_vec(),
         sidecar: format!(
-            "config.name = \"hostile-{number}\"\nconfig.behaviour = \"loop\"\nlimits.timeout = \"30s\"\nlimits.cpu = \"30s\"\n"
+            "config.name = \"hostile-{number}\"\nconfig.behaviour = \"{behaviour}\"\nlimits.timeout = \"30s\"\nlimits.cpu = \"30s\"\n"
         ),
     };
-    Ok((0..HOSTILE).map(collector).collect())
+    Ok((0..count).map(collector).collect())
 }
 
 /// Whether what was to be a load has been one.
@@ -193,6 +200,7 @@ fn is_loaded(load: Load, report: &Value) -> bool {
             report["plugins"].as_array().is_some_and(|plugins| plugins.len() == HOSTILE)
                 && processes().filter(|process| process["status"] == "running").count() == 2
         }
+        Load::Metrics => report["rejected"].as_array().is_some_and(|rejected| !rejected.is_empty()),
         Load::Crashes => processes().filter(|process| process["restartCount"].as_u64() > Some(10)).count() == CRASHING,
         Load::Disk => processes().filter(|process| process["status"] == "running").count() == 4,
     }
