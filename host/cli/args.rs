@@ -112,8 +112,8 @@ pub(crate) struct LogsOptions {
     /// Go on with what it writes, until it has ended for good; Ctrl-C ends it
     #[arg(short, long)]
     pub(crate) follow: bool,
-    /// Only what is newer: than a time ago (`10m`), than a time (`2026-11-20T12:00:00Z`; without a zone or an offset, as
-    /// in `2026-11-20`, in UTC, as `--timestamps` shows it), or than the entry with this sequence number
+    /// Only what is newer: than a time ago (`10m`), than a time (`2026-11-20T12:00:00Z`; without a zone or an offset,
+    /// as in `2026-11-20`, in UTC, as `--timestamps` shows it), or than the entry with this sequence number
     #[arg(long, value_name = "DURATION|TIME|SEQUENCE", value_parser = Since::parse)]
     pub(crate) since: Option<Since>,
     /// Only the last so many entries of that

@@ -1,8 +1,8 @@
 //! `sandbeat start|stop|restart NAME…` and `reload`: what is asked of the running agent, and what came of it.
 //!
 //! All processes are asked for at the same time, each by a thread that ends with its wait, and are told of in the order
-//! in which they were named. One that fails does not keep the others from being asked for; the command fails when one of
-//! them did not come to what was asked for within the time.
+//! in which they were named. One that fails does not keep the others from being asked for; the command fails when one
+//! of them did not come to what was asked for within the time.
 
 use std::thread::{self, sleep};
 use std::time::{Duration, Instant};

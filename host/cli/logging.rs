@@ -1,9 +1,10 @@
 //! Log lines on standard error, for operators.
 //!
-//! Whoever logs must never wait for what reads standard error: a pipe whose reader stands still is full sooner or later,
-//! and then a write waits without end. So the servers have their lines written by a thread that does nothing else, from
-//! a queue with a bound. What finds no place in it is lost, counted, and told when the reader goes on. At the end what
-//! waits is written, for as long as [`FLUSH`]. Everybody else, the agent's guard among them, writes straight.
+//! Whoever logs must never wait for what reads standard error: a pipe whose reader stands still is full sooner or
+//! later, and then a write waits without end. So the servers have their lines written by a thread that does nothing
+//! else, from a queue with a bound. What finds no place in it is lost, counted, and told when the reader goes on. At
+//! the end what waits is written, for as long as [`FLUSH`]. Everybody else, the agent's guard among them, writes
+//! straight.
 //!
 //! The thread is made here, and not by `tracing-appender`, because that prints to standard output when its queue is
 //! full at the end, which is often the very pipe that nobody reads.

@@ -75,7 +75,8 @@ fn start(options: &ConfigFile, guard: Option<&Guard>) -> anyhow::Result<ExitCode
     }
     // The beat and the collectors have threads of their own: this one is for processes and the local API.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().thread_keep_alive(FOR_EVER).build()?;
-    // One thread for what blocks is there from now on: without any, a sandbox that has no tasks left would make it fail.
+    // One thread for what blocks is there from now on: without any, a sandbox that has no tasks left would make it
+    // fail.
     drop(runtime.spawn_blocking(|| {}));
     let result = runtime.block_on(async { agent(config, Some((options, source)), guard, Terminate::listen()?).await });
     // A look at a file system that does not answer is not waited for.
@@ -84,8 +85,8 @@ fn start(options: &ConfigFile, guard: Option<&Guard>) -> anyhow::Result<ExitCode
 }
 
 /// Gives the allocator a number of arenas. Without one, glibc asks for the number of processors when the ninth thread
-/// allocates, and reads that from `/sys` or `/proc/stat`: where such a file hangs, so would that thread, the beat for one.
-/// And each further arena would keep what is free in it for itself.
+/// allocates, and reads that from `/sys` or `/proc/stat`: where such a file hangs, so would that thread, the beat for
+/// one. And each further arena would keep what is free in it for itself.
 fn bound_arenas() {
     #[cfg(target_env = "gnu")]
     {
@@ -195,8 +196,8 @@ async fn end(supervisor: Supervisor, mut terminate: Terminate, stages: &watch::S
     code
 }
 
-/// The last report tells how the processes have ended, unless that takes too long: the report must not come too late for
-/// whoever kills the agent some seconds after asking it to end.
+/// The last report tells how the processes have ended, unless that takes too long: the report must not come too late
+/// for whoever kills the agent some seconds after asking it to end.
 async fn last_report(stages: watch::Receiver<Stage>) {
     reached(stages.clone(), Stage::Asked).await;
     // Either way it is time.

@@ -1,9 +1,9 @@
-//! The binary where it is given next to nothing: as nobody, with a root that cannot be written to, without `/sys` (and in
-//! one test without `/proc`), with nothing on the network but the hub. It has to beat, say what it cannot measure, and
-//! end as it should.
+//! The binary where it is given next to nothing: as nobody, with a root that cannot be written to, without `/sys` (and
+//! in one test without `/proc`), with nothing on the network but the hub. It has to beat, say what it cannot measure,
+//! and end as it should.
 //!
-//! The tests run themselves once more, inside a network of their own that only has loopback; there they are the hub. Both
-//! are made by bubblewrap (`bwrap`).
+//! The tests run themselves once more, inside a network of their own that only has loopback; there they are the hub.
+//! Both are made by bubblewrap (`bwrap`).
 
 use std::path::Path;
 use std::process::Command;

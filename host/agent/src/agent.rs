@@ -76,8 +76,8 @@ pub enum Error {
 /// [`FINAL_BOUND`]; and it returns about a second after `over`.
 ///
 /// The local API is served on `listener` where there is one (see [`Listener::bind`]); it answers until `over`, so that
-/// one can see what an end waits for. When it fails, that is logged, and the beat goes on. When the beat fails, all ends
-/// at once.
+/// one can see what an end waits for. When it fails, that is logged, and the beat goes on. When the beat fails, all
+/// ends at once.
 ///
 /// # Errors
 /// See [`Error`]. A hub that cannot be reached is none: the agent tries on.

@@ -246,8 +246,8 @@ impl Beat {
         Collected::of(self.metadata.clone(), self.sources.collectors.contributions())
     }
 
-    /// Gives back once what only the start needed. Here, so that what the beat itself needs of it comes back at once, and
-    /// is not to be waited for when a report is due.
+    /// Gives back once what only the start needed. Here, so that what the beat itself needs of it comes back at once,
+    /// and is not to be waited for when a report is due.
     fn settle(&mut self) {
         if self.settle_at.is_some_and(|at| at <= Instant::now()) {
             self.settle_at = None;

@@ -1,11 +1,11 @@
 //! Whether the sandbox stood still: arithmetic on three clocks, and on how late a look at them comes.
 //!
-//! Owner: the beat, which looks at least once per [`TICK`]. A suspended machine shows in the clock that counts through a
-//! suspension (`CLOCK_BOOTTIME`) running ahead of the one that does not (`CLOCK_MONOTONIC`); one that was paused from
+//! Owner: the beat, which looks at least once per [`TICK`]. A suspended machine shows in the clock that counts through
+//! a suspension (`CLOCK_BOOTTIME`) running ahead of the one that does not (`CLOCK_MONOTONIC`); one that was paused from
 //! outside, or restored from a snapshot, shows in the wall clock being ahead once somebody has set it; processes that
 //! were stopped (SIGSTOP, the freezer) show in a look that comes late. A wall clock that is set back means nothing. One
-//! that is set ahead, by [`JUMP`] or more at once, cannot be told from a pause, and counts as one: that is what NTP does
-//! to a clock that was far behind, once, and slewing it does not reach.
+//! that is set ahead, by [`JUMP`] or more at once, cannot be told from a pause, and counts as one: that is what NTP
+//! does to a clock that was far behind, once, and slewing it does not reach.
 
 use std::time::{Duration, Instant, SystemTime};
 

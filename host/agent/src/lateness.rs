@@ -4,7 +4,8 @@ use std::time::Duration;
 
 /// What an operator has to know of. Below it, the figures of `/metrics` tell.
 const WORTH_TELLING: Duration = Duration::from_secs(1);
-/// So many in time, one after the other, are the end of it: a machine that is on the edge would be told of all the time.
+/// So many in time, one after the other, are the end of it: a machine that is on the edge would be told of all the
+/// time.
 const IN_TIME: u32 = 3;
 
 /// How late the last reports were.

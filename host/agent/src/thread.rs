@@ -104,7 +104,8 @@ fn make_threads(runtime: &runtime::Runtime) {
     }
 }
 
-/// A runtime whose end nobody waits for, not even after a panic: a name that does not resolve must not hold up the exit.
+/// A runtime whose end nobody waits for, not even after a panic: a name that does not resolve must not hold up the
+/// exit.
 struct Abandoned(Option<runtime::Runtime>);
 
 impl Drop for Abandoned {

@@ -96,8 +96,8 @@ impl Marks {
         Marks(processes.iter().map(|(name, process)| (name.clone(), Mark::of(process))).collect())
     }
 
-    /// The processes of which something is worth a report: they failed or recovered, were given up or started again. One
-    /// that is new, or not there any more, is so only where it has failed.
+    /// The processes of which something is worth a report: they failed or recovered, were given up or started again.
+    /// One that is new, or not there any more, is so only where it has failed.
     pub(crate) fn differing<'a>(
         &'a self,
         processes: &'a BTreeMap<String, ProcessStatus>,

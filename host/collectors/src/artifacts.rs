@@ -57,8 +57,8 @@ impl Artifacts {
         }
     }
 
-    /// The artifact of a component in a file; `compiling` becomes true when it has to be made. The file is read when its
-    /// turn has come, because a hundred waiting ones would not fit into memory.
+    /// The artifact of a component in a file; `compiling` becomes true when it has to be made. The file is read when
+    /// its turn has come, because a hundred waiting ones would not fit into memory.
     pub(crate) async fn get(
         &self,
         class: &Class,

@@ -1,7 +1,7 @@
 //! The collectors' own thread, and the way to talk to it.
 //!
-//! Owner of everything below it (see [`crate::manager`]); the agent holds a [`Handle`]. Guests share this one thread and take turns on it, so
-//! that whatever they do, the beat's thread is another one.
+//! Owner of everything below it (see [`crate::manager`]); the agent holds a [`Handle`]. Guests share this one thread
+//! and take turns on it, so that whatever they do, the beat's thread is another one.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! The `state` import: a small store of the collector's own that outlives instances and reloads.
 //!
-//! Owner: [`crate::states`], and while it is called the plugin's task. A call works on a copy (cheap until it writes) that replaces the original when the call
-//! succeeded, so that a trap in the middle leaves no half-written state.
+//! Owner: [`crate::states`], and while it is called the plugin's task. A call works on a copy (cheap until it writes)
+//! that replaces the original when the call succeeded, so that a trap in the middle leaves no half-written state.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

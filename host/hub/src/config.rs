@@ -87,7 +87,8 @@ impl Default for Limits {
     fn default() -> Self {
         Limits {
             body: 1 << 20,
-            // Also how long an idle connection is kept: longer than usual intervals, so that agents need not connect anew.
+            // Also how long an idle connection is kept: longer than usual intervals, so that agents need not connect
+            // anew.
             header_timeout: Duration::from_secs(45),
             request_timeout: Duration::from_secs(15),
             connections: 4096,

@@ -5,8 +5,8 @@
 //! standard library hands over is a bare number.
 //!
 //! The order is the privileges': what spares the agent when memory runs out is given up, limits are raised and the
-//! cgroup entered as the agent's user, then the groups, the group and the user change, and only then is the parent-death
-//! signal asked for, which the kernel forgets at a change of user.
+//! cgroup entered as the agent's user, then the groups, the group and the user change, and only then is the
+//! parent-death signal asked for, which the kernel forgets at a change of user.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -214,8 +214,8 @@ fn is_root() -> bool {
 }
 
 impl Limit {
-    /// Soft and hard at once, but for the time: at the soft limit the kernel sends SIGXCPU, which says what has happened,
-    /// only where the hard one, at which it kills, is not the same.
+    /// Soft and hard at once, but for the time: at the soft limit the kernel sends SIGXCPU, which says what has
+    /// happened, only where the hard one, at which it kills, is not the same.
     fn bounds(self, value: Option<u64>) -> Rlimit {
         let maximum = match (self, value) {
             (Limit::Cpu, Some(seconds)) => {

@@ -1,9 +1,9 @@
 //! A process that outlives the agent for a moment, so that a killed agent leaves nothing behind.
 //!
 //! The parent-death signal reaches the agent's own children and nothing that they have started. So the agent forks this
-//! process before it does anything else: it has next to no memory of its own, a session of its own, is told of the group
-//! of each child (which what never left it is found by, even where it has erased its environment), and waits for the
-//! agent's end. When the agent has ended without having said that it is done, it kills everything that carries the
+//! process before it does anything else: it has next to no memory of its own, a session of its own, is told of the
+//! group of each child (which what never left it is found by, even where it has erased its environment), and waits for
+//! the agent's end. When the agent has ended without having said that it is done, it kills everything that carries the
 //! agent's mark and the agent's cgroups, says so on standard error, and ends. It ends with the agent in every case, and
 //! of what the agent had open it keeps standard error only.
 //!

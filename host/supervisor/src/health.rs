@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use crate::config::Health;
 
-/// While failures do not count and it is not well yet, it is asked this soon after its start, then after twice that, and
-/// so on up to [`EAGER`], so that a process is known to be ready soon after it is.
+/// While failures do not count and it is not well yet, it is asked this soon after its start, then after twice that,
+/// and so on up to [`EAGER`], so that a process is known to be ready soon after it is.
 const FIRST: Duration = Duration::from_millis(50);
 const EAGER: Duration = Duration::from_secs(1);
 

@@ -1,8 +1,8 @@
 //! What the agent was started with open, and its processes are not to get.
 //!
 //! A shell's redirections, a lock that a wrapper holds, the pipe of a CI job: a process that inherits such a descriptor
-//! keeps it open for as long as it lives, and whoever waits for its end waits for that. Standard input, output and error
-//! are given to each process anew.
+//! keeps it open for as long as it lives, and whoever waits for its end waits for that. Standard input, output and
+//! error are given to each process anew.
 
 use std::io;
 

@@ -1,7 +1,7 @@
 //! What an agent that was killed has left behind, ended by the next one at its start.
 //!
-//! Left behind is what carries the mark of an agent that is not there any more, and the cgroups of such an one. Marks of
-//! other PID namespaces are left alone, because nobody can say from here whether their agents live, and so is what a
+//! Left behind is what carries the mark of an agent that is not there any more, and the cgroups of such an one. Marks
+//! of other PID namespaces are left alone, because nobody can say from here whether their agents live, and so is what a
 //! living agent has started: several agents in one sandbox do not touch each other's.
 
 use std::collections::BTreeSet;
@@ -20,8 +20,8 @@ const GRACE: Duration = Duration::from_secs(2);
 /// The most names in a message.
 const MAX_NAMES: usize = 8;
 
-/// Kills what agents that were killed have left behind. For before anything is started; blocks for four seconds at most,
-/// usually for the time of a look over all processes.
+/// Kills what agents that were killed have left behind. For before anything is started; blocks for four seconds at
+/// most, usually for the time of a look over all processes.
 pub fn clear_leftovers() {
     let Some(own) = Agent::own() else { return };
     if sweep::bounded(GRACE * 2, move || clear(&own), || {}).is_none() {

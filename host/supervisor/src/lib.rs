@@ -7,9 +7,9 @@
 //! be started, and names everything that is wrong with them. [`Supervisor::start`] gives each process one task that
 //! owns its child, its history and its health checks; nobody else touches them. The task publishes what it knows,
 //! and a [`Handle`], which can be cloned and used from any thread and any runtime, reads it without waiting for
-//! anyone and leaves requests for the task. Through it, processes are also created, deleted and configured anew while the
-//! agent runs; the keeper, which owns the tasks, does that. [`Supervisor::shutdown`] stops all, those that come `after`
-//! others first.
+//! anyone and leaves requests for the task. Through it, processes are also created, deleted and configured anew while
+//! the agent runs; the keeper, which owns the tasks, does that. [`Supervisor::shutdown`] stops all, those that come
+//! `after` others first.
 //!
 //! Inside, from the pure to the real: `order` (the graph of `after`), `restart` (what follows an end), `health` (when
 //! checks count), `difference` (what another configuration changes), `lines` (cutting output) and `plain` (how it

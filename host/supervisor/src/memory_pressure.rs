@@ -1,9 +1,9 @@
 //! Who is killed when memory runs out: a process first, and the agent last.
 //!
 //! The kernel kills the process with the highest score, to which `oom_score_adj` adds (proc(5)). The agent, and with it
-//! its guard, asks for a low one at its start; below what it was given it needs `CAP_SYS_RESOURCE`, and goes on as it is
-//! without. What the agent was started with is given back to each child between fork and exec, which needs nothing, so
-//! that for the processes nothing is different.
+//! its guard, asks for a low one at its start; below what it was given it needs `CAP_SYS_RESOURCE`, and goes on as it
+//! is without. What the agent was started with is given back to each child between fork and exec, which needs nothing,
+//! so that for the processes nothing is different.
 
 use std::io;
 use std::sync::OnceLock;

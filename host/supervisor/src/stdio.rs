@@ -21,8 +21,8 @@ pub(crate) enum Ends {
 }
 
 /// Prepares a command, and makes it the leader of a process group (of a session, with a terminal). What is returned
-/// must be kept until the child is there, and then gives [`Ends`]. A terminal belongs to the user that the child becomes,
-/// so that it can be opened by its name.
+/// must be kept until the child is there, and then gives [`Ends`]. A terminal belongs to the user that the child
+/// becomes, so that it can be opened by its name.
 ///
 /// # Errors
 /// The system gives no terminal.

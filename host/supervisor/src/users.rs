@@ -38,8 +38,8 @@ pub(crate) struct Unknown {
 /// Looks up what is configured, by names or numbers.
 ///
 /// # Errors
-/// A name is not known, or a file cannot be read. A number that no file knows is as good as any, but brings no group: in
-/// the agent's own, which is often root's, it could read what it should not.
+/// A name is not known, or a file cannot be read. A number that no file knows is as good as any, but brings no group:
+/// in the agent's own, which is often root's, it could read what it should not.
 pub(crate) fn identity(user: Option<&str>, group: Option<&str>) -> Result<Identity, Unknown> {
     let users = if user.is_some() { read("/etc/passwd", "user")? } else { String::new() };
     let groups = if user.or(group).is_some() { read("/etc/group", "group")? } else { String::new() };

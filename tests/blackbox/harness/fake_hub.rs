@@ -77,8 +77,8 @@ impl FakeHub {
         self.listen(listener);
     }
 
-    /// The thread waits in `accept` until the test's process ends or the port is to be closed; nothing of it is asserted
-    /// on.
+    /// The thread waits in `accept` until the test's process ends or the port is to be closed; nothing of it is
+    /// asserted on.
     fn listen(&self, listener: TcpListener) {
         let server = self.shared.clone();
         std::thread::spawn(move || {

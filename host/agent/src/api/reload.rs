@@ -9,8 +9,8 @@ use super::State;
 use super::problem::{Problem, ProblemBody};
 use crate::{ReloadRequest, Reloaded};
 
-/// Has the configuration read again: 200 with what changed; 422 with every problem in `problems` when the configuration is refused; 409 where the agent
-/// has none that could be read again, or is ending.
+/// Has the configuration read again: 200 with what changed; 422 with every problem in `problems` when the configuration
+/// is refused; 409 where the agent has none that could be read again, or is ending.
 #[utoipa::path(post, path = "/v1/reload", tag = "agent",
     responses((status = 200, body = Reloaded), (status = 409, body = ProblemBody), (status = 422, body = ProblemBody)))]
 pub(super) async fn reload(Known(state): Known<State>) -> Result<Json<Reloaded>, Problem> {

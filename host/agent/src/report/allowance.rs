@@ -1,7 +1,8 @@
 //! How much a hub may send in one exchange, whatever it is: heads of interim answers without end, TLS records without
 //! content, an answer that never stops. Reading it would keep the beat's thread busy.
 //!
-//! The stream is wrapped below TLS. Past the allowance it fails, and with it the connection; each exchange has a new one.
+//! The stream is wrapped below TLS. Past the allowance it fails, and with it the connection; each exchange has a new
+//! one.
 
 use std::fmt;
 use std::io;

@@ -211,9 +211,9 @@ impl Courier {
         self.pace.failed(failure, hold, interval, Instant::now(), fastrand::f64());
     }
 
-    /// `stopped` is tried until the bound, also where the hub asked to be left alone: there is no later. Another attempt
-    /// follows only a failure that may be over by itself, and more than one only where the hub has not been failing
-    /// before: a hub that is being restarted comes back, one that was away stays away.
+    /// `stopped` is tried until the bound, also where the hub asked to be left alone: there is no later. Another
+    /// attempt follows only a failure that may be over by itself, and more than one only where the hub has not been
+    /// failing before: a hub that is being restarted comes back, one that was away stays away.
     async fn deliver_last(&mut self, report: &Report, deadline: Instant) {
         let most = if self.delivery.borrow().failing.is_some() { 2 } else { u32::MAX };
         for attempt in 0..most {

@@ -1,10 +1,10 @@
 //! What the agent shows to the hub - a token, a certificate - and whom it trusts, read again when the files change.
 //!
 //! Owner: the client. Before each post, and while someone waits for a change, the files are looked at where the last
-//! look is [`LOOK_EVERY`] ago; after a refusal at once. A look is on a blocking thread, and there is one at most: a disk
-//! that hangs delays one post by [`LOOK_WAIT`] and no other, and what was read before stays in use. So it does while
-//! a file is missing, empty or wrong, which is said once, and once more when it is over. What is read is compared by
-//! its content, because a mounted secret is replaced by swapping a link far above it.
+//! look is [`LOOK_EVERY`] ago; after a refusal at once. A look is on a blocking thread, and there is one at most: a
+//! disk that hangs delays one post by [`LOOK_WAIT`] and no other, and what was read before stays in use. So it does
+//! while a file is missing, empty or wrong, which is said once, and once more when it is over. What is read is compared
+//! by its content, because a mounted secret is replaced by swapping a link far above it.
 
 use std::fmt;
 use std::future::poll_fn;

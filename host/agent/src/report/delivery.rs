@@ -1,7 +1,7 @@
 //! How delivery stands, what became of each report, and when that is worth a line in the log: pure.
 //!
-//! Invariant: each report that was made is counted once, as accepted, superseded, given up, or waiting. Two can wait: one
-//! that is being sent, and the newest.
+//! Invariant: each report that was made is counted once, as accepted, superseded, given up, or waiting. Two can wait:
+//! one that is being sent, and the newest.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

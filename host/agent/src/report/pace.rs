@@ -1,9 +1,9 @@
 //! When the next attempt to deliver a report may be made: arithmetic on moments that are given.
 //!
-//! Three things hold an attempt back, and the last of them decides. After a failure that may be over by itself, the same
-//! report waits a random, growing pause; a newer report does not wait for it. After an answer that is final until
-//! someone does something (a refused token, an unknown sandbox), nothing is sent for a pause that doubles, and then only
-//! a newer report; other credentials end that at once. And the hub may ask to be left alone.
+//! Three things hold an attempt back, and the last of them decides. After a failure that may be over by itself, the
+//! same report waits a random, growing pause; a newer report does not wait for it. After an answer that is final until
+//! someone does something (a refused token, an unknown sandbox), nothing is sent for a pause that doubles, and then
+//! only a newer report; other credentials end that at once. And the hub may ask to be left alone.
 
 use std::time::Duration;
 

@@ -12,7 +12,8 @@ const LEAST: f64 = 0.3;
 /// A report follows the last one by no more than this part of the interval.
 const MOST: f64 = 1.2;
 
-/// The moments at which reports are due: the first at the start, then a grid of whole intervals, so that nothing drifts.
+/// The moments at which reports are due: the first at the start, then a grid of whole intervals, so that nothing
+/// drifts.
 ///
 /// Where the grid begins is the sandbox's own [`phase`], which keeps the sandboxes of a fleet that is started at once
 /// apart. Each report is due somewhere around its place in the grid, `jitter` of an interval before it at the earliest

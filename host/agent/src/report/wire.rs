@@ -1,10 +1,10 @@
 //! A report as it is posted: with which of its parts, and whether compressed.
 //!
-//! A server that says nothing gets everything, always, and so does one after any failure and on a new connection: whoever
-//! answers next may be another. Only the answer to a report that was accepted lets the next one leave out what is in both, and at least every
-//! [`WHOLE_EVERY`] all is sent again. Of plugins, what changes with every call does not count as a change; the server
-//! has those figures from the last report that carried them. Pure but for the pauses that compression makes, so that
-//! whoever shares the thread is not held up.
+//! A server that says nothing gets everything, always, and so does one after any failure and on a new connection:
+//! whoever answers next may be another. Only the answer to a report that was accepted lets the next one leave out what
+//! is in both, and at least every [`WHOLE_EVERY`] all is sent again. Of plugins, what changes with every call does not
+//! count as a change; the server has those figures from the last report that carried them. Pure but for the pauses that
+//! compression makes, so that whoever shares the thread is not held up.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -130,8 +130,8 @@ impl Wire {
         Draft { json, gzip, left_out, whole }
     }
 
-    /// The server accepted a report that was drafted so, and says whether it keeps the parts. Returns what showed that it
-    /// does not read gzip, when that is known now.
+    /// The server accepted a report that was drafted so, and says whether it keeps the parts. Returns what showed that
+    /// it does not read gzip, when that is known now.
     pub(super) fn accepted(&mut self, report: &Report, draft: &Draft, keeps: bool, now: Instant) -> Option<Unread> {
         self.keep(report, &draft.left_out, keeps, now);
         match self.gzip {
@@ -232,8 +232,8 @@ async fn compressed(json: &[u8]) -> Option<Bytes> {
     encoder.finish().ok().map(Bytes::from)
 }
 
-/// Whether a plugin is as it was, apart from what changes with every call: counts, durations, memory, and when a failure
-/// that is the same happened last. Every field is named, so that a new one has to be thought of here.
+/// Whether a plugin is as it was, apart from what changes with every call: counts, durations, memory, and when a
+/// failure that is the same happened last. Every field is named, so that a new one has to be thought of here.
 fn same_but_for_calls(a: &PluginStatus, b: &PluginStatus) -> bool {
     let PluginStatus {
         name,

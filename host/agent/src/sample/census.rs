@@ -96,8 +96,8 @@ fn tasks_of(dir: &Path) -> io::Result<u64> {
     threads_in(&stat).ok_or_else(|| io::Error::new(ErrorKind::InvalidData, "its stat has an unknown form"))
 }
 
-/// The name before the last `)` may have anything in it. Behind it come the state (3rd field) to the flags (9th) and the
-/// number of threads (20th).
+/// The name before the last `)` may have anything in it. Behind it come the state (3rd field) to the flags (9th) and
+/// the number of threads (20th).
 fn threads_in(stat: &str) -> Option<u64> {
     let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace();
     let flags: u64 = fields.nth(6)?.parse().ok()?;

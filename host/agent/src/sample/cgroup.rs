@@ -3,8 +3,8 @@
 //! `/proc/self/cgroup` names a group per hierarchy, `/proc/self/mountinfo` says where the hierarchies are mounted and
 //! which part of each. The two are joined so that a namespaced root, a container that sees only its own part, and a
 //! host where both versions are mounted all come out right. What cannot be found out is left out, and the machine's
-//! figures take its place; so is a hierarchy that something else is mounted over or in (see `mounts`), because its files
-//! could hang. Rules: cgroups(7), cgroup_namespaces(7).
+//! figures take its place; so is a hierarchy that something else is mounted over or in (see `mounts`), because its
+//! files could hang. Rules: cgroups(7), cgroup_namespaces(7).
 //!
 //! Groups are located once, when the agent starts: the sandbox is what the agent was started in, even where it moves
 //! itself or its children into groups of their own later.

@@ -194,8 +194,8 @@ impl Figures {
         sample.oom_kills = missing.or("resources.oomKills", oom_kills, || reason.to_owned());
     }
 
-    /// Whether what the machine says of itself is of more than the sandbox: a PID namespace without control groups, as in
-    /// a container without `/sys`.
+    /// Whether what the machine says of itself is of more than the sandbox: a PID namespace without control groups, as
+    /// in a container without `/sys`.
     fn is_beyond(&self, source: Source) -> bool {
         source == Source::Machine && self.scope == Scope::Namespace
     }

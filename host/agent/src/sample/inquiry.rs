@@ -3,8 +3,8 @@
 //! A file system whose server is gone holds up whoever asks for its size, and counting the descriptors of ten thousand
 //! processes takes time. Each such question has a thread of its own, so that none waits for another. Owner: the
 //! sampler and those who observe beside it. Asking and reading never wait. A thread ends when nobody is left to ask;
-//! one that hangs in the kernel then is not waited for. However often it is asked, it rests between its measurements. An
-//! answer that is too old is none, and a thread that panicked is named as a defect of the agent.
+//! one that hangs in the kernel then is not waited for. However often it is asked, it rests between its measurements.
+//! An answer that is too old is none, and a thread that panicked is named as a defect of the agent.
 
 use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::time::{Duration, Instant};

@@ -145,8 +145,8 @@ fn cpu_times(mut stat: impl BufRead, allowed: Option<&CpuSet>) -> Option<Times> 
     (total > 0).then_some(times)
 }
 
-/// Of `user nice system idle iowait irq softirq steal …`: those used, and all. Time stolen is what the sandbox wanted and
-/// another machine had; time of guests is in `user` and `nice` already.
+/// Of `user nice system idle iowait irq softirq steal …`: those used, and all. Time stolen is what the sandbox wanted
+/// and another machine had; time of guests is in `user` and `nice` already.
 fn ticks(numbers: &str) -> Option<(u64, u64)> {
     let numbers: Vec<u64> = numbers.split_ascii_whitespace().map_while(|number| number.parse().ok()).take(8).collect();
     let sum = |fields: &[usize]| {

@@ -5,8 +5,8 @@
 //! (version 2), `memory.usage_in_bytes`, `memory.stat`, `memory.limit_in_bytes`, `memory.oom_control` (version 1), as
 //! in the kernel's admin-guide.
 //!
-//! `memory.high` is no limit: the sandbox may pass it, and is only slowed down. Swap is in none of the figures, as it is
-//! in none of these limits.
+//! `memory.high` is no limit: the sandbox may pass it, and is only slowed down. Swap is in none of the figures, as it
+//! is in none of these limits.
 //!
 //! Limits are those of every group upward. What is used is only told of the sandbox's own group: one above it has the
 //! use of others in it.
@@ -76,8 +76,8 @@ impl Memory {
 
     /// Processes of the group and those inside it that the kernel killed for want of memory.
     ///
-    /// Version 2 sums up itself, unless it is mounted with `memory_localevents`; version 1 never does, and forgets those
-    /// of groups that are removed.
+    /// Version 2 sums up itself, unless it is mounted with `memory_localevents`; version 1 never does, and forgets
+    /// those of groups that are removed.
     pub(super) fn oom_kills(&self) -> Option<u64> {
         match self.counting()? {
             (Source::Cgroup1, group) => {

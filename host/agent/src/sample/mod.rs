@@ -4,10 +4,12 @@
 //! memory apart, since a host may limit one and not the other. What the beat reads itself are files of the kernel's own
 //! that are made up when they are read, so it waits for no disk and no network; a file of another file system that is
 //! mounted over one of them, as containers have it, is not read. What may wait or take long has threads of its own, is
-//! asked for at [`Sampler::peek`] or [`Sampler::ask`] and read at [`Sampler::take`]. On failure a figure is absent and named in
+//! asked for at [`Sampler::peek`] or [`Sampler::ask`] and read at [`Sampler::take`]. On failure a figure is absent and
+//! named in
 //! `/v1/health`; no failure is an error.
 //!
-//! - `mounts` tells which files are the kernel's own, `cgroup` finds the groups, and `scope` what the sandbox consists of.
+//! - `mounts` tells which files are the kernel's own, `cgroup` finds the groups, and `scope` what the sandbox consists
+//!   of.
 //! - `cpu`, `memory`, `pids` and `pressure` read the groups; `machine` stands in for them.
 //! - `window` turns CPU time into a percentage; `files` bounds the reading, and `bounds` what is told.
 //! - `survey` asks what may take long, each by an `inquiry`: `disks`, `sessions`, and the `census` of processes.
@@ -154,8 +156,8 @@ impl Sampler {
         Observer { figures: self.figures.clone(), remembered: self.remembered.subscribe() }
     }
 
-    /// What the last measurement could not find out. A CPU percentage that only wants a second reading is not named, nor
-    /// is what has just been asked for the first time.
+    /// What the last measurement could not find out. A CPU percentage that only wants a second reading is not named,
+    /// nor is what has just been asked for the first time.
     pub(crate) fn unavailable(&self) -> &[Unavailable] {
         &self.unavailable
     }
@@ -163,8 +165,8 @@ impl Sampler {
 
 impl Observer {
     /// The sandbox as a report would tell it now, and what cannot be measured. The CPU percentage is of the time since
-    /// the last report. Reads files of the kernel's own and waits a little for what takes longer: to be called on a thread
-    /// that may block.
+    /// the last report. Reads files of the kernel's own and waits a little for what takes longer: to be called on a
+    /// thread that may block.
     pub(crate) fn measure(&self, processes: BTreeMap<String, ProcessStatus>) -> (Sample, Vec<Unavailable>) {
         let asked = Instant::now();
         self.figures.survey().ask();

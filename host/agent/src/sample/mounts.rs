@@ -2,8 +2,9 @@
 //!
 //! A file under `/proc` may be that of a file system mounted over it: containers have `/proc/meminfo`, `/proc/stat` and
 //! `/proc/pressure` from a FUSE server (lxcfs), and reading them waits for as long as that server does. So a path is
-//! asked about before it is read by whoever must not wait. Of several mounts that cover a path, the one with the longest
-//! mount point counts, and of those the last. Where the mounts cannot be read, no file is known to be the kernel's.
+//! asked about before it is read by whoever must not wait. Of several mounts that cover a path, the one with the
+//! longest mount point counts, and of those the last. Where the mounts cannot be read, no file is known to be the
+//! kernel's.
 //!
 //! Owner: the sampler, which reads the mounts once, when the agent starts; pure after that. Format:
 //! proc_pid_mountinfo(5).

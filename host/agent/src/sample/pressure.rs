@@ -1,7 +1,9 @@
 //! Pressure: how long tasks of the sandbox waited for CPU, memory and I/O.
 //!
-//! Sources: `cpu.pressure` and the like of the version 2 group, which are there whether or not its controllers are, else
-//! `/proc/pressure` where the sandbox is the machine and the files are the kernel's own. Version 1 has none. Format: the kernel's
+//! Sources: `cpu.pressure` and the like of the version 2 group, which are there whether or not its controllers are,
+//! else
+//! `/proc/pressure` where the sandbox is the machine and the files are the kernel's own. Version 1 has none. Format:
+//! the kernel's
 //! `Documentation/accounting/psi.rst`.
 
 use std::path::{Path, PathBuf};

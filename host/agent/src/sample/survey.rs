@@ -1,8 +1,8 @@
 //! The figures that may take long to find out: disks, sessions, and what is counted over processes.
 //!
-//! The beat asks for all of them when it asks the collectors and when a report out of turn may follow, and takes what has
-//! been answered when it makes the report; each is an `Inquiry`, so that none holds up the beat or another. A figure
-//! counts if it is no older than the time between two reports and a little; else it is absent and named.
+//! The beat asks for all of them when it asks the collectors and when a report out of turn may follow, and takes what
+//! has been answered when it makes the report; each is an `Inquiry`, so that none holds up the beat or another. A
+//! figure counts if it is no older than the time between two reports and a little; else it is absent and named.
 
 use std::path::Path;
 use std::time::{Duration, Instant};

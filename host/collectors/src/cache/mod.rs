@@ -1,11 +1,11 @@
 //! Compiled artifacts on disk, so that a component is compiled once per machine.
 //!
 //! An artifact is native code: whoever can write here can run code as the agent. The folder is therefore private to
-//! the agent's user (see [`private`]), and so is each artifact that is used. A file is written beside its place, synced and renamed, and never changed
-//! afterwards, because a running agent has it mapped (wasmtime#10283). It is named by its component's digest and by
-//! the key of everything else that it depends on (see [`crate::key`]). Beside it lies a small file with its length,
-//! its checksum and the component's shape: an artifact that the disk has damaged, or whose small file is not as it
-//! should be, counts as absent, and the next one that is kept takes its place.
+//! the agent's user (see [`private`]), and so is each artifact that is used. A file is written beside its place, synced
+//! and renamed, and never changed afterwards, because a running agent has it mapped (wasmtime#10283). It is named by
+//! its component's digest and by the key of everything else that it depends on (see [`crate::key`]). Beside it lies a
+//! small file with its length, its checksum and the component's shape: an artifact that the disk has damaged, or whose
+//! small file is not as it should be, counts as absent, and the next one that is kept takes its place.
 //!
 //! The folder is bounded: what was used longest ago goes first, as told by the time of modification, which each use
 //! sets. Several agents may share a folder: files are replaced and unlinked as a whole, and one that has gone is

@@ -1,7 +1,7 @@
 //! What one instance has used of its limits, and what to tell the operator of its requests.
 //!
-//! Owner: the instance, for one call; each exchange of that call holds it too. Counts only grow, and of each kind of trouble the first
-//! one is kept, because it is the cause of those that follow.
+//! Owner: the instance, for one call; each exchange of that call holds it too. Counts only grow, and of each kind of
+//! trouble the first one is kept, because it is the cause of those that follow.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};

@@ -2,8 +2,8 @@
 //!
 //! It is made for what it does best: nothing gets out of it by forking, whatever session, parent or environment it
 //! gives itself, and one write kills all of it at once. No controller is turned on in it. [`Home`] is the folder that
-//! holds the agent's leaves, named after the agent, so that the next one can tell whose it is; it is made with the first
-//! leaf. Whatever fails is no error: processes are kept together without cgroups, too.
+//! holds the agent's leaves, named after the agent, so that the next one can tell whose it is; it is made with the
+//! first leaf. Whatever fails is no error: processes are kept together without cgroups, too.
 
 use std::fs::{self, OpenOptions};
 use std::io;

@@ -1,11 +1,11 @@
 //! Whether the kernel killed a process for want of memory.
 //!
-//! The kernel tells no parent why it killed a child; it counts, per cgroup, those that it killed. An end by SIGKILL that
-//! nobody here has sent is told as one for want of memory when that count has gone up just before, by no less than the
-//! number of such ends. So that a count of long ago explains nothing, it is read every half second, and only what was
-//! counted since the last look but one counts (at the last one, an end may be under way to whoever waits for it).
-//! What that leaves uncertain: a kill by hand within a second after the kernel has killed something else here is told as
-//! one for want of memory, and one that the kernel takes longer to clear away after is told as a plain kill.
+//! The kernel tells no parent why it killed a child; it counts, per cgroup, those that it killed. An end by SIGKILL
+//! that nobody here has sent is told as one for want of memory when that count has gone up just before, by no less than
+//! the number of such ends. So that a count of long ago explains nothing, it is read every half second, and only what
+//! was counted since the last look but one counts (at the last one, an end may be under way to whoever waits for it).
+//! What that leaves uncertain: a kill by hand within a second after the kernel has killed something else here is told
+//! as one for want of memory, and one that the kernel takes longer to clear away after is told as a plain kill.
 //!
 //! The sources, the nearest first: the memory controller's files of the process's own cgroup, where it has one with
 //! them; those of the agent's, in either version; without any, the count of the whole machine.

@@ -3,13 +3,14 @@
 //! What belongs to a child is, for as long as each of these holds: what is in its cgroup (`leaf`), where it has one;
 //! what is in its process group; what is below it, while it lives; what carries its mark (`mark`); what any look has
 //! found before; and what is below any of these (`table`). No single one is enough: a group is left with `setsid`, a
-//! parent with a double fork, a mark by erasing the environment, and a cgroup is not always to be had. What has done all
-//! three without a cgroup is found when the agent ends, as a child that came to it ([`crate::Orphans`]).
+//! parent with a double fork, a mark by erasing the environment, and a cgroup is not always to be had. What has done
+//! all three without a cgroup is found when the agent ends, as a child that came to it ([`crate::Orphans`]).
 //!
 //! One task owns a [`Tree`]. Signals go to the group at once and to the rest by way of the [`Sweeper`]. A group is
-//! signalled and named only while its number cannot have become somebody else's: a number stays taken while the child is
-//! not reaped or the group has a member. Once neither holds the number is given up for good ([`Tree::has_group`]),
-//! however much of the tree is left elsewhere. Where the kernel has pidfds the end of the child is seen without reaping it.
+//! signalled and named only while its number cannot have become somebody else's: a number stays taken while the child
+//! is not reaped or the group has a member. Once neither holds the number is given up for good ([`Tree::has_group`]),
+//! however much of the tree is left elsewhere. Where the kernel has pidfds the end of the child is seen without reaping
+//! it.
 //!
 //! After a crash the replacement must not wait for a look over all processes. When a child has ended, whatever it
 //! started that still lives is in its group, in its cgroup, or has come to the agent, which adopts what loses its
@@ -240,7 +241,8 @@ impl Tree {
         if care == Care::Quick && self.has_no_orphans().await == Some(true) {
             return true;
         }
-        // What hops from parent to parent is gone when a look comes to it, and elsewhere; out of a leaf only root moves.
+        // What hops from parent to parent is gone when a look comes to it, and elsewhere; out of a leaf only root
+        // moves.
         let looks = if self.kin.sealed { 1 } else { CLEAR_LOOKS };
         for _ in 0..looks {
             match self.look(signal).await {

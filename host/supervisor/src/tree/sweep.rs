@@ -7,9 +7,9 @@
 //! been abandoned to it by then is killed once more and no longer waited for.
 //!
 //! Once its child has ended, what is left of a process is signalled as soon as it is read, and not when the look is
-//! over, since what forks and exits in turn is elsewhere by then. A signal goes through a descriptor of the process that is opened before it is read a second
-//! time, so that it reaches nobody else who was given the number meanwhile; a kernel without such descriptors leaves
-//! some microseconds for that.
+//! over, since what forks and exits in turn is elsewhere by then. A signal goes through a descriptor of the process
+//! that is opened before it is read a second time, so that it reaches nobody else who was given the number meanwhile; a
+//! kernel without such descriptors leaves some microseconds for that.
 
 use std::path::PathBuf;
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -99,7 +99,8 @@ impl Sweeper {
         timeout(LOOK_TIMEOUT, told).await.ok()?.ok()
     }
 
-    /// Has a process that carries a token moved to a leaf. It takes the kernel some milliseconds, for which nobody waits.
+    /// Has a process that carries a token moved to a leaf. It takes the kernel some milliseconds, for which nobody
+    /// waits.
     pub(crate) fn move_in(&self, path: PathBuf, pid: i32, token: String) {
         // Without the thread it stays outside, where its mark holds it.
         drop(self.jobs.send(Job::MoveIn { path, pid, token }));

@@ -182,8 +182,8 @@ pub(crate) fn children_of_first_thread(pid: i32) -> Option<Vec<i32>> {
     Some(text.split_ascii_whitespace().filter_map(|child| child.parse().ok()).collect())
 }
 
-/// Opens the environment of a process. Root without `CAP_SYS_PTRACE`, as containers have it, sees that of another user's
-/// process only as that user.
+/// Opens the environment of a process. Root without `CAP_SYS_PTRACE`, as containers have it, sees that of another
+/// user's process only as that user.
 fn environment_of(pid: i32) -> io::Result<File> {
     let path = format!("/proc/{pid}/environ");
     match File::open(&path) {

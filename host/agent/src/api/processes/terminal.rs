@@ -56,7 +56,8 @@ enum Told<'a> {
 
 /// A terminal as a websocket. Binary frames are its output. Text frames are JSON; to the client:
 /// `{"type":"ready","processId":"proc_1"}`, `{"type":"exit","exitCode":0}`, `{"type":"error","message":"…"}`; from it:
-/// `{"type":"input","data":"…"}` (text, or what its `encoding` says), `{"type":"resize","cols":80,"rows":24}`, `{"type":"close"}`.
+/// `{"type":"input","data":"…"}` (text, or what its `encoding` says), `{"type":"resize","cols":80,"rows":24}`,
+/// `{"type":"close"}`.
 #[utoipa::path(get, path = "/v1/processes/{id}/terminal/ws", tag = "processes",
     params(
         ("id" = String, Path),
