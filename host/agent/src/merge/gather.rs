@@ -11,7 +11,7 @@ use sandbeat_collectors::Contribution;
 use sandbeat_status::{Metric, Rejected, ReportedMetric};
 
 use super::rejections::Rejections;
-use super::{MAX_METADATA, MAX_METADATA_BYTES, MAX_METRICS, MAX_REPORT_BYTES, encoded_len};
+use super::{MAX_METADATA, MAX_METADATA_BYTES, MAX_METRICS, MAX_REPORT_BYTES, encoded_len, too_large};
 
 /// The most metrics that are looked at for one report; further ones are counted.
 const MAX_LOOKED_AT: usize = 2 * MAX_METRICS;
@@ -119,13 +119,13 @@ fn merge_metrics(contributions: &[&Contribution], rejections: &mut Rejections) -
     points
 }
 
-fn no_place(points: usize, looked_at: usize, too_large: bool) -> Option<String> {
+fn no_place(points: usize, looked_at: usize, is_large: bool) -> Option<String> {
     if points >= MAX_METRICS {
         Some(format!("a report has at most {MAX_METRICS} metrics"))
     } else if looked_at > MAX_LOOKED_AT {
         Some(format!("of at most {MAX_LOOKED_AT} metrics it is seen whether they have a place in the report"))
-    } else if too_large {
-        Some(format!("the report would be larger than {} KiB", MAX_REPORT_BYTES / 1024))
+    } else if is_large {
+        Some(too_large())
     } else {
         None
     }

@@ -136,8 +136,7 @@ fn placed(points: Vec<Point>, now: Instant, mut room: usize, rejections: &mut Re
     for Point { mut reported, measured_at, size } in points {
         full |= size > room;
         if full {
-            let reason = format!("the report would be larger than {} KiB", MAX_REPORT_BYTES / 1024);
-            rejections.note(&reported.plugin, &reported.metric.name, &reason);
+            rejections.note(&reported.plugin, &reported.metric.name, &too_large());
             continue;
         }
         room -= size;
@@ -146,6 +145,11 @@ fn placed(points: Vec<Point>, now: Instant, mut room: usize, rejections: &mut Re
         merged.push(reported);
     }
     merged
+}
+
+/// Why a metric has no place for its size.
+fn too_large() -> String {
+    format!("the report would be larger than {} KiB", MAX_REPORT_BYTES / 1024)
 }
 
 fn mebibytes(bytes: u64) -> u64 {

@@ -205,7 +205,7 @@ impl Client {
                 (connection, response.map_err(|e| self.connector.broken(&e, tls))?)
             }
         };
-        let (mut outcome, whole) = self.outcome(response, deadline).await;
+        let (mut outcome, whole) = self.outcome(response, current, deadline).await;
         if let Some(tls) = tls {
             self.consider_certificate(&mut outcome, tls);
         }
@@ -293,7 +293,7 @@ impl Client {
 
     /// The status decides; a body that is late, broken or too long is as good as none. Beside the outcome, whether the
     /// answer was read to its end.
-    async fn outcome(&self, response: Response<Incoming>, deadline: Instant) -> (Outcome, bool) {
+    async fn outcome(&self, response: Response<Incoming>, current: &Current, deadline: Instant) -> (Outcome, bool) {
         let (head, body) = response.into_parts();
         let body = match timeout_at(deadline, Limited::new(body, MAX_ANSWER).collect()).await {
             Ok(Ok(body)) => Some(body.to_bytes()),
@@ -312,7 +312,7 @@ impl Client {
         let exchange = Exchange {
             server: &self.server,
             sandbox_id: &self.sandbox_id,
-            has_token: self.credentials.has_token(),
+            has_token: current.authorization.is_some(),
             now: Timestamp::now(),
         };
         (outcome::of_answer(exchange, answer), body.is_some())

@@ -161,11 +161,6 @@ impl Credentials {
         state.current.clone()
     }
 
-    /// Whether posts carry a token.
-    pub(super) fn has_token(&self) -> bool {
-        self.state().current.authorization.is_some()
-    }
-
     /// What is wrong with the files now, for the operator.
     pub(super) fn trouble(&self) -> Option<String> {
         let state = self.state();
