@@ -10,9 +10,9 @@ use tokio::net::TcpListener;
 use tokio::sync::broadcast;
 use tokio::task::{JoinError, JoinSet};
 
+use crate::api::{Shared, router};
 use crate::config::{Config, exposed};
-use crate::routes::{Shared, router};
-use crate::store::Store;
+use crate::store::{self, Store};
 use crate::{server, sweep};
 
 /// So many accepted reports wait for a listener that is behind; after that it misses the oldest.
@@ -36,6 +36,9 @@ pub enum Error {
     /// The listener does not know its own address.
     #[error("the listener is not usable: {0}")]
     Listener(#[source] io::Error),
+    /// Its state cannot be read.
+    #[error(transparent)]
+    Store(#[from] store::Error),
     /// The task that notices silence ended; this is a bug.
     #[error("the task that notices silent sandboxes ended: {0}")]
     Sweep(#[source] JoinError),
@@ -78,22 +81,24 @@ impl Hub {
         if config.exposed_on(address) {
             return Err(Error::Exposed(address));
         }
-        let store = Arc::new(Store::new(&config));
+        let store = Arc::new(Store::open(&config)?);
         let shared = Shared {
             store: Arc::clone(&store),
             accepted,
             enroll: config.enroll,
             admin_key: config.admin_key,
-            body_limit: config.limits.body,
+            limits: config.limits.clone(),
+            token_overlap: config.token_overlap,
         };
         let mut tasks = JoinSet::new();
-        tasks.spawn(sweep::run(store));
+        tasks.spawn(sweep::run(Arc::clone(&store)));
         tracing::info!(%address, enroll = ?config.enroll, "the hub listens");
         let result = tokio::select! {
             () = server::run(listener, router(Arc::new(shared)), config.limits, shutdown) => Ok(()),
             Some(Err(error)) = tasks.join_next() => Err(Error::Sweep(error)),
         };
         tasks.shutdown().await;
+        store.close().await;
         tracing::info!("the hub has stopped");
         result
     }

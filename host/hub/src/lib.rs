@@ -21,24 +21,21 @@
 //! `auth` (who may) → `store` (the state; the only file that knows how it is kept) → `fleet` (the state in memory,
 //! pure) → `deadlines`, `liveness` (pure). `view` and `reply` are what goes out; `sweep` notices silence.
 
+mod api;
 mod auth;
 mod config;
-mod deadlines;
+mod event;
+mod events;
 mod fleet;
 mod hub;
 mod liveness;
-mod registration;
-mod reply;
-mod report;
-mod request;
-mod routes;
 mod server;
-mod stall;
 mod store;
 mod sweep;
-mod view;
 
 pub use auth::{KeyHash, Secret};
-pub use config::{Config, Enroll, Limits, RawConfig};
+pub use config::{Config, Enroll, Keep, Limits, RawConfig, Tls, Webhook};
+pub use event::Kind as EventKind;
 pub use hub::{Accepted, Error, Hub, serve};
 pub use liveness::Rules;
+pub use store::Error as StoreError;

@@ -61,7 +61,7 @@ async fn a_connection_carries_one_report_after_another() {
 #[tokio::test]
 async fn a_head_or_a_body_that_never_comes_whole_is_not_waited_for() {
     let hub = Hub::start(|config| {
-        config.limits.header_timeout = Duration::from_millis(100);
+        config.limits.idle_timeout = Duration::from_millis(100);
         config.limits.request_timeout = Duration::from_millis(100);
     })
     .await;
@@ -99,7 +99,7 @@ async fn a_body_that_breaks_off_stores_nothing() {
 async fn past_the_limit_of_connections_one_waits_until_another_ends() {
     let hub = Hub::start(|config| {
         config.limits.connections = 1;
-        config.limits.header_timeout = Duration::from_millis(300);
+        config.limits.idle_timeout = Duration::from_millis(300);
     })
     .await;
     let start = Instant::now();

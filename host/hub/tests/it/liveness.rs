@@ -13,6 +13,7 @@ fn quick(config: &mut Config) {
         grace: Duration::from_millis(50),
         default_interval: Duration::from_secs(1000),
         never_reported_after: Duration::from_millis(200),
+        ..Rules::default()
     };
 }
 

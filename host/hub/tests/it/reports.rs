@@ -48,7 +48,8 @@ async fn a_whole_report_is_shown_of_one_sandbox_and_in_brief_in_the_list() {
 
     let sandbox = hub.sandbox("s").await;
     let info = &sandbox["agentInfo"];
-    assert_eq!(info["metrics"], json!({"cpuPercent": 12.5, "memoryMB": 512, "sessionCount": 2}));
+    let figures = json!({"cpuPercent": 12.5, "memoryMB": 512, "memoryLimitMB": 2048, "sessionCount": 2});
+    assert_eq!(info["metrics"], figures);
     for field in ["bootId", "seq", "agentVersion", "intervalSecs", "metadata"] {
         assert_eq!(info[field], report[field], "{field}");
     }

@@ -17,8 +17,8 @@ use sandbeat_status::{
     Stall, Throttling, Value, names,
 };
 
-use crate::reply::Problem;
-use crate::request;
+use crate::api::reply::Problem;
+use crate::api::request;
 
 /// A thousand cores, for agents that count each core as 100.
 const MAX_CPU_PERCENT: f64 = 100_000.0;

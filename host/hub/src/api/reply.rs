@@ -75,7 +75,7 @@ impl From<Refused> for Problem {
     fn from(refused: Refused) -> Self {
         let status = match refused {
             Refused::Exists => StatusCode::CONFLICT,
-            Refused::Full(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Refused::Full(_) | Refused::Disk => StatusCode::SERVICE_UNAVAILABLE,
             Refused::Unknown => StatusCode::NOT_FOUND,
         };
         Problem::new(status, refused.to_string())

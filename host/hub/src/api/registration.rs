@@ -9,10 +9,10 @@ use sandbeat_status::names;
 use serde::Deserialize;
 use uuid::Uuid;
 
+use crate::api::reply::Problem;
+use crate::api::request;
 use crate::auth::{KeyHash, Secret};
-use crate::fleet::Registration;
-use crate::reply::Problem;
-use crate::request;
+use crate::fleet::{Registration, Tokens};
 
 const MAX_NAME: usize = 128;
 const MAX_IMAGE: usize = 512;
@@ -25,7 +25,7 @@ const MAX_METADATA_BYTES: usize = 8192;
 ///
 /// # Errors
 /// 400 that names the field, 500 when the system gives no randomness.
-pub(crate) fn read(body: &[u8], created_at: Timestamp) -> Result<(Arc<Registration>, Secret), Problem> {
+pub(crate) fn read(body: &[u8], created_at: Timestamp) -> Result<(Registration, Secret), Problem> {
     let Raw { id, name, image, metadata } = request::parse(body)?;
     let metadata = metadata.unwrap_or_default();
     if let Some(id) = &id {
@@ -43,12 +43,13 @@ pub(crate) fn read(body: &[u8], created_at: Timestamp) -> Result<(Arc<Registrati
     let registration = Registration {
         name: name.unwrap_or_else(|| id.clone()),
         id: Arc::from(id),
+        serial: 0,
         image,
         metadata,
         created_at,
-        token: Some(KeyHash::of(&token)),
+        tokens: Some(Tokens::of(KeyHash::of(&token))),
     };
-    Ok((Arc::new(registration), token))
+    Ok((registration, token))
 }
 
 /// Other fields are passed over: clients of other servers send some.
@@ -92,7 +93,7 @@ mod tests {
 
     use super::*;
 
-    fn read(body: serde_json::Value) -> Result<(Arc<Registration>, Secret), Problem> {
+    fn read(body: serde_json::Value) -> Result<(Registration, Secret), Problem> {
         super::read(body.to_string().as_bytes(), Timestamp::UNIX_EPOCH)
     }
 
@@ -101,7 +102,7 @@ mod tests {
         let (registration, token) = read(json!({})).unwrap();
         assert_eq!(names::sandbox_id(&registration.id), Ok(()));
         assert_eq!(registration.name, *registration.id);
-        assert!(registration.token.as_ref().unwrap().matches(token.reveal()));
+        assert!(registration.tokens.as_ref().unwrap().matches(token.reveal(), Timestamp::UNIX_EPOCH));
         let (other, other_token) = read(json!({})).unwrap();
         assert_ne!(registration.id, other.id);
         assert_ne!(token.reveal(), other_token.reveal());

@@ -1,6 +1,8 @@
 //! The fleet's arithmetic: reports in and out of order, silence, and pages.
 
 use super::*;
+use crate::auth::KeyHash;
+use crate::liveness::Liveness;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -12,8 +14,13 @@ struct Hub {
 
 impl Hub {
     fn new(limit: usize) -> Self {
-        let rules =
-            Rules { intervals: 3, grace: SECOND, default_interval: 10 * SECOND, never_reported_after: 60 * SECOND };
+        let rules = Rules {
+            intervals: 3,
+            grace: SECOND,
+            default_interval: 10 * SECOND,
+            never_reported_after: 60 * SECOND,
+            ..Rules::default()
+        };
         Hub { fleet: Fleet::new(rules, limit), start: Instant::now() }
     }
 
@@ -23,7 +30,8 @@ impl Hub {
 
     fn register(&mut self, id: &str, seconds: u32) -> Result<Sender, Refused> {
         let registration = Registration {
-            token: Some(KeyHash::of(&crate::auth::Secret::new("token"))),
+            serial: u64::from(seconds) + 1,
+            tokens: Some(Tokens::of(KeyHash::of(&crate::auth::Secret::new("token")))),
             ..Registration::by_report(id, wall(seconds))
         };
         let registration = Arc::new(registration);
@@ -34,20 +42,14 @@ impl Hub {
         let mut json = serde_json::json!({"sandboxId": id, "status": "running", "uptimeSecs": 1,
             "hostname": "h", "timestamp": "2026-11-20T12:00:00Z", "intervalSecs": 2.0});
         json.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
-        let report = Arc::new(serde_json::from_value(json).unwrap());
-        let beat = Beat {
-            report,
-            missing: Vec::new(),
-            at: self.at(seconds),
-            received: wall(seconds),
-            peer: [127, 0, 0, 1].into(),
-        };
+        let report = serde_json::from_value(json).unwrap();
+        let beat = Beat { report, at: self.at(seconds), received: wall(seconds), peer: [127, 0, 0, 1].into() };
         self.fleet.report(sender, beat)
     }
 
-    fn expire(&mut self, seconds: u32) -> Vec<(String, Standing)> {
-        let (transitions, _) = self.fleet.expire(self.at(seconds), wall(seconds), 100);
-        transitions.iter().map(|t| (t.id.to_string(), t.to)).collect()
+    fn expire(&mut self, seconds: u32) -> Vec<(String, Kind)> {
+        let (events, _) = self.fleet.expire(self.at(seconds), wall(seconds), 100);
+        events.iter().map(|e| (e.sandbox_id.as_deref().unwrap().to_owned(), e.kind)).collect()
     }
 
     fn find(&self, id: &str, seconds: u32) -> Snapshot {
@@ -72,10 +74,10 @@ fn boot(boot: &str, seq: u64, cpu: f64) -> serde_json::Value {
     serde_json::json!({"bootId": boot, "seq": seq, "cpuPercent": cpu})
 }
 
-/// From and to of the transitions that a report made.
-fn made(outcome: Result<Outcome, Refused>) -> Vec<(Standing, Standing)> {
+/// The events that a report made.
+fn made(outcome: Result<Outcome, Refused>) -> Vec<Kind> {
     match outcome.unwrap() {
-        Outcome::Accepted { transitions, .. } => transitions.iter().map(|t| (t.from, t.to)).collect(),
+        Outcome::Accepted { events, .. } => events.iter().map(|event| event.kind).collect(),
         Outcome::Duplicate { .. } => panic!("a duplicate"),
     }
 }
@@ -86,21 +88,21 @@ fn a_sandbox_goes_from_silence_to_live_to_lost_and_back() {
     let a = hub.register("a", 0).unwrap();
     assert_eq!(hub.find("a", 59).standing, Standing::NeverReported);
     assert_eq!(hub.expire(59), []);
-    assert_eq!(hub.expire(60), [("a".into(), Standing::Overdue)]);
+    assert_eq!(hub.expire(60), [("a".into(), Kind::Overdue)]);
     assert_eq!(hub.expire(1000), [], "said once");
 
-    assert_eq!(made(hub.beat(&a, "a", 100, none())), [(Standing::Overdue, Standing::Live)]);
+    assert_eq!(made(hub.beat(&a, "a", 100, none())), [Kind::Reported]);
     assert_eq!(made(hub.beat(&a, "a", 102, none())), []);
     assert_eq!(hub.expire(108), []);
-    assert_eq!(hub.expire(109), [("a".into(), Standing::Lost)], "102 + 3 × 2 + 1");
+    assert_eq!(hub.expire(109), [("a".into(), Kind::Lost)], "102 + 3 × 2 + 1");
     assert_eq!(hub.find("a", 109).status(), Status::Running, "lost is not stopped");
 
-    assert_eq!(made(hub.beat(&a, "a", 200, none())), [(Standing::Lost, Standing::Live)]);
+    assert_eq!(made(hub.beat(&a, "a", 200, none())), [Kind::Recovered]);
     let stopped = serde_json::json!({"status": "stopped"});
-    assert_eq!(made(hub.beat(&a, "a", 201, stopped)), [(Standing::Live, Standing::Stopped)]);
+    assert_eq!(made(hub.beat(&a, "a", 201, stopped)), [Kind::Stopped]);
     assert_eq!(hub.expire(100_000), [], "who said it stops is never lost");
     assert_eq!(hub.find("a", 100_000).status(), Status::Stopped);
-    assert_eq!(made(hub.beat(&a, "a", 100_001, none())), [(Standing::Stopped, Standing::Live)]);
+    assert_eq!(made(hub.beat(&a, "a", 100_001, none())), [Kind::Started]);
 }
 
 #[test]
@@ -110,7 +112,7 @@ fn reading_and_a_late_report_see_what_is_due_before_anyone_looked() {
     hub.beat(&a, "a", 1, none()).unwrap();
     assert_eq!((hub.find("a", 7).standing, hub.find("a", 7).since), (Standing::Live, wall(1)));
     assert_eq!((hub.find("a", 8).standing, hub.find("a", 8).since), (Standing::Lost, wall(8)));
-    let both = [(Standing::Live, Standing::Lost), (Standing::Lost, Standing::Live)];
+    let both = [Kind::Lost, Kind::Recovered];
     assert_eq!(made(hub.beat(&a, "a", 9, none())), both, "whatever was read is announced, too");
 }
 
@@ -121,9 +123,9 @@ fn each_keeps_its_own_interval_and_who_says_none_gets_the_default() {
         let sender = hub.register(id, 0).unwrap();
         hub.beat(&sender, id, 0, fields).unwrap();
     }
-    assert_eq!(hub.expire(7), [("a".into(), Standing::Lost)]);
+    assert_eq!(hub.expire(7), [("a".into(), Kind::Lost)]);
     assert_eq!(hub.expire(30), []);
-    assert_eq!(hub.expire(31), [("b".into(), Standing::Lost)], "3 × 10 + 1");
+    assert_eq!(hub.expire(31), [("b".into(), Kind::Lost)], "3 × 10 + 1");
 }
 
 #[test]
@@ -132,7 +134,7 @@ fn an_interval_that_gets_shorter_is_noticed_in_time() {
     let a = hub.register("a", 0).unwrap();
     hub.beat(&a, "a", 0, serde_json::json!({"intervalSecs": 1000})).unwrap();
     hub.beat(&a, "a", 1, none()).unwrap();
-    assert_eq!(hub.expire(8), [("a".into(), Standing::Lost)]);
+    assert_eq!(hub.expire(8), [("a".into(), Kind::Lost)]);
 }
 
 #[test]
@@ -144,8 +146,8 @@ fn repeats_and_late_ones_change_nothing() {
         assert!(matches!(hub.beat(&a, "a", second, boot("x", seq, 99.0)), Ok(Outcome::Duplicate { .. })));
     }
     let beat = hub.find("a", 3).beat.unwrap();
-    assert_eq!((beat.report.cpu_percent, beat.at), (Some(20.0), hub.at(1)));
-    assert_eq!(hub.expire(8), [("a".into(), Standing::Lost)], "a repeat is no sign of life");
+    assert_eq!((beat.report().cpu_percent, beat.at), (Some(20.0), hub.at(1)));
+    assert_eq!(hub.expire(8), [("a".into(), Kind::Lost)], "a repeat is no sign of life");
 
     assert!(matches!(hub.beat(&a, "a", 9, boot("y", 1, 1.0)), Ok(Outcome::Accepted { .. })), "a new start counts anew");
     assert!(matches!(hub.beat(&a, "a", 10, none()), Ok(Outcome::Accepted { .. })), "no identity, no repeat");
@@ -153,9 +155,9 @@ fn repeats_and_late_ones_change_nothing() {
 }
 
 /// What is kept of a report, and whether the next may leave out parts.
-fn kept(outcome: Result<Outcome, Refused>) -> (Arc<Report>, bool) {
+fn kept(outcome: Result<Outcome, Refused>) -> (Report, bool) {
     match outcome.unwrap() {
-        Outcome::Accepted { report, keeps, .. } => (report, keeps),
+        Outcome::Accepted { kept, keeps, .. } => (kept.report(), keeps),
         Outcome::Duplicate { .. } => panic!("a duplicate"),
     }
 }
@@ -210,18 +212,6 @@ fn what_is_not_known_is_missing_until_a_whole_report_comes() {
 }
 
 #[test]
-fn a_newcomer_is_registered_by_its_report_up_to_the_limit() {
-    let mut hub = Hub::new(1);
-    assert_eq!(made(hub.beat(&Sender::New, "a", 5, none())), [(Standing::NeverReported, Standing::Live)]);
-    let a = hub.find("a", 5).registration;
-    assert_eq!((a.name.as_str(), a.created_at, a.token.is_none()), ("a", wall(5), true));
-    assert_eq!(made(hub.beat(&Sender::New, "a", 6, none())), [], "another newcomer was faster");
-    assert_eq!(hub.beat(&Sender::New, "b", 6, none()).unwrap_err(), Refused::Full(1));
-    assert_eq!(hub.register("b", 6).unwrap_err(), Refused::Full(1));
-    assert_eq!(hub.register("a", 6).unwrap_err(), Refused::Exists);
-}
-
-#[test]
 fn a_report_does_not_outlive_the_registration_that_let_it_in() {
     let mut hub = Hub::new(10);
     let first = hub.register("a", 0).unwrap();
@@ -249,8 +239,8 @@ fn many_that_are_due_come_in_parts() {
         hub.register(id, 0).unwrap();
     }
     let mut part = || {
-        let (transitions, more) = hub.fleet.expire(hub.start + 60 * SECOND, wall(60), 2);
-        (transitions.len(), more)
+        let (events, more) = hub.fleet.expire(hub.start + 60 * SECOND, wall(60), 2);
+        (events.len(), more)
     };
     assert_eq!((part(), part()), ((2, true), (1, false)));
 }

@@ -16,7 +16,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use sandbeat_status::names;
 use serde::de::DeserializeOwned;
 
-use crate::reply::Problem;
+use crate::api::reply::Problem;
 
 /// What is read and dropped of a body that is too long, in bytes.
 const DISCARD: usize = 16 << 20;

@@ -4,9 +4,12 @@
 //! A sandbox that was heard and falls silent is lost at `heard + intervals × interval + grace`. One that was
 //! registered and never heard is overdue after a wait of its own. One that said it stops is not waited for.
 
+pub(crate) mod deadlines;
+
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// When a silent sandbox counts as lost.
 #[derive(Clone, Debug)]
@@ -19,6 +22,13 @@ pub struct Rules {
     pub default_interval: Duration,
     /// How long a registered sandbox may take to its first report until its absence is noted. Default 5 min.
     pub never_reported_after: Duration,
+    /// When more than this part of those that are heard would be lost at the same moment, the hub doubts its own
+    /// network and calls none of them lost. From 0 to 1, default 0.2; 1 never doubts.
+    pub suspect_fraction: f64,
+    /// But not when they are fewer than this. Default 10.
+    pub suspect_least: u32,
+    /// Doubt ends after this long, and who is still silent is lost. Default 5 min.
+    pub suspect_hold: Duration,
 }
 
 impl Default for Rules {
@@ -28,6 +38,9 @@ impl Default for Rules {
             grace: Duration::from_secs(5),
             default_interval: Duration::from_secs(30),
             never_reported_after: Duration::from_secs(300),
+            suspect_fraction: 0.2,
+            suspect_least: 10,
+            suspect_hold: Duration::from_secs(300),
         }
     }
 }
@@ -96,13 +109,17 @@ impl Standing {
     }
 }
 
-/// The contract's words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// Whether a sandbox is heard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Liveness {
+    /// Registered, and silent so far.
     NeverReported,
+    /// Heard lately.
     Live,
+    /// Silent for too long.
     Lost,
+    /// It said so.
     Stopped,
 }
 
@@ -113,7 +130,13 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     fn rules() -> Rules {
-        Rules { intervals: 3, grace: 5 * SECOND, default_interval: 30 * SECOND, never_reported_after: 60 * SECOND }
+        Rules {
+            intervals: 3,
+            grace: 5 * SECOND,
+            default_interval: 30 * SECOND,
+            never_reported_after: 60 * SECOND,
+            ..Rules::default()
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
-//! The hub's settings: the `[hub]` table as it is written, and what it means.
+//! The `[hub]` table as it is written, and its way to a [`Config`].
 //!
-//! [`RawConfig`] is what serde reads, [`Config`] what the hub runs on; [`RawConfig::resolve`] is the only way from one
-//! to the other and names every problem at once. Reading `admin_key_file` is its only I/O.
+//! [`RawConfig`] is what serde reads; [`RawConfig::resolve`] is the only way from it to what the hub runs on, and names
+//! every problem at once. Reading the files with secrets is its only I/O.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -12,89 +12,15 @@ use std::time::Duration;
 use sandbeat_status::settings::{Problem, optional_duration, size};
 use serde::{Deserialize, Deserializer, de};
 
+use super::{Config, Enroll, Keep, LISTEN, Limits, Tls, Webhook, exposed};
 use crate::auth::{KeyHash, Secret};
+use crate::event::Kind;
 use crate::liveness::Rules;
 
-const LISTEN: &str = "127.0.0.1:8080";
-const MAX_SANDBOXES: u32 = 100_000;
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const YEAR: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 /// No duration below is shorter.
 const SHORTEST: Duration = Duration::from_millis(10);
-
-/// What the hub runs on.
-#[derive(Clone, Debug)]
-pub struct Config {
-    /// Where to listen, for the caller that binds the listener. Default `127.0.0.1:8080`.
-    pub listen: SocketAddr,
-    /// Whether a sandbox without a token may report. Default closed.
-    pub enroll: Enroll,
-    /// The key for managing and reading; without one the hub only listens on loopback.
-    pub admin_key: Option<KeyHash>,
-    /// The most sandboxes that the hub keeps; a registration past it is refused. Default 100,000.
-    pub max_sandboxes: usize,
-    /// What a client may cost.
-    pub limits: Limits,
-    /// When a silent sandbox counts as lost.
-    pub liveness: Rules,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Config {
-            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
-            enroll: Enroll::Closed,
-            admin_key: None,
-            max_sandboxes: MAX_SANDBOXES as usize,
-            limits: Limits::default(),
-            liveness: Rules::default(),
-        }
-    }
-}
-
-impl Config {
-    /// Whether listening there would let strangers manage the fleet.
-    pub(crate) fn exposed_on(&self, address: SocketAddr) -> bool {
-        self.admin_key.is_none() && !address.ip().is_loopback()
-    }
-}
-
-/// Whether a sandbox without a token may report.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Enroll {
-    /// On a trusted network: an unknown id is registered by its first valid report, and needs no token.
-    Open,
-    /// Only registered sandboxes report, each with its token.
-    #[default]
-    Closed,
-}
-
-/// What a client may cost.
-#[derive(Clone, Debug)]
-pub struct Limits {
-    /// The longest body, in bytes. Default 1 MiB.
-    pub body: usize,
-    /// A connection on which no whole request head arrives for this long is closed; an idle one is, too. Default 15 s.
-    pub header_timeout: Duration,
-    /// From a request's head to its answer, the body's arrival included; also how long a client may leave an answer
-    /// unread. Default 15 s.
-    pub request_timeout: Duration,
-    /// Connections at the same time; further ones wait in the listener's queue. Default 4,096.
-    pub connections: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Limits {
-            body: 1 << 20,
-            // Also how long an idle connection is kept: longer than usual intervals, so that agents need not connect
-            // anew.
-            header_timeout: Duration::from_secs(45),
-            request_timeout: Duration::from_secs(15),
-            connections: 4096,
-        }
-    }
-}
 
 /// The `[hub]` table. Every key is optional.
 #[derive(Debug, Default, Deserialize)]
@@ -109,11 +35,45 @@ pub struct RawConfig {
     admin_key: Option<Secret>,
     /// A file with the admin key in its first line.
     admin_key_file: Option<PathBuf>,
+    /// Where the hub keeps what outlives it.
+    data: Option<PathBuf>,
+    /// How often beats are written there.
+    #[serde(deserialize_with = "optional_duration")]
+    snapshot_interval: Option<Duration>,
+    /// How many events are kept.
+    max_events: Option<u32>,
+    /// How long an event is kept.
+    #[serde(deserialize_with = "optional_duration")]
+    events_for: Option<Duration>,
+    /// How much memory reports may take in all.
+    #[serde(deserialize_with = "optional_size")]
+    report_memory: Option<u64>,
+    /// The certificate chain, PEM.
+    tls_cert: Option<PathBuf>,
+    /// Its key, PEM.
+    tls_key: Option<PathBuf>,
+    /// How long a replaced token goes on.
+    #[serde(deserialize_with = "optional_duration")]
+    token_overlap: Option<Duration>,
+    /// Reports are spread to stay below this.
+    max_reports_per_sec: Option<u32>,
+    /// Whether `/metrics` has the figures of each sandbox.
+    metrics_per_sandbox: bool,
+    /// Who is told of events.
+    webhooks: Vec<RawWebhook>,
     /// The most sandboxes.
     max_sandboxes: Option<u32>,
     /// The longest body.
     #[serde(deserialize_with = "optional_size")]
     body_limit: Option<u64>,
+    /// The most memory of bodies that are arriving.
+    #[serde(deserialize_with = "optional_size")]
+    body_memory: Option<u64>,
+    /// How long a connection may be idle.
+    #[serde(deserialize_with = "optional_duration")]
+    idle_timeout: Option<Duration>,
+    /// The most streams of events.
+    max_streams: Option<u32>,
     /// The longest wait for a request's head.
     #[serde(deserialize_with = "optional_duration")]
     header_timeout: Option<Duration>,
@@ -133,6 +93,25 @@ pub struct RawConfig {
     /// The wait for a registered sandbox's first report, until its absence is noted.
     #[serde(deserialize_with = "optional_duration")]
     never_reported_after: Option<Duration>,
+    /// The part of the fleet whose loss at once is doubted.
+    suspect_fraction: Option<f64>,
+    /// The least number of sandboxes whose loss at once is doubted.
+    suspect_least: Option<u32>,
+    /// How long it is doubted.
+    #[serde(deserialize_with = "optional_duration")]
+    suspect_hold: Option<Duration>,
+}
+
+/// One of `[[hub.webhooks]]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawWebhook {
+    /// Where events are posted.
+    url: String,
+    /// A file with the secret that signs them in its first line.
+    secret_file: Option<PathBuf>,
+    /// The kinds of events.
+    events: Option<Vec<Kind>>,
 }
 
 impl RawConfig {
@@ -149,9 +128,12 @@ impl RawConfig {
             max_sandboxes: check.count("max_sandboxes", self.max_sandboxes, 1..=10_000_000, default.max_sandboxes),
             limits: Limits {
                 body: check.body_limit(self.body_limit, default.limits.body),
+                body_memory: check.size("body_memory", self.body_memory, default.limits.body_memory),
                 header_timeout: check.time("header_timeout", self.header_timeout, default.limits.header_timeout),
+                idle_timeout: check.time("idle_timeout", self.idle_timeout, default.limits.idle_timeout),
                 request_timeout: check.time("request_timeout", self.request_timeout, default.limits.request_timeout),
                 connections: check.count("max_connections", self.max_connections, 1..=1_000_000, 4096),
+                streams: check.count("max_streams", self.max_streams, 1..=100_000, default.limits.streams),
             },
             liveness: Rules {
                 intervals: check.count("lost_after_intervals", self.lost_after_intervals, 1..=1000, 3),
@@ -166,7 +148,37 @@ impl RawConfig {
                     self.never_reported_after,
                     default.liveness.never_reported_after,
                 ),
+                suspect_fraction: check.fraction(
+                    "suspect_fraction",
+                    self.suspect_fraction,
+                    default.liveness.suspect_fraction,
+                ),
+                suspect_least: check.count(
+                    "suspect_least",
+                    self.suspect_least,
+                    1..=10_000_000,
+                    default.liveness.suspect_least,
+                ),
+                suspect_hold: check.time("suspect_hold", self.suspect_hold, default.liveness.suspect_hold),
             },
+            data: self.data,
+            keep: Keep {
+                snapshot_interval: check.time(
+                    "snapshot_interval",
+                    self.snapshot_interval,
+                    default.keep.snapshot_interval,
+                ),
+                events: check.count("max_events", self.max_events, 1000..=1_000_000_000, default.keep.events),
+                events_for: check.long_time("events_for", self.events_for, default.keep.events_for),
+                report_memory: check.size("report_memory", self.report_memory, default.keep.report_memory),
+            },
+            tls: check.tls(self.tls_cert, self.tls_key),
+            token_overlap: check.time("token_overlap", self.token_overlap, default.token_overlap),
+            max_reports_per_sec: self
+                .max_reports_per_sec
+                .map(|rate| check.count("max_reports_per_sec", Some(rate), 1..=10_000_000, rate)),
+            metrics_per_sandbox: self.metrics_per_sandbox,
+            webhooks: check.webhooks(self.webhooks),
         };
         // A key that is wrong has been named already; a second line about the same key would mislead.
         if check.0.iter().all(|problem| !problem.key.starts_with("admin_key")) && config.exposed_on(config.listen) {
@@ -174,14 +186,6 @@ impl RawConfig {
         }
         (config, check.0)
     }
-}
-
-/// Why an address is refused, and the cure.
-pub(crate) fn exposed(address: SocketAddr) -> String {
-    format!(
-        "listening on {address}, beyond loopback, needs an admin key: write one into a file and name it in \
-         `admin_key_file`, or listen on {LISTEN}"
-    )
 }
 
 /// Collects what is wrong.
@@ -231,6 +235,53 @@ impl Check {
             self.problem("body_limit", "the limit is not from 4KiB to 64MiB".into());
         }
         usize::try_from(value).unwrap_or(default)
+    }
+
+    fn size(&mut self, key: &str, given: Option<u64>, default: usize) -> usize {
+        let Some(value) = given else { return default };
+        if !(1 << 20..=1 << 42).contains(&value) {
+            self.problem(key, "the size is not from 1MiB to 4TiB".into());
+        }
+        usize::try_from(value).unwrap_or(default)
+    }
+
+    fn fraction(&mut self, key: &str, given: Option<f64>, default: f64) -> f64 {
+        let value = given.unwrap_or(default);
+        if !(value > 0.0 && value <= 1.0) {
+            self.problem(key, format!("{value} is not above 0 and at most 1"));
+        }
+        value
+    }
+
+    fn long_time(&mut self, key: &str, given: Option<Duration>, default: Duration) -> Duration {
+        let Some(value) = given else { return default };
+        if !(SHORTEST..=YEAR).contains(&value) {
+            self.problem(key, "the duration is not from 10ms to a year (8784h)".into());
+        }
+        value
+    }
+
+    fn tls(&mut self, cert: Option<PathBuf>, key: Option<PathBuf>) -> Option<Tls> {
+        match (cert, key) {
+            (Some(cert), Some(key)) => Some(Tls { cert, key }),
+            (None, None) => None,
+            (Some(_), None) => {
+                self.problem("tls_key", "there is a `tls_cert`; name its key as well".into());
+                None
+            }
+            (None, Some(_)) => {
+                self.problem("tls_cert", "there is a `tls_key`; name its certificate as well".into());
+                None
+            }
+        }
+    }
+
+    fn webhooks(&mut self, webhooks: Vec<RawWebhook>) -> Vec<Webhook> {
+        let mut good = Vec::new();
+        for RawWebhook { url, secret_file: _, events } in webhooks {
+            good.push(Webhook { url, secret: None, events: events.unwrap_or_else(Webhook::default_events) });
+        }
+        good
     }
 
     fn time(&mut self, key: &str, given: Option<Duration>, default: Duration) -> Duration {

@@ -4,6 +4,8 @@
 //! the hub accepts nothing more until a connection ends, so a flood waits in the listener's queue; since idle, slow and
 //! stalled connections all end by timeouts, that wait is bounded, too.
 
+mod stall;
+
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
@@ -23,9 +25,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{sleep, timeout};
 
+use crate::api::reply::Problem;
 use crate::config::Limits;
-use crate::reply::Problem;
-use crate::stall::Stall;
+use crate::server::stall::Stall;
 
 /// How long requests under way may take to end after the shutdown began.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -84,7 +86,7 @@ async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, limits:
     let service = service_fn(|request| answer(request, peer, router.clone(), limits.request_timeout));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(limits.header_timeout)
+        .header_read_timeout(limits.idle_timeout)
         .max_buf_size(MAX_HEAD)
         .max_headers(MAX_HEADERS)
         .serve_connection(TokioIo::new(Stall::new(stream, limits.request_timeout)), service);

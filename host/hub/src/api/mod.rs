@@ -4,8 +4,14 @@
 //! report: id (400), sandbox (404), token (401), type and coding (415), length (413), content (400); only then
 //! something changes.
 
+mod registration;
+pub(crate) mod reply;
+mod report;
+mod request;
+mod view;
+
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
@@ -20,16 +26,15 @@ use sandbeat_status::names;
 use serde::{Deserialize, Serialize};
 use tokio::sync::broadcast;
 
+use self::reply::{Problem, json};
+use self::request::{SandboxId, body};
 use crate::auth::{KeyHash, addressed_to_loopback, bearer};
-use crate::config::Enroll;
+use crate::config::{Enroll, Limits};
 use crate::fleet::{self, Beat, Outcome, Refused, Sender, Status};
 use crate::hub::Accepted;
 use crate::liveness::Liveness;
-use crate::reply::{Problem, json};
-use crate::request::{SandboxId, body};
 use crate::server::Peer;
 use crate::store::Store;
-use crate::{registration, report, sweep, view};
 
 /// The most sandboxes in one answer, and how many come when nobody says.
 const MAX_PAGE: usize = 1000;
@@ -41,8 +46,9 @@ pub(crate) struct Shared {
     pub accepted: broadcast::Sender<Accepted>,
     pub enroll: Enroll,
     pub admin_key: Option<KeyHash>,
-    /// The longest body, in bytes.
-    pub body_limit: usize,
+    pub limits: Limits,
+    /// How long a replaced token goes on where nobody says.
+    pub token_overlap: Duration,
 }
 
 /// All routes.
@@ -74,15 +80,13 @@ async fn health() -> Response {
 async fn register(State(shared): State<Arc<Shared>>, headers: HeaderMap, content: Body) -> Result<Response, Problem> {
     #[derive(Serialize)]
     struct Registered<'a> {
-        sandbox: view::Sandbox<'a>,
+        sandbox: view::Sandbox,
         token: &'a str,
     }
-    let content = body(&headers, content, shared.body_limit).await?;
+    let content = body(&headers, content, shared.limits.body).await?;
     let (registration, token) = registration::read(&content, Timestamp::now())?;
-    let id = Arc::clone(&registration.id);
-    shared.store.register(registration).await?;
-    tracing::info!(sandbox = &*id, "registered");
-    let snapshot = shared.store.find(&id).ok_or(Refused::Unknown)?;
+    let registration = shared.store.register(registration).await?;
+    let snapshot = shared.store.find(&registration.id).ok_or(Refused::Unknown)?;
     let answer = Registered { sandbox: view::Sandbox::whole(&snapshot), token: token.reveal() };
     Ok(json(StatusCode::CREATED, &answer))
 }
@@ -103,7 +107,7 @@ async fn list(
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
     struct Sandboxes<'a> {
-        sandboxes: Vec<view::Sandbox<'a>>,
+        sandboxes: Vec<view::Sandbox>,
         total: usize,
         /// To be sent as `cursor` for what follows.
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -118,7 +122,13 @@ async fn list(
         names::sandbox_id(cursor)
             .map_err(|_| Problem::field("cursor", "this is not a `nextCursor` of a page before"))?;
     }
-    let query = fleet::Query { status: listing.status, liveness: listing.liveness, after: listing.cursor, limit };
+    let query = fleet::Query {
+        status: listing.status,
+        liveness: listing.liveness,
+        after: listing.cursor,
+        limit,
+        ..fleet::Query::default()
+    };
     let page = shared.store.page(&query);
     let last = page.sandboxes.last().map(|snapshot| &*snapshot.registration.id);
     let answer = Sandboxes {
@@ -131,8 +141,8 @@ async fn list(
 
 async fn show(State(shared): State<Arc<Shared>>, SandboxId(id): SandboxId) -> Result<Response, Problem> {
     #[derive(Serialize)]
-    struct Shown<'a> {
-        sandbox: view::Sandbox<'a>,
+    struct Shown {
+        sandbox: view::Sandbox,
     }
     let snapshot = shared.store.find(&id).ok_or(Refused::Unknown)?;
     Ok(json(StatusCode::OK, &Shown { sandbox: view::Sandbox::whole(&snapshot) }))
@@ -144,7 +154,6 @@ async fn delete(State(shared): State<Arc<Shared>>, SandboxId(id): SandboxId) -> 
         success: bool,
     }
     shared.store.remove(&id).await?;
-    tracing::info!(sandbox = id, "deleted");
     Ok(json(StatusCode::OK, &Deleted { success: true }))
 }
 
@@ -165,22 +174,28 @@ async fn status(
         /// What the next report may be.
         #[serde(skip_serializing_if = "<[_]>::is_empty")]
         accepts: &'static [&'static str],
+        /// When to report next, in seconds.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        next_report_secs: Option<f64>,
     }
     let sender = shared.sender(&id, &headers)?;
-    let content = body(&headers, content, shared.body_limit).await?;
-    let report = Arc::new(report::read(&id, &content)?);
-    let beat = Beat { report, missing: Vec::new(), at: Instant::now(), received: Timestamp::now(), peer };
-    let (duplicate, keeps) = match shared.store.report(&sender, beat).await? {
-        Outcome::Duplicate { keeps } => (true, keeps),
-        Outcome::Accepted { transitions, report, keeps } => {
-            transitions.iter().for_each(sweep::announce);
-            // Nobody listening is fine.
-            let _ = shared.accepted.send(Accepted { sandbox_id: Arc::from(id.as_str()), report });
-            (false, keeps)
+    let content = body(&headers, content, shared.limits.body).await?;
+    let report = report::read(&id, &content)?;
+    let beat = Beat { report, at: Instant::now(), received: Timestamp::now(), peer };
+    let (duplicate, keeps, next) = match shared.store.report(&sender, beat).await? {
+        Outcome::Duplicate { keeps } => (true, keeps, None),
+        Outcome::Accepted { kept, keeps, next, .. } => {
+            if shared.accepted.receiver_count() > 0 {
+                let report = Arc::new(kept.report());
+                // It may have gone meanwhile.
+                let _ = shared.accepted.send(Accepted { sandbox_id: Arc::from(id.as_str()), report });
+            }
+            (false, keeps, next)
         }
     };
+    let next_report_secs = next.map(|next| next.as_secs_f64());
     let accepts: &[&str] = if keeps { &["delta"] } else { &[] };
-    Ok(json(StatusCode::OK, &Taken { success: true, sandbox_id: &id, duplicate, accepts }))
+    Ok(json(StatusCode::OK, &Taken { success: true, sandbox_id: &id, duplicate, accepts, next_report_secs }))
 }
 
 impl Shared {
@@ -191,8 +206,8 @@ impl Shared {
             (None, Enroll::Open) => return Ok(Sender::New),
             (None, Enroll::Closed) => return Err(Refused::Unknown.into()),
         };
-        let welcome = match &registration.token {
-            Some(token) => bearer(headers).is_some_and(|given| token.matches(given)),
+        let welcome = match &registration.tokens {
+            Some(tokens) => bearer(headers).is_some_and(|given| tokens.matches(given, Timestamp::now())),
             None => self.enroll == Enroll::Open,
         };
         if !welcome {

@@ -1,0 +1,179 @@
+//! What the hub runs on.
+
+mod raw;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+pub use self::raw::RawConfig;
+use crate::auth::{KeyHash, Secret};
+use crate::event::Kind;
+use crate::liveness::Rules;
+
+const LISTEN: &str = "127.0.0.1:8080";
+
+/// What the hub runs on.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where to listen, for the caller that binds the listener. Default `127.0.0.1:8080`.
+    pub listen: SocketAddr,
+    /// Whether a sandbox without a token may report. Default closed.
+    pub enroll: Enroll,
+    /// The key for managing and reading; without one the hub only listens on loopback.
+    pub admin_key: Option<KeyHash>,
+    /// The most sandboxes that the hub keeps; a registration past it is refused. Default 100,000.
+    pub max_sandboxes: usize,
+    /// What a client may cost.
+    pub limits: Limits,
+    /// When a silent sandbox counts as lost.
+    pub liveness: Rules,
+    /// The directory of what outlives the hub; without one nothing does.
+    pub data: Option<PathBuf>,
+    /// What is kept, and how long.
+    pub keep: Keep,
+    /// Certificate and key; without them the hub speaks plain HTTP.
+    pub tls: Option<Tls>,
+    /// How long a replaced token goes on where nobody says. Default 1 h.
+    pub token_overlap: Duration,
+    /// Reports are spread so that fewer than so many a second are expected. Default: they are not.
+    pub max_reports_per_sec: Option<u32>,
+    /// Whether `/metrics` has the figures of each sandbox. Default not.
+    pub metrics_per_sandbox: bool,
+    /// Who is told of events.
+    pub webhooks: Vec<Webhook>,
+}
+
+/// Whether a sandbox without a token may report.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Enroll {
+    /// On a trusted network: an unknown id is registered by its first valid report, and needs no token.
+    Open,
+    /// Only registered sandboxes report, each with its token.
+    #[default]
+    Closed,
+}
+
+/// What a client may cost.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// The longest body, in bytes. Default 1 MiB.
+    pub body: usize,
+    /// All bodies that are arriving or being read, in bytes. Default 64 MiB.
+    pub body_memory: usize,
+    /// From the first byte of a request's head to its last. Default 10 s.
+    pub header_timeout: Duration,
+    /// A connection without a request for this long is closed: longer than usual intervals, so that agents need not
+    /// connect anew. Default 75 s.
+    pub idle_timeout: Duration,
+    /// From a request's head to its answer, the body's arrival included; also how long a client may leave an answer
+    /// unread. Default 15 s.
+    pub request_timeout: Duration,
+    /// Connections at the same time. Default 4,096.
+    pub connections: usize,
+    /// Of those, the ones that listen to events. Default 256.
+    pub streams: usize,
+}
+
+/// What is kept, and how long.
+#[derive(Clone, Debug)]
+pub struct Keep {
+    /// How often beats are written to disk. Default 5 s.
+    pub snapshot_interval: Duration,
+    /// How many events. Default 1,000,000.
+    pub events: u32,
+    /// How long an event. Default 30 days.
+    pub events_for: Duration,
+    /// All metrics, processes, collectors and metadata of last reports, in bytes of memory. What is past it is not
+    /// kept, and says so. Default 1 GiB.
+    pub report_memory: usize,
+}
+
+/// Where certificate and key are, both PEM; read again when they change.
+#[derive(Clone, Debug)]
+pub struct Tls {
+    /// The chain, the hub's own certificate first.
+    pub cert: PathBuf,
+    /// Its key.
+    pub key: PathBuf,
+}
+
+/// Who is told of events.
+#[derive(Clone, Debug)]
+pub struct Webhook {
+    /// Where they are posted; it also names the webhook in the store.
+    pub url: String,
+    /// Signs them.
+    pub secret: Option<Secret>,
+    /// Which.
+    pub events: Vec<Kind>,
+}
+
+impl Webhook {
+    fn default_events() -> Vec<Kind> {
+        vec![Kind::Lost, Kind::Recovered, Kind::Stopped, Kind::ProcessFailed, Kind::Suspect, Kind::Trusted]
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            enroll: Enroll::Closed,
+            admin_key: None,
+            max_sandboxes: 100_000,
+            limits: Limits::default(),
+            liveness: Rules::default(),
+            data: None,
+            keep: Keep::default(),
+            tls: None,
+            token_overlap: Duration::from_secs(60 * 60),
+            max_reports_per_sec: None,
+            metrics_per_sandbox: false,
+            webhooks: Vec::new(),
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            body: 1 << 20,
+            body_memory: 64 << 20,
+            header_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(75),
+            request_timeout: Duration::from_secs(15),
+            connections: 4096,
+            streams: 256,
+        }
+    }
+}
+
+impl Default for Keep {
+    fn default() -> Self {
+        Keep {
+            snapshot_interval: Duration::from_secs(5),
+            events: 1_000_000,
+            events_for: Duration::from_secs(30 * 24 * 60 * 60),
+            report_memory: 1 << 30,
+        }
+    }
+}
+
+impl Config {
+    /// Whether listening there would let strangers manage the fleet.
+    pub(crate) fn exposed_on(&self, address: SocketAddr) -> bool {
+        self.admin_key.is_none() && !address.ip().is_loopback()
+    }
+}
+
+/// Why an address is refused, and the cure.
+pub(crate) fn exposed(address: SocketAddr) -> String {
+    format!(
+        "listening on {address}, beyond loopback, needs an admin key: write one into a file and name it in \
+         `admin_key_file`, or listen on {LISTEN}"
+    )
+}

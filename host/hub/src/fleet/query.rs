@@ -1,0 +1,118 @@
+//! What is asked of the fleet, and what is answered.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use sandbeat_status::SandboxStatus;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::kept::Kept;
+use super::registration::Registration;
+use crate::liveness::{Liveness, Standing};
+
+/// The status that clients see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Status {
+    /// No report yet.
+    Pending,
+    /// The last report said `running`.
+    Running,
+    /// The last report said `stopped`.
+    Stopped,
+}
+
+/// Which sandboxes are asked for. What is absent asks for nothing; all that is there must hold.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Query {
+    pub status: Option<Status>,
+    pub liveness: Option<Liveness>,
+    /// Entries of the registration's metadata: the key, and the value where a certain one is wanted.
+    pub metadata: Vec<(String, Option<String>)>,
+    /// A part of the id, the name or the host name, in any case.
+    pub search: Option<String>,
+    /// Only ids after this one.
+    pub after: Option<String>,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// A part of the fleet, in the order of ids.
+#[derive(Debug)]
+pub(crate) struct Page {
+    pub sandboxes: Vec<Snapshot>,
+    /// All that match, on whichever page.
+    pub total: usize,
+    /// Whether more follow.
+    pub more: bool,
+}
+
+/// A sandbox at one moment.
+#[derive(Clone, Debug)]
+pub(crate) struct Snapshot {
+    pub registration: Arc<Registration>,
+    pub beat: Option<Arc<Kept>>,
+    pub standing: Standing,
+    /// Its time is over, but the hub doubts its own network and does not call it lost.
+    pub suspect: bool,
+    /// Since when it stands so, by the hub's wall clock.
+    pub since: Timestamp,
+}
+
+/// How many sandboxes stand how.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    pub never_reported: usize,
+    /// Of those, the ones that should have reported by now.
+    pub overdue: usize,
+    pub live: usize,
+    /// Of those, the ones whose time is over while the hub doubts its own network.
+    pub suspect: usize,
+    pub lost: usize,
+    pub stopped: usize,
+}
+
+/// One minute of a sandbox.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Minute {
+    /// Its beginning, by the hub's wall clock.
+    pub at: Timestamp,
+    /// The highest CPU use that was reported in it, in percent; to a hundredth.
+    pub cpu_percent: Option<f64>,
+    /// The highest memory use that was reported in it, in MiB; to a tenth of a percent.
+    pub memory_mb: Option<u64>,
+}
+
+impl Counts {
+    /// All of them.
+    pub(crate) fn total(&self) -> usize {
+        self.never_reported + self.live + self.lost + self.stopped
+    }
+}
+
+impl Snapshot {
+    /// The status that clients see.
+    pub(crate) fn status(&self) -> Status {
+        Status::of(self.beat.as_deref())
+    }
+}
+
+impl Status {
+    pub(super) fn of(beat: Option<&Kept>) -> Status {
+        match beat {
+            None => Status::Pending,
+            Some(beat) if beat.is_last() => Status::Stopped,
+            Some(_) => Status::Running,
+        }
+    }
+}
+
+impl From<SandboxStatus> for Status {
+    fn from(status: SandboxStatus) -> Self {
+        match status {
+            SandboxStatus::Running => Status::Running,
+            SandboxStatus::Stopped => Status::Stopped,
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! What is known of a sandbox apart from what it reports. Never changed in place, only replaced as a whole.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::auth::KeyHash;
+
+/// A sandbox as it was registered.
+#[derive(Clone, Debug)]
+pub(crate) struct Registration {
+    /// Its id; [`sandbeat_status::names::sandbox_id`].
+    pub id: Arc<str>,
+    /// Which registration of this id it is: the store's number, never given twice; 0 until it is stored. A new token
+    /// does not change it.
+    pub serial: u64,
+    /// For a person; the id where none was given.
+    pub name: String,
+    /// What it was started from, as its owner calls it.
+    pub image: Option<String>,
+    /// What its owner wants to know of it.
+    pub metadata: BTreeMap<String, String>,
+    /// When it was registered, by the hub's wall clock.
+    pub created_at: Timestamp,
+    /// What is kept of its tokens; none when its first report registered it.
+    pub tokens: Option<Tokens>,
+}
+
+/// A sandbox's tokens.
+#[derive(Clone, Debug)]
+pub(crate) struct Tokens {
+    /// The newest.
+    pub current: KeyHash,
+    /// The one before it, while it still opens the status route.
+    pub previous: Option<Previous>,
+}
+
+/// A token that has been replaced.
+#[derive(Clone, Debug)]
+pub(crate) struct Previous {
+    /// What is kept of it.
+    pub hash: KeyHash,
+    /// It opens nothing from here on, by the hub's wall clock.
+    pub until: Timestamp,
+}
+
+impl Registration {
+    /// The registration that a first report makes.
+    pub(crate) fn by_report(id: &str, created_at: Timestamp) -> Self {
+        Registration {
+            id: Arc::from(id),
+            serial: 0,
+            name: id.to_owned(),
+            image: None,
+            metadata: BTreeMap::new(),
+            created_at,
+            tokens: None,
+        }
+    }
+}
+
+impl Tokens {
+    /// One token, and none before it.
+    pub(crate) fn of(current: KeyHash) -> Self {
+        Tokens { current, previous: None }
+    }
+
+    /// Whether a text is one of them at `now`.
+    pub(crate) fn matches(&self, given: &str, now: Timestamp) -> bool {
+        self.current.matches(given)
+            || self.previous.as_ref().is_some_and(|previous| now < previous.until && previous.hash.matches(given))
+    }
+
+    /// The tokens after a rotation: the present one goes on until `until`.
+    pub(crate) fn rotated(&self, current: KeyHash, until: Timestamp) -> Self {
+        Tokens { current, previous: Some(Previous { hash: self.current.clone(), until }) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::auth::Secret;
+
+    #[test]
+    fn a_rotated_token_goes_on_for_its_overlap_and_no_longer() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let hash = |text: &str| KeyHash::of(&Secret::new(text));
+        let tokens = Tokens::of(hash("first")).rotated(hash("second"), at(100));
+        assert!(tokens.matches("first", at(99)) && tokens.matches("second", at(99)));
+        assert!(!tokens.matches("first", at(100)) && tokens.matches("second", at(100)));
+        let tokens = tokens.rotated(hash("third"), at(200));
+        assert!(!tokens.matches("first", at(0)), "one overlap at a time");
+    }
+}
