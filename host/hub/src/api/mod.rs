@@ -8,15 +8,16 @@ mod registration;
 pub(crate) mod reply;
 mod report;
 mod request;
+pub(crate) mod status;
 mod view;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Extension, Query, Request, State};
+use axum::extract::{Query, Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
@@ -30,10 +31,9 @@ use self::reply::{Problem, json};
 use self::request::{SandboxId, body};
 use crate::auth::{KeyHash, addressed_to_loopback, bearer};
 use crate::config::{Enroll, Limits};
-use crate::fleet::{self, Beat, Outcome, Refused, Sender, Status};
+use crate::fleet::{self, Refused, Status};
 use crate::hub::Accepted;
 use crate::liveness::Liveness;
-use crate::server::Peer;
 use crate::store::Store;
 
 /// The most sandboxes in one answer, and how many come when nobody says.
@@ -59,7 +59,7 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route_layer(from_fn_with_state(Arc::clone(&shared), admin_only));
     Router::new()
         .route("/health", get(health))
-        .route("/api/v1/sandboxes/{id}/status", post(status))
+        .route("/api/v1/sandboxes/{id}/status", post(status::status))
         .merge(managed)
         .fallback(unknown_route)
         .method_not_allowed_fallback(wrong_method)
@@ -155,66 +155,6 @@ async fn delete(State(shared): State<Arc<Shared>>, SandboxId(id): SandboxId) -> 
     }
     shared.store.remove(&id).await?;
     Ok(json(StatusCode::OK, &Deleted { success: true }))
-}
-
-async fn status(
-    State(shared): State<Arc<Shared>>,
-    Extension(Peer(peer)): Extension<Peer>,
-    SandboxId(id): SandboxId,
-    headers: HeaderMap,
-    content: Body,
-) -> Result<Response, Problem> {
-    #[derive(Serialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Taken<'a> {
-        success: bool,
-        sandbox_id: &'a str,
-        #[serde(skip_serializing_if = "std::ops::Not::not")]
-        duplicate: bool,
-        /// What the next report may be.
-        #[serde(skip_serializing_if = "<[_]>::is_empty")]
-        accepts: &'static [&'static str],
-        /// When to report next, in seconds.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        next_report_secs: Option<f64>,
-    }
-    let sender = shared.sender(&id, &headers)?;
-    let content = body(&headers, content, shared.limits.body).await?;
-    let report = report::read(&id, &content)?;
-    let beat = Beat { report, at: Instant::now(), received: Timestamp::now(), peer };
-    let (duplicate, keeps, next) = match shared.store.report(&sender, beat).await? {
-        Outcome::Duplicate { keeps } => (true, keeps, None),
-        Outcome::Accepted { kept, keeps, next, .. } => {
-            if shared.accepted.receiver_count() > 0 {
-                let report = Arc::new(kept.report());
-                // It may have gone meanwhile.
-                let _ = shared.accepted.send(Accepted { sandbox_id: Arc::from(id.as_str()), report });
-            }
-            (false, keeps, next)
-        }
-    };
-    let next_report_secs = next.map(|next| next.as_secs_f64());
-    let accepts: &[&str] = if keeps { &["delta"] } else { &[] };
-    Ok(json(StatusCode::OK, &Taken { success: true, sandbox_id: &id, duplicate, accepts, next_report_secs }))
-}
-
-impl Shared {
-    /// In whose name a report for this id may come with these headers.
-    fn sender(&self, id: &str, headers: &HeaderMap) -> Result<Sender, Problem> {
-        let registration = match (self.store.registration(id), self.enroll) {
-            (Some(registration), _) => registration,
-            (None, Enroll::Open) => return Ok(Sender::New),
-            (None, Enroll::Closed) => return Err(Refused::Unknown.into()),
-        };
-        let welcome = match &registration.tokens {
-            Some(tokens) => bearer(headers).is_some_and(|given| tokens.matches(given, Timestamp::now())),
-            None => self.enroll == Enroll::Open,
-        };
-        if !welcome {
-            return Err(Problem::unauthorized("this sandbox reports with the token that its registration answered"));
-        }
-        Ok(Sender::Known(registration))
-    }
 }
 
 /// Keeps everyone out who may not manage the fleet.

@@ -22,6 +22,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{sleep, timeout};
 
@@ -41,9 +42,23 @@ const MAX_HEADERS: usize = 64;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Peer(pub IpAddr);
 
+/// Whether the hub is about to stop, as an extension of each request. An answer that would go on for as long as its
+/// client likes ends when it is; else the end would have to wait for it.
+#[derive(Clone, Debug)]
+pub(crate) struct Closing(watch::Receiver<bool>);
+
+impl Closing {
+    /// Returns once the hub is about to stop; at once when it already is.
+    pub(crate) async fn wait(&mut self) {
+        // The sender goes with the server itself.
+        let _ = self.0.wait_for(|closing| *closing).await;
+    }
+}
+
 /// Serves until `shutdown` completes and the requests under way have ended or had their time.
 pub(crate) async fn run(listener: TcpListener, router: Router, limits: Limits, shutdown: impl Future<Output = ()>) {
     let graceful = GracefulShutdown::new();
+    let (close, closing) = watch::channel(false);
     let mut connections = JoinSet::new();
     let (mut trouble, mut crowd) = (Trouble::default(), Crowd::default());
     let mut shutdown = std::pin::pin!(shutdown);
@@ -57,7 +72,9 @@ pub(crate) async fn run(listener: TcpListener, router: Router, limits: Limits, s
             accepted = listener.accept(), if connections.len() < limits.connections => match accepted {
                 Ok((stream, peer)) => {
                     trouble.note(None);
-                    connections.spawn(connection(stream, peer, router.clone(), limits.clone(), graceful.watcher()));
+                    connections.spawn(connection(
+                        stream, peer, router.clone(), limits.clone(), Closing(closing.clone()), graceful.watcher(),
+                    ));
                     crowd.note(connections.len(), limits.connections);
                 }
                 Err(error) if of_one_connection(&error) => {}
@@ -69,6 +86,7 @@ pub(crate) async fn run(listener: TcpListener, router: Router, limits: Limits, s
         }
     }
     drop(listener);
+    let _ = close.send(true);
     if timeout(DRAIN, graceful.shutdown()).await.is_err() {
         tracing::warn!(connections = connections.len(), "requests under way did not end in time; cut off");
         connections.abort_all();
@@ -78,12 +96,19 @@ pub(crate) async fn run(listener: TcpListener, router: Router, limits: Limits, s
     }
 }
 
-async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, limits: Limits, watcher: Watcher) {
+async fn connection(
+    stream: TcpStream,
+    peer: SocketAddr,
+    router: Router,
+    limits: Limits,
+    closing: Closing,
+    watcher: Watcher,
+) {
     // Answers are small and written at once; without this the last segment of one could wait for an acknowledgement.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%peer, %error, "no TCP_NODELAY");
     }
-    let service = service_fn(|request| answer(request, peer, router.clone(), limits.request_timeout));
+    let service = service_fn(|request| answer(request, peer, router.clone(), closing.clone(), limits.request_timeout));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.idle_timeout)
@@ -99,10 +124,12 @@ async fn answer(
     request: hyper::Request<Incoming>,
     peer: SocketAddr,
     router: Router,
+    closing: Closing,
     limit: Duration,
 ) -> Result<Response, Infallible> {
     let mut request = request.map(Body::new);
     request.extensions_mut().insert(Peer(peer.ip().to_canonical()));
+    request.extensions_mut().insert(closing);
     match timeout(limit, TowerToHyperService::new(router).call(request)).await {
         Ok(answer) => answer,
         Err(_) => Ok(Problem::too_slow().into_response()),
