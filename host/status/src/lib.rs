@@ -6,10 +6,12 @@
 //!
 //! - [`report`]: the body of `POST /api/v1/sandboxes/{id}/status`, the contract between agent and hub.
 //! - [`metric`], [`process`], [`plugin`]: what a report is made of.
+//! - [`binary`]: how a report looks where many are kept in memory.
 //! - [`sample`]: what the agent measures itself, before it becomes a report or is shown to a collector.
 //! - [`names`]: which names, units and texts are accepted from outside, and the reason when one is not.
 //! - [`settings`]: strict TOML (every problem at once, with line and nearest key), durations and sizes.
 
+pub mod binary;
 pub mod metric;
 pub mod names;
 pub mod plugin;

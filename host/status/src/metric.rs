@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::binary::{read_number, write_number};
+
 /// One data point.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, BorshSerialize, BorshDeserialize, ToSchema)]
 pub struct Metric {
     /// For example `system.network.io`; see [`crate::names::metric_name`].
     pub name: String,
@@ -21,7 +24,7 @@ pub struct Metric {
 }
 
 /// A measured value; every number in it is finite.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, BorshSerialize, BorshDeserialize, ToSchema)]
 #[serde(tag = "kind", content = "value", rename_all = "lowercase")]
 pub enum Value {
     /// What something is right now.
@@ -56,13 +59,14 @@ pub enum Kind {
 }
 
 /// Measurements by bucket.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, BorshSerialize, BorshDeserialize, ToSchema)]
 pub struct Histogram {
     /// Inclusive upper bounds, strictly increasing; a last bucket without one follows them.
     pub bounds: Vec<f64>,
     /// Measurements per bucket, not cumulative: one more entry than `bounds`.
     pub counts: Vec<u64>,
     /// The sum of all measurements, in the metric's unit.
+    #[borsh(serialize_with = "write_number", deserialize_with = "read_number")]
     pub sum: f64,
 }
 

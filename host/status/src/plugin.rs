@@ -3,14 +3,19 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use borsh::{BorshDeserialize, BorshSerialize};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::binary::{
+    read_integer, read_number, read_optional_integer, read_time, write_integer, write_number, write_optional_integer,
+    write_time,
+};
 use crate::report::milliseconds;
 
 /// Where a plugin stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, BorshSerialize, BorshDeserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum PluginState {
     /// Its file is being made ready.
@@ -39,7 +44,21 @@ impl PluginState {
 }
 
 /// The name of what went wrong in a collect or a load.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    BorshSerialize,
+    BorshDeserialize,
+    ToSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Failure {
     /// It used more CPU in one call than `limits.cpu`.
@@ -92,19 +111,22 @@ impl fmt::Display for Failure {
 }
 
 /// How long the calls of a collector took, in milliseconds: waiting included, the time until its turn not.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, BorshSerialize, BorshDeserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Durations {
     /// The last call.
+    #[borsh(serialize_with = "write_number", deserialize_with = "read_number")]
     pub last: f64,
     /// The median of the last calls, 256 at most.
+    #[borsh(serialize_with = "write_number", deserialize_with = "read_number")]
     pub p50: f64,
     /// Of the same calls, what 99 of 100 did not exceed.
+    #[borsh(serialize_with = "write_number", deserialize_with = "read_number")]
     pub p99: f64,
 }
 
 /// A failure, kept after it is over.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, BorshSerialize, BorshDeserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LastError {
     /// Its name.
@@ -114,11 +136,12 @@ pub struct LastError {
     /// When, by the sandbox's wall clock.
     #[serde(serialize_with = "milliseconds")]
     #[schema(value_type = String, format = DateTime)]
+    #[borsh(serialize_with = "write_time", deserialize_with = "read_time")]
     pub at: Timestamp,
 }
 
 /// What came of a file or sidecar that was new, changed, or asked to be read again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, BorshSerialize, BorshDeserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ReloadResult {
     /// It is in force.
@@ -130,7 +153,7 @@ pub enum ReloadResult {
 }
 
 /// The last time that a plugin's files were read.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, BorshSerialize, BorshDeserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LastReload {
     /// What came of it.
@@ -138,11 +161,12 @@ pub struct LastReload {
     /// When, by the sandbox's wall clock.
     #[serde(serialize_with = "milliseconds")]
     #[schema(value_type = String, format = DateTime)]
+    #[borsh(serialize_with = "write_time", deserialize_with = "read_time")]
     pub at: Timestamp,
 }
 
 /// A plugin at one moment.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, BorshSerialize, BorshDeserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PluginStatus {
     /// The file's name without `.wasm`.
@@ -169,9 +193,11 @@ pub struct PluginStatus {
     pub grants: Vec<String>,
     /// Finished calls of `collect`, failed ones included, since the agent started.
     #[serde(default)]
+    #[borsh(serialize_with = "write_integer", deserialize_with = "read_integer")]
     pub calls: u64,
     /// Calls of `collect` that failed.
     #[serde(default)]
+    #[borsh(serialize_with = "write_integer", deserialize_with = "read_integer")]
     pub failures: u64,
     /// The same by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -181,12 +207,15 @@ pub struct PluginStatus {
     pub duration_ms: Option<Durations>,
     /// The most memory that one of its instances has had, in bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[borsh(serialize_with = "write_optional_integer", deserialize_with = "read_optional_integer")]
     pub peak_memory_bytes: Option<u64>,
     /// Metrics and metadata entries that were not accepted from it, since the agent started.
     #[serde(default)]
+    #[borsh(serialize_with = "write_integer", deserialize_with = "read_integer")]
     pub points_rejected: u64,
     /// Milliseconds until it is called again at the earliest, while it rests after failures.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[borsh(serialize_with = "write_optional_integer", deserialize_with = "read_optional_integer")]
     pub rests_for_ms: Option<u64>,
     /// The last failure, kept after it is over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -222,7 +251,7 @@ impl PluginStatus {
 }
 
 /// Something that did not make it into a report, and why. Equal ones are counted, not repeated.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, BorshSerialize, BorshDeserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Rejected {
     /// The plugin that it came from; absent for the operator's own.
@@ -233,5 +262,6 @@ pub struct Rejected {
     /// What is wrong with it, for a person.
     pub reason: String,
     /// How many in this report.
+    #[borsh(serialize_with = "write_integer", deserialize_with = "read_integer")]
     pub count: u64,
 }

@@ -1,10 +1,13 @@
 //! What a report and the local API say of a supervised process.
 
+use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::binary::{read_optional_integer, write_optional_integer};
+
 /// Whether a process does its work. The three words are those of existing clients.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, BorshSerialize, BorshDeserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ProcessState {
     /// It runs, and its health check, where it has one, does not say otherwise.
@@ -27,7 +30,9 @@ impl ProcessState {
 }
 
 /// Where in its life a process is. `docs/supervision.md` says which state goes with each.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, BorshSerialize, BorshDeserialize, ToSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum ProcessPhase {
     /// Not started yet: something that it comes after is not as far, or its own start is under way.
@@ -50,7 +55,7 @@ pub enum ProcessPhase {
 }
 
 /// A supervised process at one moment.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, BorshSerialize, BorshDeserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ProcessStatus {
     /// Whether it does its work.
@@ -63,6 +68,7 @@ pub struct ProcessStatus {
     pub pid: Option<u32>,
     /// Milliseconds since its last start, while it runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[borsh(serialize_with = "write_optional_integer", deserialize_with = "read_optional_integer")]
     pub uptime_ms: Option<u64>,
     /// Starts after the first one.
     #[serde(default)]
@@ -84,6 +90,7 @@ pub struct ProcessStatus {
     pub out_of_memory: bool,
     /// Milliseconds until it is started again, while it is `backing-off`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[borsh(serialize_with = "write_optional_integer", deserialize_with = "read_optional_integer")]
     pub next_restart_ms: Option<u64>,
 }
 

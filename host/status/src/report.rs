@@ -5,14 +5,19 @@
 
 use std::collections::BTreeMap;
 
+use borsh::{BorshDeserialize, BorshSerialize};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize, Serializer};
 use utoipa::ToSchema;
 
+use crate::binary::{
+    read_integer, read_number, read_optional_integer, read_optional_number, read_optional_time, read_time,
+    write_integer, write_number, write_optional_integer, write_optional_number, write_optional_time, write_time,
+};
 use crate::{Metric, PluginStatus, ProcessStatus, Rejected};
 
 /// What the sandbox says of itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, BorshSerialize, BorshDeserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum SandboxStatus {
     /// The agent beats.
@@ -96,7 +101,7 @@ pub struct Report {
 }
 
 /// Why a report was made when it was made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, BorshSerialize, BorshDeserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Trigger {
     /// The agent started.
@@ -112,7 +117,20 @@ pub enum Trigger {
 }
 
 /// A part of a report that can be left out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    BorshSerialize,
+    BorshDeserialize,
+    ToSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Part {
     /// [`Report::metadata`]
@@ -122,28 +140,32 @@ pub enum Part {
 }
 
 /// The sandbox stood still: it was suspended, or its processes were.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, BorshSerialize, BorshDeserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Resumed {
     /// For how long, as far as its clocks tell, in milliseconds.
+    #[borsh(serialize_with = "write_integer", deserialize_with = "read_integer")]
     pub suspended_ms: u64,
     /// When the agent noticed that it is over, by the wall clock.
     #[serde(serialize_with = "milliseconds")]
     #[schema(value_type = String, format = DateTime)]
+    #[borsh(serialize_with = "write_time", deserialize_with = "read_time")]
     pub at: Timestamp,
 }
 
 /// Reports that did not arrive.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, BorshSerialize, BorshDeserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Gap {
     /// How many reports were made since the last accepted one and will never arrive. One whose answer was lost is
     /// among them, though the server may have it.
+    #[borsh(serialize_with = "write_integer", deserialize_with = "read_integer")]
     pub missed: u64,
     /// When the first attempt failed, by the sandbox's wall clock; absent when none did, because the server was slower
     /// than the reports.
     #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "optional_milliseconds")]
     #[schema(value_type = Option<String>, format = DateTime)]
+    #[borsh(serialize_with = "write_optional_time", deserialize_with = "read_optional_time")]
     pub first_failure: Option<Timestamp>,
     /// How the last attempt failed; for a person, at most 300 bytes. Absent with `first_failure`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -151,7 +173,7 @@ pub struct Gap {
 }
 
 /// What the sandbox may use, and what of it is in use. Absent: unknown, or not limited.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, BorshSerialize, BorshDeserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Resources {
     /// Where the figures come from: `cgroup2`, `cgroup1` or `machine`, for CPU.
@@ -162,33 +184,41 @@ pub struct Resources {
     pub memory_source: Option<String>,
     /// Cores that the sandbox may use: the least of quota, cpuset and machine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[borsh(serialize_with = "write_optional_number", deserialize_with = "read_optional_number")]
     pub cpu_limit_cores: Option<f64>,
     /// Memory that the sandbox may use, in MiB: the least of its limits and the machine's memory.
     #[serde(default, rename = "memoryLimitMB", skip_serializing_if = "Option::is_none")]
+    #[borsh(serialize_with = "write_optional_integer", deserialize_with = "read_optional_integer")]
     pub memory_limit_mb: Option<u64>,
     /// CPU time that the sandbox has used, in seconds, since its control group was made or the machine started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[borsh(serialize_with = "write_optional_number", deserialize_with = "read_optional_number")]
     pub cpu_time_secs: Option<f64>,
     /// How often and how long the CPU quota held the sandbox back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cpu_throttling: Option<Throttling>,
     /// Memory in use with all its file pages, in bytes; what the limit is held against.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[borsh(serialize_with = "write_optional_integer", deserialize_with = "read_optional_integer")]
     pub memory_usage_bytes: Option<u64>,
     /// Processes of the sandbox that the kernel killed for want of memory, since its control group was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[borsh(serialize_with = "write_optional_integer", deserialize_with = "read_optional_integer")]
     pub oom_kills: Option<u64>,
     /// How long tasks of the sandbox waited for CPU, memory and I/O.
     #[serde(default, skip_serializing_if = "Pressure::is_empty")]
     pub pressure: Pressure,
     /// Tasks (processes and their threads) of the sandbox.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[borsh(serialize_with = "write_optional_integer", deserialize_with = "read_optional_integer")]
     pub pids: Option<u64>,
     /// The most tasks that it may have: the least of its limits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[borsh(serialize_with = "write_optional_integer", deserialize_with = "read_optional_integer")]
     pub pids_limit: Option<u64>,
     /// File descriptors that its processes have open.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[borsh(serialize_with = "write_optional_integer", deserialize_with = "read_optional_integer")]
     pub open_files: Option<u64>,
     /// File systems, in the order of the configuration.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -196,19 +226,24 @@ pub struct Resources {
 }
 
 /// CPU bandwidth control: running totals. Source: `cpu.stat` of the kernel's admin-guide for cgroup v1 and v2.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, BorshSerialize, BorshDeserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Throttling {
     /// Periods in which something of the sandbox could run.
+    #[borsh(serialize_with = "write_integer", deserialize_with = "read_integer")]
     pub periods: u64,
     /// Those in which its quota was used up.
+    #[borsh(serialize_with = "write_integer", deserialize_with = "read_integer")]
     pub throttled_periods: u64,
     /// How long it was held back, in seconds, summed over CPUs.
+    #[borsh(serialize_with = "write_number", deserialize_with = "read_number")]
     pub throttled_secs: f64,
 }
 
 /// Pressure stall information. Source: the kernel's `Documentation/accounting/psi.rst`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, BorshSerialize, BorshDeserialize, ToSchema,
+)]
 #[serde(rename_all = "camelCase")]
 pub struct Pressure {
     /// Waiting for CPU.
@@ -230,7 +265,7 @@ impl Pressure {
 }
 
 /// The stalls of one resource.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, BorshSerialize, BorshDeserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Stalls {
     /// At least one task waited.
@@ -241,41 +276,52 @@ pub struct Stalls {
 }
 
 /// How much of the time it was so.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, BorshSerialize, BorshDeserialize, ToSchema,
+)]
 #[serde(rename_all = "camelCase")]
 pub struct Stall {
     /// In percent, over the last 10 s.
+    #[borsh(serialize_with = "write_number", deserialize_with = "read_number")]
     pub avg10: f64,
     /// In percent, over the last 60 s.
+    #[borsh(serialize_with = "write_number", deserialize_with = "read_number")]
     pub avg60: f64,
     /// In percent, over the last 300 s.
+    #[borsh(serialize_with = "write_number", deserialize_with = "read_number")]
     pub avg300: f64,
     /// In all, in seconds.
+    #[borsh(serialize_with = "write_number", deserialize_with = "read_number")]
     pub total_secs: f64,
 }
 
 /// The file system at a path.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, BorshSerialize, BorshDeserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Disk {
     /// As configured.
     pub path: String,
     /// Its size, in bytes.
+    #[borsh(serialize_with = "write_integer", deserialize_with = "read_integer")]
     pub size_bytes: u64,
     /// What is in use of it, in bytes.
+    #[borsh(serialize_with = "write_integer", deserialize_with = "read_integer")]
     pub used_bytes: u64,
     /// What the agent's user could still write, in bytes.
+    #[borsh(serialize_with = "write_integer", deserialize_with = "read_integer")]
     pub available_bytes: u64,
     /// How many files it can hold; absent where there is no such limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[borsh(serialize_with = "write_optional_integer", deserialize_with = "read_optional_integer")]
     pub inodes: Option<u64>,
     /// How many it holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[borsh(serialize_with = "write_optional_integer", deserialize_with = "read_optional_integer")]
     pub inodes_used: Option<u64>,
 }
 
 /// A collector's metric in a report.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, BorshSerialize, BorshDeserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ReportedMetric {
     /// The metric itself.
@@ -284,6 +330,7 @@ pub struct ReportedMetric {
     /// The plugin that measured it.
     pub plugin: String,
     /// Milliseconds between the measurement and the making of the report.
+    #[borsh(serialize_with = "write_integer", deserialize_with = "read_integer")]
     pub age_ms: u64,
 }
 
