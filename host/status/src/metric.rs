@@ -8,6 +8,9 @@ use utoipa::ToSchema;
 
 use crate::binary::{read_number, write_number};
 
+/// [`Value`] by another name, since `utoipa` takes a type of that name for any JSON.
+type Measured = Value;
+
 /// One data point.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, BorshSerialize, BorshDeserialize, ToSchema)]
 pub struct Metric {
@@ -15,6 +18,7 @@ pub struct Metric {
     pub name: String,
     /// The measurement, with its kind.
     #[serde(flatten)]
+    #[schema(value_type = Measured)]
     pub value: Value,
     /// The unit in UCUM's notation, such as `By`, `s` or `{packet}`.
     pub unit: String,
@@ -26,6 +30,7 @@ pub struct Metric {
 /// A measured value; every number in it is finite.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, BorshSerialize, BorshDeserialize, ToSchema)]
 #[serde(tag = "kind", content = "value", rename_all = "lowercase")]
+#[schema(as = Measurement)]
 pub enum Value {
     /// What something is right now.
     Gauge(f64),

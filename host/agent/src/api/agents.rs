@@ -34,20 +34,22 @@ pub(super) struct Parameters {
 
 /// `GET /v1/agents`.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Agents)]
 pub(super) struct List {
     /// Those that clients know, then others of `[agents.NAME]`.
     agents: Vec<AgentInfo>,
 }
 
 /// All coding agents, installed or not.
-#[utoipa::path(get, path = "/v1/agents", tag = "agent", params(Parameters),
+#[utoipa::path(get, path = "/v1/agents", operation_id = "list_agents", tag = "agent", params(Parameters),
     responses((status = 200, body = List), (status = 400, body = ProblemBody), (status = 503, body = ProblemBody)))]
 pub(super) async fn list(Known(state): Known<State>, Query(wanted): Query<Parameters>) -> Result<Json<List>, Problem> {
     Ok(Json(List { agents: agents(&state, &wanted).await?.to_vec() }))
 }
 
 /// One coding agent. An unknown id is a bad request, as in the reference.
-#[utoipa::path(get, path = "/v1/agents/{id}", tag = "agent", params(("id" = String, Path), Parameters),
+#[utoipa::path(get, path = "/v1/agents/{id}", operation_id = "get_agent",
+    tag = "agent", params(("id" = String, Path), Parameters),
     responses((status = 200, body = AgentInfo), (status = 400, body = ProblemBody), (status = 503, body = ProblemBody)))]
 pub(super) async fn get(
     Known(state): Known<State>,

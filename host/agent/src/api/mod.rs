@@ -25,6 +25,7 @@ mod guard;
 mod health;
 mod listen;
 mod metrics;
+mod optional;
 mod preview;
 mod problem;
 mod processes;

@@ -71,7 +71,7 @@ pub(super) struct Creation {
 }
 
 /// All processes.
-#[utoipa::path(get, path = "/v1/processes", tag = "processes", params(Listing),
+#[utoipa::path(get, path = "/v1/processes", operation_id = "list_processes", tag = "processes", params(Listing),
     responses((status = 200, body = Processes), (status = 400, body = ProblemBody)))]
 pub(super) async fn list(Known(shared): Known<Shared>, Query(query): Query<Listing>) -> Json<Processes> {
     let all = processes(&shared).list().into_iter();
@@ -80,7 +80,8 @@ pub(super) async fn list(Known(shared): Known<Shared>, Query(query): Query<Listi
 }
 
 /// Creates a process and starts it.
-#[utoipa::path(post, path = "/v1/processes", tag = "processes", request_body = Creation,
+#[utoipa::path(post, path = "/v1/processes", operation_id = "create_process",
+    tag = "processes", request_body = Creation,
     responses(
         (status = 200, body = Process),
         (status = 400, body = ProblemBody), (status = 403, body = ProblemBody), (status = 409, body = ProblemBody),
@@ -106,21 +107,24 @@ pub(super) async fn create(
 }
 
 /// One process.
-#[utoipa::path(get, path = "/v1/processes/{id}", tag = "processes", params(("id" = String, Path)),
+#[utoipa::path(get, path = "/v1/processes/{id}", operation_id = "get_process",
+    tag = "processes", params(("id" = String, Path)),
     responses((status = 200, body = Process), (status = 404, body = ProblemBody)))]
 pub(super) async fn get(Known(shared): Known<Shared>, Id(id): Id) -> Result<Json<Process>, Problem> {
     refusal::find(processes(&shared), &id).map(|details| Json(details.into()))
 }
 
 /// Forgets a created process that has ended, with its output.
-#[utoipa::path(delete, path = "/v1/processes/{id}", tag = "processes", params(("id" = String, Path)),
+#[utoipa::path(delete, path = "/v1/processes/{id}", operation_id = "delete_process",
+    tag = "processes", params(("id" = String, Path)),
     responses((status = 204), (status = 404, body = ProblemBody), (status = 409, body = ProblemBody)))]
 pub(super) async fn delete(Known(shared): Known<Shared>, _: Trusted, Id(id): Id) -> Result<StatusCode, Problem> {
     processes(&shared).delete(&id).await.map(|()| StatusCode::NO_CONTENT).map_err(refusal::request)
 }
 
 /// Starts a process where it does not run. One that was created wants what creating wants.
-#[utoipa::path(post, path = "/v1/processes/{id}/start", tag = "processes", params(("id" = String, Path), Waiting),
+#[utoipa::path(post, path = "/v1/processes/{id}/start", operation_id = "start_process",
+    tag = "processes", params(("id" = String, Path), Waiting),
     responses((status = 200, body = Process), (status = 403, body = ProblemBody), (status = 404, body = ProblemBody)))]
 pub(super) async fn start(shared: Known<Shared>, id: Id, wait: Query<Waiting>) -> Result<Json<Process>, Problem> {
     ask(shared, id, wait, Request::Start).await
@@ -128,21 +132,24 @@ pub(super) async fn start(shared: Known<Shared>, id: Id, wait: Query<Waiting>) -
 
 /// Stops a process and all that it has started, as its configuration says how; one that was created with SIGTERM, and
 /// with SIGKILL after ten seconds.
-#[utoipa::path(post, path = "/v1/processes/{id}/stop", tag = "processes", params(("id" = String, Path), Waiting),
+#[utoipa::path(post, path = "/v1/processes/{id}/stop", operation_id = "stop_process",
+    tag = "processes", params(("id" = String, Path), Waiting),
     responses((status = 200, body = Process), (status = 404, body = ProblemBody)))]
 pub(super) async fn stop(shared: Known<Shared>, id: Id, wait: Query<Waiting>) -> Result<Json<Process>, Problem> {
     ask(shared, id, wait, Request::Stop).await
 }
 
 /// Stops a process where it runs, and starts it. One that was created wants what creating wants.
-#[utoipa::path(post, path = "/v1/processes/{id}/restart", tag = "processes", params(("id" = String, Path), Waiting),
+#[utoipa::path(post, path = "/v1/processes/{id}/restart", operation_id = "restart_process",
+    tag = "processes", params(("id" = String, Path), Waiting),
     responses((status = 200, body = Process), (status = 403, body = ProblemBody), (status = 404, body = ProblemBody)))]
 pub(super) async fn restart(shared: Known<Shared>, id: Id, wait: Query<Waiting>) -> Result<Json<Process>, Problem> {
     ask(shared, id, wait, Request::Restart).await
 }
 
 /// Kills a process and all that it has started at once.
-#[utoipa::path(post, path = "/v1/processes/{id}/kill", tag = "processes", params(("id" = String, Path), Waiting),
+#[utoipa::path(post, path = "/v1/processes/{id}/kill", operation_id = "kill_process",
+    tag = "processes", params(("id" = String, Path), Waiting),
     responses((status = 200, body = Process), (status = 404, body = ProblemBody)))]
 pub(super) async fn kill(shared: Known<Shared>, id: Id, wait: Query<Waiting>) -> Result<Json<Process>, Problem> {
     ask(shared, id, wait, Request::Kill).await

@@ -39,6 +39,7 @@ pub(super) struct RunRequest {
 #[serde(rename_all = "camelCase")]
 pub(super) struct RunResult {
     /// The code that it ended with; null where a signal or the timeout ended it.
+    #[schema(required = true)]
     exit_code: Option<i32>,
     /// The signal that ended it, such as `SIGKILL`.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -42,15 +42,9 @@ pub(super) struct Process {
     #[serde(skip_serializing_if = "Option::is_none")]
     exited_at_ms: Option<i64>,
 
-    #[schema(value_type = String, example = "process", pattern = "^(process|agent|created)$")]
-    kind: Kind,
+    kind: ProcessKind,
     state: ProcessState,
     /// Where in its life it is, finer than `state`.
-    #[schema(
-        value_type = String,
-        example = "ready",
-        pattern = "^(waiting|starting|ready|unhealthy|stopping|backing-off|exited|gave-up)$"
-    )]
     phase: Phase,
     /// Where it serves, as configured.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -92,6 +86,28 @@ pub(super) enum Existence {
     Exited,
 }
 
+/// Which table of the configuration it is from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum ProcessKind {
+    /// `[processes.NAME]`.
+    Process,
+    /// `[agents.NAME]`: a coding agent.
+    Agent,
+    /// None: it was created here.
+    Created,
+}
+
+impl From<Kind> for ProcessKind {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Process => ProcessKind::Process,
+            Kind::Agent => ProcessKind::Agent,
+            Kind::Created => ProcessKind::Created,
+        }
+    }
+}
+
 impl Owner {
     pub(super) fn of(kind: Kind) -> Self {
         match kind {
@@ -122,7 +138,7 @@ impl From<Details> for Process {
             out_of_memory: status.out_of_memory && !running,
             created_at_ms: details.created.as_millisecond(),
             exited_at_ms: details.exited.and_then(ended),
-            kind,
+            kind: kind.into(),
             state: status.status,
             phase,
             base_url: status.base_url,
