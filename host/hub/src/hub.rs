@@ -12,6 +12,7 @@ use tokio::task::{JoinError, JoinSet};
 
 use crate::api::{Shared, router};
 use crate::config::{Config, exposed};
+use crate::measure::Measures;
 use crate::store::{self, Store};
 use crate::{server, sweep};
 
@@ -89,6 +90,8 @@ impl Hub {
             admin_key: config.admin_key,
             limits: config.limits.clone(),
             token_overlap: config.token_overlap,
+            measures: Arc::new(Measures::new(config.webhooks.len())),
+            metrics_per_sandbox: config.metrics_per_sandbox,
         };
         let mut tasks = JoinSet::new();
         tasks.spawn(sweep::run(Arc::clone(&store)));

@@ -29,6 +29,7 @@ mod events;
 mod fleet;
 mod hub;
 mod liveness;
+mod measure;
 mod server;
 mod store;
 mod sweep;

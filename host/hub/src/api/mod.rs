@@ -3,41 +3,47 @@
 //! Errors are `{code,message,details?}` throughout, unknown routes and methods included. Order of judgement for a
 //! report: id (400), sandbox (404), token (401), type and coding (415), length (413), content (400); only then
 //! something changes.
+//!
+//! - `sandboxes`: registering, listing, showing, deleting, the last hour; `tokens`: a new one.
+//! - `status`: taking reports. It stands outside of everything below, because it is what the hub does most.
+//! - `fleet`, `health`, `metrics`: the hub as a whole.
+//! - `describe`: `GET /openapi.json`, made from the routes themselves.
+//!
+//! What manages or reads goes through the guard here and then through `encode` (validators and compression).
 
+mod describe;
+mod encode;
+mod fleet;
+mod health;
+mod metrics;
 mod registration;
 pub(crate) mod reply;
 mod report;
 mod request;
+mod sandboxes;
 pub(crate) mod status;
+mod tokens;
 mod view;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, Request, State};
-use axum::http::{HeaderMap, Method, StatusCode, Uri};
+use axum::extract::{Request, State};
+use axum::http::{Method, StatusCode, Uri};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
-use axum::routing::{get, post};
-use jiff::Timestamp;
 use sandbeat_status::names;
-use serde::{Deserialize, Serialize};
 use tokio::sync::broadcast;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-use self::reply::{Problem, json};
-use self::request::{SandboxId, body};
+use self::reply::Problem;
 use crate::auth::{KeyHash, addressed_to_loopback, bearer};
 use crate::config::{Enroll, Limits};
-use crate::fleet::{self, Refused, Status};
 use crate::hub::Accepted;
-use crate::liveness::Liveness;
+use crate::measure::Measures;
 use crate::store::Store;
-
-/// The most sandboxes in one answer, and how many come when nobody says.
-const MAX_PAGE: usize = 1000;
 
 /// What the routes share.
 #[derive(Debug)]
@@ -49,112 +55,39 @@ pub(crate) struct Shared {
     pub limits: Limits,
     /// How long a replaced token goes on where nobody says.
     pub token_overlap: Duration,
+    pub measures: Arc<Measures>,
+    /// Whether `/metrics` has the figures of each sandbox.
+    pub metrics_per_sandbox: bool,
 }
 
 /// All routes.
 pub(crate) fn router(shared: Arc<Shared>) -> Router {
-    let managed = Router::new()
-        .route("/api/v1/sandboxes", get(list).post(register))
-        .route("/api/v1/sandboxes/{id}", get(show).delete(delete))
-        .route_layer(from_fn_with_state(Arc::clone(&shared), admin_only));
-    Router::new()
-        .route("/health", get(health))
-        .route("/api/v1/sandboxes/{id}/status", post(status::status))
-        .merge(managed)
+    let (managed, _) = managed().split_for_parts();
+    let (open, _) = open().split_for_parts();
+    encode::encoded(managed.route_layer(from_fn_with_state(Arc::clone(&shared), admin_only)))
+        .merge(open)
         .fallback(unknown_route)
         .method_not_allowed_fallback(wrong_method)
         .with_state(shared)
 }
 
-async fn health() -> Response {
-    #[derive(Serialize)]
-    struct Health {
-        status: &'static str,
-        timestamp: String,
-        version: &'static str,
-    }
-    let timestamp = view::written(Timestamp::now()).to_string();
-    json(StatusCode::OK, &Health { status: "ok", timestamp, version: env!("CARGO_PKG_VERSION") })
+/// Those that want the admin key.
+fn managed() -> OpenApiRouter<Arc<Shared>> {
+    OpenApiRouter::new()
+        .routes(routes!(sandboxes::list, sandboxes::register))
+        .routes(routes!(sandboxes::show, sandboxes::delete))
+        .routes(routes!(sandboxes::history))
+        .routes(routes!(tokens::rotate))
+        .routes(routes!(fleet::fleet))
+        .routes(routes!(metrics::metrics))
 }
 
-async fn register(State(shared): State<Arc<Shared>>, headers: HeaderMap, content: Body) -> Result<Response, Problem> {
-    #[derive(Serialize)]
-    struct Registered<'a> {
-        sandbox: view::Sandbox,
-        token: &'a str,
-    }
-    let content = body(&headers, content, shared.limits.body).await?;
-    let (registration, token) = registration::read(&content, Timestamp::now())?;
-    let registration = shared.store.register(registration).await?;
-    let snapshot = shared.store.find(&registration.id).ok_or(Refused::Unknown)?;
-    let answer = Registered { sandbox: view::Sandbox::whole(&snapshot), token: token.reveal() };
-    Ok(json(StatusCode::CREATED, &answer))
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Listing {
-    status: Option<Status>,
-    liveness: Option<Liveness>,
-    cursor: Option<String>,
-    limit: Option<usize>,
-}
-
-async fn list(
-    State(shared): State<Arc<Shared>>,
-    listing: Result<Query<Listing>, QueryRejection>,
-) -> Result<Response, Problem> {
-    #[derive(Serialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Sandboxes<'a> {
-        sandboxes: Vec<view::Sandbox>,
-        total: usize,
-        /// To be sent as `cursor` for what follows.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        next_cursor: Option<&'a str>,
-    }
-    let Query(listing) = listing.map_err(|rejection| Problem::malformed(rejection.body_text()))?;
-    let limit = listing.limit.unwrap_or(MAX_PAGE);
-    if !(1..=MAX_PAGE).contains(&limit) {
-        return Err(Problem::field("limit", format!("{limit} is not from 1 to {MAX_PAGE}")));
-    }
-    if let Some(cursor) = &listing.cursor {
-        names::sandbox_id(cursor)
-            .map_err(|_| Problem::field("cursor", "this is not a `nextCursor` of a page before"))?;
-    }
-    let query = fleet::Query {
-        status: listing.status,
-        liveness: listing.liveness,
-        after: listing.cursor,
-        limit,
-        ..fleet::Query::default()
-    };
-    let page = shared.store.page(&query);
-    let last = page.sandboxes.last().map(|snapshot| &*snapshot.registration.id);
-    let answer = Sandboxes {
-        sandboxes: page.sandboxes.iter().map(view::Sandbox::brief).collect(),
-        total: page.total,
-        next_cursor: last.filter(|_| page.more),
-    };
-    Ok(json(StatusCode::OK, &answer))
-}
-
-async fn show(State(shared): State<Arc<Shared>>, SandboxId(id): SandboxId) -> Result<Response, Problem> {
-    #[derive(Serialize)]
-    struct Shown {
-        sandbox: view::Sandbox,
-    }
-    let snapshot = shared.store.find(&id).ok_or(Refused::Unknown)?;
-    Ok(json(StatusCode::OK, &Shown { sandbox: view::Sandbox::whole(&snapshot) }))
-}
-
-async fn delete(State(shared): State<Arc<Shared>>, SandboxId(id): SandboxId) -> Result<Response, Problem> {
-    #[derive(Serialize)]
-    struct Deleted {
-        success: bool,
-    }
-    shared.store.remove(&id).await?;
-    Ok(json(StatusCode::OK, &Deleted { success: true }))
+/// Those that do not.
+fn open() -> OpenApiRouter<Arc<Shared>> {
+    OpenApiRouter::new()
+        .routes(routes!(health::health))
+        .routes(routes!(describe::description))
+        .routes(routes!(status::status))
 }
 
 /// Keeps everyone out who may not manage the fleet.

@@ -7,6 +7,7 @@ use axum::http::StatusCode;
 use jiff::Timestamp;
 use sandbeat_status::names;
 use serde::Deserialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::api::reply::Problem;
@@ -26,7 +27,7 @@ const MAX_METADATA_BYTES: usize = 8192;
 /// # Errors
 /// 400 that names the field, 500 when the system gives no randomness.
 pub(crate) fn read(body: &[u8], created_at: Timestamp) -> Result<(Registration, Secret), Problem> {
-    let Raw { id, name, image, metadata } = request::parse(body)?;
+    let Registering { id, name, image, metadata } = request::parse(body)?;
     let metadata = metadata.unwrap_or_default();
     if let Some(id) = &id {
         names::sandbox_id(id).map_err(|reason| Problem::field("id", reason))?;
@@ -35,10 +36,7 @@ pub(crate) fn read(body: &[u8], created_at: Timestamp) -> Result<(Registration, 
     label("image", image.as_deref(), MAX_IMAGE)?;
     check_metadata(&metadata)?;
 
-    let token = Secret::random().map_err(|error| {
-        tracing::error!(%error, "the system gives no randomness for a token");
-        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "no token can be made; the hub's log says why")
-    })?;
+    let token = new_token()?;
     let id = id.unwrap_or_else(|| Uuid::new_v4().to_string());
     let registration = Registration {
         name: name.unwrap_or_else(|| id.clone()),
@@ -52,13 +50,33 @@ pub(crate) fn read(body: &[u8], created_at: Timestamp) -> Result<(Registration, 
     Ok((registration, token))
 }
 
-/// Other fields are passed over: clients of other servers send some.
-#[derive(Deserialize)]
-struct Raw {
+/// What a registration may say; all of it is optional. Other fields are passed over: clients of other servers send some.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = Registration)]
+pub(crate) struct Registering {
+    /// Letters, digits and `-`; a UUID where nothing is said.
+    #[schema(max_length = 128, pattern = "^[A-Za-z0-9-]+$", example = "sbox-1")]
     id: Option<String>,
+    /// For a person; the id where nothing is said.
+    #[schema(min_length = 1, max_length = 128)]
     name: Option<String>,
+    /// What the sandbox is started from, as its owner calls it.
+    #[schema(min_length = 1, max_length = 512, example = "debian:12")]
     image: Option<String>,
+    /// What its owner wants to know of it: 32 entries and 8,192 bytes at most. Keys have letters, digits and `_.-/`.
+    #[schema(example = json!({"team": "a"}))]
     metadata: Option<BTreeMap<String, String>>,
+}
+
+/// A new token.
+///
+/// # Errors
+/// 500 when the system gives no randomness.
+pub(crate) fn new_token() -> Result<Secret, Problem> {
+    Secret::random().map_err(|error| {
+        tracing::error!(%error, "the system gives no randomness for a token");
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "no token can be made; the hub's log says why")
+    })
 }
 
 fn label(field: &str, text: Option<&str>, most: usize) -> Result<(), Problem> {

@@ -5,13 +5,17 @@
 use axum::Json;
 use axum::http::StatusCode;
 use axum::http::header::{
-    CACHE_CONTROL, CONNECTION, HeaderName, HeaderValue, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONNECTION, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::response::{IntoResponse, Response};
 use sandbeat_status::names::shown;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::fleet::Refused;
+
+/// How soon to try again what the disk did not take, in seconds.
+const RETRY_SECS: &str = "5";
 
 /// A JSON answer. It changes with every beat and may hold what sandboxes say, so nobody keeps it or guesses its type.
 pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Response {
@@ -28,10 +32,31 @@ pub(crate) struct Problem {
     header: Option<(HeaderName, &'static str)>,
 }
 
+/// The body of every error.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(crate) struct ProblemBody {
+    /// The HTTP status.
+    #[schema(example = 400)]
+    code: u16,
+    /// What is wrong and what to do, for a person.
+    #[schema(example = "memoryMB: invalid value: integer `-5`, expected u64")]
+    message: String,
+    /// The path of the field that it is about, where it is about one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "memoryMB")]
+    details: Option<String>,
+}
+
 impl Problem {
     /// An error with a message that says what to do.
     pub(crate) fn new(status: StatusCode, message: impl Into<String>) -> Self {
         Problem { status, message: message.into(), details: None, header: None }
+    }
+
+    /// What it is answered with.
+    pub(crate) fn status(&self) -> StatusCode {
+        self.status
     }
 
     /// 400 about one field, which both the message and the details name. What was sent is shown escaped and in part.
@@ -73,25 +98,19 @@ impl Problem {
 
 impl From<Refused> for Problem {
     fn from(refused: Refused) -> Self {
-        let status = match refused {
-            Refused::Exists => StatusCode::CONFLICT,
-            Refused::Full(_) | Refused::Disk => StatusCode::SERVICE_UNAVAILABLE,
-            Refused::Unknown => StatusCode::NOT_FOUND,
+        let (status, header) = match refused {
+            Refused::Exists => (StatusCode::CONFLICT, None),
+            Refused::Full(_) => (StatusCode::SERVICE_UNAVAILABLE, None),
+            Refused::Disk => (StatusCode::SERVICE_UNAVAILABLE, Some((RETRY_AFTER, RETRY_SECS))),
+            Refused::Unknown => (StatusCode::NOT_FOUND, None),
         };
-        Problem::new(status, refused.to_string())
+        Problem { header, ..Problem::new(status, refused.to_string()) }
     }
 }
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        #[derive(Serialize)]
-        struct Body<'a> {
-            code: u16,
-            message: &'a str,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            details: Option<&'a str>,
-        }
-        let body = Body { code: self.status.as_u16(), message: &self.message, details: self.details.as_deref() };
+        let body = ProblemBody { code: self.status.as_u16(), message: self.message, details: self.details };
         let mut response = json(self.status, &body);
         if let Some((name, value)) = self.header {
             response.headers_mut().insert(name, HeaderValue::from_static(value));

@@ -3,6 +3,7 @@
 //! Order of judgement: id (400), sandbox (404), token (401), type and coding (415), length (413), content (400); only
 //! then something changes.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -11,9 +12,11 @@ use axum::extract::{Extension, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use jiff::Timestamp;
+use sandbeat_status::Report;
 use serde::Serialize;
+use utoipa::ToSchema;
 
-use crate::api::reply::{Problem, json};
+use crate::api::reply::{Problem, ProblemBody, json};
 use crate::api::request::{SandboxId, body};
 use crate::api::{Shared, report};
 use crate::auth::bearer;
@@ -22,7 +25,35 @@ use crate::fleet::{Beat, Outcome, Refused, Sender};
 use crate::hub::Accepted;
 use crate::server::Peer;
 
-/// Takes a report.
+/// The answer to a report.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Taken<'a> {
+    success: bool,
+    sandbox_id: &'a str,
+    /// It, or a later one of the same start, was there already; nothing changed.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schema(required = false)]
+    duplicate: bool,
+    /// What the next report may be: `delta`, one that leaves out what has not changed.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    #[schema(required = false, value_type = Vec<String>, example = json!(["delta"]))]
+    accepts: &'static [&'static str],
+    /// When to report next, in seconds; absent where the agent keeps its own interval.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_report_secs: Option<f64>,
+}
+
+/// Takes a report of a sandbox, with its own token.
+#[utoipa::path(post, path = "/api/v1/sandboxes/{id}/status", operation_id = "post_status", tag = "reports",
+    params(("id" = String, Path, description = "The sandbox's id")),
+    request_body(content = Report, description = "As it is, or with `Content-Encoding: gzip`"),
+    responses(
+        (status = 200, description = "It is the sandbox's present state, or was there already", body = Taken),
+        (status = 400, description = "A field has another type or is out of bounds", body = ProblemBody),
+        (status = 503, description = "What it changes cannot be stored; the hub is full, or its disk takes nothing",
+            body = ProblemBody),
+    ))]
 pub(super) async fn status(
     State(shared): State<Arc<Shared>>,
     Extension(Peer(peer)): Extension<Peer>,
@@ -30,38 +61,44 @@ pub(super) async fn status(
     headers: HeaderMap,
     content: Body,
 ) -> Result<Response, Problem> {
-    #[derive(Serialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Taken<'a> {
-        success: bool,
-        sandbox_id: &'a str,
-        #[serde(skip_serializing_if = "std::ops::Not::not")]
-        duplicate: bool,
-        /// What the next report may be.
-        #[serde(skip_serializing_if = "<[_]>::is_empty")]
-        accepts: &'static [&'static str],
-        /// When to report next, in seconds.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        next_report_secs: Option<f64>,
+    let began = Instant::now();
+    let answer = take(&shared, peer, &id, &headers, content).await;
+    if let Err(problem) = &answer {
+        shared.measures.report_refused(problem.status().as_u16());
     }
-    let sender = shared.sender(&id, &headers)?;
-    let content = body(&headers, content, shared.limits.body).await?;
-    let report = report::read(&id, &content)?;
+    shared.measures.handling.note(began.elapsed());
+    answer
+}
+
+async fn take(
+    shared: &Shared,
+    peer: IpAddr,
+    id: &str,
+    headers: &HeaderMap,
+    content: Body,
+) -> Result<Response, Problem> {
+    let sender = shared.sender(id, headers)?;
+    let content = body(headers, content, shared.limits.body).await?;
+    let report = report::read(id, &content)?;
     let beat = Beat { report, at: Instant::now(), received: Timestamp::now(), peer };
     let (duplicate, keeps, next) = match shared.store.report(&sender, beat).await? {
-        Outcome::Duplicate { keeps } => (true, keeps, None),
+        Outcome::Duplicate { keeps } => {
+            shared.measures.duplicate.add(1);
+            (true, keeps, None)
+        }
         Outcome::Accepted { kept, keeps, next, .. } => {
+            shared.measures.report_accepted(kept.at);
             if shared.accepted.receiver_count() > 0 {
                 let report = Arc::new(kept.report());
                 // It may have gone meanwhile.
-                let _ = shared.accepted.send(Accepted { sandbox_id: Arc::from(id.as_str()), report });
+                let _ = shared.accepted.send(Accepted { sandbox_id: Arc::from(id), report });
             }
             (false, keeps, next)
         }
     };
     let next_report_secs = next.map(|next| next.as_secs_f64());
     let accepts: &[&str] = if keeps { &["delta"] } else { &[] };
-    Ok(json(StatusCode::OK, &Taken { success: true, sandbox_id: &id, duplicate, accepts, next_report_secs }))
+    Ok(json(StatusCode::OK, &Taken { success: true, sandbox_id: id, duplicate, accepts, next_report_secs }))
 }
 
 impl Shared {

@@ -1,7 +1,6 @@
 //! How a sandbox looks to clients. The names are the contract's; there is no field for a token.
 
 use std::collections::BTreeMap;
-use std::fmt::Display;
 use std::net::IpAddr;
 
 use jiff::Timestamp;
@@ -15,7 +14,7 @@ use utoipa::ToSchema;
 use crate::fleet::{Kept, Snapshot, Status, Tally};
 use crate::liveness::{Liveness, Standing};
 
-/// A sandbox as it stands in a list; with what its last report said, a sandbox alone.
+/// A sandbox as it stands in a list.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Sandbox {
@@ -52,9 +51,16 @@ pub(crate) struct Sandbox {
     /// Absent before the first report.
     #[serde(skip_serializing_if = "Option::is_none")]
     agent_info: Option<AgentInfo>,
-    /// Not in a list.
+}
+
+/// A sandbox alone, with everything that its last report said.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = SandboxDetails)]
+pub(crate) struct Whole {
     #[serde(flatten)]
-    report: Option<LastReport>,
+    sandbox: Sandbox,
+    #[serde(flatten)]
+    report: LastReport,
 }
 
 /// What the agent said last.
@@ -96,6 +102,7 @@ struct AgentInfo {
 /// The base figures; what was not measured is absent.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = SandboxMetrics)]
 struct Metrics {
     /// Of what the sandbox may use.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -113,6 +120,7 @@ struct Metrics {
 /// How many processes and collectors there are, and how many of them fail.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = SandboxHealth)]
 struct Health {
     processes: u16,
     /// In `error`.
@@ -122,8 +130,8 @@ struct Health {
     collectors_failed: u16,
 }
 
-/// The parts of the last report that are too long for a list.
-#[derive(Debug, Serialize, ToSchema)]
+/// The parts of the last report that are too long for a list; none of them before the first report.
+#[derive(Debug, Default, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct LastReport {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -143,10 +151,14 @@ struct LastReport {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     missing: Vec<Part>,
-    resources: Resources,
-    metrics: Vec<ReportedMetric>,
-    processes: BTreeMap<String, ProcessStatus>,
-    plugins: Vec<PluginStatus>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resources: Option<Resources>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    metrics: Option<Vec<ReportedMetric>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    processes: Option<BTreeMap<String, ProcessStatus>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    plugins: Option<Vec<PluginStatus>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     rejected: Vec<Rejected>,
@@ -155,20 +167,10 @@ struct LastReport {
 impl Sandbox {
     /// As it stands in a list.
     pub(crate) fn brief(snapshot: &Snapshot) -> Self {
-        let agent_info = snapshot.beat.as_deref().map(|kept| AgentInfo::of(kept, &kept.base()));
-        Sandbox::of(snapshot, agent_info, None)
+        Sandbox::of(snapshot, snapshot.beat.as_deref().map(|kept| AgentInfo::of(kept, &kept.base())))
     }
 
-    /// With everything that its last report said.
-    pub(crate) fn whole(snapshot: &Snapshot) -> Self {
-        let Some(kept) = snapshot.beat.as_deref() else { return Sandbox::of(snapshot, None, None) };
-        let mut report = kept.report();
-        let mut info = AgentInfo::of(kept, &report);
-        info.metadata = Some(std::mem::take(&mut report.metadata));
-        Sandbox::of(snapshot, Some(info), Some(LastReport::of(kept, report)))
-    }
-
-    fn of(snapshot: &Snapshot, agent_info: Option<AgentInfo>, report: Option<LastReport>) -> Self {
+    fn of(snapshot: &Snapshot, agent_info: Option<AgentInfo>) -> Self {
         let registration = &*snapshot.registration;
         Sandbox {
             id: registration.id.to_string(),
@@ -182,8 +184,20 @@ impl Sandbox {
             overdue: snapshot.standing == Standing::Overdue,
             suspect: snapshot.suspect,
             agent_info,
-            report,
         }
+    }
+}
+
+impl Whole {
+    /// A sandbox and its last report.
+    pub(crate) fn of(snapshot: &Snapshot) -> Self {
+        let Some(kept) = snapshot.beat.as_deref() else {
+            return Whole { sandbox: Sandbox::of(snapshot, None), report: LastReport::default() };
+        };
+        let mut report = kept.report();
+        let mut info = AgentInfo::of(kept, &report);
+        info.metadata = Some(std::mem::take(&mut report.metadata));
+        Whole { sandbox: Sandbox::of(snapshot, Some(info)), report: LastReport::of(kept, report) }
     }
 }
 
@@ -222,22 +236,11 @@ impl LastReport {
             gap: report.gap,
             unchanged: report.unchanged,
             missing: kept.missing.clone(),
-            resources: report.resources,
-            metrics: report.metrics,
-            processes: report.processes,
-            plugins: report.plugins,
+            resources: Some(report.resources),
+            metrics: Some(report.metrics),
+            processes: Some(report.processes),
+            plugins: Some(report.plugins),
             rejected: report.rejected,
         }
     }
-}
-
-/// A time as every answer writes it: RFC 3339 in UTC with milliseconds.
-pub(crate) fn written(time: Timestamp) -> impl Display {
-    struct Milliseconds(Timestamp);
-    impl Display for Milliseconds {
-        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            write!(f, "{:.3}", self.0)
-        }
-    }
-    Milliseconds(time)
 }

@@ -86,6 +86,19 @@ impl Hub {
         answer.body["sandbox"].clone()
     }
 
+    /// Waits until the numbers of the fleet are as they should be.
+    pub(crate) async fn until_fleet(&self, good: impl Fn(&Value) -> bool) -> Value {
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            let fleet = self.get("/api/v1/fleet").send().await.body;
+            if good(&fleet) {
+                return fleet;
+            }
+            assert!(Instant::now() < deadline, "it stays {fleet}");
+            sleep(Duration::from_millis(10)).await;
+        }
+    }
+
     /// Waits until a sandbox is as it should be.
     pub(crate) async fn until(&self, id: &str, good: impl Fn(&Value) -> bool) -> Value {
         let deadline = Instant::now() + DEADLINE;
