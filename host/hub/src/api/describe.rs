@@ -57,6 +57,7 @@ fn description_of_all() -> Value {
     // Names and words: this cannot fail.
     let mut document = serde_json::to_value(document).unwrap_or_default();
     without_null(&mut document);
+    readable(&mut document);
     document["components"]["securitySchemes"] = json!({
         ADMIN: {"type": "http", "scheme": "bearer",
             "description": "The hub's admin key. A hub without one listens on loopback only and answers everyone there, \
@@ -157,6 +158,28 @@ fn without_null(value: &mut Value) {
     }
 }
 
+/// Takes out of descriptions what is for readers of the code: where its lines end, and where its links lead.
+fn readable(value: &mut Value) {
+    const LINKS: [&str; 2] = ["; see [`crate::", "; [`crate::"];
+    match value {
+        Value::Array(values) => values.iter_mut().for_each(readable),
+        Value::Object(fields) => {
+            for name in ["description", "summary"] {
+                let Some(Value::String(text)) = fields.get_mut(name) else { continue };
+                while let Some(start) = LINKS.iter().find_map(|link| text.find(link))
+                    && let Some(length) = text[start..].find("`]")
+                {
+                    text.replace_range(start..start + length + 2, "");
+                }
+                let paragraphs = text.split("\n\n").map(|paragraph| paragraph.replace('\n', " "));
+                *text = paragraphs.collect::<Vec<_>>().join("\n\n");
+            }
+            fields.values_mut().for_each(readable);
+        }
+        _ => {}
+    }
+}
+
 /// Adds what is not there yet.
 fn under(schema: &mut Map<String, Value>, more: Map<String, Value>) {
     for (key, value) in more {
@@ -201,6 +224,14 @@ mod tests {
         }
         let document = description_of_all();
         look(&document, &document);
+    }
+
+    #[test]
+    fn descriptions_are_for_readers_of_the_interface() {
+        let mut value = json!({"description": "One; see [`crate::names::x`]. Two\nlines.\n\nMore.", "x": ["a\nb"]});
+        readable(&mut value);
+        assert_eq!(value, json!({"description": "One. Two lines.\n\nMore.", "x": ["a\nb"]}));
+        assert!(!description_of_all().to_string().contains("crate::"));
     }
 
     #[test]

@@ -7,6 +7,8 @@ mod harness;
 mod liveness;
 mod metrics;
 mod openapi;
+#[path = "../../../agent/tests/agent/support/openmetrics.rs"]
+mod openmetrics;
 mod reading;
 mod reports;
 mod sandboxes;
