@@ -3,6 +3,7 @@
 //! Order of judgement: id (400), sandbox (404), token (401), type and coding (415), length (413), content (400); only
 //! then something changes.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -14,15 +15,16 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::api::reply::{Problem, json};
-use crate::api::request::{SandboxId, body};
+use crate::api::request::{SandboxId, held_body};
 use crate::api::{Shared, report};
 use crate::auth::bearer;
 use crate::config::Enroll;
 use crate::fleet::{Beat, Outcome, Refused, Sender};
 use crate::hub::Accepted;
 use crate::server::Peer;
+use crate::server::bodies::Share;
 
-/// Takes a report.
+/// The route as the router calls it, for paths that the server does not know at a glance.
 pub(super) async fn status(
     State(shared): State<Arc<Shared>>,
     Extension(Peer(peer)): Extension<Peer>,
@@ -30,23 +32,25 @@ pub(super) async fn status(
     headers: HeaderMap,
     content: Body,
 ) -> Result<Response, Problem> {
-    #[derive(Serialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Taken<'a> {
-        success: bool,
-        sandbox_id: &'a str,
-        #[serde(skip_serializing_if = "std::ops::Not::not")]
-        duplicate: bool,
-        /// What the next report may be.
-        #[serde(skip_serializing_if = "<[_]>::is_empty")]
-        accepts: &'static [&'static str],
-        /// When to report next, in seconds.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        next_report_secs: Option<f64>,
-    }
-    let sender = shared.sender(&id, &headers)?;
-    let content = body(&headers, content, shared.limits.body).await?;
-    let report = report::read(&id, &content)?;
+    take(&shared, None, peer, &id, &headers, content).await
+}
+
+/// Takes a report for a sandbox whose id has the right form. Without a share there has to be room for its body already.
+///
+/// # Errors
+/// What is not acceptable; then nothing has changed.
+pub(crate) async fn take(
+    shared: &Shared,
+    share: Option<Share<'_>>,
+    peer: IpAddr,
+    id: &str,
+    headers: &HeaderMap,
+    content: Body,
+) -> Result<Response, Problem> {
+    let sender = shared.sender(id, headers)?;
+    let (content, _held) = held_body(headers, content, shared.limits.body, share).await?;
+    let report = report::read(id, &content)?;
+    drop(content);
     let beat = Beat { report, at: Instant::now(), received: Timestamp::now(), peer };
     let (duplicate, keeps, next) = match shared.store.report(&sender, beat).await? {
         Outcome::Duplicate { keeps } => (true, keeps, None),
@@ -54,14 +58,31 @@ pub(super) async fn status(
             if shared.accepted.receiver_count() > 0 {
                 let report = Arc::new(kept.report());
                 // It may have gone meanwhile.
-                let _ = shared.accepted.send(Accepted { sandbox_id: Arc::from(id.as_str()), report });
+                let _ = shared.accepted.send(Accepted { sandbox_id: Arc::from(id), report });
             }
             (false, keeps, next)
         }
     };
     let next_report_secs = next.map(|next| next.as_secs_f64());
     let accepts: &[&str] = if keeps { &["delta"] } else { &[] };
-    Ok(json(StatusCode::OK, &Taken { success: true, sandbox_id: &id, duplicate, accepts, next_report_secs }))
+    Ok(json(StatusCode::OK, &Taken { success: true, sandbox_id: id, duplicate, accepts, next_report_secs }))
+}
+
+/// The answer to a report.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Taken<'a> {
+    success: bool,
+    sandbox_id: &'a str,
+    /// It, or a later one of the same start of the agent, was there already.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    duplicate: bool,
+    /// What the next report may be.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    accepts: &'static [&'static str],
+    /// When to report next, in seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_report_secs: Option<f64>,
 }
 
 impl Shared {
