@@ -34,7 +34,7 @@ const HANDSHAKE: u8 = 22;
 const LINGER: u64 = 64 << 10;
 const LINGER_TIME: Duration = Duration::from_secs(1);
 const WRONG_PORT: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nConnection: close\r\n\
-    Content-Length: 63\r\n\r\n{\"code\":400,\"message\":\"this port speaks TLS; use an https URL\"}\n";
+    Content-Length: 63\r\n\r\n{\"code\":400,\"message\":\"this port speaks TLS; use an https URL\"}";
 
 /// Serves a connection until it ends.
 pub(super) async fn serve(
@@ -64,7 +64,7 @@ async fn handshake(
     tls: &Tls,
 ) -> std::io::Result<Option<tokio_rustls::server::TlsStream<TcpStream>>> {
     let mut first = [0];
-    if stream.peek(&mut first).await? == 1 && first[0].is_ascii_uppercase() && first[0] != HANDSHAKE {
+    if stream.peek(&mut first).await? == 1 && first[0] != HANDSHAKE {
         stream.write_all(WRONG_PORT).await?;
         stream.shutdown().await?;
         let rest = async { tokio::io::copy(&mut stream.take(LINGER), &mut tokio::io::sink()).await };

@@ -7,3 +7,4 @@ mod harness;
 mod liveness;
 mod reports;
 mod sandboxes;
+mod tls;
