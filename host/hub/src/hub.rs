@@ -13,6 +13,7 @@ use tokio::task::{JoinError, JoinSet};
 use crate::api::{Shared, router};
 use crate::config::{Config, exposed};
 use crate::measure::Measures;
+use crate::server::tls::{Tls, Wrong};
 use crate::store::{self, Store};
 use crate::{server, sweep};
 
@@ -37,6 +38,9 @@ pub enum Error {
     /// The listener does not know its own address.
     #[error("the listener is not usable: {0}")]
     Listener(#[source] io::Error),
+    /// Its certificate or key cannot be used; for the operator.
+    #[error("hub.{0}")]
+    Tls(#[from] Wrong),
     /// Its state cannot be read.
     #[error(transparent)]
     Store(#[from] store::Error),
@@ -82,22 +86,24 @@ impl Hub {
         if config.exposed_on(address) {
             return Err(Error::Exposed(address));
         }
+        let tls = config.tls.as_ref().map(Tls::read).transpose()?;
         let store = Arc::new(Store::open(&config)?);
-        let shared = Shared {
+        let shared = Arc::new(Shared {
             store: Arc::clone(&store),
             accepted,
             enroll: config.enroll,
             admin_key: config.admin_key,
-            limits: config.limits.clone(),
+            limits: config.limits,
             token_overlap: config.token_overlap,
             measures: Arc::new(Measures::new(config.webhooks.len())),
             metrics_per_sandbox: config.metrics_per_sandbox,
-        };
+        });
         let mut tasks = JoinSet::new();
         tasks.spawn(sweep::run(Arc::clone(&store)));
-        tracing::info!(%address, enroll = ?config.enroll, "the hub listens");
+        let routes = router(Arc::clone(&shared));
+        tracing::info!(%address, enroll = ?config.enroll, tls = tls.is_some(), "the hub listens");
         let result = tokio::select! {
-            () = server::run(listener, router(Arc::new(shared)), config.limits, shutdown) => Ok(()),
+            () = server::run(listener, shared, routes, tls, shutdown) => Ok(()),
             Some(Err(error)) = tasks.join_next() => Err(Error::Sweep(error)),
         };
         tasks.shutdown().await;

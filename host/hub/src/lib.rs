@@ -39,4 +39,5 @@ pub use config::{Config, Enroll, Keep, Limits, RawConfig, Tls, Webhook};
 pub use event::Kind as EventKind;
 pub use hub::{Accepted, Error, Hub, serve};
 pub use liveness::Rules;
+pub use server::tls::Wrong as TlsError;
 pub use store::Error as StoreError;

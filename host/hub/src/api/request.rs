@@ -7,16 +7,18 @@ use std::io::Read;
 
 use axum::body::Body;
 use axum::extract::{FromRequestParts, Path};
-use axum::http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
+use axum::http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, EXPECT};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use bytes::Bytes;
 use flate2::read::MultiGzDecoder;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::body::Body as _;
 use sandbeat_status::names;
 use serde::de::DeserializeOwned;
 
 use crate::api::reply::Problem;
+use crate::server::bodies::{Held, Share};
 
 /// What is read and dropped of a body that is too long, in bytes.
 const DISCARD: usize = 16 << 20;
@@ -43,12 +45,25 @@ enum Coding {
     Gzip,
 }
 
-/// Reads a JSON body of at most `limit` bytes, as it came and inflated.
+/// Reads a JSON body of at most `limit` bytes, as it came and inflated. There has to be room for it already.
 ///
 /// # Errors
 /// 415 for another content type or coding, 413 for a longer body, 400 for one that ends early or is not what its coding
 /// says.
 pub(crate) async fn body(headers: &HeaderMap, body: Body, limit: usize) -> Result<Bytes, Problem> {
+    held_body(headers, body, limit, None).await.map(|(bytes, _)| bytes)
+}
+
+/// The same, and the room that it takes of a share. Without a share it takes none.
+///
+/// # Errors
+/// As [`body`], and 503 when there is no room for too long.
+pub(crate) async fn held_body(
+    headers: &HeaderMap,
+    mut body: Body,
+    limit: usize,
+    share: Option<Share<'_>>,
+) -> Result<(Bytes, Held), Problem> {
     if !is_json(headers) {
         let message = "send the body as JSON, with `Content-Type: application/json`";
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
@@ -57,40 +72,67 @@ pub(crate) async fn body(headers: &HeaderMap, body: Body, limit: usize) -> Resul
         let message = "send the body as it is or with `Content-Encoding: gzip`";
         Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message).with_header(ACCEPT_ENCODING, "gzip, identity")
     })?;
-    let bytes = bytes(headers, body, limit).await?;
+    let read = async {
+        let declared = body.size_hint().exact().and_then(|length| usize::try_from(length).ok());
+        if declared.is_some_and(|length| length > limit) {
+            return Err(too_long(limit));
+        }
+        let held = hold(share, declared.unwrap_or(limit)).await?;
+        Ok((bytes(&mut body, limit).await?, held))
+    };
+    let (bytes, held) = match read.await {
+        Ok(read) => read,
+        Err(problem) => {
+            // Who asks first has not sent anything yet.
+            if !headers.contains_key(EXPECT) {
+                discard(&mut body).await;
+            }
+            return Err(problem);
+        }
+    };
     match coding {
-        Coding::Identity => Ok(bytes),
-        Coding::Gzip => inflate(&bytes, limit),
+        Coding::Identity => Ok((bytes, held)),
+        Coding::Gzip => inflated(&bytes, limit, share).await,
+    }
+}
+
+async fn hold(share: Option<Share<'_>>, bytes: usize) -> Result<Held, Problem> {
+    match share {
+        Some(share) => share.hold(bytes).await,
+        None => Ok(Held::default()),
     }
 }
 
 /// A body as it came.
-async fn bytes(headers: &HeaderMap, mut body: Body, limit: usize) -> Result<Bytes, Problem> {
-    let declared = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
-    if declared.is_some_and(|length| length > limit) {
-        // Who asks first has not sent anything yet.
-        if !headers.contains_key(EXPECT) {
-            discard(&mut body).await;
-        }
-        return Err(too_long(limit));
-    }
-    match Limited::new(&mut body, limit).collect().await {
+async fn bytes(body: &mut Body, limit: usize) -> Result<Bytes, Problem> {
+    match Limited::new(body, limit).collect().await {
         Ok(whole) => Ok(whole.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => {
-            discard(&mut body).await;
-            Err(too_long(limit))
-        }
+        Err(error) if error.is::<LengthLimitError>() => Err(too_long(limit)),
         Err(error) => Err(Problem::malformed(format!("the body did not arrive whole: {error}"))),
     }
 }
 
-/// Stops at the limit, whatever would still come out. A few milliseconds at most for the default limit.
-fn inflate(bytes: &[u8], limit: usize) -> Result<Bytes, Problem> {
-    let mut inflated = Vec::with_capacity(bytes.len().saturating_mul(4).min(limit));
-    let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
-    let read = MultiGzDecoder::new(bytes).take(most).read_to_end(&mut inflated);
+/// What a gzip inflates to. Its last four bytes claim how much that is; it gets room for that first, and where more
+/// comes out, for as much as there may be.
+async fn inflated(bytes: &[u8], limit: usize, share: Option<Share<'_>>) -> Result<(Bytes, Held), Problem> {
+    let claimed = bytes.last_chunk().map_or(0, |size| u32::from_le_bytes(*size));
+    let claimed = usize::try_from(claimed).unwrap_or(limit).min(limit);
+    for most in [claimed, limit] {
+        let held = hold(share, most).await?;
+        if let Some(inflated) = inflate(bytes, most)? {
+            return Ok((inflated, held));
+        }
+    }
+    Err(too_long(limit))
+}
+
+/// Stops at `most`, whatever would still come out; then there is nothing. A few milliseconds for a MiB.
+fn inflate(bytes: &[u8], most: usize) -> Result<Option<Bytes>, Problem> {
+    let mut inflated = Vec::with_capacity(most.min(bytes.len().saturating_mul(16)));
+    let end = u64::try_from(most).unwrap_or(u64::MAX).saturating_add(1);
+    let read = MultiGzDecoder::new(bytes).take(end).read_to_end(&mut inflated);
     read.map_err(|error| Problem::malformed(format!("the body is not what `Content-Encoding: gzip` says: {error}")))?;
-    if inflated.len() > limit { Err(too_long(limit)) } else { Ok(inflated.into()) }
+    Ok((inflated.len() <= most).then(|| inflated.into()))
 }
 
 fn too_long(limit: usize) -> Problem {
@@ -121,6 +163,12 @@ pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
         Some(first) if *first != b'{' => return Err(Problem::malformed("the body is not a JSON object")),
         Some(_) => {}
     }
+    // Finding out where something is wrong takes half as long again, and nearly nothing is.
+    serde_json::from_slice(body).or_else(|_| explained(body))
+}
+
+/// The same with what is wrong and where.
+fn explained<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     let mut json = serde_json::Deserializer::from_slice(body);
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let path = error.path().to_string();
@@ -205,27 +253,30 @@ mod tests {
         encoder.finish().unwrap()
     }
 
-    #[test]
-    fn the_limit_counts_what_comes_out() {
-        let plain = vec![b' '; 100_000];
-        assert_eq!(inflate(&gzip(&plain), 100_000).unwrap(), plain);
-        let refusal = |bytes: &[u8], limit| format!("{:?}", inflate(bytes, limit).unwrap_err());
-        assert!(refusal(&gzip(&plain), 99_999).contains("413"));
-        let bomb = gzip(&vec![0; 64 << 20]);
-        assert!(refusal(&bomb, 1 << 20).contains("413"));
-        let members = gzip(&plain).repeat(100);
-        assert!(refusal(&members, 1 << 20).contains("413"), "many members are one body");
-        assert_eq!(inflate(&gzip(&plain).repeat(2), 1 << 20).unwrap().len(), 200_000);
+    async fn inflates(bytes: &[u8], limit: usize) -> Result<Bytes, String> {
+        inflated(bytes, limit, None).await.map(|(bytes, _)| bytes).map_err(|problem| format!("{problem:?}"))
     }
 
-    #[test]
-    fn what_is_not_gzip_is_malformed() {
+    #[tokio::test]
+    async fn the_limit_counts_what_comes_out() {
+        let plain = vec![b' '; 100_000];
+        assert_eq!(inflates(&gzip(&plain), 100_000).await.unwrap(), plain);
+        assert!(inflates(&gzip(&plain), 99_999).await.unwrap_err().contains("413"));
+        let bomb = gzip(&vec![0; 64 << 20]);
+        assert!(inflates(&bomb, 1 << 20).await.unwrap_err().contains("413"));
+        let members = gzip(&plain).repeat(100);
+        assert!(inflates(&members, 1 << 20).await.unwrap_err().contains("413"), "many members are one body");
+        assert_eq!(inflates(&gzip(&plain).repeat(2), 1 << 20).await.unwrap().len(), 200_000);
+    }
+
+    #[tokio::test]
+    async fn what_is_not_gzip_is_malformed() {
         let whole = gzip(b"{}");
         let mut damaged = whole.clone();
         let crc = damaged.len() - 8;
         damaged[crc] ^= 1;
         for bytes in [&b"{}"[..], &whole[..whole.len() - 1], &damaged, &[&whole[..], b"more"].concat(), b""] {
-            let refusal = format!("{:?}", inflate(bytes, 1000).unwrap_err());
+            let refusal = inflates(bytes, 1000).await.unwrap_err();
             assert!(refusal.contains("400") && refusal.contains("not what `Content-Encoding: gzip` says"), "{refusal}");
         }
     }

@@ -17,13 +17,14 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::api::reply::{Problem, ProblemBody, json};
-use crate::api::request::{SandboxId, body};
+use crate::api::request::{SandboxId, held_body};
 use crate::api::{Shared, report};
 use crate::auth::bearer;
 use crate::config::Enroll;
 use crate::fleet::{Beat, Outcome, Refused, Sender};
 use crate::hub::Accepted;
 use crate::server::Peer;
+use crate::server::bodies::Share;
 
 /// The answer to a report.
 #[derive(Debug, Serialize, ToSchema)]
@@ -54,6 +55,7 @@ pub(super) struct Taken<'a> {
         (status = 503, description = "What it changes cannot be stored; the hub is full, or its disk takes nothing",
             body = ProblemBody),
     ))]
+// The route as the router calls it, for paths that the server does not know at a glance.
 pub(super) async fn status(
     State(shared): State<Arc<Shared>>,
     Extension(Peer(peer)): Extension<Peer>,
@@ -61,8 +63,23 @@ pub(super) async fn status(
     headers: HeaderMap,
     content: Body,
 ) -> Result<Response, Problem> {
+    take(&shared, None, peer, &id, &headers, content).await
+}
+
+/// Takes a report for a sandbox whose id has the right form. Without a share there has to be room for its body already.
+///
+/// # Errors
+/// What is not acceptable; then nothing has changed.
+pub(crate) async fn take(
+    shared: &Shared,
+    share: Option<Share<'_>>,
+    peer: IpAddr,
+    id: &str,
+    headers: &HeaderMap,
+    content: Body,
+) -> Result<Response, Problem> {
     let began = Instant::now();
-    let answer = take(&shared, peer, &id, &headers, content).await;
+    let answer = judge(shared, share, peer, id, headers, content).await;
     if let Err(problem) = &answer {
         shared.measures.report_refused(problem.status().as_u16());
     }
@@ -70,16 +87,18 @@ pub(super) async fn status(
     answer
 }
 
-async fn take(
+async fn judge(
     shared: &Shared,
+    share: Option<Share<'_>>,
     peer: IpAddr,
     id: &str,
     headers: &HeaderMap,
     content: Body,
 ) -> Result<Response, Problem> {
     let sender = shared.sender(id, headers)?;
-    let content = body(headers, content, shared.limits.body).await?;
+    let (content, _held) = held_body(headers, content, shared.limits.body, share).await?;
     let report = report::read(id, &content)?;
+    drop(content);
     let beat = Beat { report, at: Instant::now(), received: Timestamp::now(), peer };
     let (duplicate, keeps, next) = match shared.store.report(&sender, beat).await? {
         Outcome::Duplicate { keeps } => {

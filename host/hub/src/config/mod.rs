@@ -1,5 +1,6 @@
 //! What the hub runs on.
 
+pub(crate) mod files;
 mod raw;
 
 use std::net::SocketAddr;

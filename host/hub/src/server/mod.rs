@@ -1,42 +1,42 @@
 //! Connections: accepted up to a bound, each with its timeouts, and at the end drained for a bounded time.
 //!
 //! The accept loop owns every connection's task; a panic in one ends that connection and is logged here. At its bound
-//! the hub accepts nothing more until a connection ends, so a flood waits in the listener's queue; since idle, slow and
-//! stalled connections all end by timeouts, that wait is bounded, too.
+//! a newcomer takes the place of another ([`crowd`] says whose) or is closed, so the listener's queue always moves on:
+//! what one origin sends there holds up no other.
 
+mod answer;
+pub(crate) mod bodies;
+mod connection;
+mod crowd;
+mod descriptors;
+mod phase;
 mod stall;
+pub(crate) mod tls;
 
-use std::convert::Infallible;
-use std::future::Future;
+use std::future::{Future, pending};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
-use axum::response::{IntoResponse, Response};
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::{Service, service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::{GracefulShutdown, Watcher};
-use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use tokio::task::{JoinError, JoinSet};
-use tokio::time::{sleep, timeout};
+use tokio::task::{self, AbortHandle, JoinError, JoinSet};
+use tokio::time::{Instant, sleep, timeout};
 
-use crate::api::reply::Problem;
-use crate::config::Limits;
-use crate::server::stall::Stall;
+use crate::api::Shared;
+use crate::server::answer::Service;
+use crate::server::crowd::{Crowd, Origin, Room};
+use crate::server::phase::Phase;
+use crate::server::tls::Tls;
 
 /// How long requests under way may take to end after the shutdown began.
 const DRAIN: Duration = Duration::from_secs(5);
 /// The wait after an accept failed for want of something (descriptors, memory), which only time gives back.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// A request's head, in bytes; and how much of a body is read at once.
-const MAX_HEAD: usize = 32 << 10;
-const MAX_HEADERS: usize = 64;
+/// So many connections that gave way may still be ending.
+const ENDING: usize = 64;
 
 /// Whom a request came from, as an extension of it.
 #[derive(Clone, Copy, Debug)]
@@ -56,83 +56,122 @@ impl Closing {
 }
 
 /// Serves until `shutdown` completes and the requests under way have ended or had their time.
-pub(crate) async fn run(listener: TcpListener, router: Router, limits: Limits, shutdown: impl Future<Output = ()>) {
-    let graceful = GracefulShutdown::new();
+pub(crate) async fn run(
+    listener: TcpListener,
+    shared: Arc<Shared>,
+    router: Router,
+    tls: Option<Tls>,
+    shutdown: impl Future<Output = ()>,
+) {
+    let limit = descriptors::fit(shared.limits.connections);
     let (close, closing) = watch::channel(false);
-    let mut connections = JoinSet::new();
-    let (mut trouble, mut crowd) = (Trouble::default(), Crowd::default());
-    let mut shutdown = std::pin::pin!(shutdown);
-    loop {
-        tokio::select! {
-            () = &mut shutdown => break,
-            Some(ended) = connections.join_next() => {
-                look_at(ended);
-                crowd.note(connections.len(), limits.connections);
-            }
-            accepted = listener.accept(), if connections.len() < limits.connections => match accepted {
-                Ok((stream, peer)) => {
-                    trouble.note(None);
-                    connections.spawn(connection(
-                        stream, peer, router.clone(), limits.clone(), Closing(closing.clone()), graceful.watcher(),
-                    ));
-                    crowd.note(connections.len(), limits.connections);
-                }
-                Err(error) if of_one_connection(&error) => {}
-                Err(error) => {
-                    trouble.note(Some(&error));
-                    sleep(ACCEPT_PAUSE).await;
-                }
-            },
+    let service = Arc::new(Service::new(shared, router, Closing(closing)));
+    let tls = tls.map(Arc::new);
+    let mut connections = Connections::new(limit, service, tls.clone());
+    let renewal = async {
+        match tls {
+            Some(tls) => tls.watch().await,
+            None => pending().await,
         }
+    };
+    tokio::select! {
+        () = shutdown => {}
+        () = connections.accept_all(&listener) => {}
+        () = renewal => {}
     }
     drop(listener);
+    // Whoever listens ends; with nobody there is nothing to tell.
     let _ = close.send(true);
-    if timeout(DRAIN, graceful.shutdown()).await.is_err() {
-        tracing::warn!(connections = connections.len(), "requests under way did not end in time; cut off");
-        connections.abort_all();
-    }
-    while let Some(ended) = connections.join_next().await {
-        look_at(ended);
-    }
+    connections.drain().await;
 }
 
-async fn connection(
-    stream: TcpStream,
-    peer: SocketAddr,
-    router: Router,
-    limits: Limits,
-    closing: Closing,
-    watcher: Watcher,
-) {
-    // Answers are small and written at once; without this the last segment of one could wait for an acknowledgement.
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%peer, %error, "no TCP_NODELAY");
-    }
-    let service = service_fn(|request| answer(request, peer, router.clone(), closing.clone(), limits.request_timeout));
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.idle_timeout)
-        .max_buf_size(MAX_HEAD)
-        .max_headers(MAX_HEADERS)
-        .serve_connection(TokioIo::new(Stall::new(stream, limits.request_timeout)), service);
-    if let Err(error) = watcher.watch(connection).await {
-        tracing::debug!(%peer, %error, "connection ended");
-    }
+/// All connections and what they are served with.
+struct Connections {
+    tasks: JoinSet<()>,
+    crowd: Crowd<task::Id, AbortHandle>,
+    limit: usize,
+    service: Arc<Service>,
+    tls: Option<Arc<Tls>>,
+    /// What the phases' times are counted from.
+    epoch: Instant,
+    trouble: Trouble,
+    throng: Throng,
 }
 
-async fn answer(
-    request: hyper::Request<Incoming>,
-    peer: SocketAddr,
-    router: Router,
-    closing: Closing,
-    limit: Duration,
-) -> Result<Response, Infallible> {
-    let mut request = request.map(Body::new);
-    request.extensions_mut().insert(Peer(peer.ip().to_canonical()));
-    request.extensions_mut().insert(closing);
-    match timeout(limit, TowerToHyperService::new(router).call(request)).await {
-        Ok(answer) => answer,
-        Err(_) => Ok(Problem::too_slow().into_response()),
+impl Connections {
+    fn new(limit: usize, service: Arc<Service>, tls: Option<Arc<Tls>>) -> Self {
+        Connections {
+            tasks: JoinSet::new(),
+            crowd: Crowd::new(limit),
+            limit,
+            service,
+            tls,
+            epoch: Instant::now(),
+            trouble: Trouble::default(),
+            throng: Throng::default(),
+        }
+    }
+
+    async fn accept_all(&mut self, listener: &TcpListener) {
+        loop {
+            tokio::select! {
+                Some(ended) = self.tasks.join_next_with_id() => self.look_at(ended),
+                accepted = listener.accept(), if self.tasks.len() < self.limit + ENDING => match accepted {
+                    Ok((stream, peer)) => {
+                        self.trouble.note(None);
+                        self.admit(stream, peer);
+                    }
+                    Err(error) if of_one_connection(&error) => {}
+                    Err(error) => {
+                        self.trouble.note(Some(&error));
+                        sleep(ACCEPT_PAUSE).await;
+                    }
+                },
+            }
+        }
+    }
+
+    fn admit(&mut self, stream: TcpStream, peer: SocketAddr) {
+        let origin = Origin::from(peer.ip());
+        match self.crowd.make_room(origin, self.epoch.elapsed()) {
+            Room::Free => {}
+            Room::Instead(other) => other.abort(),
+            Room::None => return,
+        }
+        let phase = Arc::new(Phase::new(self.epoch));
+        let (service, tls) = (Arc::clone(&self.service), self.tls.clone());
+        let task = self.tasks.spawn(connection::serve(stream, peer, Arc::clone(&phase), service, tls));
+        self.crowd.add(task.id(), origin, phase, task);
+        self.throng.note(self.crowd.len(), self.limit);
+    }
+
+    fn look_at(&mut self, ended: Result<(task::Id, ()), JoinError>) {
+        let id = match &ended {
+            Ok((id, ())) => *id,
+            Err(error) => error.id(),
+        };
+        self.crowd.remove(id);
+        self.throng.note(self.crowd.len(), self.limit);
+        if let Err(error) = ended
+            && error.is_panic()
+        {
+            tracing::error!(%error, "a request ended in a panic of the hub; this is a bug of sandbeat");
+        }
+    }
+
+    /// Ends what waits at once, and what is under way in its time.
+    async fn drain(mut self) {
+        let crowd = std::mem::replace(&mut self.crowd, Crowd::new(0));
+        crowd.close().for_each(|waiting| waiting.abort());
+        let all = async {
+            while let Some(ended) = self.tasks.join_next_with_id().await {
+                self.look_at(ended);
+            }
+        };
+        if timeout(DRAIN, all).await.is_err() {
+            tracing::warn!(connections = self.tasks.len(), "requests under way did not end in time; cut off");
+            self.tasks.shutdown().await;
+        }
     }
 }
 
@@ -140,14 +179,6 @@ async fn answer(
 fn of_one_connection(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
-}
-
-fn look_at(ended: Result<(), JoinError>) {
-    if let Err(error) = ended
-        && error.is_panic()
-    {
-        tracing::error!(%error, "a request ended in a panic of the hub; this is a bug of sandbeat");
-    }
 }
 
 /// Says when accepting begins to fail, and when it works again.
@@ -165,15 +196,16 @@ impl Trouble {
     }
 }
 
-/// Says when connections have to wait, and when there is room again; not at each one that comes and goes in between.
+/// Says when there are as many connections as there may be, and when there is room again; not at each one that comes
+/// and goes in between.
 #[derive(Default)]
-struct Crowd(bool);
+struct Throng(bool);
 
-impl Crowd {
+impl Throng {
     fn note(&mut self, connections: usize, limit: usize) {
         if !self.0 && connections >= limit {
             self.0 = true;
-            tracing::warn!(limit, "at the limit of connections; further ones wait");
+            tracing::warn!(limit, "at the limit of connections; further ones take the place of others");
         } else if self.0 && connections <= limit / 2 {
             self.0 = false;
             tracing::info!(connections, "room for connections again");

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use sandbeat_hub::Config;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{Instant, timeout};
 
 use crate::harness::{DEADLINE, Hub, answer, base};
@@ -59,18 +61,65 @@ async fn a_connection_carries_one_report_after_another() {
 }
 
 #[tokio::test]
-async fn a_head_or_a_body_that_never_comes_whole_is_not_waited_for() {
-    let hub = Hub::start(|config| {
-        config.limits.idle_timeout = Duration::from_millis(100);
-        config.limits.request_timeout = Duration::from_millis(100);
-    })
-    .await;
-    let token = hub.register("s").await;
-    for head in ["", "POST /api/v1/sandboxes/s/status HTTP/1.1\r\nHost: hub\r\nX-Slow: "] {
+async fn each_wait_for_a_client_has_its_own_end() {
+    let short = Duration::from_millis(100);
+    let idle = |config: &mut Config| config.limits.idle_timeout = short;
+    let head = |config: &mut Config| config.limits.header_timeout = short;
+    let ended = async |hub: Hub, sent: &[u8]| {
         let mut stream = hub.connect().await;
-        stream.write_all(head.as_bytes()).await.unwrap();
-        assert_ne!(answer(&mut stream).await.status, 200, "closed");
+        stream.write_all(sent).await.unwrap();
+        let start = Instant::now();
+        let answer = answer(&mut stream).await;
+        assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+        hub.stop().await;
+        answer.status
+    };
+    assert_eq!(ended(Hub::start(idle).await, b"").await, 0, "nothing comes");
+    let whole = b"GET /health HTTP/1.1\r\nHost: hub\r\n\r\n";
+    assert_eq!(ended(Hub::start(idle).await, whole).await, 200, "nothing more comes");
+    assert_eq!(ended(Hub::start(head).await, b"GET /health HTTP/1.1\r\nX-Slow: ").await, 0, "a head stays half");
+    let more = [whole.as_slice(), b"GET /health HT"].concat();
+    assert_eq!(ended(Hub::start(idle).await, &more).await, 200, "a second head stays half");
+}
+
+#[tokio::test]
+async fn a_head_that_drips_is_late_all_the_same() {
+    let hub = Hub::start(|config| config.limits.header_timeout = Duration::from_millis(300)).await;
+    let mut stream = hub.connect().await;
+    let start = Instant::now();
+    stream.write_all(b"GET /health HTTP/1.1\r\nX-Slow: ").await.unwrap();
+    let mut closed = [0];
+    // Each byte comes well within the time that the whole has.
+    while timeout(Duration::from_millis(20), stream.read(&mut closed)).await.is_err() {
+        assert!(start.elapsed() < DEADLINE, "it goes on");
+        if stream.write_all(b"x").await.is_err() {
+            break;
+        }
     }
+    assert!(start.elapsed() >= Duration::from_millis(300), "{:?}", start.elapsed());
+    hub.stop().await;
+}
+
+#[tokio::test]
+async fn between_two_requests_the_time_for_a_head_does_not_run() {
+    let hub = Hub::start(|config| config.limits.header_timeout = Duration::from_millis(100)).await;
+    let mut stream = hub.connect().await;
+    let mut read = [0; 17];
+    for _ in 0..2 {
+        stream.write_all(b"GET /health HTTP/1.1\r\nHost: hub\r\n\r\n").await.unwrap();
+        timeout(DEADLINE, stream.read_exact(&mut read)).await.unwrap().unwrap();
+        assert_eq!(&read, b"HTTP/1.1 200 OK\r\n");
+        // Its end, and then nothing for longer than a head may take.
+        let mut rest = [0; 1024];
+        while timeout(Duration::from_millis(300), stream.read(&mut rest)).await.is_ok_and(|read| read.unwrap() > 0) {}
+    }
+    hub.stop().await;
+}
+
+#[tokio::test]
+async fn a_body_that_never_comes_whole_is_not_waited_for() {
+    let hub = Hub::start(|config| config.limits.request_timeout = Duration::from_millis(100)).await;
+    let token = hub.register("s").await;
     let mut stream = hub.connect().await;
     let slow = hub.post("/api/v1/sandboxes/s/status").bearer(&token).header("Content-Type", "application/json");
     stream.write_all(&slow.header("Content-Length", "100").bytes()).await.unwrap();
@@ -95,19 +144,112 @@ async fn a_body_that_breaks_off_stores_nothing() {
     hub.stop().await;
 }
 
+/// Half of a request, from one of the addresses of loopback.
+async fn half_open(hub: &Hub, source: [u8; 4]) -> TcpStream {
+    let mut stream = from(hub, source).await;
+    // It may have been closed already, for the next one.
+    let _ = stream.write_all(b"POST /api/v1/sandboxes/s/status HTTP/1.1\r\nX-Slow: ").await;
+    stream
+}
+
+async fn from(hub: &Hub, source: [u8; 4]) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind((source, 0).into()).unwrap();
+    socket.connect(hub.address).await.unwrap()
+}
+
 #[tokio::test]
-async fn past_the_limit_of_connections_one_waits_until_another_ends() {
+async fn a_flood_of_half_open_requests_from_one_address_holds_up_no_other() {
+    let hub = Hub::start(|config| config.limits.connections = 50).await;
+    let token = hub.register("s").await;
+    // One that is there already, and stays.
+    let mut kept = from(&hub, [127, 0, 0, 3]).await;
+    kept.write_all(b"GET /health HTTP/1.1\r\nHost: hub\r\n\r\n").await.unwrap();
+    assert!(timeout(DEADLINE, kept.read(&mut [0; 1024])).await.unwrap().unwrap() > 0);
+    let mut flood = Vec::new();
+    for _ in 0..4 {
+        for _ in 0..50 {
+            flood.push(half_open(&hub, [127, 0, 0, 2]).await);
+        }
+        let start = Instant::now();
+        assert_eq!(hub.report(&token, &base("s")).await.status, 200);
+        assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+    }
+    kept.write_all(b"GET /health HTTP/1.1\r\nHost: hub\r\nConnection: close\r\n\r\n").await.unwrap();
+    assert!(timeout(DEADLINE, kept.read(&mut [0; 1024])).await.unwrap().unwrap() > 0, "the other address is spared");
+    hub.stop().await;
+}
+
+#[tokio::test]
+async fn bodies_that_drip_from_one_address_hold_up_no_other() {
+    let hub = Hub::start(|config| config.limits.connections = 20).await;
+    let token = hub.register("s").await;
+    let call = hub.post("/api/v1/sandboxes/s/status").bearer(&token).header("Content-Type", "application/json");
+    let slow = call.header("Content-Length", "100").header("Expect", "100-continue").bytes();
+    let mut dripping = Vec::new();
+    for _ in 0..20 {
+        let mut stream = from(&hub, [127, 0, 0, 2]).await;
+        stream.write_all(&slow).await.unwrap();
+        // All of them are in the middle of a request.
+        timeout(DEADLINE, stream.read_exact(&mut [0; 25])).await.unwrap().unwrap();
+        dripping.push(stream);
+    }
+    let start = Instant::now();
+    assert_eq!(hub.report(&token, &base("s")).await.status, 200);
+    assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+    drop(dripping);
+    hub.stop().await;
+}
+
+#[tokio::test]
+async fn past_the_limit_a_newcomer_takes_the_place_of_one_that_waits() {
+    let hub = Hub::start(|config| config.limits.connections = 1).await;
+    let mut idle = hub.connect().await;
+    idle.write_all(b"GET /health HTTP/1.1\r\nHost: hub\r\n\r\n").await.unwrap();
+    assert!(timeout(DEADLINE, idle.read(&mut [0; 1024])).await.unwrap().unwrap() > 0);
+    assert_eq!(hub.get("/health").send().await.status, 200);
+    let gone = timeout(DEADLINE, idle.read(&mut [0; 1024])).await.expect("the idle one is still there");
+    assert!(matches!(gone, Ok(0) | Err(_)), "{gone:?}");
+    hub.stop().await;
+}
+
+#[tokio::test]
+async fn large_bodies_share_the_memory_that_there_is() {
     let hub = Hub::start(|config| {
-        config.limits.connections = 1;
-        config.limits.idle_timeout = Duration::from_millis(300);
+        config.limits.body_memory = 128 << 10;
+        config.limits.request_timeout = Duration::from_secs(1);
     })
     .await;
-    let start = Instant::now();
-    let idle = hub.connect().await;
-    assert_eq!(hub.get("/health").send().await.status, 200, "the idle one was ended for it");
-    assert!(start.elapsed() >= Duration::from_millis(250), "{:?}", start.elapsed());
-    drop(idle);
+    let token = hub.register("s").await;
+    let post = || hub.post("/api/v1/sandboxes/s/status").bearer(&token).header("Content-Type", "application/json");
+    let mut slow = from(&hub, [127, 0, 0, 2]).await;
+    slow.write_all(&post().header("Content-Length", "65536").header("Expect", "100-continue").bytes()).await.unwrap();
+    timeout(DEADLINE, slow.read_exact(&mut [0; 25])).await.unwrap().unwrap();
+    let mut more = from(&hub, [127, 0, 0, 2]).await;
+    more.write_all(&post().header("Content-Length", "65536").header("Expect", "100-continue").bytes()).await.unwrap();
+
+    let mut large = base("s").to_string();
+    large.push_str(&" ".repeat(60_000));
+    let others = post().header("Connection", "close").body(large.as_bytes()).send().await;
+    assert_eq!(others.status, 200, "the other half is for others: {others:?}");
+    let refused = answer(&mut more).await;
+    refused.refused(503, "hub.body_memory");
+    assert!(refused.head.contains("retry-after: "), "{refused:?}");
     hub.stop().await;
+}
+
+#[tokio::test]
+async fn the_end_does_not_wait_for_who_waits() {
+    let hub = Hub::start(|_| {}).await;
+    let fresh = hub.connect().await;
+    let half = half_open(&hub, [127, 0, 0, 1]).await;
+    let mut idle = hub.connect().await;
+    idle.write_all(b"GET /health HTTP/1.1\r\nHost: hub\r\n\r\n").await.unwrap();
+    assert!(timeout(DEADLINE, idle.read(&mut [0; 1024])).await.unwrap().unwrap() > 0);
+    let start = Instant::now();
+    hub.stop().await;
+    assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+    drop((fresh, half, idle));
 }
 
 #[tokio::test]

@@ -13,4 +13,5 @@ mod reading;
 mod reports;
 mod sandboxes;
 mod schema;
+mod tls;
 mod tokens;

@@ -1,0 +1,139 @@
+//! From a request to its answer: to the status route directly, to all others through the router.
+//!
+//! The status route is nearly all that a hub is asked. Its path is looked at here, before the router, which costs as
+//! much as all else that is done for a report but reading it. What it does is the same either way: a path that is
+//! written otherwise than agents write it goes through the router to the same function.
+
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::header::CONTENT_ENCODING;
+use axum::http::{Method, Request, Response};
+use axum::response::IntoResponse;
+use bytes::Bytes;
+use hyper::body::{Body as _, Frame, Incoming, SizeHint};
+use hyper::service::Service as _;
+use hyper_util::service::TowerToHyperService;
+use sandbeat_status::names;
+use tokio::time::timeout;
+
+use crate::api::reply::Problem;
+use crate::api::{Shared, status};
+use crate::config::Limits;
+use crate::server::bodies::Bodies;
+use crate::server::crowd::Origin;
+use crate::server::phase::{Busy, Gone, Phase};
+use crate::server::{Closing, Peer};
+
+/// What connections are served with.
+#[derive(Debug)]
+pub(super) struct Service {
+    shared: Arc<Shared>,
+    router: Router,
+    bodies: Arc<Bodies>,
+    closing: Closing,
+}
+
+/// An answer's body; the request is under way until it is sent or dropped.
+#[derive(Debug)]
+pub(super) struct Answer {
+    body: Body,
+    _busy: Busy,
+}
+
+impl Service {
+    pub(super) fn new(shared: Arc<Shared>, router: Router, closing: Closing) -> Self {
+        let bodies = Arc::new(Bodies::new(&shared.limits));
+        Service { shared, router, bodies, closing }
+    }
+
+    pub(super) fn limits(&self) -> &Limits {
+        &self.shared.limits
+    }
+
+    /// Answers a request.
+    ///
+    /// # Errors
+    /// The connection has given way to another.
+    pub(super) async fn answer(
+        &self,
+        request: Request<Incoming>,
+        peer: IpAddr,
+        phase: &Arc<Phase>,
+    ) -> Result<Response<Answer>, Gone> {
+        let busy = Busy::begin(phase)?;
+        let answer = timeout(self.limits().request_timeout, self.route(request.map(Body::new), peer.to_canonical()));
+        let answer = answer.await.unwrap_or_else(|_| Problem::too_slow().into_response());
+        Ok(answer.map(|body| Answer { body, _busy: busy }))
+    }
+
+    async fn route(&self, request: Request<Body>, peer: IpAddr) -> Response<Body> {
+        let share = self.bodies.share(Origin::from(peer));
+        let (parts, body) = request.into_parts();
+        if parts.method == Method::POST
+            && let Some(id) = reporting(parts.uri.path())
+        {
+            let taken = status::take(&self.shared, Some(share), peer, id, &parts.headers, body).await;
+            return taken.unwrap_or_else(IntoResponse::into_response);
+        }
+        let mut request = Request::from_parts(parts, body);
+        let _held = match share.hold(self.most_of(&request)).await {
+            Ok(held) => held,
+            Err(problem) => return problem.into_response(),
+        };
+        request.extensions_mut().insert(Peer(peer));
+        request.extensions_mut().insert(self.closing.clone());
+        let Ok(answer) = TowerToHyperService::new(self.router.clone()).call(request).await;
+        answer
+    }
+
+    /// What the body of a request may take in memory, in bytes, inflated as well.
+    fn most_of(&self, request: &Request<Body>) -> usize {
+        let limit = self.limits().body;
+        let hint = request.body().size_hint().upper();
+        let arriving = hint.and_then(|length| usize::try_from(length).ok()).map_or(limit, |length| length.min(limit));
+        let inflated = if request.headers().contains_key(CONTENT_ENCODING) { limit } else { 0 };
+        arriving + inflated
+    }
+}
+
+/// The id in the path of the status route; none in any other path, and none that is not an id as it stands.
+fn reporting(path: &str) -> Option<&str> {
+    let id = path.strip_prefix("/api/v1/sandboxes/")?.strip_suffix("/status")?;
+    names::sandbox_id(id).is_ok().then_some(id)
+}
+
+impl hyper::body::Body for Answer {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_status_route_is_known_by_its_path() {
+        assert_eq!(reporting("/api/v1/sandboxes/s-1/status"), Some("s-1"));
+        for other in ["/api/v1/sandboxes/s", "/api/v1/sandboxes//status", "/api/v1/sandboxes/a/b/status", "/status"] {
+            assert_eq!(reporting(other), None, "{other}");
+        }
+        assert_eq!(reporting("/api/v1/sandboxes/s%2D1/status"), None, "the router reads it");
+    }
+}
