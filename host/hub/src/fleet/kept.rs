@@ -1,17 +1,21 @@
 //! What the hub keeps of a sandbox's last report, in a form that many of them fit into memory.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use sandbeat_status::{Part, PluginState, ProcessState, Report, SandboxStatus};
+use sandbeat_status::{Part, Report, SandboxStatus};
 
-/// An accepted report.
+use super::beat::{Boot, Tally};
+use super::codec::{self, Identity, Lists};
+
+/// An accepted report. It is small and shares its parts with the fleet; each look at them reads them from bytes.
 #[derive(Clone, Debug)]
 pub(crate) struct Kept {
-    /// When it arrived, by the hub's monotonic clock.
+    /// When it arrived, by the hub's monotonic clock; after a restart of the hub, when that was.
     pub at: Instant,
-    /// When it arrived, by the hub's wall clock; for showing only.
+    /// When it arrived, by the hub's wall clock, to the millisecond; for showing only.
     pub received: Timestamp,
     /// Where it came from.
     pub peer: IpAddr,
@@ -21,59 +25,70 @@ pub(crate) struct Kept {
     pub missing: Vec<Part>,
     /// How many of its parts do well.
     pub tally: Tally,
-    report: Report,
+    /// Its metrics, processes, collectors and metadata are not kept, because all reports together have no more room.
+    pub dropped: bool,
+    pub(super) sandbox_id: Arc<str>,
+    pub(super) stopped: bool,
+    pub(super) boot: Option<Boot>,
+    pub(super) seq: Option<u64>,
+    pub(super) base: Arc<[u8]>,
+    pub(super) extra: Option<Arc<Extra>>,
 }
 
-/// How many processes and collectors a report names, and how many of them fail.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Tally {
-    pub processes: u16,
-    /// In `error`.
-    pub processes_failed: u16,
-    pub collectors: u16,
-    /// Failing, quarantined or rejected.
-    pub collectors_failed: u16,
+/// What many sandboxes do not have: parts of a report that are not empty.
+#[derive(Debug)]
+pub(super) struct Extra {
+    pub metadata: Option<Arc<[u8]>>,
+    pub plugins: Option<Arc<[u8]>>,
+    /// See [`Lists`].
+    pub lists: Option<Box<[u8]>>,
 }
 
 impl Kept {
-    /// Keeps a report.
-    pub(crate) fn new(
-        report: Report,
-        at: Instant,
-        received: Timestamp,
-        peer: IpAddr,
-        interval: Duration,
-        missing: Vec<Part>,
-    ) -> Self {
-        Kept { at, received, peer, interval, missing, tally: Tally::of(&report), report }
-    }
-
     /// Whether it is the last before the agent's exit.
     pub(crate) fn is_last(&self) -> bool {
-        self.report.status == SandboxStatus::Stopped
+        self.stopped
     }
 
     /// The report without `metadata`, `metrics`, `processes`, `plugins` and `rejected`: what a list shows.
     pub(crate) fn base(&self) -> Report {
-        self.report.clone()
+        let identity = Identity {
+            sandbox_id: self.sandbox_id.to_string(),
+            status: if self.stopped { SandboxStatus::Stopped } else { SandboxStatus::Running },
+            boot_id: self.boot.as_ref().map(Boot::text),
+            seq: self.seq,
+        };
+        codec::read_base(identity, &self.base)
     }
 
     /// The report, with the parts that it left out where they are known.
     pub(crate) fn report(&self) -> Report {
-        self.report.clone()
+        let mut report = self.base();
+        if let Some(Extra { metadata, plugins, lists }) = self.extra.as_deref() {
+            let Lists { metrics, processes, rejected } = codec::read(lists.as_deref());
+            report.metadata = codec::read(metadata.as_deref());
+            report.plugins = codec::read(plugins.as_deref());
+            (report.metrics, report.processes, report.rejected) = (metrics, processes, rejected);
+        }
+        report
     }
 }
 
-impl Tally {
-    fn of(report: &Report) -> Self {
-        let count = |n: usize| u16::try_from(n).unwrap_or(u16::MAX);
-        let failed = report.processes.values().filter(|process| process.status == ProcessState::Error).count();
-        let fails = |state| matches!(state, PluginState::Failing | PluginState::Quarantined | PluginState::Rejected);
-        Tally {
-            processes: count(report.processes.len()),
-            processes_failed: count(failed),
-            collectors: count(report.plugins.len()),
-            collectors_failed: count(report.plugins.iter().filter(|plugin| fails(plugin.state)).count()),
-        }
+impl Extra {
+    /// `None` where there is nothing in it.
+    pub(super) fn of(
+        metadata: Option<Arc<[u8]>>,
+        plugins: Option<Arc<[u8]>>,
+        lists: Option<Box<[u8]>>,
+    ) -> Option<Arc<Self>> {
+        let is_empty = metadata.is_none() && plugins.is_none() && lists.is_none();
+        (!is_empty).then(|| Arc::new(Extra { metadata, plugins, lists }))
+    }
+
+    /// What it takes, in bytes of memory.
+    pub(super) fn size(&self) -> usize {
+        let length = |part: &Option<Arc<[u8]>>| part.as_ref().map_or(0, |bytes| bytes.len());
+        let parts = length(&self.metadata) + length(&self.plugins);
+        size_of::<Self>() + parts + self.lists.as_ref().map_or(0, |bytes| bytes.len())
     }
 }

@@ -1,40 +1,71 @@
 //! The fleet in memory: what is known of each sandbox, and what a report or the passing of time changes in it.
 //!
-//! Pure: every time is an argument. Invariants: an id is there once; what a report left out, which it names once, is
-//! only ever filled in from the report before it, of the same start of the agent; `standing` is what was last
-//! announced, and only [`Fleet::report`] and [`Fleet::expire`] change it, each returning the [`Transition`] that it
-//! made; a sandbox whose silence can still change something has a deadline in the queue.
+//! Pure: every time is an argument. Owner is the store, behind one lock; whatever can be worked out before the lock is
+//! taken ([`Beat::encode`]) or after it is released ([`Kept::report`]) is.
+//!
+//! Invariants:
+//! - An id is there once, in one place ([`index`]).
+//! - `standing` is what was last announced. Only [`Fleet::report`] and [`Fleet::expire`] change it, each returning the
+//!   events that it made; what is read never runs ahead of them.
+//! - Counters and the count of the silent hold each sandbox as it is: one [leaves](Fleet::leave) them before anything
+//!   of it changes that they depend on, and [enters](Fleet::enter) them after.
+//! - A sandbox whose silence can still change something is among the deadlines, or held back by a doubt.
+//! - What a report left out, which it names once, is only ever filled in from the report before it, of the same start
+//!   of the agent.
+//!
+//! # Failures
+//! A report that is refused or was there already changes nothing. Where reports take more memory than they may, the
+//! lists of the newest are not kept, and it says so. Nothing here is I/O, so nothing else fails.
 
-use std::collections::BTreeMap;
-use std::net::IpAddr;
-use std::ops::Bound;
+mod beat;
+mod changes;
+mod codec;
+mod history;
+mod index;
+mod kept;
+mod paging;
+mod query;
+mod registration;
+mod report;
+mod sandbox;
+mod saved;
+mod spread;
+mod watch;
+
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use sandbeat_status::{Part, Report};
 
-pub(crate) use self::kept::{Kept, Tally};
+pub(crate) use self::beat::{Beat, Encoded, Tally};
+use self::index::Index;
+pub(crate) use self::kept::Kept;
+pub(crate) use self::paging::Paging;
 pub(crate) use self::query::{Counts, Minute, Page, Query, Snapshot, Status};
 pub(crate) use self::registration::{Registration, Tokens};
-use crate::event::{Event, Kind};
-use crate::liveness::deadlines::{Deadlines, Slot};
-use crate::liveness::{Heard, Rules, Standing};
+use self::sandbox::Sandbox;
+pub(crate) use self::saved::{Changed, Saved, SavedBeat};
+use self::spread::Spread;
+pub(crate) use self::watch::Expired;
+use crate::config::Config;
+use crate::event::Event;
+use crate::liveness::clock::{Clock, Moment};
+use crate::liveness::deadlines::Deadlines;
+use crate::liveness::silence::Silence;
+use crate::liveness::suspicion::Suspicion;
+use crate::liveness::{Liveness, Rules, Standing};
 
-mod kept;
-mod query;
-mod registration;
-
-/// A report as it arrived.
-#[derive(Debug)]
-pub(crate) struct Beat {
-    pub report: Report,
-    /// When it arrived, by the hub's monotonic clock.
-    pub at: Instant,
-    /// When it arrived, by the hub's wall clock; for showing only.
-    pub received: Timestamp,
-    /// Where it came from.
-    pub peer: IpAddr,
+/// What a fleet may be.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub rules: Rules,
+    /// The most sandboxes.
+    pub max_sandboxes: usize,
+    /// What all last reports may take, in bytes of memory. A report's base is kept in any case.
+    pub report_memory: usize,
+    /// So many reports a second are expected at most, where they are spread.
+    pub max_reports_per_sec: Option<u32>,
 }
 
 /// In whose name a report comes, as it was found before its body was read.
@@ -80,62 +111,68 @@ pub(crate) enum Refused {
     Disk,
 }
 
-/// A sandbox as it outlives the hub.
-#[derive(Debug)]
-pub(crate) struct Saved {
-    pub registration: Arc<Registration>,
-    pub standing: Standing,
-    pub since: Timestamp,
-    pub beat: Option<SavedBeat>,
-    /// What [`Fleet::history`] is made of, in a form of the fleet's own; anything else is taken as empty.
-    pub history: Vec<u8>,
-}
-
-/// A report as it outlives the hub.
-#[derive(Debug)]
-pub(crate) struct SavedBeat {
-    pub report: Report,
-    pub missing: Vec<Part>,
-    pub received: Timestamp,
-    pub peer: IpAddr,
-    pub interval: Duration,
-}
-
-/// A sandbox with more in it than at the last look.
-#[derive(Debug)]
-pub(crate) struct Changed {
-    pub snapshot: Snapshot,
-    /// As in [`Saved::history`].
-    pub history: Vec<u8>,
-}
-
 /// The fleet.
 #[derive(Debug)]
 pub(crate) struct Fleet {
     rules: Rules,
-    limit: usize,
-    sandboxes: BTreeMap<Arc<str>, Sandbox>,
+    max_sandboxes: usize,
+    report_memory: usize,
+    clock: Clock,
+    index: Index<Sandbox>,
     deadlines: Deadlines,
-    /// What is to be saved.
-    changed: Vec<Arc<str>>,
+    silence: Silence,
+    suspicion: Suspicion,
+    /// Since when it doubts, by the wall clock.
+    suspect_since: Option<Timestamp>,
+    /// When a doubt last ended because the silent were heard again.
+    anew: Option<Moment>,
+    counters: Counters,
+    /// What all last reports take, in bytes.
+    size: usize,
+    spread: Option<Spread>,
+    /// Places of what is to be saved.
+    changed: VecDeque<u32>,
 }
 
-#[derive(Debug)]
-struct Sandbox {
-    registration: Arc<Registration>,
-    registered: Instant,
-    beat: Option<Arc<Kept>>,
-    standing: Standing,
-    since: Timestamp,
-    slot: Slot,
-    /// In `changed` already.
-    noted: bool,
+/// How many stand how.
+#[derive(Debug, Default)]
+struct Counters {
+    standing: [usize; 5],
+    status: [usize; 3],
+}
+
+impl Settings {
+    /// What the configuration says.
+    pub(crate) fn of(config: &Config) -> Self {
+        Settings {
+            rules: config.liveness.clone(),
+            max_sandboxes: config.max_sandboxes,
+            report_memory: config.keep.report_memory,
+            max_reports_per_sec: config.max_reports_per_sec,
+        }
+    }
 }
 
 impl Fleet {
-    /// An empty fleet of at most `limit` sandboxes.
-    pub(crate) fn new(rules: Rules, limit: usize) -> Self {
-        Fleet { rules, limit, sandboxes: BTreeMap::new(), deadlines: Deadlines::default(), changed: Vec::new() }
+    /// An empty fleet, made at `now`.
+    pub(crate) fn new(settings: Settings, now: Instant) -> Self {
+        let Settings { rules, max_sandboxes, report_memory, max_reports_per_sec } = settings;
+        Fleet {
+            rules,
+            max_sandboxes,
+            report_memory,
+            clock: Clock::new(now),
+            index: Index::new(),
+            deadlines: Deadlines::default(),
+            silence: Silence::default(),
+            suspicion: Suspicion::default(),
+            suspect_since: None,
+            anew: None,
+            counters: Counters::default(),
+            size: 0,
+            spread: max_reports_per_sec.map(Spread::new),
+            changed: VecDeque::new(),
+        }
     }
 
     /// Adds a sandbox that is waited for from `now` on.
@@ -143,24 +180,16 @@ impl Fleet {
     /// # Errors
     /// The id is taken, or the fleet is full.
     pub(crate) fn register(&mut self, registration: Arc<Registration>, now: Instant) -> Result<(), Refused> {
-        if self.sandboxes.contains_key(&registration.id) {
+        if self.index.find(&registration.id).is_some() {
             return Err(Refused::Exists);
         }
-        if self.sandboxes.len() >= self.limit {
-            return Err(Refused::Full(self.limit));
+        if self.index.len() >= self.max_sandboxes {
+            return Err(Refused::Full(self.max_sandboxes));
         }
-        let mut sandbox = Sandbox {
-            registered: now,
-            beat: None,
-            standing: Standing::NeverReported,
-            since: registration.created_at,
-            slot: Slot::default(),
-            noted: false,
-            registration,
-        };
-        let id = Arc::clone(&sandbox.registration.id);
-        self.deadlines.set(&id, &mut sandbox.slot, self.rules.deadline(now, None));
-        self.sandboxes.insert(id, sandbox);
+        let sandbox = Sandbox::new(registration, self.clock.moment(now), &self.rules);
+        let place = self.index.insert(sandbox);
+        self.enter(place);
+        self.wait_for(place);
         Ok(())
     }
 
@@ -169,70 +198,11 @@ impl Fleet {
     /// # Errors
     /// There is none.
     pub(crate) fn remove(&mut self, id: &str) -> Result<(), Refused> {
-        let mut sandbox = self.sandboxes.remove(id).ok_or(Refused::Unknown)?;
-        self.deadlines.set(&sandbox.registration.id, &mut sandbox.slot, None);
+        let place = self.index.find(id).ok_or(Refused::Unknown)?;
+        self.leave(place);
+        self.deadlines.set(place, None);
+        self.index.remove(id);
         Ok(())
-    }
-
-    /// Takes a report. One whose `bootId` is the present one and whose `seq` is not higher changes nothing. One that
-    /// comes after its deadline makes a loss and a recovery, whether or not anyone looked in between.
-    ///
-    /// # Errors
-    /// The sandbox in whose name it came is not there any more.
-    pub(crate) fn report(&mut self, sender: &Sender, beat: Beat) -> Result<Outcome, Refused> {
-        let Fleet { rules, sandboxes, deadlines, changed, .. } = self;
-        let sandbox =
-            sandboxes.get_mut(beat.report.sandbox_id.as_str()).filter(|s| s.is(sender)).ok_or(Refused::Unknown)?;
-        if sandbox.has_seen(&beat.report) {
-            return Ok(Outcome::Duplicate { keeps: sandbox.beat.as_ref().is_some_and(|beat| is_whole(beat)) });
-        }
-        let Beat { mut report, at, received, peer } = beat;
-        let silence = sandbox.stand(rules, at, received);
-        let missing = fill_in(&mut report, sandbox.beat.take());
-        let interval = report
-            .interval_secs
-            .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
-            .unwrap_or(rules.default_interval);
-        let kept = Arc::new(Kept::new(report, at, received, peer, interval, missing));
-        sandbox.beat = Some(Arc::clone(&kept));
-        if !std::mem::replace(&mut sandbox.noted, true) {
-            changed.push(Arc::clone(&sandbox.registration.id));
-        }
-        let deadline = rules.deadline(sandbox.registered, sandbox.heard());
-        deadlines.set(&sandbox.registration.id, &mut sandbox.slot, deadline);
-        let events = silence.into_iter().chain(sandbox.stand(rules, at, received)).collect();
-        Ok(Outcome::Accepted { events, keeps: is_whole(&kept), kept, next: None })
-    }
-
-    /// What silence has changed up to `now`. At most `most` sandboxes are looked at, for the sake of whoever waits
-    /// meanwhile; the second value says whether more are due.
-    pub(crate) fn expire(&mut self, now: Instant, wall: Timestamp, most: usize) -> (Vec<Event>, bool) {
-        let Fleet { rules, sandboxes, deadlines, .. } = self;
-        let mut events = Vec::new();
-        for _ in 0..most {
-            let Some(id) = deadlines.pop_due(now) else { return (events, false) };
-            let Some(sandbox) = sandboxes.get_mut(&id) else { continue };
-            sandbox.slot.clear();
-            events.extend(sandbox.stand(rules, now, wall));
-            let next = rules.deadline(sandbox.registered, sandbox.heard()).filter(|next| *next > now);
-            deadlines.set(&id, &mut sandbox.slot, next);
-        }
-        (events, true)
-    }
-
-    /// Puts a sandbox back as it was saved. One that was heard is waited for from `now` on, as if it had reported just
-    /// then: the hub was not there to hear it.
-    pub(crate) fn restore(&mut self, saved: Saved, now: Instant) {
-        let Saved { registration, standing, since, beat, history: _ } = saved;
-        let id = Arc::clone(&registration.id);
-        let beat = beat.map(|SavedBeat { report, missing, received, peer, interval }| {
-            Arc::new(Kept::new(report, now, received, peer, interval, missing))
-        });
-        let mut sandbox =
-            Sandbox { registration, registered: now, beat, standing, since, slot: Slot::default(), noted: false };
-        let deadline = self.rules.deadline(now, sandbox.heard());
-        self.deadlines.set(&id, &mut sandbox.slot, deadline);
-        self.sandboxes.insert(id, sandbox);
     }
 
     /// Gives a sandbox other tokens.
@@ -240,160 +210,114 @@ impl Fleet {
     /// # Errors
     /// There is none with this id.
     pub(crate) fn replace(&mut self, registration: Arc<Registration>) -> Result<(), Refused> {
-        let sandbox = self.sandboxes.get_mut(&registration.id).ok_or(Refused::Unknown)?;
-        sandbox.registration = registration;
+        let place = self.index.find(&registration.id).ok_or(Refused::Unknown)?;
+        self.index.get_mut(place).ok_or(Refused::Unknown)?.registration = registration;
         Ok(())
-    }
-
-    /// Sandboxes that have changed since they were taken here last, `most` of them at most.
-    pub(crate) fn take_changed(&mut self, most: usize, now: Instant, wall: Timestamp) -> Vec<Changed> {
-        let from = self.changed.len().saturating_sub(most);
-        let ids = self.changed.split_off(from);
-        let Fleet { rules, sandboxes, .. } = self;
-        ids.iter()
-            .filter_map(|id| {
-                let sandbox = sandboxes.get_mut(id)?;
-                sandbox.noted = false;
-                Some(Changed { snapshot: sandbox.snapshot(rules, now, wall), history: Vec::new() })
-            })
-            .collect()
-    }
-
-    /// How many sandboxes stand how.
-    pub(crate) fn counts(&self) -> Counts {
-        let mut counts = Counts::default();
-        for sandbox in self.sandboxes.values() {
-            match sandbox.standing {
-                Standing::NeverReported => counts.never_reported += 1,
-                Standing::Overdue => {
-                    (counts.never_reported, counts.overdue) = (counts.never_reported + 1, counts.overdue + 1)
-                }
-                Standing::Live => counts.live += 1,
-                Standing::Lost => counts.lost += 1,
-                Standing::Stopped => counts.stopped += 1,
-            }
-        }
-        counts
-    }
-
-    /// The last hour of a sandbox, the oldest minute first; minutes without a report are left out.
-    pub(crate) fn history(&self, _id: &str, _wall: Timestamp) -> Option<Vec<Minute>> {
-        Some(Vec::new())
     }
 
     /// A sandbox's registration.
     pub(crate) fn registration(&self, id: &str) -> Option<Arc<Registration>> {
-        self.sandboxes.get(id).map(|sandbox| Arc::clone(&sandbox.registration))
+        Some(Arc::clone(&self.index.get(self.index.find(id)?)?.registration))
     }
 
-    /// A sandbox at `now`.
-    pub(crate) fn find(&self, id: &str, now: Instant, wall: Timestamp) -> Option<Snapshot> {
-        self.sandboxes.get(id).map(|sandbox| sandbox.snapshot(&self.rules, now, wall))
+    /// A sandbox as it was last announced.
+    pub(crate) fn find(&self, id: &str) -> Option<Snapshot> {
+        let place = self.index.find(id)?;
+        Some(self.snapshot(place, self.index.get(place)?))
     }
 
-    /// The sandboxes that a query asks for, as they are at `now`.
-    pub(crate) fn page(&self, query: &Query, now: Instant, wall: Timestamp) -> Page {
-        let matching = |(_, sandbox): &(&Arc<str>, &Sandbox)| {
-            query.status.is_none_or(|status| status == sandbox.status())
-                && query.liveness.is_none_or(|liveness| liveness == sandbox.standing_at(&self.rules, now).liveness())
-        };
-        let total = match query {
-            Query { status: None, liveness: None, .. } => self.sandboxes.len(),
-            _ => self.sandboxes.iter().filter(matching).count(),
-        };
-        let after = query.after.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
-        let mut rest = self.sandboxes.range::<str, _>((after, Bound::Unbounded)).filter(matching);
-        let sandboxes =
-            rest.by_ref().take(query.limit).map(|(_, sandbox)| sandbox.snapshot(&self.rules, now, wall)).collect();
-        Page { sandboxes, total, more: rest.next().is_some() }
+    /// The last hour of a sandbox, the oldest minute first; minutes without a report are left out.
+    pub(crate) fn history(&self, id: &str, wall: Timestamp) -> Option<Vec<Minute>> {
+        let sandbox = self.index.get(self.index.find(id)?)?;
+        Some(sandbox.history.as_ref().map_or_else(Vec::new, |history| history.minutes(wall)))
     }
-}
 
-/// Whether all parts of a report are known, and known to belong to this start of the agent.
-fn is_whole(kept: &Kept) -> bool {
-    kept.missing.is_empty() && kept.base().boot_id.is_some()
-}
-
-/// Gives a report what it left out from the one before it, where that is of the same start of the agent. Returns what
-/// is not known.
-fn fill_in(report: &mut Report, before: Option<Arc<Kept>>) -> Vec<Part> {
-    if report.unchanged.is_empty() {
-        return Vec::new();
-    }
-    let same_start = |last: &Report| last.boot_id.is_some() && last.boot_id == report.boot_id;
-    let Some((before, last)) = before.map(|before| (before.report(), before)).filter(|(last, _)| same_start(last))
-    else {
-        return report.unchanged.clone();
-    };
-    for part in &report.unchanged {
-        match part {
-            Part::Metadata => report.metadata.clone_from(&before.metadata),
-            Part::Plugins => report.plugins.clone_from(&before.plugins),
-        }
-    }
-    report.unchanged.iter().filter(|part| last.missing.contains(part)).copied().collect()
-}
-
-impl Sandbox {
-    /// Whether it is the one in whose name a report came. Between the look at the token and this one it may have been
-    /// deleted and registered again; and a newcomer may meanwhile have been registered with a token.
-    fn is(&self, sender: &Sender) -> bool {
-        match sender {
-            Sender::Known(registration) => registration.serial == self.registration.serial,
-            Sender::New => self.registration.tokens.is_none(),
+    /// How many sandboxes stand how. Costs the same whatever their number.
+    pub(crate) fn counts(&self) -> Counts {
+        let [never_reported, overdue, live, lost, stopped] = self.counters.standing;
+        Counts {
+            never_reported: never_reported + overdue,
+            overdue,
+            live,
+            suspect: if self.suspicion.doubts() { self.deadlines.held() } else { 0 },
+            lost,
+            stopped,
+            suspect_since: self.suspect_since,
         }
     }
 
-    fn has_seen(&self, report: &Report) -> bool {
-        let Some(last) = self.beat.as_ref().map(|beat| beat.base()) else { return false };
-        match (&last.boot_id, &report.boot_id, last.seq, report.seq) {
-            (Some(last_boot), Some(boot), Some(last_seq), Some(seq)) => last_boot == boot && seq <= last_seq,
-            _ => false,
+    /// How many match a query, where that needs no look at each.
+    fn known_total(&self, query: &Query) -> Option<usize> {
+        match query {
+            Query { search: Some(_), .. } | Query { status: Some(_), liveness: Some(_), .. } => None,
+            Query { metadata, .. } if !metadata.is_empty() => None,
+            Query { status: Some(status), .. } => Some(self.counters.status[*status as usize]),
+            Query { liveness: Some(liveness), .. } => {
+                let Counts { never_reported, live, lost, stopped, .. } = self.counts();
+                Some(match liveness {
+                    Liveness::NeverReported => never_reported,
+                    Liveness::Live => live,
+                    Liveness::Lost => lost,
+                    Liveness::Stopped => stopped,
+                })
+            }
+            _ => Some(self.index.len()),
         }
     }
 
-    fn heard(&self) -> Option<Heard> {
-        self.beat.as_ref().map(|beat| Heard { at: beat.at, interval: beat.interval, stopped: beat.is_last() })
+    /// All after an id, in the order of ids, with their places.
+    fn after(&self, id: Option<&str>) -> impl Iterator<Item = (u32, &Sandbox)> {
+        self.index.after(id)
     }
 
-    fn standing_at(&self, rules: &Rules, now: Instant) -> Standing {
-        rules.standing(self.registered, self.heard(), now)
+    fn snapshot(&self, place: u32, sandbox: &Sandbox) -> Snapshot {
+        let suspect = self.suspicion.doubts() && self.deadlines.holds(place);
+        sandbox.snapshot(self.clock.instant(sandbox.from), suspect)
     }
 
-    /// Lets it stand as it does at `now`, and says so where that is new.
-    fn stand(&mut self, rules: &Rules, now: Instant, wall: Timestamp) -> Option<Event> {
-        let (from, to) = (self.standing, self.standing_at(rules, now));
-        if from == to {
-            return None;
+    /// Lets a sandbox stand otherwise from now on.
+    fn stand(&mut self, place: u32, standing: Standing, wall: Timestamp) {
+        self.leave(place);
+        if let Some(sandbox) = self.index.get_mut(place) {
+            (sandbox.standing, sandbox.since) = (standing, wall.into());
         }
-        self.standing = to;
-        self.since = wall;
-        let kind = match (from, to) {
-            (_, Standing::NeverReported) => return None,
-            (_, Standing::Overdue) => Kind::Overdue,
-            (_, Standing::Lost) => Kind::Lost,
-            (_, Standing::Stopped) => Kind::Stopped,
-            (Standing::Lost, Standing::Live) => Kind::Recovered,
-            (Standing::Stopped, Standing::Live) => Kind::Started,
-            (_, Standing::Live) => Kind::Reported,
-        };
-        Some(Event::of(&self.registration.id, kind, wall))
+        self.enter(place);
+        self.note(place);
     }
 
-    fn status(&self) -> Status {
-        Status::of(self.beat.as_deref())
-    }
-
-    fn snapshot(&self, rules: &Rules, now: Instant, wall: Timestamp) -> Snapshot {
-        let standing = self.standing_at(rules, now);
-        Snapshot {
-            registration: Arc::clone(&self.registration),
-            beat: self.beat.clone(),
-            standing,
-            suspect: false,
-            // What is due is announced a moment later than it is true.
-            since: if standing == self.standing { self.since } else { wall },
+    /// Takes a sandbox out of all that is counted.
+    fn leave(&mut self, place: u32) {
+        let Some(sandbox) = self.index.get(place) else { return };
+        self.counters.standing[sandbox.standing as usize] -= 1;
+        self.counters.status[sandbox.status() as usize] -= 1;
+        self.size -= sandbox.size();
+        if sandbox.standing == Standing::Live {
+            self.silence.remove(sandbox.silent_from(&self.rules));
         }
+    }
+
+    /// Puts it into all that is counted.
+    fn enter(&mut self, place: u32) {
+        let Some(sandbox) = self.index.get(place) else { return };
+        self.counters.standing[sandbox.standing as usize] += 1;
+        self.counters.status[sandbox.status() as usize] += 1;
+        self.size += sandbox.size();
+        if sandbox.standing == Standing::Live {
+            self.silence.add(sandbox.silent_from(&self.rules));
+        }
+    }
+
+    /// Notes that a sandbox is to be saved.
+    fn note(&mut self, place: u32) {
+        if let Some(sandbox) = self.index.get_mut(place).filter(|sandbox| !sandbox.noted) {
+            sandbox.noted = true;
+            self.changed.push_back(place);
+        }
+    }
+
+    /// What further reports may take, in bytes.
+    fn room(&self) -> usize {
+        self.report_memory.saturating_sub(self.size)
     }
 }
 

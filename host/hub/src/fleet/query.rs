@@ -1,9 +1,8 @@
-//! What is asked of the fleet, and what is answered.
+//! What is asked of the fleet, and what is answered. How a page comes about is [`super::paging`]'s matter.
 
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use sandbeat_status::SandboxStatus;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -71,6 +70,8 @@ pub(crate) struct Counts {
     pub suspect: usize,
     pub lost: usize,
     pub stopped: usize,
+    /// Since when it doubts, by its wall clock.
+    pub suspect_since: Option<Timestamp>,
 }
 
 /// One minute of a sandbox.
@@ -94,25 +95,10 @@ impl Counts {
 impl Snapshot {
     /// The status that clients see.
     pub(crate) fn status(&self) -> Status {
-        Status::of(self.beat.as_deref())
-    }
-}
-
-impl Status {
-    pub(super) fn of(beat: Option<&Kept>) -> Status {
-        match beat {
+        match self.beat.as_deref() {
             None => Status::Pending,
             Some(beat) if beat.is_last() => Status::Stopped,
             Some(_) => Status::Running,
-        }
-    }
-}
-
-impl From<SandboxStatus> for Status {
-    fn from(status: SandboxStatus) -> Self {
-        match status {
-            SandboxStatus::Running => Status::Running,
-            SandboxStatus::Stopped => Status::Stopped,
         }
     }
 }

@@ -15,8 +15,8 @@ pub(crate) struct Registration {
     /// Which registration of this id it is: the store's number, never given twice; 0 until it is stored. A new token
     /// does not change it.
     pub serial: u64,
-    /// For a person; the id where none was given.
-    pub name: String,
+    /// For a person; the id, and then the same memory, where none was given.
+    pub name: Arc<str>,
     /// What it was started from, as its owner calls it.
     pub image: Option<String>,
     /// What its owner wants to know of it.
@@ -32,8 +32,8 @@ pub(crate) struct Registration {
 pub(crate) struct Tokens {
     /// The newest.
     pub current: KeyHash,
-    /// The one before it, while it still opens the status route.
-    pub previous: Option<Previous>,
+    /// The one before it, while it still opens the status route; apart, because most have none.
+    pub previous: Option<Box<Previous>>,
 }
 
 /// A token that has been replaced.
@@ -48,10 +48,11 @@ pub(crate) struct Previous {
 impl Registration {
     /// The registration that a first report makes.
     pub(crate) fn by_report(id: &str, created_at: Timestamp) -> Self {
+        let id = Arc::from(id);
         Registration {
-            id: Arc::from(id),
+            name: Arc::clone(&id),
+            id,
             serial: 0,
-            name: id.to_owned(),
             image: None,
             metadata: BTreeMap::new(),
             created_at,
@@ -74,7 +75,7 @@ impl Tokens {
 
     /// The tokens after a rotation: the present one goes on until `until`.
     pub(crate) fn rotated(&self, current: KeyHash, until: Timestamp) -> Self {
-        Tokens { current, previous: Some(Previous { hash: self.current.clone(), until }) }
+        Tokens { current, previous: Some(Box::new(Previous { hash: self.current.clone(), until })) }
     }
 }
 

@@ -1,12 +1,21 @@
 //! Liveness: whether a sandbox is heard. Pure arithmetic on the hub's monotonic clock; no sandbox's word about time
 //! counts, except for the interval that it says it keeps.
 //!
-//! A sandbox that was heard and falls silent is lost at `heard + intervals × interval + grace`. One that was
-//! registered and never heard is overdue after a wait of its own. One that said it stops is not waited for.
+//! - A sandbox that was heard and falls silent is lost at `heard + intervals × assigned interval + grace`. Assigned is
+//!   what the hub directed in its last answer, else what the agent says, else the default.
+//! - One that was registered and never heard is overdue after a wait of its own. One that said it stops, and one that
+//!   is lost, are not waited for.
+//! - When too many are silent at once, the hub doubts its own network instead: [`suspicion`] is exact about it.
+//! - All is judged in tenths of a second ([`clock`]), and what is due is found without a look at the rest of the fleet
+//!   ([`deadlines`], [`silence`]).
 
+pub(crate) mod chunks;
+pub(crate) mod clock;
 pub(crate) mod deadlines;
+pub(crate) mod silence;
+pub(crate) mod suspicion;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -46,40 +55,15 @@ impl Default for Rules {
 }
 
 impl Rules {
-    /// How a sandbox stands at `now`.
-    pub(crate) fn standing(&self, registered: Instant, heard: Option<Heard>, now: Instant) -> Standing {
-        let due = self.deadline(registered, heard).is_some_and(|deadline| now >= deadline);
-        match (heard, due) {
-            (None, false) => Standing::NeverReported,
-            (None, true) => Standing::Overdue,
-            (Some(heard), _) if heard.stopped => Standing::Stopped,
-            (Some(_), false) => Standing::Live,
-            (Some(_), true) => Standing::Lost,
-        }
+    /// How long a sandbox may be silent that reports at this interval.
+    pub(crate) fn patience(&self, interval: Duration) -> Duration {
+        interval.saturating_mul(self.intervals).saturating_add(self.grace)
     }
 
-    /// When silence changes how it stands; `None` where it never does.
-    pub(crate) fn deadline(&self, registered: Instant, heard: Option<Heard>) -> Option<Instant> {
-        match heard {
-            None => registered.checked_add(self.never_reported_after),
-            Some(heard) if heard.stopped => None,
-            Some(heard) => {
-                let silence = heard.interval.checked_mul(self.intervals)?.checked_add(self.grace)?;
-                heard.at.checked_add(silence)
-            }
-        }
+    /// After how long it counts as silent, which means nothing by itself: one report may be late.
+    pub(crate) fn quiet(&self, interval: Duration) -> Duration {
+        interval.saturating_add(self.grace)
     }
-}
-
-/// What of the last report liveness depends on.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Heard {
-    /// When it arrived, by the hub's monotonic clock.
-    pub at: Instant,
-    /// The interval that the sandbox keeps.
-    pub interval: Duration,
-    /// Whether it said that it stops.
-    pub stopped: bool,
 }
 
 /// How a sandbox stands.
@@ -129,62 +113,17 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    fn rules() -> Rules {
-        Rules {
-            intervals: 3,
-            grace: 5 * SECOND,
-            default_interval: 30 * SECOND,
-            never_reported_after: 60 * SECOND,
-            ..Rules::default()
-        }
-    }
-
     #[test]
     fn three_intervals_and_the_grace_may_pass() {
-        let start = Instant::now();
-        let heard = Some(Heard { at: start + 10 * SECOND, interval: 2 * SECOND, stopped: false });
-        let at = |seconds: u32| rules().standing(start, heard, start + seconds * SECOND);
-        assert_eq!(at(10), Standing::Live);
-        assert_eq!(at(20), Standing::Live);
-        assert_eq!(at(21), Standing::Lost, "10 + 3 × 2 + 5");
-        assert_eq!(rules().deadline(start, heard), Some(start + 21 * SECOND));
-    }
-
-    #[test]
-    fn who_never_reported_is_overdue_and_not_lost() {
-        let start = Instant::now();
-        assert_eq!(rules().standing(start, None, start + 59 * SECOND), Standing::NeverReported);
-        assert_eq!(rules().standing(start, None, start + 60 * SECOND), Standing::Overdue);
-        assert_eq!(Standing::Overdue.liveness(), Liveness::NeverReported);
-    }
-
-    #[test]
-    fn who_said_it_stops_is_never_lost() {
-        let start = Instant::now();
-        let heard = Some(Heard { at: start, interval: SECOND, stopped: true });
-        assert_eq!(rules().standing(start, heard, start + 1_000_000 * SECOND), Standing::Stopped);
-        assert_eq!(rules().deadline(start, heard), None);
-    }
-
-    #[test]
-    fn a_report_that_arrives_while_time_is_read_does_not_go_back() {
-        let start = Instant::now() + 10 * SECOND;
-        let heard = Some(Heard { at: start, interval: SECOND, stopped: false });
-        assert_eq!(rules().standing(start, heard, start - SECOND), Standing::Live);
-    }
-
-    #[test]
-    fn an_endless_interval_is_never_due() {
-        let start = Instant::now();
-        let heard = Some(Heard { at: start, interval: Duration::MAX, stopped: false });
-        assert_eq!(rules().deadline(start, heard), None);
-        assert_eq!(rules().standing(start, heard, start + SECOND), Standing::Live);
+        let rules = Rules { intervals: 3, grace: 5 * SECOND, ..Rules::default() };
+        assert_eq!((rules.patience(2 * SECOND), rules.quiet(2 * SECOND)), (11 * SECOND, 7 * SECOND));
+        assert_eq!(rules.patience(Duration::MAX), Duration::MAX);
     }
 
     #[test]
     fn the_words_are_those_of_the_contract() {
-        let words = [Standing::NeverReported, Standing::Live, Standing::Lost, Standing::Stopped]
+        let words = [Standing::NeverReported, Standing::Overdue, Standing::Live, Standing::Lost, Standing::Stopped]
             .map(|standing| serde_json::to_value(standing.liveness()).unwrap());
-        assert_eq!(words, ["never-reported", "live", "lost", "stopped"]);
+        assert_eq!(words, ["never-reported", "never-reported", "live", "lost", "stopped"]);
     }
 }

@@ -1,0 +1,208 @@
+//! How a report looks in memory: bytes, in parts that are read and carried over each by itself.
+//!
+//! The base is all that a list shows and all that every report has; it begins with the host name, so that a search
+//! reads no more than that. What is kept apart of every report (its id, start, number and status) is not in it.
+//! Nothing here fails for an acceptable report: writing to memory does not, and what is read is what was written. If
+//! either ever did, the part would be empty, which is what a report is that does not carry it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use borsh::io::{Error, ErrorKind, Read, Result};
+use borsh::{BorshDeserialize, BorshSerialize};
+use jiff::Timestamp;
+use sandbeat_status::binary::{
+    read_integer, read_optional_integer, read_optional_number, read_time, write_integer, write_optional_integer,
+    write_optional_number, write_time,
+};
+use sandbeat_status::{Gap, Part, ProcessStatus, Rejected, Report, ReportedMetric, Resources, SandboxStatus};
+
+/// [`Part::Metadata`] among [`bits`].
+pub(super) const METADATA: u8 = 1;
+/// [`Part::Plugins`] among them.
+pub(super) const PLUGINS: u8 = 2;
+
+/// What is kept apart of every report.
+#[derive(Debug)]
+pub(super) struct Identity {
+    pub sandbox_id: String,
+    pub status: SandboxStatus,
+    pub boot_id: Option<String>,
+    pub seq: Option<u64>,
+}
+
+/// The parts that only one sandbox alone is shown with, and that are in every report.
+#[derive(Debug, Default, BorshDeserialize)]
+pub(super) struct Lists {
+    pub metrics: Vec<ReportedMetric>,
+    pub processes: BTreeMap<String, ProcessStatus>,
+    pub rejected: Vec<Rejected>,
+}
+
+/// Writes what a list shows.
+pub(super) fn write_base(report: &Report) -> Arc<[u8]> {
+    let mut bytes = Vec::with_capacity(512);
+    match base(report, &mut bytes) {
+        Ok(()) => bytes.into(),
+        Err(_) => Arc::default(),
+    }
+}
+
+/// The host name in a base.
+pub(super) fn hostname(base: &[u8]) -> &str {
+    let mut rest = base;
+    let length = read_integer(&mut rest).ok().and_then(|length| usize::try_from(length).ok());
+    length.and_then(|length| str::from_utf8(rest.get(..length)?).ok()).unwrap_or_default()
+}
+
+/// Reads a base back; the rest of the report is empty.
+pub(super) fn read_base(identity: Identity, mut base: &[u8]) -> Report {
+    let mut report = blank(identity);
+    // What was read until then stays.
+    let _ = read_into(&mut report, &mut base);
+    report
+}
+
+/// Writes the [`Lists`] of a report; `None` where they are empty.
+pub(super) fn write_lists(report: &Report) -> Option<Box<[u8]>> {
+    let Report { metrics, processes, rejected, .. } = report;
+    if metrics.is_empty() && processes.is_empty() && rejected.is_empty() {
+        return None;
+    }
+    write(&(metrics, processes, rejected))
+}
+
+/// Writes a part; `None` where it is empty.
+pub(super) fn write_part<T: BorshSerialize>(part: &T, is_empty: bool) -> Option<Arc<[u8]>> {
+    if is_empty { None } else { write(part).map(Arc::from) }
+}
+
+/// Reads back what one of the two before this wrote.
+pub(super) fn read<T: BorshDeserialize + Default>(bytes: Option<&[u8]>) -> T {
+    bytes.and_then(|bytes| borsh::from_slice(bytes).ok()).unwrap_or_default()
+}
+
+/// Parts as bits.
+pub(super) fn bits(parts: &[Part]) -> u8 {
+    parts.iter().fold(0, |bits, part| bits | bit(*part))
+}
+
+/// Bits as parts.
+pub(super) fn parts(bits: u8) -> Vec<Part> {
+    [Part::Metadata, Part::Plugins].into_iter().filter(|part| bits & bit(*part) != 0).collect()
+}
+
+fn bit(part: Part) -> u8 {
+    match part {
+        Part::Metadata => METADATA,
+        Part::Plugins => PLUGINS,
+    }
+}
+
+fn write<T: BorshSerialize>(value: &T) -> Option<Box<[u8]>> {
+    borsh::to_vec(value).ok().map(Vec::into_boxed_slice)
+}
+
+fn base(report: &Report, to: &mut Vec<u8>) -> Result<()> {
+    // Named one by one, so that a new field is not forgotten.
+    let Report {
+        sandbox_id: _,
+        status: _,
+        cpu_percent,
+        memory_mb,
+        session_count,
+        uptime_secs,
+        hostname,
+        timestamp,
+        metadata: _,
+        boot_id: _,
+        seq: _,
+        agent_version,
+        interval_secs,
+        trigger,
+        stopping,
+        resumed,
+        gap,
+        unchanged,
+        resources,
+        metrics: _,
+        processes: _,
+        plugins: _,
+        rejected: _,
+    } = report;
+    write_text(hostname, to)?;
+    write_optional_number(cpu_percent, to)?;
+    write_optional_integer(memory_mb, to)?;
+    write_optional_integer(&session_count.map(u64::from), to)?;
+    write_integer(uptime_secs, to)?;
+    write_time(timestamp, to)?;
+    agent_version.is_some().serialize(to)?;
+    agent_version.as_ref().map_or(Ok(()), |version| write_text(version, to))?;
+    write_optional_number(interval_secs, to)?;
+    trigger.serialize(to)?;
+    stopping.serialize(to)?;
+    resumed.serialize(to)?;
+    gap.serialize(to)?;
+    bits(unchanged).serialize(to)?;
+    resources.serialize(to)
+}
+
+fn read_into(report: &mut Report, from: &mut &[u8]) -> Result<()> {
+    report.hostname = read_text(from)?;
+    report.cpu_percent = read_optional_number(from)?;
+    report.memory_mb = read_optional_integer(from)?;
+    report.session_count = read_optional_integer(from)?.and_then(|count| u32::try_from(count).ok());
+    report.uptime_secs = read_integer(from)?;
+    report.timestamp = read_time(from)?;
+    report.agent_version = bool::deserialize_reader(from)?.then(|| read_text(from)).transpose()?;
+    report.interval_secs = read_optional_number(from)?;
+    report.trigger = Option::deserialize_reader(from)?;
+    report.stopping = bool::deserialize_reader(from)?;
+    report.resumed = Option::deserialize_reader(from)?;
+    report.gap = Option::<Gap>::deserialize_reader(from)?;
+    report.unchanged = parts(u8::deserialize_reader(from)?);
+    report.resources = Resources::deserialize_reader(from)?;
+    Ok(())
+}
+
+fn write_text(text: &str, to: &mut Vec<u8>) -> Result<()> {
+    write_integer(&(text.len() as u64), to)?;
+    to.extend(text.as_bytes());
+    Ok(())
+}
+
+fn read_text(from: &mut &[u8]) -> Result<String> {
+    let length = read_integer(from)?;
+    let mut bytes = Vec::new();
+    from.take(length).read_to_end(&mut bytes)?;
+    String::from_utf8(bytes).map_err(|error| Error::new(ErrorKind::InvalidData, error))
+}
+
+fn blank(identity: Identity) -> Report {
+    let Identity { sandbox_id, status, boot_id, seq } = identity;
+    Report {
+        sandbox_id,
+        status,
+        cpu_percent: None,
+        memory_mb: None,
+        session_count: None,
+        uptime_secs: 0,
+        hostname: String::new(),
+        timestamp: Timestamp::UNIX_EPOCH,
+        metadata: BTreeMap::new(),
+        boot_id,
+        seq,
+        agent_version: None,
+        interval_secs: None,
+        trigger: None,
+        stopping: false,
+        resumed: None,
+        gap: None,
+        unchanged: Vec::new(),
+        resources: Resources::default(),
+        metrics: Vec::new(),
+        processes: BTreeMap::new(),
+        plugins: Vec::new(),
+        rejected: Vec::new(),
+    }
+}

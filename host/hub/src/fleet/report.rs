@@ -1,0 +1,94 @@
+//! What a report changes in the fleet.
+
+use std::mem;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::beat::Encoded;
+use super::changes::{Failing, Turn};
+use super::codec;
+use super::sandbox::milliseconds;
+use super::{Fleet, Outcome, Refused, Sender};
+use crate::event::{Event, Kind};
+use crate::liveness::Standing;
+use crate::liveness::clock::Moment;
+
+impl Fleet {
+    /// Takes a report. One whose `bootId` is the present one and whose `seq` is not higher changes nothing, and so does
+    /// one of the start before the present one. One that comes after its deadline makes a loss and a recovery, whether
+    /// or not anyone looked in between.
+    ///
+    /// # Errors
+    /// The sandbox in whose name it came is not there any more.
+    pub(crate) fn report(&mut self, sender: &Sender, beat: Encoded) -> Result<Outcome, Refused> {
+        let place = self.index.find(&beat.sandbox_id).ok_or(Refused::Unknown)?;
+        let sandbox = self.index.get(place).filter(|sandbox| sandbox.is(sender)).ok_or(Refused::Unknown)?;
+        let at = self.clock.moment(beat.at);
+        if sandbox.has_seen(&beat, at, &self.rules) {
+            return Ok(Outcome::Duplicate { keeps: sandbox.is_whole() });
+        }
+        let (wall, stopped) = (beat.received, beat.stopped);
+        let mut events = Vec::new();
+        self.silence.advance(at.tick());
+        self.look(place, at, wall, &mut events);
+
+        self.leave(place);
+        let (turns, next) = self.take_over(place, at, beat);
+        self.enter(place);
+        self.note(place);
+        let to = if stopped { Standing::Stopped } else { Standing::Live };
+        events.extend(self.announce(place, to, wall));
+        let sandbox = self.index.get(place).ok_or(Refused::Unknown)?;
+        self.deadlines.set(place, sandbox.deadline(&self.rules, self.anew));
+        let id = &sandbox.registration.id;
+        let told = |Turn { kind, name, detail }| Event { name, detail, ..Event::of(id, kind, wall) };
+        events.extend(turns.into_iter().map(told));
+        let kept = sandbox.kept(self.clock.instant(sandbox.from)).ok_or(Refused::Unknown)?;
+        Ok(Outcome::Accepted { events, kept, keeps: sandbox.is_whole(), next })
+    }
+
+    /// Lets a sandbox be what its report says. Returns what is to be told of it, and when it is to report next.
+    fn take_over(&mut self, place: u32, at: Moment, mut beat: Encoded) -> (Vec<Turn>, Option<Duration>) {
+        let room = self.room();
+        let Some(sandbox) = self.index.get_mut(place) else { return (Vec::new(), None) };
+        let said = beat.interval.map_or(milliseconds(self.rules.default_interval), milliseconds);
+        // An agent says what it was directed, and not what it would do by itself.
+        if !(sandbox.directed && sandbox.boot == beat.boot && said == sandbox.assigned) {
+            sandbox.own = said;
+        }
+        let own = Duration::from_millis(sandbox.own.into());
+        let next = self.spread.as_mut().filter(|_| !beat.stopped).and_then(|spread| spread.next(at, own));
+        sandbox.directed = next.is_some();
+        sandbox.assigned = next.map_or(sandbox.own, milliseconds);
+        sandbox.from = sandbox.from.max(at);
+
+        let parts = sandbox.parts_for(&mut beat);
+        let other_start = matches!((&sandbox.boot, &beat.boot), (Some(last), Some(boot)) if last != boot);
+        let restarted =
+            (other_start && !sandbox.stopped).then_some(Turn { kind: Kind::Restarted, name: None, detail: None });
+        let whole = beat.unchanged & codec::PLUGINS == 0;
+        let turns = Failing::update(&mut sandbox.failing, mem::take(&mut beat.faults), whole);
+        sandbox.remember(&beat);
+        sandbox.keep(beat, parts, room);
+        let seconds = u32::try_from(at.seconds()).unwrap_or(u32::MAX);
+        let health = if sandbox.dropped { Vec::new() } else { turns };
+        (sandbox.allowance.pass(restarted.into_iter().chain(health).collect(), seconds), next)
+    }
+
+    /// Lets a sandbox stand as its report says, and tells where that is new.
+    fn announce(&mut self, place: u32, to: Standing, wall: Timestamp) -> Option<Event> {
+        let sandbox = self.index.get(place)?;
+        let kind = match (sandbox.standing, to) {
+            (Standing::Live, Standing::Live) | (Standing::Stopped, Standing::Stopped) => return None,
+            (_, Standing::Stopped) => Kind::Stopped,
+            (Standing::Lost, _) => Kind::Recovered,
+            (Standing::Stopped, _) => Kind::Started,
+            _ => Kind::Reported,
+        };
+        let id = Arc::clone(&sandbox.registration.id);
+        self.stand(place, to, wall);
+        Some(Event::of(&id, kind, wall))
+    }
+}

@@ -1,0 +1,283 @@
+//! One sandbox as the fleet holds it. Its fields are as small as they can be, because there may be a million of them.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+
+use super::Sender;
+use super::beat::{Boot, Encoded, Tally};
+use super::changes::{Allowance, Failing};
+use super::codec;
+use super::history::History;
+use super::index::Identified;
+use super::kept::{Extra, Kept};
+use super::query::{Snapshot, Status};
+use super::registration::Registration;
+use crate::liveness::clock::{Moment, Tick};
+use crate::liveness::{Rules, Standing};
+
+/// A sandbox. Until its first report, everything from `base` on is as good as absent.
+#[derive(Debug)]
+pub(super) struct Sandbox {
+    pub registration: Arc<Registration>,
+    /// What was last announced.
+    pub standing: Standing,
+    pub since: Milliseconds,
+    /// From when on it is waited for: its registration, its last report, or the hub's start.
+    pub from: Moment,
+    /// In the fleet's list of changed ones already.
+    pub noted: bool,
+
+    pub base: Option<Arc<[u8]>>,
+    pub extra: Option<Arc<Extra>>,
+    pub dropped: bool,
+    pub stopped: bool,
+    /// As [`codec::bits`].
+    pub missing: u8,
+    pub received: Milliseconds,
+    pub peer: IpAddr,
+    pub tally: Tally,
+    pub boot: Option<Boot>,
+    pub seq: Option<u64>,
+    /// The start before the present one, as [`mark`].
+    pub earlier: Option<u32>,
+    /// The interval that the agent keeps by itself, in milliseconds.
+    pub own: u32,
+    /// The one that it is expected to keep.
+    pub assigned: u32,
+    /// Whether the hub directed it.
+    pub directed: bool,
+    pub failing: Option<Box<Failing>>,
+    pub allowance: Allowance,
+    pub history: Option<Box<History>>,
+}
+
+/// A time of the wall clock in half the size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Milliseconds(i64);
+
+/// The parts of a report that it may have left out.
+#[derive(Debug, Default)]
+pub(super) struct Parts {
+    pub metadata: Option<Arc<[u8]>>,
+    pub plugins: Option<Arc<[u8]>>,
+    pub collectors: u16,
+    pub collectors_failed: u16,
+    /// What was left out and is not known, as [`codec::bits`].
+    pub missing: u8,
+}
+
+impl Identified for Sandbox {
+    fn id(&self) -> &Arc<str> {
+        &self.registration.id
+    }
+}
+
+impl Sandbox {
+    /// One that is waited for from a moment on.
+    pub(super) fn new(registration: Arc<Registration>, from: Moment, rules: &Rules) -> Self {
+        let interval = milliseconds(rules.default_interval);
+        Sandbox {
+            standing: Standing::NeverReported,
+            since: registration.created_at.into(),
+            registration,
+            from,
+            noted: false,
+            base: None,
+            extra: None,
+            dropped: false,
+            stopped: false,
+            missing: 0,
+            received: Milliseconds(0),
+            peer: Ipv4Addr::UNSPECIFIED.into(),
+            tally: Tally::default(),
+            boot: None,
+            seq: None,
+            earlier: None,
+            own: interval,
+            assigned: interval,
+            directed: false,
+            failing: None,
+            allowance: Allowance::default(),
+            history: None,
+        }
+    }
+
+    /// Whether it is the one in whose name a report came. Between the look at the token and this one it may have been
+    /// deleted and registered again; and a newcomer may meanwhile have been registered with a token.
+    pub(super) fn is(&self, sender: &Sender) -> bool {
+        match sender {
+            Sender::Known(registration) => registration.serial == self.registration.serial,
+            Sender::New => self.registration.tokens.is_none(),
+        }
+    }
+
+    /// Whether a report changes nothing: it, or a later one of the same start, was there already, or it is one of the
+    /// start before that was under way for long. Where the present start has been silent for too long, an earlier one
+    /// may be back, as of a machine that was set back to a snapshot.
+    pub(super) fn has_seen(&self, beat: &Encoded, at: Moment, rules: &Rules) -> bool {
+        let (Some(last), Some(boot)) = (&self.boot, &beat.boot) else { return false };
+        if last != boot {
+            return self.earlier == Some(mark(boot)) && at < self.from.after(rules.patience(self.assigned()));
+        }
+        self.seq.zip(beat.seq).is_some_and(|(last, seq)| seq <= last)
+    }
+
+    /// Whether all parts of the last report are known, and known to belong to this start of the agent.
+    pub(super) fn is_whole(&self) -> bool {
+        self.missing == 0 && !self.dropped && self.boot.is_some()
+    }
+
+    /// The interval that it is expected to keep.
+    pub(super) fn assigned(&self) -> Duration {
+        Duration::from_millis(self.assigned.into())
+    }
+
+    /// From when on it counts as silent.
+    pub(super) fn silent_from(&self, rules: &Rules) -> Option<Tick> {
+        self.from.after(rules.quiet(self.assigned())).due()
+    }
+
+    /// When silence changes how it stands; `None` where it never does. Those that were silent at `anew` are waited for
+    /// from then on.
+    pub(super) fn deadline(&self, rules: &Rules, anew: Option<Moment>) -> Option<Tick> {
+        let wait = match self.standing {
+            Standing::NeverReported => rules.never_reported_after,
+            Standing::Live => {
+                let silent = |anew: &Moment| self.silent_from(rules).is_some_and(|from| from <= anew.tick());
+                let from = anew.filter(silent).unwrap_or(self.from);
+                return from.after(rules.patience(self.assigned())).due();
+            }
+            Standing::Overdue | Standing::Lost | Standing::Stopped => return None,
+        };
+        self.from.after(wait).due()
+    }
+
+    /// Takes over a report with what it left out. Its lists are not kept where they would take more than `room` bytes.
+    pub(super) fn keep(&mut self, beat: Encoded, parts: Parts, room: usize) {
+        let Encoded { received, peer, boot, seq, stopped, tally, base, lean, lists, .. } = beat;
+        let Parts { metadata, plugins, collectors, collectors_failed, missing } = parts;
+        let extra = Extra::of(metadata, plugins, lists);
+        let size = extra.as_ref().map_or(0, |extra| extra.size()) + self.failing.as_ref().map_or(0, |f| f.size());
+        let dropped = size > 0 && base.len() + size > room;
+        if dropped {
+            self.failing = None;
+        }
+        self.base = Some(lean.filter(|_| dropped).unwrap_or(base));
+        self.extra = extra.filter(|_| !dropped);
+        (self.dropped, self.stopped, self.missing) = (dropped, stopped, missing);
+        (self.received, self.peer, self.seq) = (received.into(), peer, seq);
+        self.tally = Tally { collectors, collectors_failed, ..tally };
+        if self.boot != boot {
+            self.earlier = self.boot.as_ref().map(mark);
+            self.boot = boot;
+        }
+    }
+
+    /// Notes a report's figures for its last hour.
+    pub(super) fn remember(&mut self, beat: &Encoded) {
+        let history = self.history.get_or_insert_with(|| Box::new(History::new()));
+        history.note(beat.received, beat.cpu_percent, beat.memory_mb);
+    }
+
+    /// What a report carries, and what of the report before it stands for what it left out.
+    pub(super) fn parts_for(&self, beat: &mut Encoded) -> Parts {
+        let known = self.is_whole_but_missing() && self.boot == beat.boot;
+        let (metadata, plugins) = (beat.metadata.take(), beat.plugins.take());
+        let Tally { collectors, collectors_failed, .. } = beat.tally;
+        let mut parts = Parts { metadata, plugins, collectors, collectors_failed, missing: 0 };
+        if beat.unchanged == 0 {
+            return parts;
+        }
+        parts.missing = if known { beat.unchanged & self.missing } else { beat.unchanged };
+        let carried = beat.unchanged & !parts.missing;
+        let before = self.extra.as_deref();
+        if carried & codec::METADATA != 0 {
+            parts.metadata = before.and_then(|before| before.metadata.clone());
+        }
+        if carried & codec::PLUGINS != 0 {
+            parts.plugins = before.and_then(|before| before.plugins.clone());
+            (parts.collectors, parts.collectors_failed) = (self.tally.collectors, self.tally.collectors_failed);
+        }
+        parts
+    }
+
+    /// What its report takes, in bytes of memory.
+    pub(super) fn size(&self) -> usize {
+        self.base.as_ref().map_or(0, |base| base.len())
+            + self.extra.as_ref().map_or(0, |extra| extra.size())
+            + self.failing.as_ref().map_or(0, |failing| failing.size())
+    }
+
+    /// The status that clients see.
+    pub(super) fn status(&self) -> Status {
+        match &self.base {
+            None => Status::Pending,
+            Some(_) if self.stopped => Status::Stopped,
+            Some(_) => Status::Running,
+        }
+    }
+
+    /// Its last report, that was heard at `at`.
+    pub(super) fn kept(&self, at: Instant) -> Option<Arc<Kept>> {
+        let base = Arc::clone(self.base.as_ref()?);
+        Some(Arc::new(Kept {
+            at,
+            received: self.received.into(),
+            peer: self.peer,
+            interval: self.assigned(),
+            missing: codec::parts(self.missing),
+            tally: self.tally,
+            dropped: self.dropped,
+            sandbox_id: Arc::clone(&self.registration.id),
+            stopped: self.stopped,
+            boot: self.boot.clone(),
+            seq: self.seq,
+            base,
+            extra: self.extra.clone(),
+        }))
+    }
+
+    /// As it is shown.
+    pub(super) fn snapshot(&self, at: Instant, suspect: bool) -> Snapshot {
+        Snapshot {
+            registration: Arc::clone(&self.registration),
+            beat: self.kept(at),
+            standing: self.standing,
+            suspect,
+            since: self.since.into(),
+        }
+    }
+
+    fn is_whole_but_missing(&self) -> bool {
+        !self.dropped && self.boot.is_some()
+    }
+}
+
+impl From<Timestamp> for Milliseconds {
+    fn from(time: Timestamp) -> Self {
+        Milliseconds(time.as_millisecond())
+    }
+}
+
+impl From<Milliseconds> for Timestamp {
+    fn from(time: Milliseconds) -> Self {
+        Timestamp::from_millisecond(time.0).unwrap_or_default()
+    }
+}
+
+/// An interval in whole milliseconds, rounded up; 49 days at most.
+pub(super) fn milliseconds(interval: Duration) -> u32 {
+    u32::try_from(interval.as_nanos().div_ceil(1_000_000)).unwrap_or(u32::MAX)
+}
+
+/// What is remembered of a start that is over.
+fn mark(boot: &Boot) -> u32 {
+    let mut hasher = DefaultHasher::new();
+    boot.hash(&mut hasher);
+    // Half of it is enough to tell two apart.
+    hasher.finish() as u32
+}

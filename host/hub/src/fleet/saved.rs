@@ -1,0 +1,103 @@
+//! What of the fleet outlives the hub, and how it comes back.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use sandbeat_status::{Part, Report};
+
+use super::beat::Beat;
+use super::changes::Failing;
+use super::codec;
+use super::history::History;
+use super::query::Snapshot;
+use super::registration::Registration;
+use super::sandbox::{Parts, Sandbox, milliseconds};
+use super::{Encoded, Fleet};
+use crate::liveness::Standing;
+
+/// A sandbox as it outlives the hub.
+#[derive(Debug)]
+pub(crate) struct Saved {
+    pub registration: Arc<Registration>,
+    pub standing: Standing,
+    pub since: Timestamp,
+    pub beat: Option<SavedBeat>,
+    /// What [`Fleet::history`] is made of, in a form of the fleet's own; anything else is taken as empty.
+    pub history: Vec<u8>,
+}
+
+/// A report as it outlives the hub.
+#[derive(Debug)]
+pub(crate) struct SavedBeat {
+    pub report: Report,
+    pub missing: Vec<Part>,
+    pub received: Timestamp,
+    pub peer: IpAddr,
+    pub interval: Duration,
+}
+
+/// A sandbox with more in it than at the last look.
+#[derive(Debug)]
+pub(crate) struct Changed {
+    pub snapshot: Snapshot,
+    /// As in [`Saved::history`].
+    pub history: Vec<u8>,
+}
+
+impl Fleet {
+    /// Puts a sandbox back as it was saved. It stands as it did, and where it is waited for, it is from `now` on: the
+    /// hub was not there to hear it. One whose id is there already is left out.
+    pub(crate) fn restore(&mut self, saved: Saved, now: Instant) {
+        let Saved { registration, standing, since, beat, history } = saved;
+        if self.index.find(&registration.id).is_some() {
+            return;
+        }
+        let mut sandbox = Sandbox::new(registration, self.clock.moment(now), &self.rules);
+        (sandbox.standing, sandbox.since) = (standing, since.into());
+        if let Some(beat) = beat {
+            self.put_back(&mut sandbox, beat, now);
+        }
+        sandbox.history = History::from_bytes(&history).map(Box::new);
+        let place = self.index.insert(sandbox);
+        self.enter(place);
+        self.wait_for(place);
+    }
+
+    /// Sandboxes that have changed since they were taken here last, `most` of them at most: by a report, or because
+    /// they stand otherwise.
+    pub(crate) fn take_changed(&mut self, most: usize) -> Vec<Changed> {
+        let count = most.min(self.changed.len());
+        let places: Vec<u32> = self.changed.drain(..count).collect();
+        let mut changed = Vec::with_capacity(count);
+        for place in places {
+            // It may have been deleted, and its place given to another.
+            let Some(sandbox) = self.index.get_mut(place).filter(|sandbox| sandbox.noted) else { continue };
+            sandbox.noted = false;
+            let history = sandbox.history.as_ref().map_or_else(Vec::new, |history| history.to_bytes());
+            if let Some(sandbox) = self.index.get(place) {
+                changed.push(Changed { snapshot: self.snapshot(place, sandbox), history });
+            }
+        }
+        changed
+    }
+
+    fn put_back(&self, sandbox: &mut Sandbox, beat: SavedBeat, now: Instant) {
+        let SavedBeat { report, missing, received, peer, interval } = beat;
+        let mut beat: Encoded = Beat { report, at: now, received, peer }.encode();
+        sandbox.assigned = milliseconds(interval);
+        sandbox.own = beat.interval.map_or(sandbox.own, milliseconds);
+        let tally = beat.tally;
+        let parts = Parts {
+            metadata: beat.metadata.take(),
+            plugins: beat.plugins.take(),
+            collectors: tally.collectors,
+            collectors_failed: tally.collectors_failed,
+            missing: codec::bits(&missing),
+        };
+        // Nothing happened that anyone would be told of.
+        Failing::update(&mut sandbox.failing, std::mem::take(&mut beat.faults), true);
+        sandbox.keep(beat, parts, self.room());
+    }
+}

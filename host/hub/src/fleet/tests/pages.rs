@@ -1,0 +1,79 @@
+//! Pages of the fleet.
+
+use super::*;
+
+/// The ids, how many match, and whether more follow; the same whatever is looked at at once.
+fn page(hub: &Hub, query: &Query) -> (String, usize, bool) {
+    let mut pages = [1, 2, 100].map(|most| {
+        let mut paging = Paging::new(query);
+        while paging.step(&hub.fleet, most) {}
+        let Page { sandboxes, total, more } = paging.finish();
+        (sandboxes.iter().map(|s| &*s.registration.id).collect::<String>(), total, more)
+    });
+    pages.sort();
+    let [first, second, third] = pages;
+    assert_eq!((&first, &second), (&second, &third));
+    first
+}
+
+/// Five, of which b and d have reported; b is `live`, d is lost by now.
+fn five() -> Hub {
+    let mut hub = Hub::new(10);
+    for id in ["e", "c", "a", "d", "b"] {
+        let registration = Registration {
+            name: format!("Name of {id}").into(),
+            metadata: [("team".to_owned(), if id < "c" { "red" } else { "blue" }.to_owned())].into(),
+            ..Registration::by_report(id, wall(0))
+        };
+        hub.fleet.register(Arc::new(registration), hub.at(0)).unwrap();
+    }
+    for (id, seconds) in [("d", 0), ("b", 5)] {
+        hub.beat(&Sender::New, id, seconds, serde_json::json!({"hostname": format!("Host-{id}")})).unwrap();
+    }
+    hub.expire(8);
+    hub
+}
+
+#[test]
+fn pages_follow_each_other() {
+    let hub = five();
+    let all = Query { limit: 2, ..Query::default() };
+    assert_eq!(page(&hub, &all), ("ab".into(), 5, true));
+    let after = |id: &str| Query { after: Some(id.into()), ..all.clone() };
+    assert_eq!(page(&hub, &after("b")), ("cd".into(), 5, true));
+    assert_eq!(page(&hub, &after("c")), ("de".into(), 5, false));
+    assert_eq!(page(&hub, &after("cc")), ("de".into(), 5, false), "also after one that was deleted");
+    assert_eq!(page(&hub, &after("e")), (String::new(), 5, false));
+}
+
+#[test]
+fn what_is_asked_for_must_all_hold_and_is_counted_on_all_pages() {
+    let hub = five();
+    let all = Query { limit: 10, ..Query::default() };
+    let metadata = |key: &str, value: Option<&str>| vec![(key.to_owned(), value.map(str::to_owned))];
+    let (live, lost, never) = (Some(Liveness::Live), Some(Liveness::Lost), Some(Liveness::NeverReported));
+    for (query, ids) in [
+        (Query { status: Some(Status::Running), ..all.clone() }, "bd"),
+        (Query { status: Some(Status::Stopped), ..all.clone() }, ""),
+        (Query { status: Some(Status::Pending), ..all.clone() }, "ace"),
+        (Query { liveness: live, ..all.clone() }, "b"),
+        (Query { liveness: lost, ..all.clone() }, "d"),
+        (Query { liveness: never, ..all.clone() }, "ace"),
+        (Query { liveness: never, status: Some(Status::Running), ..all.clone() }, ""),
+        (Query { liveness: lost, status: Some(Status::Running), ..all.clone() }, "d"),
+        (Query { metadata: metadata("team", Some("red")), ..all.clone() }, "ab"),
+        (Query { metadata: metadata("team", None), ..all.clone() }, "abcde"),
+        (Query { metadata: metadata("other", None), ..all.clone() }, ""),
+        (Query { metadata: metadata("team", Some("blue")), liveness: lost, ..all.clone() }, "d"),
+        (Query { search: Some("NAME OF C".into()), ..all.clone() }, "c"),
+        (Query { search: Some("host-".into()), ..all.clone() }, "bd"),
+        (Query { search: Some("d".into()), liveness: live, ..all.clone() }, ""),
+    ] {
+        assert_eq!(page(&hub, &query), (ids.into(), ids.len(), false), "{query:?}");
+        let first = Query { limit: 1, ..query };
+        let expected = (ids.chars().take(1).collect(), ids.len(), ids.len() > 1);
+        assert_eq!(page(&hub, &first), expected, "{first:?}");
+    }
+    let second = Query { search: Some("name".into()), after: Some("c".into()), limit: 1, ..all };
+    assert_eq!(page(&hub, &second), ("d".into(), 5, true), "those before it are counted, too");
+}

@@ -1,0 +1,152 @@
+//! Whether the hub trusts what it hears: pure counting, no sandbox by name.
+//!
+//! - A sandbox is *silent* when it is live and one assigned interval and the grace have passed since it was heard.
+//! - The silent are *too many* when they are more than `suspect_fraction` of the live and `suspect_least` or more.
+//! - **Trust**: what is due is lost. When one is due while the silent are too many, doubt begins.
+//! - **Doubt**: nobody is lost. When the silent are not too many any more, trust is back, and who was silent then is
+//!   waited for anew from then on. After `suspect_hold`, it is settled.
+//! - **Settled**: the silence is taken for what it is, and what is due is lost, until the silent are not too many any
+//!   more and trust is back. Without this, the rest of those that fell silent together would raise the doubt again.
+
+use super::Rules;
+use super::clock::Moment;
+
+/// Where the hub stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Suspicion {
+    #[default]
+    Trust,
+    Doubt {
+        since: Moment,
+    },
+    Settled,
+}
+
+/// Those that should be heard.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Heads {
+    pub silent: usize,
+    pub live: usize,
+}
+
+/// What a look at the counts changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// Doubt is over: they are heard again.
+    Recovered,
+    /// Doubt is over: it has gone on for too long.
+    Over,
+}
+
+/// What becomes of a live sandbox whose time is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Lost,
+    /// Not lost, because of a doubt that goes on.
+    Held,
+    /// Not lost, because doubt begins with this one.
+    Doubted,
+}
+
+impl Suspicion {
+    /// Whether nobody is called lost.
+    pub(crate) fn doubts(self) -> bool {
+        matches!(self, Suspicion::Doubt { .. })
+    }
+
+    /// The passing of time, before anything is judged.
+    pub(crate) fn review(&mut self, rules: &Rules, heads: Heads, now: Moment) -> Option<Change> {
+        match *self {
+            Suspicion::Doubt { .. } if !heads.too_silent(rules) => {
+                *self = Suspicion::Trust;
+                Some(Change::Recovered)
+            }
+            Suspicion::Doubt { since } if now >= since.after(rules.suspect_hold) => {
+                *self = Suspicion::Settled;
+                Some(Change::Over)
+            }
+            Suspicion::Settled if !heads.too_silent(rules) => {
+                *self = Suspicion::Trust;
+                None
+            }
+            _ => None,
+        }
+    }
+
+    /// A live sandbox's time is over.
+    pub(crate) fn judge(&mut self, rules: &Rules, heads: Heads, now: Moment) -> Verdict {
+        match self {
+            Suspicion::Doubt { .. } => Verdict::Held,
+            Suspicion::Trust if heads.too_silent(rules) => {
+                *self = Suspicion::Doubt { since: now };
+                Verdict::Doubted
+            }
+            Suspicion::Trust | Suspicion::Settled => Verdict::Lost,
+        }
+    }
+}
+
+impl Heads {
+    fn too_silent(self, rules: &Rules) -> bool {
+        self.silent >= rules.suspect_least as usize && self.silent as f64 > rules.suspect_fraction * self.live as f64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    const HOLD: Duration = Duration::from_secs(60);
+
+    fn rules() -> Rules {
+        Rules { suspect_fraction: 0.2, suspect_least: 3, suspect_hold: HOLD, ..Rules::default() }
+    }
+
+    fn at(seconds: u64) -> Moment {
+        Moment::default().after(Duration::from_secs(seconds))
+    }
+
+    #[test]
+    fn few_are_lost_and_many_are_doubted() {
+        for (silent, live, verdict) in [
+            (2, 2, Verdict::Lost),
+            (3, 15, Verdict::Lost),
+            (3, 14, Verdict::Doubted),
+            (20, 100, Verdict::Lost),
+            (21, 100, Verdict::Doubted),
+        ] {
+            let mut suspicion = Suspicion::default();
+            assert_eq!(suspicion.judge(&rules(), Heads { silent, live }, at(0)), verdict, "{silent} of {live}");
+            assert_eq!(suspicion.doubts(), verdict == Verdict::Doubted);
+        }
+        let never = Rules { suspect_fraction: 1.0, suspect_least: 0, ..rules() };
+        assert_eq!(Suspicion::Trust.judge(&never, Heads { silent: 100, live: 100 }, at(0)), Verdict::Lost);
+    }
+
+    #[test]
+    fn doubt_ends_when_they_are_heard() {
+        let mut suspicion = Suspicion::Trust;
+        let mut many = Heads { silent: 50, live: 100 };
+        assert_eq!(suspicion.review(&rules(), many, at(0)), None, "silence alone is no doubt; a loss has to be due");
+        assert_eq!(suspicion.judge(&rules(), many, at(0)), Verdict::Doubted);
+        assert_eq!(suspicion.judge(&rules(), many, at(1)), Verdict::Held);
+        assert_eq!(suspicion.review(&rules(), many, at(59)), None);
+        many.silent = 20;
+        assert_eq!(suspicion.review(&rules(), many, at(60)), Some(Change::Recovered));
+        assert_eq!(suspicion.judge(&rules(), many, at(60)), Verdict::Lost);
+    }
+
+    #[test]
+    fn doubt_ends_by_itself_and_does_not_begin_again_over_the_same_silence() {
+        let (mut suspicion, many) = (Suspicion::Trust, Heads { silent: 50, live: 100 });
+        suspicion.judge(&rules(), many, at(0));
+        assert_eq!(suspicion.review(&rules(), many, at(60)), Some(Change::Over));
+        assert_eq!(suspicion.judge(&rules(), many, at(60)), Verdict::Lost);
+        assert_eq!(suspicion.review(&rules(), many, at(99)), None);
+        assert_eq!(suspicion.judge(&rules(), many, at(99)), Verdict::Lost);
+        assert_eq!(suspicion.review(&rules(), Heads { silent: 10, live: 100 }, at(100)), None);
+        assert_eq!(suspicion.judge(&rules(), many, at(101)), Verdict::Doubted, "another silence");
+    }
+}
