@@ -68,6 +68,16 @@ impl KeyHash {
         KeyHash(Sha256::digest(&secret.0).into())
     }
 
+    /// As it was stored.
+    pub(crate) fn stored(digest: [u8; 32]) -> Self {
+        KeyHash(digest)
+    }
+
+    /// What is stored of it.
+    pub(crate) fn digest(&self) -> &[u8; 32] {
+        &self.0
+    }
+
     /// Whether a text is the secret, in a time that does not depend on how much of it is right.
     pub(crate) fn matches(&self, given: &str) -> bool {
         let given: [u8; 32] = Sha256::digest(given).into();

@@ -105,6 +105,7 @@ impl Hub {
         let result = tokio::select! {
             () = server::run(listener, shared, routes, tls, shutdown) => Ok(()),
             Some(Err(error)) = tasks.join_next() => Err(Error::Sweep(error)),
+            error = store.ended() => Err(Error::Store(error)),
         };
         tasks.shutdown().await;
         store.close().await;

@@ -2,20 +2,51 @@
 //!
 //! What is asked for and what a beat needs never waits for a disk. Registrations, deletions, new tokens and events go
 //! through `async` functions that return once they will survive, so that nothing is answered or announced before.
-//! Owner of the fleet is this lock; it is held for one change or a bounded part of a page, never across an await.
+//! Owner of the fleet is this lock; it is held for one change or a bounded part of a page, never across an await or an
+//! access to the disk. Owner of the database is the writer's thread, which alone registers and removes: the fleet in
+//! memory never has a sandbox that the disk does not have.
+//!
+//! Events are queued while the lock is held under which they came about, so their numbers follow the order in which
+//! things happened. Beats are in memory, and saved every `snapshot_interval`.
+//!
+//! # The files
+//! `place` (files, locks, connections) and `schema` (tables, versions) open it; `load` puts the fleet back; `writer`
+//! (the thread) carries out `batch`es and `snapshot`s, and knows `trouble`; `events` and `readers` read; `rows` is the
+//! only one that names columns. Nothing outside this folder names SQLite.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+mod batch;
+mod error;
+mod events;
+mod load;
+mod place;
+mod readers;
+mod rows;
+mod schema;
+mod snapshot;
+#[cfg(test)]
+mod tests;
+mod trouble;
+mod writer;
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, oneshot, watch};
 
+use self::batch::{Command, Manage, Reported};
+pub use self::error::Error;
+use self::place::Place;
+use self::readers::Readers;
+use self::writer::Worker;
 use crate::auth::KeyHash;
 use crate::config::Config;
 use crate::event::{Event, Kind};
 use crate::fleet::{
-    Beat, Counts, Expired, Fleet, Minute, Outcome, Page, Paging, Query, Refused, Registration, Sender, Settings,
-    Snapshot, Tokens,
+    Beat, Counts, Encoded, Expired, Fleet, Minute, Outcome, Page, Paging, Query, Refused, Registration, Sender,
+    Settings, Snapshot,
 };
 
 /// So many sandboxes are looked at under one lock.
@@ -26,9 +57,25 @@ const BEHIND: usize = 4096;
 /// The hub's state.
 #[derive(Debug)]
 pub(crate) struct Store {
+    shared: Arc<Shared>,
+    commands: mpsc::Sender<Command>,
+    readers: Readers,
+    /// Whether beats are saved.
+    lasts: bool,
+    writer: Mutex<Option<JoinHandle<()>>>,
+    ended: watch::Receiver<()>,
+}
+
+/// What those who ask have in common with the thread that writes.
+#[derive(Debug)]
+struct Shared {
     fleet: Mutex<Fleet>,
-    kept: Mutex<Vec<Arc<Event>>>,
     events: broadcast::Sender<Arc<Event>>,
+    /// The most sandboxes.
+    limit: usize,
+    sandboxes: AtomicUsize,
+    /// Events that there was no room for while the disk did not take them.
+    lost: AtomicU64,
 }
 
 /// Which events are asked for.
@@ -56,36 +103,80 @@ pub(crate) struct EventPage {
     pub forgotten: u64,
 }
 
-/// Why a store cannot be opened; for the operator.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {}
-
 impl Store {
-    /// Opens the store that the configuration names.
+    /// Opens the store that the configuration names, with everything that was saved.
     ///
     /// # Errors
     /// See [`Error`].
     pub(crate) fn open(config: &Config) -> Result<Self, Error> {
-        Ok(Store {
-            fleet: Mutex::new(Fleet::new(Settings::of(config), Instant::now())),
-            kept: Mutex::new(Vec::new()),
+        let began = Instant::now();
+        let place = Arc::new(Place::open(config.data.as_deref())?);
+        let connection = place.writer()?;
+        let mut fleet = Fleet::new(Settings::of(config), began);
+        let loaded = load::all(&connection, &mut fleet, began).map_err(|error| place.failed(error))?;
+        let load::Loaded { sandboxes, events, unreadable } = loaded;
+        if place.lasts() {
+            let milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+            tracing::info!(sandboxes, events, unreadable, milliseconds, "{} is open", place.path().display());
+        } else {
+            tracing::warn!("nothing outlives this hub; name a directory in `data` (`--data`) to keep its state");
+        }
+        let shared = Arc::new(Shared {
+            fleet: Mutex::new(fleet),
             events: broadcast::Sender::new(BEHIND),
-        })
+            limit: config.max_sandboxes,
+            sandboxes: AtomicUsize::new(sandboxes),
+            lost: AtomicU64::new(0),
+        });
+        let (commands, queue) = mpsc::channel();
+        let worker =
+            Worker::new(Arc::clone(&place), connection, Arc::clone(&shared), queue, config.keep.clone(), events);
+        let (end, ended) = watch::channel(());
+        let run = move || {
+            // Gone once the thread has ended, however it does.
+            let _end = end;
+            worker.run();
+        };
+        let writer = thread::Builder::new().name("hub-store".into()).spawn(run).map_err(Error::Thread)?;
+        let (lasts, readers) = (place.lasts(), Readers::new(place));
+        Ok(Store { shared, commands, readers, lasts, writer: Mutex::new(Some(writer)), ended })
+    }
+
+    /// Returns when the store cannot write any more, because its thread ended before [`Store::close`].
+    pub(crate) async fn ended(&self) -> Error {
+        let mut ended = self.ended.clone();
+        while ended.changed().await.is_ok() {}
+        Error::Ended
     }
 
     /// Writes what is only in memory, and waits for it. The last call.
-    pub(crate) async fn close(&self) {}
+    pub(crate) async fn close(&self) {
+        self.readers.close();
+        // It may have ended already.
+        let _ = self.commands.send(Command::Close);
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(writer) = writer else { return };
+        let joined = tokio::task::spawn_blocking(move || writer.join().is_ok()).await;
+        if !joined.unwrap_or(false) {
+            tracing::error!("{}", Error::Ended);
+        }
+        let lost = self.lost_events();
+        if lost > 0 {
+            tracing::error!(lost, "the disk did not take these events since the hub started, and they are gone");
+        }
+    }
+
+    /// How many events there was no room for, since the start, while the disk did not take them.
+    pub(crate) fn lost_events(&self) -> u64 {
+        self.shared.lost()
+    }
 
     /// Adds a sandbox.
     ///
     /// # Errors
     /// The id is taken, the hub is full, or the disk does not take it.
     pub(crate) async fn register(&self, registration: Registration) -> Result<Arc<Registration>, Refused> {
-        let registration = Arc::new(registration);
-        let event = Event::of(&registration.id, Kind::Registered, registration.created_at);
-        self.fleet().register(Arc::clone(&registration), Instant::now())?;
-        self.publish(vec![event]);
-        Ok(registration)
+        self.manage(Manage::Register(registration)).await
     }
 
     /// Forgets a sandbox.
@@ -93,35 +184,26 @@ impl Store {
     /// # Errors
     /// There is none, or the disk does not take it.
     pub(crate) async fn remove(&self, id: &str) -> Result<(), Refused> {
-        self.fleet().remove(id)?;
-        self.publish(vec![Event::of(&Arc::from(id), Kind::Deleted, Timestamp::now())]);
-        Ok(())
+        self.manage(Manage::Remove { id: id.to_owned() }).await.map(drop)
     }
 
     /// Gives a sandbox a new token; the present one goes on for `overlap`. One that was registered by its first report
-    /// has one from now on, and needs it after `overlap`.
+    /// has one from now on.
     ///
     /// # Errors
     /// There is none, or the disk does not take it.
     pub(crate) async fn rotate(&self, id: &str, token: KeyHash, overlap: Duration) -> Result<(), Refused> {
-        let mut fleet = self.fleet();
-        let present = fleet.registration(id).ok_or(Refused::Unknown)?;
-        let until = Timestamp::now().checked_add(overlap).unwrap_or(Timestamp::MAX);
-        let tokens = match &present.tokens {
-            Some(tokens) => tokens.rotated(token, until),
-            None => Tokens::of(token),
-        };
-        fleet.replace(Arc::new(Registration { tokens: Some(tokens), ..Registration::clone(&present) }))?;
-        drop(fleet);
-        self.publish(vec![Event::of(&present.id, Kind::TokenRotated, Timestamp::now())]);
-        Ok(())
+        let at = Timestamp::now();
+        let until = at.checked_add(overlap).unwrap_or(Timestamp::MAX);
+        self.manage(Manage::Rotate { id: id.to_owned(), token, until, at }).await.map(drop)
     }
 
     /// Takes a report; see [`Fleet::report`]. A sender that nobody knows yet is registered first. What the report
     /// changed survives when this returns.
     ///
     /// # Errors
-    /// The sandbox is not there any more, a new one finds the hub full, or the disk does not take what it changed.
+    /// The sandbox is not there any more, a new one finds the hub full, or the disk does not take what it changed. In
+    /// the last case the report counts nevertheless, and its events are told once the disk takes them.
     pub(crate) async fn report(&self, sender: &Sender, beat: Beat) -> Result<Outcome, Refused> {
         let id = beat.report.sandbox_id.as_str();
         if matches!(sender, Sender::New) && self.registration(id).is_none() {
@@ -131,46 +213,53 @@ impl Store {
                 Err(refused) => return Err(refused),
             }
         }
-        let beat = beat.encode();
-        let mut outcome = self.fleet().report(sender, beat)?;
-        if let Outcome::Accepted { events, .. } = &mut outcome {
-            self.publish(std::mem::take(events));
+        let (outcome, stored) = self.take(sender, beat.encode())?;
+        if let Some(stored) = stored {
+            stored.await.unwrap_or(Err(Refused::Disk))?;
         }
         Ok(outcome)
     }
 
-    /// Notices what silence has changed since the last call; returns whether to call again at once.
+    /// Notices what silence has changed since the last call, and waits until it is stored; returns whether to call
+    /// again at once.
     pub(crate) async fn expire(&self) -> bool {
-        let Expired { events, more } = self.fleet().expire(Instant::now(), Timestamp::now(), BATCH);
-        self.publish(events);
+        let (stored, more) = {
+            let mut fleet = self.shared.fleet();
+            let Expired { events, more } = fleet.expire(Instant::now(), Timestamp::now(), BATCH);
+            (self.tell(events, None), more)
+        };
+        if let Some(stored) = stored {
+            // What the disk does not take now it is offered again, and the log says so.
+            let _ = stored.await;
+        }
         more
     }
 
     /// A sandbox's registration.
     pub(crate) fn registration(&self, id: &str) -> Option<Arc<Registration>> {
-        self.fleet().registration(id)
+        self.shared.fleet().registration(id)
     }
 
     /// A sandbox as it is now.
     pub(crate) fn find(&self, id: &str) -> Option<Snapshot> {
-        self.fleet().find(id)
+        self.shared.fleet().find(id)
     }
 
     /// The last hour of a sandbox.
     pub(crate) fn history(&self, id: &str) -> Option<Vec<Minute>> {
-        self.fleet().history(id, Timestamp::now())
+        self.shared.fleet().history(id, Timestamp::now())
     }
 
     /// The sandboxes that a query asks for, as they are now.
     pub(crate) fn page(&self, query: &Query) -> Page {
         let mut paging = Paging::new(query);
-        while paging.step(&self.fleet(), BATCH) {}
+        while paging.step(&self.shared.fleet(), BATCH) {}
         paging.finish()
     }
 
     /// How many sandboxes stand how.
     pub(crate) fn counts(&self) -> Counts {
-        self.fleet().counts()
+        self.shared.fleet().counts()
     }
 
     /// Events that happened.
@@ -178,52 +267,114 @@ impl Store {
     /// # Errors
     /// The disk does not give them.
     pub(crate) async fn events(&self, query: EventQuery) -> Result<EventPage, Refused> {
-        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let wanted = |event: &&Arc<Event>| {
-            (query.sandbox_id.is_none() || event.sandbox_id.as_deref() == query.sandbox_id.as_deref())
-                && (query.kinds.is_empty() || query.kinds.contains(&event.kind))
-        };
-        let events: Vec<_> = match query.after {
-            Some(after) => kept.iter().filter(wanted).filter(|e| e.id > after).take(query.limit + 1).cloned().collect(),
-            None => {
-                let below = query.before.unwrap_or(u64::MAX);
-                kept.iter().rev().filter(wanted).filter(|e| e.id < below).take(query.limit + 1).cloned().collect()
-            }
-        };
-        let more = events.len() > query.limit;
-        Ok(EventPage { events: events.into_iter().take(query.limit).collect(), more, forgotten: 0 })
+        self.readers.read(move |connection| events::page(connection, &query)).await
     }
 
     /// Every event from now on, once it is stored.
     pub(crate) fn subscribe(&self) -> broadcast::Receiver<Arc<Event>> {
-        self.events.subscribe()
+        self.shared.events.subscribe()
     }
 
     /// The number of the last event that a webhook has taken; none for one that is new.
     ///
     /// # Errors
     /// The disk does not give it.
-    pub(crate) async fn webhook_position(&self, _webhook: &str) -> Result<Option<u64>, Refused> {
-        Ok(None)
+    pub(crate) async fn webhook_position(&self, webhook: &str) -> Result<Option<u64>, Refused> {
+        let webhook = webhook.to_owned();
+        self.readers.read(move |connection| events::position(connection, &webhook)).await
     }
 
     /// Notes that a webhook has taken the events up to this number. It may be noted a moment later than this returns.
-    pub(crate) fn set_webhook_position(&self, _webhook: &str, _event: u64) {}
-
-    fn publish(&self, events: Vec<Event>) {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        for mut event in events {
-            event.id = kept.len() as u64 + 1;
-            crate::events::announce(&event);
-            let event = Arc::new(event);
-            kept.push(Arc::clone(&event));
-            // Nobody listening is fine.
-            let _ = self.events.send(event);
-        }
+    pub(crate) fn set_webhook_position(&self, webhook: &str, event: u64) {
+        // Without a writer the hub is about to end, and the webhook gets these events once more.
+        let _ = self.commands.send(Command::Position { webhook: webhook.to_owned(), event });
     }
 
+    async fn manage(&self, change: Manage) -> Result<Arc<Registration>, Refused> {
+        let (done, result) = oneshot::channel();
+        // A writer that is gone drops the other end.
+        let _ = self.commands.send(Command::Manage { change, done });
+        result.await.unwrap_or(Err(Refused::Disk))
+    }
+
+    /// Takes a report in memory, and queues what it changed under the same lock.
+    fn take(&self, sender: &Sender, beat: Encoded) -> Result<(Outcome, Option<Stored>), Refused> {
+        let mut fleet = self.shared.fleet();
+        let mut outcome = fleet.report(sender, beat)?;
+        let stored = match &mut outcome {
+            Outcome::Accepted { events, kept, .. } if !events.is_empty() => {
+                let events = std::mem::take(events);
+                let id = events.first().and_then(|event| event.sandbox_id.clone());
+                let serial = id.and_then(|id| fleet.registration(&id)).map(|registration| registration.serial);
+                let serial = serial.filter(|_| self.lasts);
+                let beat = serial.map(|serial| Reported { serial, kept: Arc::clone(kept) });
+                self.tell(events, beat)
+            }
+            _ => None,
+        };
+        Ok((outcome, stored))
+    }
+
+    /// Queues events; called with the lock under which they came about.
+    fn tell(&self, events: Vec<Event>, beat: Option<Reported>) -> Option<Stored> {
+        if events.is_empty() {
+            return None;
+        }
+        let (done, stored) = oneshot::channel();
+        // A writer that is gone drops the other end.
+        let _ = self.commands.send(Command::Tell { events, beat, done });
+        Some(stored)
+    }
+}
+
+/// Arrives once something is on disk.
+type Stored = oneshot::Receiver<Result<(), Refused>>;
+
+impl Drop for Store {
+    /// Where nobody closed it, lets the thread end with what it is at, as if the process had been killed then.
+    fn drop(&mut self) {
+        let (unconnected, _) = mpsc::channel();
+        self.commands = unconnected;
+        let writer = self.writer.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(writer) = writer
+            && writer.join().is_err()
+        {
+            tracing::error!("{}", Error::Ended);
+        }
+    }
+}
+
+impl Shared {
     /// A panic inside the lock has reached its task's owner; the fleet's own steps leave it whole.
     fn fleet(&self) -> MutexGuard<'_, Fleet> {
         self.fleet.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many sandboxes there are; the writer alone changes it.
+    fn sandboxes(&self) -> usize {
+        self.sandboxes.load(Ordering::Relaxed)
+    }
+
+    fn grow(&self, by: isize) {
+        self.sandboxes.store(self.sandboxes().saturating_add_signed(by), Ordering::Relaxed);
+    }
+
+    /// Tells everyone of events that are on disk.
+    fn publish(&self, events: Vec<Event>) {
+        for event in events {
+            crate::events::announce(&event);
+            // Nobody listening is fine.
+            let _ = self.events.send(Arc::new(event));
+        }
+    }
+
+    /// Counts events that there is no room for.
+    fn lose(&self, events: u64) {
+        self.lost.fetch_add(events, Ordering::Relaxed);
+    }
+
+    /// So many were lost since the start.
+    fn lost(&self) -> u64 {
+        self.lost.load(Ordering::Relaxed)
     }
 }

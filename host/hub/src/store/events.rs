@@ -1,0 +1,137 @@
+//! Events as they are read back, and how the oldest are forgotten.
+//!
+//! What a read costs is bounded by its limit, not by how many events are kept: where certain kinds are asked for, each
+//! kind's own index gives its part of the page, and the parts are merged.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use rusqlite::{Connection, Transaction, params};
+
+use super::rows::{self, EVENT, signed, unsigned};
+use super::{EventPage, EventQuery};
+use crate::event::{Event, Kind};
+
+/// Reads a page, as of one moment.
+///
+/// # Errors
+/// SQLite's, or a row is not an event's.
+pub(super) fn page(connection: &mut Connection, query: &EventQuery) -> rusqlite::Result<EventPage> {
+    let transaction = connection.transaction()?;
+    let mut events = Vec::new();
+    for part in parts(query) {
+        read(&transaction, query, part, &mut events)?;
+    }
+    match query.after {
+        Some(_) => events.sort_unstable_by_key(|event: &Arc<Event>| event.id),
+        None => events.sort_unstable_by_key(|event| std::cmp::Reverse(event.id)),
+    }
+    let more = events.len() > query.limit;
+    events.truncate(query.limit);
+    Ok(EventPage { events, more, forgotten: forgotten(&transaction)? })
+}
+
+/// Forgets the oldest events that are more than `most` or older than `since`, but only among the `step` oldest ones.
+/// `kept` is how many there are; returns how many there were to forget.
+///
+/// # Errors
+/// SQLite's; nothing has changed then.
+pub(super) fn forget(
+    connection: &Connection,
+    kept: u64,
+    most: u64,
+    since: Timestamp,
+    step: usize,
+) -> rusqlite::Result<u64> {
+    let (excess, since) = (kept.saturating_sub(most), since.as_millisecond());
+    let (mut count, mut last) = (0, None);
+    let mut oldest = connection.prepare("SELECT id, at FROM events ORDER BY id LIMIT ?1")?;
+    let mut rows = oldest.query([signed(step as u64)])?;
+    while let Some(row) = rows.next()? {
+        if count >= excess && row.get::<_, i64>(1)? >= since {
+            break;
+        }
+        (count, last) = (count + 1, Some(row.get::<_, i64>(0)?));
+    }
+    drop(rows);
+    if let Some(last) = last {
+        connection.execute("DELETE FROM events WHERE id <= ?1", [last])?;
+    }
+    Ok(count)
+}
+
+/// The number of the last event that a webhook has taken.
+///
+/// # Errors
+/// SQLite's.
+pub(super) fn position(connection: &Connection, webhook: &str) -> rusqlite::Result<Option<u64>> {
+    let mut statement = connection.prepare("SELECT position FROM webhooks WHERE url = ?1")?;
+    let mut rows = statement.query([webhook])?;
+    rows.next()?.map(|row| row.get(0).map(unsigned)).transpose()
+}
+
+/// What is read with one index each. A sandbox has few enough events of all kinds to pass over the others.
+#[derive(Clone, Copy)]
+enum Part<'q> {
+    All,
+    OfKind(Kind),
+    OfSandbox(&'q str),
+}
+
+fn parts(query: &EventQuery) -> Vec<Part<'_>> {
+    match &query.sandbox_id {
+        Some(id) => vec![Part::OfSandbox(id)],
+        None if query.kinds.is_empty() => vec![Part::All],
+        None => query.kinds.iter().map(|kind| Part::OfKind(*kind)).collect(),
+    }
+}
+
+fn read(
+    transaction: &Transaction<'_>,
+    query: &EventQuery,
+    part: Part<'_>,
+    events: &mut Vec<Arc<Event>>,
+) -> rusqlite::Result<()> {
+    let bound = match (query.after, query.before) {
+        (Some(after), _) => signed(after),
+        (None, before) => before.map_or(i64::MAX, signed),
+    };
+    let of = match part {
+        Part::All => None,
+        Part::OfKind(kind) => Some(kind.as_str()),
+        Part::OfSandbox(id) => Some(id),
+    };
+    let mut statement = transaction.prepare(&statement(part, query.after.is_some()))?;
+    let mut rows = match of {
+        Some(of) => statement.query(params![bound, of])?,
+        None => statement.query([bound])?,
+    };
+    let mut left = query.limit.saturating_add(1);
+    while left > 0
+        && let Some(row) = rows.next()?
+    {
+        let event = rows::event(row)?;
+        if query.kinds.is_empty() || query.kinds.contains(&event.kind) {
+            events.push(Arc::new(event));
+            left -= 1;
+        }
+    }
+    Ok(())
+}
+
+fn statement(part: Part<'_>, upwards: bool) -> String {
+    let of = match part {
+        Part::All => "",
+        Part::OfKind(_) => "type = ?2 AND",
+        Part::OfSandbox(_) => "sandbox_id = ?2 AND",
+    };
+    let order = if upwards { "id > ?1 ORDER BY id" } else { "id < ?1 ORDER BY id DESC" };
+    format!("SELECT {EVENT} FROM events WHERE {of} {order}")
+}
+
+/// The events up to this number are not kept: either the oldest one's number says so, or that of the last that ever was.
+fn forgotten(transaction: &Transaction<'_>) -> rusqlite::Result<u64> {
+    let before_oldest = "SELECT coalesce((SELECT min(id) - 1 FROM events),
+        (SELECT seq FROM sqlite_sequence WHERE name = 'events'), 0)";
+    transaction.query_row(before_oldest, [], |row| row.get(0)).map(unsigned)
+}

@@ -1,0 +1,267 @@
+//! Where the database is: files in a directory that belongs to this hub alone, or the memory of the process.
+//!
+//! Invariants: while a [`Place`] is there, no other hub has its directory; `hub.db` is either absent or complete,
+//! because a new one is made under another name; a database that is refused is never written to, so it is looked at
+//! through a connection that cannot. Everything in the directory is readable by the hub's user alone.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags};
+use rustix::fs::{FlockOperation, flock};
+
+use super::error::Error;
+use super::schema::{self, Look};
+
+/// The database's file in its directory.
+const DATABASE: &str = "hub.db";
+/// How long a lock that another program holds is waited for.
+pub(super) const BUSY: Duration = Duration::from_secs(1);
+/// The log of changes is brought into the database when it has so many pages of 4 KiB,
+const CHECKPOINT_PAGES: u32 = 16_384;
+/// and what it keeps of its file then, in bytes.
+const KEPT_LOG: u64 = 64 << 20;
+
+/// Where the database is.
+#[derive(Debug)]
+pub(super) enum Place {
+    /// On disk.
+    Directory {
+        /// The database's file.
+        path: PathBuf,
+        /// Held for as long as this is there.
+        _lock: File,
+    },
+    /// In the process alone.
+    Memory {
+        /// Under this name its connections find it.
+        uri: String,
+    },
+}
+
+impl Place {
+    /// The place in a directory, which is made where it is missing; without one, in memory. A database is made, or
+    /// checked and brought up to this version.
+    ///
+    /// # Errors
+    /// Any of [`Error`] but for the thread's.
+    pub(super) fn open(data: Option<&Path>) -> Result<Self, Error> {
+        let Some(directory) = data else { return Ok(Self::memory()) };
+        let lock = lock(directory)?;
+        let path = directory.join(DATABASE);
+        if fs::metadata(&path).is_ok_and(|file| file.len() > 0) {
+            let version = check(&path)?;
+            let place = Place::Directory { path, _lock: lock };
+            place.upgrade(version, schema::STEPS)?;
+            Ok(place)
+        } else {
+            create(directory, &path)?;
+            Ok(Place::Directory { path, _lock: lock })
+        }
+    }
+
+    /// A connection that writes. There is one at a time.
+    ///
+    /// # Errors
+    /// SQLite's, or the file system's through it.
+    pub(super) fn writer(&self) -> Result<Connection, Error> {
+        self.configured_writer().map_err(|source| self.failed(source))
+    }
+
+    /// A connection that reads, whatever is being written.
+    ///
+    /// # Errors
+    /// SQLite's, or the file system's through it.
+    pub(super) fn reader(&self) -> rusqlite::Result<Connection> {
+        let connection = match self {
+            Place::Directory { path, .. } => Connection::open_with_flags(path, read_only())?,
+            Place::Memory { uri } => Connection::open_with_flags(uri, read_only() | OpenFlags::SQLITE_OPEN_URI)?,
+        };
+        connection.busy_timeout(BUSY)?;
+        Ok(connection)
+    }
+
+    /// Whether it outlives the process.
+    pub(super) fn lasts(&self) -> bool {
+        matches!(self, Place::Directory { .. })
+    }
+
+    /// The size of the log of changes that are not in the database itself yet, in bytes.
+    pub(super) fn log_bytes(&self) -> u64 {
+        match self {
+            Place::Directory { path, .. } => fs::metadata(beside(path, "-wal")).map_or(0, |file| file.len()),
+            Place::Memory { .. } => 0,
+        }
+    }
+
+    /// What an operator knows it by.
+    pub(super) fn path(&self) -> &Path {
+        match self {
+            Place::Directory { path, .. } => path,
+            Place::Memory { .. } => Path::new("the database in memory"),
+        }
+    }
+
+    /// What went wrong with it, for the operator.
+    pub(super) fn failed(&self, source: rusqlite::Error) -> Error {
+        Error::database(self.path(), source)
+    }
+
+    fn memory() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Place::Memory { uri: format!("file:/sandbeat-{}?vfs=memdb", NEXT.fetch_add(1, Ordering::Relaxed)) }
+    }
+
+    fn configured_writer(&self) -> rusqlite::Result<Connection> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let mut connection = match self {
+            Place::Directory { path, .. } => Connection::open_with_flags(path, flags)?,
+            Place::Memory { uri } => {
+                let flags = flags | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_URI;
+                Connection::open_with_flags(uri, flags)?
+            }
+        };
+        connection.busy_timeout(BUSY)?;
+        connection.pragma_update(None, "foreign_keys", true)?;
+        connection.pragma_update(None, "cache_size", -16_384)?;
+        match self {
+            Place::Directory { .. } => {
+                connection.pragma_update(None, "journal_mode", "wal")?;
+                connection.pragma_update(None, "synchronous", "full")?;
+                connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+                connection.pragma_update(None, "journal_size_limit", KEPT_LOG as i64)?;
+            }
+            Place::Memory { .. } => schema::create(&mut connection)?,
+        }
+        Ok(connection)
+    }
+
+    /// Brings the database from a schema up to the last of the steps. What was there is copied first, to a file beside
+    /// it that is named after its schema.
+    fn upgrade(&self, from: i64, steps: &[&str]) -> Result<(), Error> {
+        let to = schema::version(steps);
+        if from == to {
+            return Ok(());
+        }
+        let copy = beside(self.path(), &format!(".v{from}"));
+        let migrate = || {
+            let mut connection = self.configured_writer()?;
+            tracing::info!(from, to, copy = %copy.display(), "the database is brought up to this version");
+            keep_copy(&connection, &copy)?;
+            schema::upgrade(&mut connection, from, steps)
+        };
+        migrate().map_err(|source| Error::Migration {
+            path: self.path().to_owned(),
+            copy: copy.clone(),
+            from,
+            to,
+            source: source.into(),
+        })
+    }
+}
+
+/// Makes the directory, and makes it this hub's.
+fn lock(directory: &Path) -> Result<File, Error> {
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        move |source| Error::Directory { path, source }
+    };
+    DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(failed(directory))?;
+    let path = directory.join("hub.lock");
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .read(true)
+        .write(true)
+        .mode(0o600)
+        .open(&path)
+        .map_err(failed(&path))?;
+    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(file),
+        Err(rustix::io::Errno::WOULDBLOCK) => Err(Error::Locked(directory.to_owned())),
+        Err(error) => Err(failed(&path)(error.into())),
+    }
+}
+
+/// Looks whether a file is a database that this hub can use; returns its schema.
+fn check(path: &Path) -> Result<i64, Error> {
+    let owned = || path.to_owned();
+    let look = || {
+        let connection = Connection::open_with_flags(path, read_only())?;
+        connection.busy_timeout(BUSY)?;
+        // Whatever is in the log stays there.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+        schema::look(&connection)
+    };
+    match look() {
+        Ok(Look::Good { version }) => Ok(version),
+        Ok(Look::Newer { version }) => {
+            Err(Error::Newer { path: owned(), found: version, known: schema::version(schema::STEPS) })
+        }
+        Ok(Look::Damaged { reason }) => Err(Error::Damaged { path: owned(), reason }),
+        Ok(Look::Foreign) => Err(Error::Foreign(owned())),
+        Err(source) => Err(match source.sqlite_error_code() {
+            Some(rusqlite::ErrorCode::NotADatabase) => Error::Foreign(owned()),
+            Some(rusqlite::ErrorCode::DatabaseCorrupt) => Error::Damaged { path: owned(), reason: source.to_string() },
+            _ => Error::database(path, source),
+        }),
+    }
+}
+
+/// Makes a new database under another name, and gives it its own once it is whole.
+fn create(directory: &Path, path: &Path) -> Result<(), Error> {
+    // A log without its database would be taken for the new one's.
+    let log = beside(path, "-wal");
+    if fs::metadata(&log).is_ok_and(|file| file.len() > 0) {
+        return Err(Error::Missing { path: path.to_owned(), log });
+    }
+    let new = beside(path, ".new");
+    let failed = |source| Error::Directory { path: new.clone(), source };
+    for leftover in [new.clone(), beside(&new, "-journal")] {
+        absent(fs::remove_file(leftover)).map_err(failed)?;
+    }
+    private_file(&new).map_err(failed)?;
+    let make = || {
+        let mut connection = Connection::open_with_flags(&new, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        schema::create(&mut connection)
+    };
+    make().map_err(|source| Error::database(&new, source))?;
+    fs::rename(&new, path).and_then(|()| File::open(directory)?.sync_all()).map_err(failed)
+}
+
+/// Copies the database as it is into a file beside it, for who has to go back.
+fn keep_copy(connection: &Connection, copy: &Path) -> rusqlite::Result<()> {
+    let system = |error: io::Error| rusqlite::Error::ToSqlConversionFailure(Box::new(error));
+    let partial = beside(copy, ".new");
+    absent(fs::remove_file(&partial)).and_then(|()| private_file(&partial)).map_err(system)?;
+    connection.execute("VACUUM INTO ?1", [partial.to_string_lossy()])?;
+    File::open(&partial).and_then(|file| file.sync_all()).map_err(system)?;
+    fs::rename(&partial, copy).map_err(system)
+}
+
+/// SQLite gives the files beside a database the mode that the database has.
+fn private_file(path: &Path) -> io::Result<()> {
+    OpenOptions::new().create_new(true).write(true).mode(0o600).open(path).map(drop)
+}
+
+fn absent(removed: io::Result<()>) -> io::Result<()> {
+    match removed {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+fn read_only() -> OpenFlags {
+    OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX
+}

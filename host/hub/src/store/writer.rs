@@ -1,0 +1,353 @@
+//! The thread that writes. It alone has the connection that can, so whatever changes the database does so in one order.
+//!
+//! What waits in the queue becomes one transaction; once that is on disk, memory is changed, listeners are told, and
+//! whoever waits is answered, in this order. Between two transactions a part of the beats is saved, and old events are
+//! forgotten a step at a time.
+//!
+//! When a transaction fails, nothing of it has happened: those who wait are told so, and events, which have happened
+//! already, wait here in order for the next try. The queue is bounded by the requests under way.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use rusqlite::Connection;
+
+use super::batch::{self, Command, Effect, Written, is_of};
+use super::place::Place;
+use super::snapshot::Rounds;
+use super::trouble::{Trouble, What};
+use super::{Shared, events};
+use crate::config::Keep;
+use crate::event::Event;
+use crate::fleet::Refused;
+
+/// The most commands, and the most events that have waited, in one transaction.
+const BATCH: usize = 2048;
+/// The most events that wait for a disk. The oldest are kept: what came first explains what followed.
+const MOST_WAITING: usize = 250_000;
+/// How often old events are looked for, and the log's size is.
+const TICK: Duration = Duration::from_secs(1);
+/// So many events are forgotten as one step.
+const STEP: usize = 4096;
+/// Beats wait while the log of changes is larger than this, in bytes: someone else reads the database for so long that
+/// the log cannot be brought into it.
+const MOST_LOG: u64 = 256 << 20;
+/// How long the last round of beats may take.
+const LAST_ROUND: Duration = Duration::from_secs(30);
+
+/// What the thread works with.
+#[derive(Debug)]
+pub(super) struct Worker {
+    place: Arc<Place>,
+    connection: Connection,
+    shared: Arc<Shared>,
+    commands: Receiver<Command>,
+    /// Taken from the queue, in its order.
+    taken: VecDeque<Command>,
+    /// Events that an earlier transaction failed with; they come before all that was taken.
+    waiting: VecDeque<Event>,
+    positions: HashMap<String, u64>,
+    changes: Trouble,
+    beats: Trouble,
+    /// None where nothing outlives the process.
+    rounds: Option<Rounds>,
+    keep: Keep,
+    /// So many events are kept.
+    kept: u64,
+    tick: Instant,
+    log_is_held: bool,
+    closing: Option<Closing>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Closing {
+    /// Everything is to be written before.
+    Asked,
+    /// Nobody is there any more.
+    Abandoned,
+}
+
+impl Worker {
+    /// A worker for a fleet that was loaded from this connection; `kept` is how many events there are.
+    pub(super) fn new(
+        place: Arc<Place>,
+        connection: Connection,
+        shared: Arc<Shared>,
+        commands: Receiver<Command>,
+        keep: Keep,
+        kept: u64,
+    ) -> Self {
+        Worker {
+            rounds: place.lasts().then(|| Rounds::every(keep.snapshot_interval)),
+            place,
+            connection,
+            shared,
+            commands,
+            taken: VecDeque::new(),
+            waiting: VecDeque::new(),
+            positions: HashMap::new(),
+            changes: Trouble::none(What::Changes),
+            beats: Trouble::none(What::Beats),
+            keep,
+            kept,
+            tick: Instant::now() + TICK,
+            log_is_held: false,
+            closing: None,
+        }
+    }
+
+    /// Writes until it is told to end, or nobody is there any more to tell it.
+    pub(super) fn run(mut self) {
+        while self.closing.is_none() {
+            self.receive();
+            if !self.changes.is_on() || Instant::now() >= self.changes.retry() {
+                self.write_changes();
+                self.tend();
+            }
+            self.write_beats();
+        }
+        if self.closing == Some(Closing::Asked) {
+            self.finish();
+        }
+    }
+
+    /// Waits until there is something to do, and takes all that there is.
+    fn receive(&mut self) {
+        let wait = self.next_due().saturating_duration_since(Instant::now());
+        match self.commands.recv_timeout(wait) {
+            Ok(command) => self.take(command),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => self.closing = Some(Closing::Abandoned),
+        }
+        self.take_queued();
+    }
+
+    fn next_due(&self) -> Instant {
+        if self.changes.is_on() {
+            return self.changes.retry();
+        }
+        if !self.taken.is_empty() || !self.waiting.is_empty() {
+            return Instant::now();
+        }
+        match &self.rounds {
+            Some(_) if self.log_is_held => self.tick,
+            Some(rounds) => self.tick.min(rounds.due().max(self.beats.retry())),
+            None => self.tick,
+        }
+    }
+
+    fn take_queued(&mut self) {
+        while let Ok(command) = self.commands.try_recv() {
+            self.take(command);
+        }
+    }
+
+    fn take(&mut self, command: Command) {
+        match command {
+            Command::Close => self.closing = Some(Closing::Asked),
+            Command::Position { webhook, event } => {
+                self.positions.insert(webhook, event);
+            }
+            // There is nothing to wait for.
+            command @ Command::Tell { .. } if self.changes.is_on() => self.put_off(command),
+            command => self.taken.push_back(command),
+        }
+    }
+
+    /// One transaction of what waits.
+    fn write_changes(&mut self) {
+        let waited = self.waiting.len().min(BATCH);
+        // What was taken comes after all that waits.
+        let room = if self.waiting.len() > BATCH { 0 } else { BATCH.min(self.taken.len()) };
+        // In trouble a transaction of nothing finds out whether it is over.
+        if waited + room + self.positions.len() == 0 && !self.changes.is_on() {
+            return;
+        }
+        let commands: Vec<Command> = self.taken.drain(..room).collect();
+        let events = self.waiting.iter().take(waited);
+        match batch::write(&mut self.connection, &self.shared, events, &commands, &self.positions) {
+            Ok(written) => {
+                self.waiting.drain(..waited);
+                self.positions.clear();
+                self.kept += written.events.len() as u64;
+                self.changes.worked(self.place.path(), self.shared.lost());
+                self.apply(&written);
+                self.shared.publish(written.events);
+                commands.into_iter().zip(written.effects).for_each(answer);
+            }
+            Err(error) => {
+                self.changes.failed(self.place.path(), &error);
+                commands.into_iter().for_each(|command| self.put_off(command));
+            }
+        }
+    }
+
+    /// Changes memory as the disk was changed.
+    fn apply(&mut self, Written { effects, removed, .. }: &Written) {
+        let shared = Arc::clone(&self.shared);
+        let mut fleet = shared.fleet();
+        for effect in effects {
+            let applied = match effect {
+                Effect::Registered(registration) => fleet.register(Arc::clone(registration), Instant::now()),
+                Effect::Removed(registration) => fleet.remove(&registration.id),
+                Effect::Rotated(registration) => fleet.replace(Arc::clone(registration)),
+                Effect::Told | Effect::Refused(_) => Ok(()),
+            };
+            match (effect, &applied) {
+                (Effect::Registered(_), Ok(())) => shared.grow(1),
+                (Effect::Removed(_), Ok(())) => shared.grow(-1),
+                _ => {}
+            }
+            if let Err(error) = applied {
+                tracing::error!(%error, "memory and disk do not agree on a sandbox; this is a bug");
+            }
+        }
+        if !removed.is_empty() {
+            // Under the lock, so that whatever comes later is of a later registration.
+            self.take_queued();
+            self.taken.retain_mut(|command| match command {
+                Command::Tell { events, .. } => {
+                    events.retain(|event| !is_of(event, removed));
+                    !events.is_empty()
+                }
+                _ => true,
+            });
+        }
+    }
+
+    /// Tells whoever waits that the disk does not take it; events stay for the next try.
+    fn put_off(&mut self, command: Command) {
+        match command {
+            // Whoever does not wait any more need not be told.
+            Command::Manage { done, .. } => drop(done.send(Err(Refused::Disk))),
+            Command::Tell { events, done, .. } => {
+                let room = MOST_WAITING.saturating_sub(self.waiting.len());
+                self.shared.lose(events.len().saturating_sub(room) as u64);
+                self.waiting.extend(events.into_iter().take(room));
+                drop(done.send(Err(Refused::Disk)));
+            }
+            Command::Position { .. } | Command::Close => {}
+        }
+    }
+
+    /// Saves a part of the beats where it is time to.
+    fn write_beats(&mut self) {
+        let now = Instant::now();
+        let Some(rounds) = &mut self.rounds else { return };
+        // An event of a sandbox is saved before the report that came after it.
+        if self.log_is_held || self.changes.is_on() || now < rounds.due() || now < self.beats.retry() {
+            return;
+        }
+        match rounds.write_part(&mut self.connection, &self.shared) {
+            Ok(_) => self.beats.worked(self.place.path(), 0),
+            Err(error) => self.beats.failed(self.place.path(), &error),
+        }
+    }
+
+    /// What is due once a second, and more often while there is more of it.
+    fn tend(&mut self) {
+        let most = u64::from(self.keep.events);
+        if Instant::now() < self.tick && self.kept <= most + STEP as u64 {
+            return;
+        }
+        let since = Timestamp::now().checked_sub(self.keep.events_for).unwrap_or(Timestamp::MIN);
+        match events::forget(&self.connection, self.kept, most, since, STEP) {
+            Ok(forgotten) => {
+                self.kept -= forgotten.min(self.kept);
+                // A step that was full is followed by another.
+                self.tick = Instant::now() + if forgotten < STEP as u64 { TICK } else { Duration::ZERO };
+            }
+            Err(error) => {
+                self.changes.failed(self.place.path(), &error);
+                self.tick = self.changes.retry();
+            }
+        }
+        self.look_at_log();
+    }
+
+    /// Lets beats wait while the log cannot be brought into the database.
+    fn look_at_log(&mut self) {
+        let bytes = self.place.log_bytes();
+        if bytes <= MOST_LOG && !self.log_is_held {
+            return;
+        }
+        // What this says is in the size; whoever reads is not waited for.
+        let _ = checkpoint(&self.connection);
+        let held = self.place.log_bytes() > MOST_LOG;
+        if held != self.log_is_held {
+            self.log_is_held = held;
+            let path = self.place.path().display();
+            if held {
+                tracing::error!(
+                    bytes,
+                    "another program reads {path} for so long that the log of changes beside it grows; what sandboxes \
+                     report is not saved until it ends"
+                );
+            } else {
+                tracing::info!("the log beside {path} is small again; what sandboxes report is saved again");
+            }
+        }
+    }
+
+    /// Writes all that there is, once, and says what the disk did not take.
+    fn finish(&mut self) {
+        loop {
+            self.write_changes();
+            if self.changes.is_on() || self.taken.is_empty() && self.waiting.is_empty() {
+                break;
+            }
+        }
+        // Whoever waits is told by this that the disk did not take it.
+        self.taken.clear();
+        if let Err(error) = self.last_round() {
+            tracing::error!(%error, "the last reports of some sandboxes could not be saved");
+        }
+        let _ = checkpoint(&self.connection);
+        self.shared.lose(self.waiting.len() as u64);
+    }
+
+    fn last_round(&mut self) -> Result<(), Unsaved> {
+        let end = Instant::now() + LAST_ROUND;
+        let Some(rounds) = &mut self.rounds else { return Ok(()) };
+        while rounds.write_part(&mut self.connection, &self.shared)? {
+            if Instant::now() >= end {
+                return Err(Unsaved::TooSlow);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Why the last reports are not all saved.
+#[derive(Debug, thiserror::Error)]
+enum Unsaved {
+    #[error("it takes longer than {} s", LAST_ROUND.as_secs())]
+    TooSlow,
+    #[error(transparent)]
+    Disk(#[from] rusqlite::Error),
+}
+
+/// Brings the log into the database and makes it short, where nobody reads.
+fn checkpoint(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(Duration::ZERO)?;
+    let done = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+    connection.busy_timeout(super::place::BUSY)?;
+    done
+}
+
+fn answer((command, effect): (Command, Effect)) {
+    // Whoever does not wait any more need not be told.
+    match (command, effect) {
+        (Command::Manage { done, .. }, Effect::Refused(refused)) => drop(done.send(Err(refused))),
+        (
+            Command::Manage { done, .. },
+            Effect::Registered(registration) | Effect::Removed(registration) | Effect::Rotated(registration),
+        ) => drop(done.send(Ok(registration))),
+        (Command::Tell { done, .. }, Effect::Refused(refused)) => drop(done.send(Err(refused))),
+        (Command::Tell { done, .. }, _) => drop(done.send(Ok(()))),
+        (Command::Manage { .. } | Command::Position { .. } | Command::Close, _) => {}
+    }
+}
