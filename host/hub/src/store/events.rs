@@ -135,3 +135,38 @@ fn forgotten(transaction: &Transaction<'_>) -> rusqlite::Result<u64> {
         (SELECT seq FROM sqlite_sequence WHERE name = 'events'), 0)";
     transaction.query_row(before_oldest, [], |row| row.get(0)).map(unsigned)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::schema;
+
+    #[test]
+    fn no_query_sorts_or_reads_all_events() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        schema::create(&mut connection).unwrap();
+        let plan = |part, upwards| -> Vec<String> {
+            let sql = format!("EXPLAIN QUERY PLAN {}", statement(part, upwards));
+            let mut statement = connection.prepare(&sql).unwrap();
+            let values = vec![1; statement.parameter_count()];
+            let rows = statement.query_map(rusqlite::params_from_iter(values), |row| row.get("detail")).unwrap();
+            rows.map(Result::unwrap).collect()
+        };
+        for upwards in [true, false] {
+            let sign = if upwards { '>' } else { '<' };
+            for (part, how) in [
+                (Part::All, format!("SEARCH events USING INTEGER PRIMARY KEY (rowid{sign}?)")),
+                (
+                    Part::OfKind(Kind::Lost),
+                    format!("SEARCH events USING INDEX events_of_type (type=? AND rowid{sign}?)"),
+                ),
+                (
+                    Part::OfSandbox("a"),
+                    format!("SEARCH events USING INDEX events_of_sandbox (sandbox_id=? AND rowid{sign}?)"),
+                ),
+            ] {
+                assert_eq!(plan(part, upwards), [how]);
+            }
+        }
+    }
+}

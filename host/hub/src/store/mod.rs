@@ -110,7 +110,8 @@ impl Store {
     /// See [`Error`].
     pub(crate) fn open(config: &Config) -> Result<Self, Error> {
         let began = Instant::now();
-        let place = Arc::new(Place::open(config.data.as_deref())?);
+        let (place, lock) = Place::open(config.data.as_deref())?;
+        let place = Arc::new(place);
         let connection = place.writer()?;
         let mut fleet = Fleet::new(Settings::of(config), began);
         let loaded = load::all(&connection, &mut fleet, began).map_err(|error| place.failed(error))?;
@@ -134,7 +135,7 @@ impl Store {
         let (end, ended) = watch::channel(());
         let run = move || {
             // Gone once the thread has ended, however it does.
-            let _end = end;
+            let (_end, _lock) = (end, lock);
             worker.run();
         };
         let writer = thread::Builder::new().name("hub-store".into()).spawn(run).map_err(Error::Thread)?;

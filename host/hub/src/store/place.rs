@@ -1,6 +1,6 @@
 //! Where the database is: files in a directory that belongs to this hub alone, or the memory of the process.
 //!
-//! Invariants: while a [`Place`] is there, no other hub has its directory; `hub.db` is either absent or complete,
+//! Invariants: while a [`Lock`] is there, no other hub has its directory; `hub.db` is either absent or complete,
 //! because a new one is made under another name; a database that is refused is never written to, so it is looked at
 //! through a connection that cannot. Everything in the directory is readable by the hub's user alone.
 
@@ -34,8 +34,6 @@ pub(super) enum Place {
     Directory {
         /// The database's file.
         path: PathBuf,
-        /// Held for as long as this is there.
-        _lock: File,
     },
     /// In the process alone.
     Memory {
@@ -44,25 +42,30 @@ pub(super) enum Place {
     },
 }
 
+/// Keeps other hubs out of a directory for as long as it is there; a kill ends it, too.
+#[derive(Debug)]
+pub(super) struct Lock {
+    _file: File,
+}
+
 impl Place {
     /// The place in a directory, which is made where it is missing; without one, in memory. A database is made, or
     /// checked and brought up to this version.
     ///
     /// # Errors
     /// Any of [`Error`] but for the thread's.
-    pub(super) fn open(data: Option<&Path>) -> Result<Self, Error> {
-        let Some(directory) = data else { return Ok(Self::memory()) };
+    pub(super) fn open(data: Option<&Path>) -> Result<(Self, Option<Lock>), Error> {
+        let Some(directory) = data else { return Ok((Self::memory(), None)) };
         let lock = lock(directory)?;
         let path = directory.join(DATABASE);
-        if fs::metadata(&path).is_ok_and(|file| file.len() > 0) {
-            let version = check(&path)?;
-            let place = Place::Directory { path, _lock: lock };
+        let place = Place::Directory { path };
+        if fs::metadata(place.path()).is_ok_and(|file| file.len() > 0) {
+            let version = check(place.path())?;
             place.upgrade(version, schema::STEPS)?;
-            Ok(place)
         } else {
-            create(directory, &path)?;
-            Ok(Place::Directory { path, _lock: lock })
+            create(directory, place.path())?;
         }
+        Ok((place, Some(lock)))
     }
 
     /// A connection that writes. There is one at a time.
@@ -79,7 +82,7 @@ impl Place {
     /// SQLite's, or the file system's through it.
     pub(super) fn reader(&self) -> rusqlite::Result<Connection> {
         let connection = match self {
-            Place::Directory { path, .. } => Connection::open_with_flags(path, read_only())?,
+            Place::Directory { path } => Connection::open_with_flags(path, read_only())?,
             Place::Memory { uri } => Connection::open_with_flags(uri, read_only() | OpenFlags::SQLITE_OPEN_URI)?,
         };
         connection.busy_timeout(BUSY)?;
@@ -94,7 +97,7 @@ impl Place {
     /// The size of the log of changes that are not in the database itself yet, in bytes.
     pub(super) fn log_bytes(&self) -> u64 {
         match self {
-            Place::Directory { path, .. } => fs::metadata(beside(path, "-wal")).map_or(0, |file| file.len()),
+            Place::Directory { path } => fs::metadata(beside(path, "-wal")).map_or(0, |file| file.len()),
             Place::Memory { .. } => 0,
         }
     }
@@ -102,7 +105,7 @@ impl Place {
     /// What an operator knows it by.
     pub(super) fn path(&self) -> &Path {
         match self {
-            Place::Directory { path, .. } => path,
+            Place::Directory { path } => path,
             Place::Memory { .. } => Path::new("the database in memory"),
         }
     }
@@ -120,7 +123,7 @@ impl Place {
     fn configured_writer(&self) -> rusqlite::Result<Connection> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut connection = match self {
-            Place::Directory { path, .. } => Connection::open_with_flags(path, flags)?,
+            Place::Directory { path } => Connection::open_with_flags(path, flags)?,
             Place::Memory { uri } => {
                 let flags = flags | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_URI;
                 Connection::open_with_flags(uri, flags)?
@@ -143,7 +146,7 @@ impl Place {
 
     /// Brings the database from a schema up to the last of the steps. What was there is copied first, to a file beside
     /// it that is named after its schema.
-    fn upgrade(&self, from: i64, steps: &[&str]) -> Result<(), Error> {
+    pub(super) fn upgrade(&self, from: i64, steps: &[&str]) -> Result<(), Error> {
         let to = schema::version(steps);
         if from == to {
             return Ok(());
@@ -166,7 +169,7 @@ impl Place {
 }
 
 /// Makes the directory, and makes it this hub's.
-fn lock(directory: &Path) -> Result<File, Error> {
+fn lock(directory: &Path) -> Result<Lock, Error> {
     let failed = |path: &Path| {
         let path = path.to_owned();
         move |source| Error::Directory { path, source }
@@ -182,7 +185,7 @@ fn lock(directory: &Path) -> Result<File, Error> {
         .open(&path)
         .map_err(failed(&path))?;
     match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(Lock { _file: file }),
         Err(rustix::io::Errno::WOULDBLOCK) => Err(Error::Locked(directory.to_owned())),
         Err(error) => Err(failed(&path)(error.into())),
     }

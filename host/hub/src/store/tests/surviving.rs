@@ -1,0 +1,186 @@
+use std::collections::BTreeMap;
+use std::fs;
+
+use serde_json::json;
+
+use super::*;
+
+#[tokio::test]
+async fn everything_is_there_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    let metadata = BTreeMap::from([("team".to_owned(), "ü".to_owned())]);
+    let full = Registration { name: "One".into(), image: Some("i:1".into()), metadata, ..registration("a") };
+    let first = store.register(full).await.unwrap();
+    store.register(registration("b")).await.unwrap();
+    store.register(registration("c")).await.unwrap();
+    store.remove("c").await.unwrap();
+    store.rotate("b", KeyHash::of(&Secret::new("another token")), Duration::from_secs(60)).await.unwrap();
+    report(&store, "a", json!({"bootId": "x", "seq": 7, "cpuPercent": 12.5, "metadata": {"k": "v"}})).await.unwrap();
+    report(&store, "b", json!({})).await.unwrap();
+    report(&store, "b", json!({"status": "stopped"})).await.unwrap();
+    let before = told(&store).await;
+    store.close().await;
+
+    let store = open(directory.path());
+    assert_eq!(told(&store).await, before);
+    let a = store.find("a").unwrap();
+    assert_eq!((a.registration.serial, a.standing), (first.serial, Standing::Live));
+    assert_eq!(a.registration.name, "One");
+    assert_eq!(a.registration.image.as_deref(), Some("i:1"));
+    assert_eq!(a.registration.metadata["team"], "ü");
+    assert_eq!(a.registration.created_at.as_millisecond(), first.created_at.as_millisecond());
+    let last = a.beat.unwrap();
+    let report = last.report();
+    assert_eq!((report.seq, report.cpu_percent, report.metadata["k"].as_str()), (Some(7), Some(12.5), "v"));
+    assert_eq!((last.peer, last.interval), ([127, 0, 0, 1].into(), Duration::from_secs(2)));
+
+    let now = Timestamp::now();
+    let tokens = |id: &str| store.registration(id).unwrap().tokens.clone().unwrap();
+    assert!(tokens("a").matches(&token("a"), now) && !tokens("a").matches("other", now));
+    assert!(tokens("b").matches(&token("b"), now) && tokens("b").matches("another token", now));
+    let later = now.checked_add(Duration::from_secs(60)).unwrap();
+    assert!(!tokens("b").matches(&token("b"), later) && tokens("b").matches("another token", later));
+    assert_eq!(store.find("b").unwrap().standing, Standing::Stopped);
+
+    assert!(store.find("c").is_none());
+    let again = store.register(registration("c")).await.unwrap();
+    assert!(again.serial > 3, "a number is never given twice: {}", again.serial);
+}
+
+#[tokio::test]
+async fn a_kill_costs_nothing_that_was_answered() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    store.register(registration("a")).await.unwrap();
+    assert!(open(killed(directory.path()).path()).registration("a").is_some());
+
+    store.rotate("a", KeyHash::of(&Secret::new("another token")), Duration::ZERO).await.unwrap();
+    let copy = killed(directory.path());
+    let after = open(copy.path());
+    let tokens = after.registration("a").unwrap().tokens.clone().unwrap();
+    assert!(tokens.matches("another token", Timestamp::now()) && !tokens.matches(&token("a"), Timestamp::now()));
+
+    report(&store, "a", json!({"cpuPercent": 1.0})).await.unwrap();
+    report(&store, "a", json!({"status": "stopped", "cpuPercent": 2.0})).await.unwrap();
+    let copy = killed(directory.path());
+    let after = open(copy.path());
+    let snapshot = after.find("a").unwrap();
+    assert_eq!(snapshot.standing, Standing::Stopped);
+    let said = snapshot.beat.unwrap().report();
+    assert_eq!(said.cpu_percent, Some(2.0), "the report that brought the event is there with it");
+    assert_eq!(told(&after).await, told(&store).await);
+
+    store.remove("a").await.unwrap();
+    let copy = killed(directory.path());
+    let after = open(copy.path());
+    assert!(after.registration("a").is_none());
+    assert_eq!(told(&after).await.last().unwrap().1, Kind::Deleted);
+}
+
+#[tokio::test]
+async fn beats_are_saved_every_interval() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut config = config(directory.path());
+    config.keep.snapshot_interval = Duration::from_millis(50);
+    let store = Store::open(&config).unwrap();
+    // More than one part.
+    for number in 0..1500 {
+        store.register(Registration::by_report(&format!("s{number}"), Timestamp::now())).await.unwrap();
+    }
+    let saved = || async {
+        let copy = killed(directory.path());
+        let after = open(copy.path());
+        (0..1500).all(|number| {
+            let beat = after.find(&format!("s{number}")).unwrap().beat;
+            beat.is_some_and(|beat| beat.report().cpu_percent == Some(50.0))
+        })
+    };
+    for cpu in [1.0, 50.0] {
+        for number in 0..1500 {
+            report(&store, &format!("s{number}"), json!({"cpuPercent": cpu})).await.unwrap();
+        }
+    }
+    until("the last reports are on disk", saved).await;
+}
+
+#[tokio::test]
+async fn closing_saves_what_no_interval_has() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    store.register(registration("a")).await.unwrap();
+    report(&store, "a", json!({"cpuPercent": 1.0})).await.unwrap();
+    report(&store, "a", json!({"cpuPercent": 2.0})).await.unwrap();
+    store.set_webhook_position("http://hook", 7);
+    store.close().await;
+    assert_eq!(store.register(registration("b")).await.unwrap_err(), Refused::Disk, "nothing is taken any more");
+    let log = directory.path().join("hub.db-wal");
+    assert!(fs::metadata(log).map_or(0, |file| file.len()) == 0, "all of it is in the database");
+
+    let store = open(directory.path());
+    assert_eq!(store.find("a").unwrap().beat.unwrap().report().cpu_percent, Some(2.0));
+    assert_eq!(store.webhook_position("http://hook").await, Ok(Some(7)));
+    assert_eq!(store.webhook_position("http://other").await, Ok(None));
+}
+
+#[tokio::test]
+async fn a_row_that_cannot_be_read_costs_no_other() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    for id in ["a", "b", "c", "d"] {
+        store.register(registration(id)).await.unwrap();
+        report(&store, id, json!({})).await.unwrap();
+    }
+    store.close().await;
+    let damage = "
+        UPDATE beats SET report = '{\"sandboxId\"' WHERE serial = 1;
+        UPDATE sandboxes SET metadata = '[]' WHERE serial = 2;
+        UPDATE sandboxes SET token_hash = x'00' WHERE serial = 3;";
+    database(directory.path()).execute_batch(damage).unwrap();
+
+    let store = open(directory.path());
+    assert_eq!(store.counts().total(), 3);
+    assert!(store.find("a").unwrap().beat.is_none() && store.find("d").unwrap().beat.is_some());
+    let tokens = store.registration("a").unwrap().tokens.clone().unwrap();
+    assert!(tokens.matches(&token("a"), Timestamp::now()), "its registration is whole");
+    assert!(store.registration("b").unwrap().metadata.is_empty());
+    assert_eq!(store.register(registration("c")).await.unwrap_err(), Refused::Exists, "its row is still there");
+    store.close().await;
+    let rows: i64 =
+        database(directory.path()).query_row("SELECT count(*) FROM sandboxes", [], |row| row.get(0)).unwrap();
+    assert_eq!(rows, 4);
+}
+
+#[tokio::test]
+async fn no_token_is_on_disk() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    let secret = Secret::random().unwrap();
+    let tokens = Some(Tokens::of(KeyHash::of(&secret)));
+    store.register(Registration { tokens, ..registration("a") }).await.unwrap();
+    report(&store, "a", json!({})).await.unwrap();
+    let contains = |needle: &[u8]| {
+        fs::read_dir(directory.path())
+            .unwrap()
+            .any(|file| fs::read(file.unwrap().path()).unwrap().windows(needle.len()).any(|window| window == needle))
+    };
+    assert!(!contains(secret.reveal().as_bytes()));
+    assert!(contains(KeyHash::of(&secret).digest()));
+    store.close().await;
+    assert!(!contains(secret.reveal().as_bytes()));
+    assert!(contains(KeyHash::of(&secret).digest()));
+}
+
+#[tokio::test]
+async fn without_a_directory_it_is_the_same_until_the_end() {
+    let store = Store::open(&Config::default()).unwrap();
+    let other = Store::open(&Config::default()).unwrap();
+    store.register(registration("a")).await.unwrap();
+    assert_eq!(store.register(registration("a")).await.unwrap_err(), Refused::Exists);
+    report(&store, "a", json!({})).await.unwrap();
+    assert_eq!(told(&store).await, [("a".into(), Kind::Registered), ("a".into(), Kind::Reported)]);
+    assert_eq!(told(&other).await, []);
+    store.remove("a").await.unwrap();
+    assert_eq!(store.remove("a").await.unwrap_err(), Refused::Unknown);
+    store.close().await;
+}

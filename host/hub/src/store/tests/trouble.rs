@@ -1,0 +1,146 @@
+//! A database that takes nothing, by triggers of another program that let it fail at each point, by a lock that
+//! another program holds, and by a limit on its size.
+
+use serde_json::json;
+
+use super::*;
+
+/// Lets every change of a kind fail from now on. `how` is `ABORT`, which leaves the transaction open, or `ROLLBACK`,
+/// which ends it, as SQLite does by itself on a full disk.
+fn fail(directory: &Path, change: &str, how: &str) {
+    let sql = format!("CREATE TRIGGER full BEFORE {change} BEGIN SELECT RAISE({how}, 'a test says so'); END");
+    database(directory).execute_batch(&sql).unwrap();
+}
+
+fn heal(directory: &Path) {
+    database(directory).execute_batch("DROP TRIGGER full").unwrap();
+}
+
+/// Waits until the store has noticed that the disk takes changes again.
+async fn healed(store: &Store) {
+    until("changes are taken again", || async {
+        let probe = store.register(registration("probe")).await;
+        assert!(matches!(probe, Ok(_) | Err(Refused::Disk)), "{probe:?}");
+        probe.is_ok()
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn nothing_changes_when_the_disk_does_not_take_it() {
+    for how in ["ABORT", "ROLLBACK"] {
+        let directory = tempfile::tempdir().unwrap();
+        let store = open(directory.path());
+        store.register(registration("a")).await.unwrap();
+        let mut listener = store.subscribe();
+        let other = || KeyHash::of(&Secret::new("another token"));
+        for change in ["INSERT ON events", "INSERT ON sandboxes", "DELETE ON sandboxes", "UPDATE ON sandboxes"] {
+            fail(directory.path(), change, how);
+            if change != "DELETE ON sandboxes" && change != "UPDATE ON sandboxes" {
+                assert_eq!(store.register(registration("b")).await.unwrap_err(), Refused::Disk, "{change} {how}");
+                assert!(store.registration("b").is_none());
+            }
+            if change != "INSERT ON sandboxes" && change != "UPDATE ON sandboxes" {
+                assert_eq!(store.remove("a").await, Err(Refused::Disk), "{change} {how}");
+            }
+            if change != "INSERT ON sandboxes" && change != "DELETE ON sandboxes" {
+                assert_eq!(store.rotate("a", other(), Duration::ZERO).await, Err(Refused::Disk), "{change} {how}");
+            }
+            let tokens = store.registration("a").unwrap().tokens.clone().unwrap();
+            assert!(tokens.matches(&token("a"), Timestamp::now()), "{change} {how}");
+            heal(directory.path());
+            healed(&store).await;
+            assert_eq!(listener.try_recv().unwrap().kind, Kind::Registered, "only the probe");
+            store.remove("probe").await.unwrap();
+            assert_eq!(listener.try_recv().unwrap().kind, Kind::Deleted);
+            assert!(listener.try_recv().is_err(), "{change} {how}");
+        }
+        assert!(open(killed(directory.path()).path()).registration("b").is_none());
+        store.remove("a").await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn events_wait_in_order_and_beats_go_on() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    for id in ["a", "b"] {
+        store.register(registration(id)).await.unwrap();
+    }
+    let before = told(&store).await;
+    let mut listener = store.subscribe();
+    fail(directory.path(), "INSERT ON events", "ROLLBACK");
+    for (id, status) in [("a", "running"), ("b", "running"), ("b", "stopped"), ("a", "stopped"), ("b", "running")] {
+        let refused = report(&store, id, json!({"status": status})).await.unwrap_err();
+        assert_eq!(refused, Refused::Disk);
+    }
+    assert!(report(&store, "b", json!({"cpuPercent": 7.0})).await.is_ok(), "it brings no event");
+    assert_eq!(store.find("a").unwrap().standing, Standing::Stopped, "the fleet is as it is");
+    assert!(listener.try_recv().is_err(), "nobody is told");
+    assert_eq!(told(&store).await, before);
+
+    heal(directory.path());
+    let expected = [
+        ("a", Kind::Reported),
+        ("b", Kind::Reported),
+        ("b", Kind::Stopped),
+        ("a", Kind::Stopped),
+        ("b", Kind::Started),
+    ];
+    for (id, kind) in expected {
+        let event = tokio::time::timeout(DEADLINE, listener.recv()).await.unwrap().unwrap();
+        assert_eq!((event.sandbox_id.as_deref(), event.kind), (Some(id), kind));
+    }
+    assert_eq!(store.lost_events(), 0);
+    assert!(report(&store, "a", json!({})).await.is_ok(), "all is well again");
+    store.close().await;
+    let store = open(directory.path());
+    assert_eq!(told(&store).await.len(), before.len() + expected.len() + 1);
+    assert_eq!(store.find("b").unwrap().beat.unwrap().report().cpu_percent, Some(7.0));
+}
+
+#[tokio::test]
+async fn beats_that_could_not_be_saved_are_saved_later() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut config = config(directory.path());
+    config.keep.snapshot_interval = Duration::from_millis(50);
+    let store = Store::open(&config).unwrap();
+    store.register(registration("a")).await.unwrap();
+    report(&store, "a", json!({})).await.unwrap();
+    let saved = || async {
+        let after = killed(directory.path());
+        let report: String =
+            database(after.path()).query_row("SELECT report FROM beats", [], |row| row.get(0)).unwrap();
+        report.contains("\"cpuPercent\":5.0")
+    };
+    fail(directory.path(), "UPDATE ON beats", "ROLLBACK");
+    report(&store, "a", json!({"cpuPercent": 5.0})).await.unwrap();
+    // A registration goes on while only beats fail.
+    store.register(registration("b")).await.unwrap();
+    assert!(!saved().await);
+    heal(directory.path());
+    until("what was reported meanwhile is saved", saved).await;
+}
+
+#[tokio::test]
+async fn a_lock_of_another_program_is_waited_for_and_then_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    let other = database(directory.path());
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    assert_eq!(store.register(registration("a")).await.unwrap_err(), Refused::Disk);
+    assert_eq!(told(&store).await, [], "reading goes on");
+    other.execute_batch("ROLLBACK").unwrap();
+    healed(&store).await;
+}
+
+#[tokio::test]
+async fn a_writer_that_ends_is_noticed() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    assert!(tokio::time::timeout(Duration::from_millis(20), store.ended()).await.is_err());
+    store.commands.send(Command::Close).unwrap();
+    let error = tokio::time::timeout(DEADLINE, store.ended()).await.unwrap();
+    assert!(matches!(error, Error::Ended));
+    assert_eq!(store.register(registration("a")).await.unwrap_err(), Refused::Disk);
+}
