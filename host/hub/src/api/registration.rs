@@ -37,10 +37,10 @@ pub(crate) fn read(body: &[u8], created_at: Timestamp) -> Result<(Registration, 
     check_metadata(&metadata)?;
 
     let token = new_token()?;
-    let id = id.unwrap_or_else(|| Uuid::new_v4().to_string());
+    let id: Arc<str> = id.unwrap_or_else(|| Uuid::new_v4().to_string()).into();
     let registration = Registration {
-        name: name.unwrap_or_else(|| id.clone()),
-        id: Arc::from(id),
+        name: name.map_or_else(|| Arc::clone(&id), Arc::from),
+        id,
         serial: 0,
         image,
         metadata,
@@ -119,7 +119,7 @@ mod tests {
     fn nothing_has_to_be_said() {
         let (registration, token) = read(json!({})).unwrap();
         assert_eq!(names::sandbox_id(&registration.id), Ok(()));
-        assert_eq!(registration.name, *registration.id);
+        assert_eq!(registration.name, registration.id);
         assert!(registration.tokens.as_ref().unwrap().matches(token.reveal(), Timestamp::UNIX_EPOCH));
         let (other, other_token) = read(json!({})).unwrap();
         assert_ne!(registration.id, other.id);
@@ -132,7 +132,7 @@ mod tests {
             json!({"id": "sbox-1", "name": "Größe 1", "image": "python:3.11", "metadata": {"team": "a"}, "cpu": 2}),
         )
         .unwrap();
-        assert_eq!((&*registration.id, registration.name.as_str()), ("sbox-1", "Größe 1"));
+        assert_eq!((&*registration.id, &*registration.name), ("sbox-1", "Größe 1"));
         assert_eq!(registration.image.as_deref(), Some("python:3.11"));
         assert_eq!(registration.metadata["team"], "a");
     }

@@ -174,7 +174,7 @@ impl Sandbox {
         let registration = &*snapshot.registration;
         Sandbox {
             id: registration.id.to_string(),
-            name: registration.name.clone(),
+            name: registration.name.to_string(),
             status: snapshot.status(),
             image: registration.image.clone(),
             created_at: registration.created_at,

@@ -14,7 +14,8 @@ use crate::auth::KeyHash;
 use crate::config::Config;
 use crate::event::{Event, Kind};
 use crate::fleet::{
-    Beat, Counts, Fleet, Minute, Outcome, Page, Query, Refused, Registration, Sender, Snapshot, Tokens,
+    Beat, Counts, Expired, Fleet, Minute, Outcome, Page, Paging, Query, Refused, Registration, Sender, Settings,
+    Snapshot, Tokens,
 };
 
 /// So many sandboxes are looked at under one lock.
@@ -66,7 +67,7 @@ impl Store {
     /// See [`Error`].
     pub(crate) fn open(config: &Config) -> Result<Self, Error> {
         Ok(Store {
-            fleet: Mutex::new(Fleet::new(config.liveness.clone(), config.max_sandboxes)),
+            fleet: Mutex::new(Fleet::new(Settings::of(config), Instant::now())),
             kept: Mutex::new(Vec::new()),
             events: broadcast::Sender::new(BEHIND),
         })
@@ -130,6 +131,7 @@ impl Store {
                 Err(refused) => return Err(refused),
             }
         }
+        let beat = beat.encode();
         let mut outcome = self.fleet().report(sender, beat)?;
         if let Outcome::Accepted { events, .. } = &mut outcome {
             self.publish(std::mem::take(events));
@@ -139,7 +141,7 @@ impl Store {
 
     /// Notices what silence has changed since the last call; returns whether to call again at once.
     pub(crate) async fn expire(&self) -> bool {
-        let (events, more) = self.fleet().expire(Instant::now(), Timestamp::now(), BATCH);
+        let Expired { events, more } = self.fleet().expire(Instant::now(), Timestamp::now(), BATCH);
         self.publish(events);
         more
     }
@@ -151,7 +153,7 @@ impl Store {
 
     /// A sandbox as it is now.
     pub(crate) fn find(&self, id: &str) -> Option<Snapshot> {
-        self.fleet().find(id, Instant::now(), Timestamp::now())
+        self.fleet().find(id)
     }
 
     /// The last hour of a sandbox.
@@ -161,7 +163,9 @@ impl Store {
 
     /// The sandboxes that a query asks for, as they are now.
     pub(crate) fn page(&self, query: &Query) -> Page {
-        self.fleet().page(query, Instant::now(), Timestamp::now())
+        let mut paging = Paging::new(query);
+        while paging.step(&self.fleet(), BATCH) {}
+        paging.finish()
     }
 
     /// How many sandboxes stand how.
