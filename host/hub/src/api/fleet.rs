@@ -6,6 +6,8 @@ use std::time::Instant;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
+use jiff::Timestamp;
+use sandbeat_status::report::optional_milliseconds;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -25,6 +27,10 @@ pub(super) struct Summary {
     overdue: usize,
     /// Of the live ones, those that have been silent for too long while the hub doubts its own network.
     suspect: usize,
+    /// Since when it doubts.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "optional_milliseconds")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    suspect_since: Option<Timestamp>,
     /// Reports that were taken per second, over the last ten seconds.
     reports_per_sec: f64,
 }
@@ -44,12 +50,13 @@ struct LivenessCounts {
     responses((status = 200, description = "The fleet in numbers", body = Summary)))]
 pub(super) async fn fleet(State(shared): State<Arc<Shared>>) -> Response {
     let counts = shared.store.counts();
-    let Counts { never_reported, overdue, live, suspect, lost, stopped } = counts;
+    let Counts { never_reported, overdue, live, suspect, lost, stopped, suspect_since } = counts;
     let summary = Summary {
         total: counts.total(),
         liveness: LivenessCounts { never_reported, live, lost, stopped },
         overdue,
         suspect,
+        suspect_since,
         reports_per_sec: shared.measures.reports_per_sec(Instant::now()),
     };
     json(StatusCode::OK, &summary)

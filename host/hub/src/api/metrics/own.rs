@@ -29,7 +29,7 @@ pub(super) fn families(shared: &Shared) -> Vec<Family> {
 }
 
 fn fleet(families: &mut Vec<Family>, counts: Counts) {
-    let Counts { never_reported, overdue, live, suspect, lost, stopped } = counts;
+    let Counts { never_reported, overdue, live, suspect, lost, stopped, .. } = counts;
     let by_liveness = [("never-reported", never_reported), ("live", live), ("lost", lost), ("stopped", stopped)];
     let by_liveness = by_liveness.map(|(word, count)| (labels([("liveness", word)]), Value::Gauge(count as f64)));
     let help = "Sandboxes by how they stand.";
