@@ -120,11 +120,11 @@ impl Check {
             }
             (None, None) => None,
             (Some(_), None) => {
-                self.problem("tls_key", "there is a `tls_cert`; name its key as well".into());
+                self.problem("tls_cert", "the certificate needs its key; name that in `tls_key`".into());
                 None
             }
             (None, Some(_)) => {
-                self.problem("tls_cert", "there is a `tls_key`; name its certificate as well".into());
+                self.problem("tls_key", "the key needs its certificate; name that in `tls_cert`".into());
                 None
             }
         }

@@ -98,9 +98,9 @@ fn a_body_fits_into_what_one_address_gets() {
 #[test]
 fn a_certificate_and_its_key_come_together_and_are_looked_at() {
     let (_, problems) = resolve("tls_cert = \"/nowhere/cert.pem\"");
-    assert!(problems[0].starts_with("tls_key: there is a `tls_cert`"), "{problems:?}");
+    assert!(problems[0].starts_with("tls_cert: the certificate needs its key"), "{problems:?}");
     let (_, problems) = resolve("tls_key = \"/nowhere/key.pem\"");
-    assert!(problems[0].starts_with("tls_cert: there is a `tls_key`"), "{problems:?}");
+    assert!(problems[0].starts_with("tls_key: the key needs its certificate"), "{problems:?}");
     let (_, problems) = resolve("tls_cert = \"/nowhere/cert.pem\"\ntls_key = \"/nowhere/key.pem\"");
     assert!(problems[0].starts_with("tls_cert: /nowhere/cert.pem cannot be read"), "{problems:?}");
 }

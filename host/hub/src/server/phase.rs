@@ -50,7 +50,7 @@ pub(super) enum Stage {
     Gone,
 }
 
-/// A stage, and since when.
+/// A stage, and since when: the stages of one request have its beginning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct State {
     pub stage: Stage,
@@ -102,8 +102,11 @@ impl Phase {
     /// # Errors
     /// It was claimed.
     pub(super) fn enter(&self, stage: Stage) -> Result<(), Gone> {
-        let now = self.epoch.elapsed();
-        let next = |before| (state(before).stage != Stage::Gone).then(|| word(stage, now) | before & CLOSING);
+        let begins = matches!(stage, Stage::Head | Stage::Idle).then(|| self.epoch.elapsed());
+        let next = |before| {
+            let State { stage: present, since } = state(before);
+            (present != Stage::Gone).then(|| word(stage, begins.unwrap_or(since)) | before & CLOSING)
+        };
         self.word.fetch_update(Ordering::AcqRel, Ordering::Acquire, next).map(|_| ()).map_err(|_| Gone)
     }
 
