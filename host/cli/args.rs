@@ -210,6 +210,15 @@ pub(crate) struct HubOptions {
     /// Whether a sandbox that is not registered may report [default: closed]
     #[arg(long, value_enum)]
     pub(crate) enroll: Option<Enroll>,
+    /// Where to keep what outlives the hub: sandboxes, tokens, events, last reports [default: nowhere]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// The certificate chain to serve HTTPS with, PEM; it is read again when it changes [default: plain HTTP]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// Its key, PEM
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tls_key: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

@@ -17,6 +17,16 @@ pub(crate) fn run(options: &HubOptions) -> anyhow::Result<()> {
     if let Some(value) = options.enroll.as_ref().and_then(ValueEnum::to_possible_value) {
         source.flag(["hub", "enroll"], value.get_name(), "--enroll");
     }
+    for (path, key, flag) in [
+        (&options.data, "data", "--data"),
+        (&options.tls_cert, "tls_cert", "--tls-cert"),
+        (&options.tls_key, "tls_key", "--tls-key"),
+    ] {
+        if let Some(path) = path {
+            let path = path.to_str().with_context(|| format!("{flag}: {} is not UTF-8", path.display()))?;
+            source.flag(["hub", key], path, flag);
+        }
+    }
     let config = source.hub()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {

@@ -9,13 +9,13 @@ use std::net::{IpAddr, SocketAddr};
 
 use axum::http::HeaderMap;
 use axum::http::header::{AUTHORIZATION, HOST};
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 /// A secret as it was written; never shown.
-#[derive(Clone, Deserialize)]
-#[serde(transparent)]
+#[derive(Clone)]
 pub struct Secret(String);
 
 impl Secret {
@@ -49,6 +49,15 @@ impl Secret {
         } else {
             Ok(())
         }
+    }
+}
+
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // serde's own message would quote a secret that was written without quotes.
+        String::deserialize(deserializer)
+            .map(Secret)
+            .map_err(|_| D::Error::custom("a secret has to be a text in quotes"))
     }
 }
 

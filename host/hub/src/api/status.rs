@@ -14,6 +14,7 @@ use axum::response::Response;
 use jiff::Timestamp;
 use sandbeat_status::Report;
 use serde::Serialize;
+use tokio::time::timeout_at;
 use utoipa::ToSchema;
 
 use crate::api::reply::{Problem, ProblemBody, json};
@@ -79,7 +80,9 @@ pub(crate) async fn take(
     content: Body,
 ) -> Result<Response, Problem> {
     let began = Instant::now();
-    let answer = judge(shared, share, peer, id, headers, content).await;
+    let end = began + shared.limits.request_timeout;
+    let judged = timeout_at(end.into(), judge(shared, share, peer, id, headers, content)).await;
+    let answer = judged.unwrap_or_else(|_| Err(Problem::too_slow()));
     if let Err(problem) = &answer {
         shared.measures.report_refused(problem.status().as_u16());
     }

@@ -1,7 +1,9 @@
 //! What the hub runs on.
 
+mod check;
 pub(crate) mod files;
 mod raw;
+mod webhooks;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -63,17 +65,20 @@ pub enum Enroll {
 pub struct Limits {
     /// The longest body, in bytes. Default 1 MiB.
     pub body: usize,
-    /// All bodies that are arriving or being read, in bytes. Default 64 MiB.
+    /// All bodies that are arriving or being read, in bytes, those of up to 16 KiB apart; one address, or IPv6
+    /// network of 64 bits, gets half of it. Default 64 MiB.
     pub body_memory: usize,
-    /// From the first byte of a request's head to its last. Default 10 s.
+    /// From the first byte of a request's head to its last; also the whole handshake of TLS. Default 10 s.
     pub header_timeout: Duration,
     /// A connection without a request for this long is closed: longer than usual intervals, so that agents need not
     /// connect anew. Default 75 s.
     pub idle_timeout: Duration,
     /// From a request's head to its answer, the body's arrival included; also how long a client may leave an answer
-    /// unread. Default 15 s.
+    /// unread. Half of it is the longest wait for `body_memory`. Default 15 s.
     pub request_timeout: Duration,
-    /// Connections at the same time. Default 4,096.
+    /// Connections at the same time. At the limit a newcomer takes the place of one of the address that holds the
+    /// most, which may be its own; there is no fixed share, since a whole fleet may come from one address. Default
+    /// 4,096.
     pub connections: usize,
     /// Of those, the ones that listen to events. Default 256.
     pub streams: usize,
@@ -93,7 +98,8 @@ pub struct Keep {
     pub report_memory: usize,
 }
 
-/// Where certificate and key are, both PEM; read again when they change.
+/// Where certificate and key are, both PEM; read again when they change, which is noticed within 10 s. A pair that is
+/// wrong then leaves the one before in use.
 #[derive(Clone, Debug)]
 pub struct Tls {
     /// The chain, the hub's own certificate first.
@@ -107,9 +113,9 @@ pub struct Tls {
 pub struct Webhook {
     /// Where they are posted; it also names the webhook in the store.
     pub url: String,
-    /// Signs them.
+    /// Signs them: as it stands, or, where it begins with `whsec_`, with what the rest of it is the base64 of.
     pub secret: Option<Secret>,
-    /// Which.
+    /// Which. Default: `lost`, `recovered`, `stopped`, `process-failed`, `suspect` and `trusted`.
     pub events: Vec<Kind>,
 }
 

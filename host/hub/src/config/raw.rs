@@ -1,26 +1,20 @@
 //! The `[hub]` table as it is written, and its way to a [`Config`].
 //!
 //! [`RawConfig`] is what serde reads; [`RawConfig::resolve`] is the only way from it to what the hub runs on, and names
-//! every problem at once. Reading the files with secrets is its only I/O.
+//! every problem at once. Reading the files with secrets, the certificate and its key is its only I/O.
 
-use std::fs;
 use std::net::SocketAddr;
-use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use sandbeat_status::settings::{Problem, optional_duration, size};
+use sandbeat_status::settings::{Problem, optional_duration, optional_size};
 use serde::{Deserialize, Deserializer, de};
 
-use super::{Config, Enroll, Keep, LISTEN, Limits, Tls, Webhook, exposed};
+use super::check::Check;
+use super::webhooks::{self, RawWebhook};
+use super::{Config, Enroll, Keep, LISTEN, Limits, exposed};
 use crate::auth::{KeyHash, Secret};
-use crate::event::Kind;
 use crate::liveness::Rules;
-
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-const YEAR: Duration = Duration::from_secs(366 * 24 * 60 * 60);
-/// No duration below is shorter.
-const SHORTEST: Duration = Duration::from_millis(10);
 
 /// The `[hub]` table. Every key is optional.
 #[derive(Debug, Default, Deserialize)]
@@ -102,24 +96,12 @@ pub struct RawConfig {
     suspect_hold: Option<Duration>,
 }
 
-/// One of `[[hub.webhooks]]`.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawWebhook {
-    /// Where events are posted.
-    url: String,
-    /// A file with the secret that signs them in its first line.
-    secret_file: Option<PathBuf>,
-    /// The kinds of events.
-    events: Option<Vec<Kind>>,
-}
-
 impl RawConfig {
     /// What the table means, and everything that is wrong with it. Use the first only when there is nothing of the
     /// second. Keys are relative to the table.
     pub fn resolve(self) -> (Config, Vec<Problem>) {
         let default = Config::default();
-        let mut check = Check(Vec::new());
+        let mut check = Check::default();
         let admin_key = check.admin_key(self.admin_key, self.admin_key_file);
         let config = Config {
             listen: self.listen.unwrap_or(default.listen),
@@ -161,7 +143,7 @@ impl RawConfig {
                 ),
                 suspect_hold: check.time("suspect_hold", self.suspect_hold, default.liveness.suspect_hold),
             },
-            data: self.data,
+            data: check.path("data", self.data),
             keep: Keep {
                 snapshot_interval: check.time(
                     "snapshot_interval",
@@ -178,118 +160,17 @@ impl RawConfig {
                 .max_reports_per_sec
                 .map(|rate| check.count("max_reports_per_sec", Some(rate), 1..=10_000_000, rate)),
             metrics_per_sandbox: self.metrics_per_sandbox,
-            webhooks: check.webhooks(self.webhooks),
+            webhooks: webhooks::resolve(&mut check, self.webhooks),
         };
+        if config.limits.body_memory / 2 < config.limits.body {
+            let message = "one address gets half of it, and a body of `body_limit` does not fit; make it larger";
+            check.problem("body_memory", message.into());
+        }
         // A key that is wrong has been named already; a second line about the same key would mislead.
-        if check.0.iter().all(|problem| !problem.key.starts_with("admin_key")) && config.exposed_on(config.listen) {
+        if !check.has_problem("admin_key") && config.exposed_on(config.listen) {
             check.problem("admin_key_file", exposed(config.listen));
         }
-        (config, check.0)
-    }
-}
-
-/// Collects what is wrong.
-struct Check(Vec<Problem>);
-
-impl Check {
-    fn problem(&mut self, key: &str, message: String) {
-        self.0.push(Problem::new(key, message));
-    }
-
-    fn admin_key(&mut self, written: Option<Secret>, file: Option<PathBuf>) -> Option<Secret> {
-        let (key, secret) = match (written, file) {
-            (None, None) => return None,
-            (Some(secret), None) => ("admin_key", secret),
-            (None, Some(file)) => match fs::read_to_string(&file) {
-                Ok(text) => ("admin_key_file", Secret::new(text.lines().next().unwrap_or_default())),
-                Err(error) => {
-                    self.problem("admin_key_file", format!("cannot read {}: {error}", file.display()));
-                    return None;
-                }
-            },
-            (Some(_), Some(_)) => {
-                self.problem("admin_key", "there is an `admin_key_file` as well; keep one of them".into());
-                return None;
-            }
-        };
-        match secret.check() {
-            Ok(()) => Some(secret),
-            Err(reason) => {
-                self.problem(key, reason);
-                None
-            }
-        }
-    }
-
-    fn count<T: TryFrom<u32>>(&mut self, key: &str, given: Option<u32>, good: RangeInclusive<u32>, default: T) -> T {
-        let Some(value) = given else { return default };
-        if !good.contains(&value) {
-            self.problem(key, format!("{value} is not from {} to {}", good.start(), good.end()));
-        }
-        T::try_from(value).unwrap_or(default)
-    }
-
-    fn body_limit(&mut self, given: Option<u64>, default: usize) -> usize {
-        let Some(value) = given else { return default };
-        if !(4 << 10..=64 << 20).contains(&value) {
-            self.problem("body_limit", "the limit is not from 4KiB to 64MiB".into());
-        }
-        usize::try_from(value).unwrap_or(default)
-    }
-
-    fn size(&mut self, key: &str, given: Option<u64>, default: usize) -> usize {
-        let Some(value) = given else { return default };
-        if !(1 << 20..=1 << 42).contains(&value) {
-            self.problem(key, "the size is not from 1MiB to 4TiB".into());
-        }
-        usize::try_from(value).unwrap_or(default)
-    }
-
-    fn fraction(&mut self, key: &str, given: Option<f64>, default: f64) -> f64 {
-        let value = given.unwrap_or(default);
-        if !(value > 0.0 && value <= 1.0) {
-            self.problem(key, format!("{value} is not above 0 and at most 1"));
-        }
-        value
-    }
-
-    fn long_time(&mut self, key: &str, given: Option<Duration>, default: Duration) -> Duration {
-        let Some(value) = given else { return default };
-        if !(SHORTEST..=YEAR).contains(&value) {
-            self.problem(key, "the duration is not from 10ms to a year (8784h)".into());
-        }
-        value
-    }
-
-    fn tls(&mut self, cert: Option<PathBuf>, key: Option<PathBuf>) -> Option<Tls> {
-        match (cert, key) {
-            (Some(cert), Some(key)) => Some(Tls { cert, key }),
-            (None, None) => None,
-            (Some(_), None) => {
-                self.problem("tls_key", "there is a `tls_cert`; name its key as well".into());
-                None
-            }
-            (None, Some(_)) => {
-                self.problem("tls_cert", "there is a `tls_key`; name its certificate as well".into());
-                None
-            }
-        }
-    }
-
-    fn webhooks(&mut self, webhooks: Vec<RawWebhook>) -> Vec<Webhook> {
-        let mut good = Vec::new();
-        for RawWebhook { url, secret_file: _, events } in webhooks {
-            good.push(Webhook { url, secret: None, events: events.unwrap_or_else(Webhook::default_events) });
-        }
-        good
-    }
-
-    fn time(&mut self, key: &str, given: Option<Duration>, default: Duration) -> Duration {
-        let Some(value) = given else { return default };
-        if !(SHORTEST..=DAY).contains(&value) {
-            self.problem(key, "the duration is not from 10ms to 24h".into());
-        }
-        value
+        (config, check.into_problems())
     }
 }
 
@@ -300,89 +181,6 @@ fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SocketAd
     })
 }
 
-fn optional_size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
-    size(deserializer).map(Some)
-}
-
 #[cfg(test)]
-mod tests {
-    use sandbeat_status::settings::Settings;
-
-    use super::*;
-
-    fn resolve(text: &str) -> (Config, Vec<String>) {
-        let (raw, problems) = Settings::parse(text).unwrap().read::<RawConfig>();
-        let (config, more) = raw.unwrap_or_default().resolve();
-        (config, problems.iter().chain(&more).map(ToString::to_string).collect())
-    }
-
-    #[test]
-    fn an_empty_table_is_closed_and_on_loopback() {
-        let (config, problems) = resolve("");
-        assert!(problems.is_empty(), "{problems:?}");
-        assert_eq!(config.listen.to_string(), LISTEN);
-        assert_eq!(config.enroll, Enroll::Closed);
-        assert_eq!(config.limits.body, 1024 * 1024);
-        assert!(config.admin_key.is_none());
-    }
-
-    #[test]
-    fn what_is_written_is_what_runs() {
-        let (config, problems) = resolve(
-            "listen = \"[::1]:9000\"\nenroll = \"open\"\nmax_sandboxes = 5\nbody_limit = \"64KiB\"\n\
-             header_timeout = \"2s\"\nlost_after_intervals = 4\nlost_grace = \"500ms\"\ndefault_interval = \"10s\"\n",
-        );
-        assert!(problems.is_empty(), "{problems:?}");
-        assert_eq!((config.listen.port(), config.max_sandboxes, config.limits.body), (9000, 5, 65536));
-        assert_eq!(config.enroll, Enroll::Open);
-        assert_eq!(config.liveness.intervals, 4);
-        assert_eq!(config.liveness.grace, Duration::from_millis(500));
-    }
-
-    #[test]
-    fn every_problem_is_named() {
-        let (_, problems) = resolve(
-            "listen = \"localhost\"\nenroll = \"maybe\"\nmax_sandboxes = 0\nbody_limit = \"1TiB\"\n\
-             lost_grace = \"2s \"\nlost_after_interval = 3\nadmin_key = \"short\"\nheader_timeout = \"1ms\"\n",
-        );
-        for part in [
-            "line 1: listen: `localhost` is not an IP address with a port",
-            "line 2: enroll: unknown variant `maybe`",
-            "line 6: lost_after_interval: unknown key; did you mean `lost_after_intervals`?",
-            "max_sandboxes: 0 is not from 1",
-            "body_limit: the limit is not from 4KiB",
-            "admin_key: the key has 5 bytes",
-            "header_timeout: the duration is not from 10ms",
-        ] {
-            assert!(problems.iter().any(|problem| problem.starts_with(part)), "{part}: {problems:#?}");
-        }
-    }
-
-    #[test]
-    fn beyond_loopback_there_has_to_be_a_key_even_when_enrolment_is_open() {
-        for enroll in ["open", "closed"] {
-            let (_, problems) = resolve(&format!("listen = \"0.0.0.0:8080\"\nenroll = \"{enroll}\""));
-            assert_eq!(problems.len(), 1, "{problems:?}");
-            assert!(problems[0].starts_with("admin_key_file: listening on 0.0.0.0:8080"), "{problems:?}");
-        }
-        let (config, problems) = resolve("listen = \"0.0.0.0:8080\"\nadmin_key = \"0123456789abcdef\"");
-        assert!(problems.is_empty(), "{problems:?}");
-        assert!(config.admin_key.is_some());
-    }
-
-    #[test]
-    fn the_key_may_stand_in_a_file_and_is_never_shown() {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        fs::write(file.path(), "0123456789abcdef\n").unwrap();
-        let text = format!("admin_key_file = {:?}", file.path());
-        let (config, problems) = resolve(&text);
-        assert!(problems.is_empty(), "{problems:?}");
-        assert!(config.admin_key.as_ref().unwrap().matches("0123456789abcdef"));
-        assert!(!format!("{config:?}").contains("0123456789abcdef"));
-
-        let (_, problems) = resolve("admin_key_file = \"/nowhere/at/all\"");
-        assert!(problems[0].starts_with("admin_key_file: cannot read /nowhere/at/all"), "{problems:?}");
-        let (_, problems) = resolve(&format!("admin_key = \"0123456789abcdef\"\n{text}"));
-        assert!(problems[0].contains("keep one of them"), "{problems:?}");
-    }
-}
+#[path = "raw_tests.rs"]
+mod tests;

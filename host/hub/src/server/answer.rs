@@ -24,7 +24,8 @@ use tokio::time::timeout;
 use crate::api::reply::Problem;
 use crate::api::{Shared, status};
 use crate::config::Limits;
-use crate::server::bodies::Bodies;
+use crate::measure::Measures;
+use crate::server::bodies::{Bodies, Share};
 use crate::server::crowd::Origin;
 use crate::server::phase::{Busy, Gone, Phase};
 use crate::server::{Closing, Peer};
@@ -55,6 +56,10 @@ impl Service {
         &self.shared.limits
     }
 
+    pub(super) fn measures(&self) -> &Measures {
+        &self.shared.measures
+    }
+
     /// Answers a request.
     ///
     /// # Errors
@@ -66,29 +71,32 @@ impl Service {
         phase: &Arc<Phase>,
     ) -> Result<Response<Answer>, Gone> {
         let busy = Busy::begin(phase)?;
-        let answer = timeout(self.limits().request_timeout, self.route(request.map(Body::new), peer.to_canonical()));
-        let answer = answer.await.unwrap_or_else(|_| Problem::too_slow().into_response());
+        let peer = peer.to_canonical();
+        let share = self.bodies.share(Origin::from(peer));
+        let (parts, body) = request.into_parts();
+        let body = Body::new(body);
+        let answer = match reporting(&parts.method, parts.uri.path()) {
+            Some(id) => {
+                let taken = status::take(&self.shared, Some(share), peer, id, &parts.headers, body).await;
+                taken.unwrap_or_else(IntoResponse::into_response)
+            }
+            None => self.route(Request::from_parts(parts, body), peer, share).await,
+        };
         Ok(answer.map(|body| Answer { body, _busy: busy }))
     }
 
-    async fn route(&self, request: Request<Body>, peer: IpAddr) -> Response<Body> {
-        let share = self.bodies.share(Origin::from(peer));
-        let (parts, body) = request.into_parts();
-        if parts.method == Method::POST
-            && let Some(id) = reporting(parts.uri.path())
-        {
-            let taken = status::take(&self.shared, Some(share), peer, id, &parts.headers, body).await;
-            return taken.unwrap_or_else(IntoResponse::into_response);
-        }
-        let mut request = Request::from_parts(parts, body);
-        let _held = match share.hold(self.most_of(&request)).await {
-            Ok(held) => held,
-            Err(problem) => return problem.into_response(),
+    async fn route(&self, mut request: Request<Body>, peer: IpAddr, share: Share<'_>) -> Response<Body> {
+        let answer = async {
+            let _held = match share.hold(self.most_of(&request)).await {
+                Ok(held) => held,
+                Err(problem) => return problem.into_response(),
+            };
+            request.extensions_mut().insert(Peer(peer));
+            request.extensions_mut().insert(self.closing.clone());
+            let Ok(answer) = TowerToHyperService::new(self.router.clone()).call(request).await;
+            answer
         };
-        request.extensions_mut().insert(Peer(peer));
-        request.extensions_mut().insert(self.closing.clone());
-        let Ok(answer) = TowerToHyperService::new(self.router.clone()).call(request).await;
-        answer
+        timeout(self.limits().request_timeout, answer).await.unwrap_or_else(|_| Problem::too_slow().into_response())
     }
 
     /// What the body of a request may take in memory, in bytes, inflated as well.
@@ -101,10 +109,10 @@ impl Service {
     }
 }
 
-/// The id in the path of the status route; none in any other path, and none that is not an id as it stands.
-fn reporting(path: &str) -> Option<&str> {
+/// The id in the path of the status route; none of any other route, and none that is not an id as it stands.
+fn reporting<'a>(method: &Method, path: &'a str) -> Option<&'a str> {
     let id = path.strip_prefix("/api/v1/sandboxes/")?.strip_suffix("/status")?;
-    names::sandbox_id(id).is_ok().then_some(id)
+    (method == Method::POST && names::sandbox_id(id).is_ok()).then_some(id)
 }
 
 impl hyper::body::Body for Answer {
@@ -130,10 +138,12 @@ mod tests {
 
     #[test]
     fn only_the_status_route_is_known_by_its_path() {
-        assert_eq!(reporting("/api/v1/sandboxes/s-1/status"), Some("s-1"));
+        let post = |path| reporting(&Method::POST, path);
+        assert_eq!(post("/api/v1/sandboxes/s-1/status"), Some("s-1"));
+        assert_eq!(reporting(&Method::GET, "/api/v1/sandboxes/s-1/status"), None);
         for other in ["/api/v1/sandboxes/s", "/api/v1/sandboxes//status", "/api/v1/sandboxes/a/b/status", "/status"] {
-            assert_eq!(reporting(other), None, "{other}");
+            assert_eq!(post(other), None, "{other}");
         }
-        assert_eq!(reporting("/api/v1/sandboxes/s%2D1/status"), None, "the router reads it");
+        assert_eq!(post("/api/v1/sandboxes/s%2D1/status"), None, "the router reads it");
     }
 }

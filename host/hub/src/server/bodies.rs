@@ -45,7 +45,9 @@ pub(crate) struct Share<'a> {
 
 /// The room of one body, for as long as this lives.
 #[derive(Debug, Default)]
-pub(crate) struct Held(Option<Room>);
+pub(crate) struct Held {
+    _room: Option<Room>,
+}
 
 #[derive(Debug)]
 struct Room {
@@ -94,7 +96,7 @@ impl Share<'_> {
     /// 503 when there is none for too long.
     pub(crate) async fn hold(&self, bytes: usize) -> Result<Held, Problem> {
         if bytes <= SMALL {
-            return Ok(Held(None));
+            return Ok(Held::default());
         }
         let Share { bodies, origin } = *self;
         let units = u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX).min(bodies.half);
@@ -106,7 +108,7 @@ impl Share<'_> {
         };
         room.permits = timeout(bodies.patience, permits).await.ok().flatten();
         match room.permits {
-            Some(_) => Ok(Held(Some(room))),
+            Some(_) => Ok(Held { _room: Some(room) }),
             None => Err(full()),
         }
     }

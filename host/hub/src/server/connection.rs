@@ -44,6 +44,7 @@ pub(super) async fn serve(
     service: Arc<Service>,
     tls: Option<Arc<Tls>>,
 ) {
+    let _counted = service.measures().connections.count();
     // Answers are small and written at once; without this the last segment of one could wait for an acknowledgement.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%peer, %error, "no TCP_NODELAY");

@@ -115,7 +115,10 @@ impl Connections {
     async fn accept_all(&mut self, listener: &TcpListener) {
         loop {
             tokio::select! {
-                Some(ended) = self.tasks.join_next_with_id() => self.look_at(ended),
+                Some(ended) = self.tasks.join_next_with_id() => {
+                    self.look_at(ended);
+                    self.throng.note(self.crowd.len(), self.limit);
+                }
                 accepted = listener.accept(), if self.tasks.len() < self.limit + ENDING => match accepted {
                     Ok((stream, peer)) => {
                         self.trouble.note(None);
@@ -151,7 +154,6 @@ impl Connections {
             Err(error) => error.id(),
         };
         self.crowd.remove(id);
-        self.throng.note(self.crowd.len(), self.limit);
         if let Err(error) = ended
             && error.is_panic()
         {

@@ -50,7 +50,7 @@ pub(super) enum Stage {
     Gone,
 }
 
-/// A stage, and since when.
+/// A stage, and since when: the stages of one request have its beginning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct State {
     pub stage: Stage,
@@ -102,8 +102,11 @@ impl Phase {
     /// # Errors
     /// It was claimed.
     pub(super) fn enter(&self, stage: Stage) -> Result<(), Gone> {
-        let now = self.epoch.elapsed();
-        let next = |before| (state(before).stage != Stage::Gone).then(|| word(stage, now) | before & CLOSING);
+        let begins = matches!(stage, Stage::Head | Stage::Idle).then(|| self.epoch.elapsed());
+        let next = |before| {
+            let State { stage: present, since } = state(before);
+            (present != Stage::Gone).then(|| word(stage, begins.unwrap_or(since)) | before & CLOSING)
+        };
         self.word.fetch_update(Ordering::AcqRel, Ordering::Acquire, next).map(|_| ()).map_err(|_| Gone)
     }
 
@@ -240,5 +243,106 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.inner).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+    use tokio::time::{advance, timeout};
+
+    use super::*;
+
+    const HEAD: Duration = Duration::from_secs(10);
+    const IDLE: Duration = Duration::from_secs(75);
+
+    fn new() -> Arc<Phase> {
+        Arc::new(Phase::new(Instant::now()))
+    }
+
+    async fn expired(phase: &Phase) -> Duration {
+        let limits = Limits { header_timeout: HEAD, idle_timeout: IDLE, ..Limits::default() };
+        let mut watchdog = Watchdog::new(phase, &limits);
+        let start = Instant::now();
+        poll_fn(|cx| watchdog.poll_expired(cx)).await;
+        start.elapsed()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn each_phase_has_its_time() {
+        let phase = new();
+        assert_eq!(expired(&phase).await, IDLE);
+        phase.enter(Stage::Head).unwrap();
+        assert_eq!(expired(&phase).await, HEAD);
+        phase.enter(Stage::Idle).unwrap();
+        assert_eq!(expired(&phase).await, IDLE);
+        for stage in [Stage::Busy, Stage::Answered] {
+            phase.enter(stage).unwrap();
+            timeout(IDLE * 10, expired(&phase)).await.expect_err("others watch over this");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_one_timer_follows_the_phase() {
+        let phase = new();
+        let limits = Limits { header_timeout: HEAD, idle_timeout: IDLE, ..Limits::default() };
+        let mut watchdog = Watchdog::new(&phase, &limits);
+        let mut expired = async |within| timeout(within, poll_fn(|cx| watchdog.poll_expired(cx))).await.is_ok();
+        let second = Duration::from_secs(1);
+        assert!(!expired(IDLE - second).await);
+        phase.enter(Stage::Busy).unwrap();
+        phase.enter(Stage::Idle).unwrap();
+        assert!(!expired(IDLE - second).await, "it waits anew");
+        phase.enter(Stage::Head).unwrap();
+        assert!(!expired(HEAD - second).await);
+        assert!(expired(second * 2).await, "an earlier end than the one it was set for");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_head_begins_with_a_byte_and_an_answer_ends_with_a_flush() {
+        let phase = new();
+        let (here, mut there) = duplex(64);
+        let mut stream = Watched::new(here, Arc::clone(&phase));
+        there.write_all(b"GE").await.unwrap();
+        stream.read_exact(&mut [0; 2]).await.unwrap();
+        assert_eq!(phase.state().stage, Stage::Head);
+        let busy = Busy::begin(&phase).unwrap();
+        there.write_all(b"xx").await.unwrap();
+        stream.read_exact(&mut [0; 2]).await.unwrap();
+        stream.flush().await.unwrap();
+        assert_eq!(phase.state().stage, Stage::Busy, "a body is no head, and nothing is answered yet");
+        drop(busy);
+        assert_eq!(phase.state().stage, Stage::Answered);
+        advance(Duration::from_secs(3)).await;
+        stream.flush().await.unwrap();
+        assert_eq!(phase.state(), State { stage: Stage::Idle, since: Duration::from_secs(3) });
+    }
+
+    #[tokio::test]
+    async fn who_is_claimed_reads_nothing_and_begins_nothing() {
+        let phase = new();
+        let (here, mut there) = duplex(64);
+        let mut stream = Watched::new(here, Arc::clone(&phase));
+        assert!(phase.claim(phase.state()));
+        there.write_all(b"GET").await.unwrap();
+        assert_eq!(stream.read(&mut [0; 3]).await.unwrap(), 0);
+        assert!(Busy::begin(&phase).is_err());
+        assert!(!phase.claim(phase.state()), "once");
+    }
+
+    #[tokio::test]
+    async fn who_has_gone_on_is_not_claimed() {
+        let phase = new();
+        let seen = phase.state();
+        phase.enter(Stage::Head).unwrap();
+        assert!(!phase.claim(seen));
+        phase.enter(Stage::Busy).unwrap();
+        assert!(!phase.close() && phase.is_closing(), "it ends after its request");
+        phase.enter(Stage::Answered).unwrap();
+        assert!(phase.is_closing());
+        let idle = new();
+        assert!(idle.close() && idle.enter(Stage::Head).is_err());
     }
 }

@@ -1,5 +1,7 @@
 //! Routes that are not there, clients that are slow, and the end.
 
+#![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
+
 use std::time::Duration;
 
 use sandbeat_hub::Config;
@@ -198,6 +200,28 @@ async fn bodies_that_drip_from_one_address_hold_up_no_other() {
     assert_eq!(hub.report(&token, &base("s")).await.status, 200);
     assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
     drop(dripping);
+    hub.stop().await;
+}
+
+#[tokio::test]
+async fn a_connection_that_asks_without_end_leaves_time_for_others() {
+    let hub = Hub::start(|_| {}).await;
+    let token = hub.register("s").await;
+    let (mut asking, mut sending) = from(&hub, [127, 0, 0, 2]).await.into_split();
+    let flood = tokio::spawn(async move {
+        let many = b"GET /health HTTP/1.1\r\nHost: hub\r\n\r\n".repeat(1000);
+        while sending.write_all(&many).await.is_ok() {}
+    });
+    let mut answers = vec![0; 1 << 20];
+    assert!(asking.read(&mut answers).await.unwrap() > 0, "it is under way");
+    let reading = tokio::spawn(async move { while asking.read(&mut answers).await.is_ok_and(|read| read > 0) {} });
+    for _ in 0..10 {
+        let start = Instant::now();
+        assert_eq!(hub.report(&token, &base("s")).await.status, 200);
+        assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+    }
+    flood.abort();
+    reading.abort();
     hub.stop().await;
 }
 
