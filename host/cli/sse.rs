@@ -1,6 +1,6 @@
 //! Server-sent events, out of the pieces in which they arrive. Pure.
 //!
-//! As the HTML standard has them, as far as an agent sends them: lines end with LF or CRLF, and `data` that spans lines
+//! As the HTML standard has them, as far as agents and hubs send them: lines end with LF or CRLF, and `data` that spans lines
 //! is joined. Comments and unknown fields are passed over.
 
 use anyhow::ensure;
@@ -28,7 +28,7 @@ impl Events {
     /// Takes a piece, and gives the events that it completes.
     ///
     /// # Errors
-    /// An event is longer than any that an agent sends.
+    /// An event is longer than any that is sent.
     pub(crate) fn push(&mut self, piece: &[u8]) -> anyhow::Result<Vec<Event>> {
         self.rest.extend_from_slice(piece);
         let mut events = Vec::new();
@@ -42,7 +42,7 @@ impl Events {
         let held = self.rest.len() + self.next.data.len();
         ensure!(
             held <= MAX_EVENT,
-            "an event of the answer is longer than {MAX_EVENT} bytes; is that address the agent's?"
+            "an event of the answer is longer than {MAX_EVENT} bytes; is that address the right one?"
         );
         Ok(events)
     }

@@ -1,18 +1,27 @@
-//! `sandbeat hub`: the receiving server.
+//! `sandbeat hub` without more: the receiving server itself.
 
 use anyhow::Context;
 use clap::ValueEnum;
 
-use crate::args::HubOptions;
+use crate::args::ServeOptions;
 use crate::config::Source;
 use crate::logging;
 use crate::signals::Terminate;
 
-pub(crate) fn run(options: &HubOptions) -> anyhow::Result<()> {
+pub(super) fn run(options: &ServeOptions) -> anyhow::Result<()> {
     let _log = logging::never_wait();
     let mut source = Source::read(&options.file)?;
     if let Some(listen) = options.listen {
         source.flag(["hub", "listen"], &listen.to_string(), "--listen");
+    }
+    for (file, key, flag) in [
+        (&options.data, "data", "--data"),
+        (&options.tls_cert, "tls_cert", "--tls-cert"),
+        (&options.tls_key, "tls_key", "--tls-key"),
+    ] {
+        if let Some(file) = file {
+            source.flag(["hub", key], &file.display().to_string(), flag);
+        }
     }
     if let Some(value) = options.enroll.as_ref().and_then(ValueEnum::to_possible_value) {
         source.flag(["hub", "enroll"], value.get_name(), "--enroll");
