@@ -122,9 +122,9 @@ mod tests {
                 "oomKills": 2, "disks": [{"path": "/", "sizeBytes": 40_u64 << 30, "usedBytes": 10_u64 << 30}]},
         });
         let rows = uses(&report);
-        let uses = "cpu 12.5% of 1.5 CPU, memory 512 MiB of 2.00 GiB (25%), 7 of 100 pids, 30 open files, 1 session, \
+        let expected = "cpu 12.5% of 1.5 CPU, memory 512 MiB of 2.00 GiB (25%), 7 of 100 pids, 30 open files, 1 session, \
                     2 OOM kills";
-        assert_eq!(of(&rows, "uses"), uses);
+        assert_eq!(of(&rows, "uses"), expected);
         assert_eq!(of(&rows, "disks"), "/ 10.0 GiB of 40.0 GiB (25%)");
         assert_eq!(uses(&Value::Null), []);
     }
