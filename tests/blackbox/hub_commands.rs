@@ -219,3 +219,23 @@ fn what_is_in_the_way_is_told_with_its_cure() {
     let (_, _, stderr) = fleet.asks(&["ls", "--url", &https]);
     assert!(stderr.contains("does not speak https"), "{stderr}");
 }
+
+#[test]
+fn a_hub_with_a_certificate_of_its_own_is_asked_over_tls() {
+    let data = concat!(env!("CARGO_MANIFEST_DIR"), "/host/collectors/src/http/tests/data");
+    let (certificate, key) = (format!("{data}/certificate.pem"), format!("{data}/key.pem"));
+    let fleet = start(&["--tls-cert", &certificate, "--tls-key", &key]);
+    let https = fleet.url.replace("http:", "https:");
+    let trusting = ["--url", &https, "--ca-file", &certificate];
+    fleet.prints(&[&["add", "s"], &trusting[..]].concat());
+    assert!(fleet.prints(&[&["ls"], &trusting[..]].concat()).contains("never-reported"));
+    let (code, _, stderr) = fleet.asks(&["ls", "--url", &https]);
+    assert!(code == 1 && stderr.contains("--ca-file"), "{stderr}");
+    let other = https.replace("127.0.0.1", "127.0.0.2");
+    let (code, _, stderr) = fleet.asks(&["ls", "--url", &other, "--ca-file", &certificate]);
+    assert!(code == 1 && stderr.contains("127.0.0.2"), "{stderr}");
+    let (code, _, stderr) = fleet.asks(&["ls", "--ca-file", &key]);
+    assert!(code == 1 && stderr.contains("there is no certificate in"), "{stderr}");
+    let (code, _, stderr) = fleet.asks(&["ls"]);
+    assert!(code == 1 && stderr.contains("use an https URL"), "{stderr}");
+}
