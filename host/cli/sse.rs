@@ -22,6 +22,8 @@ pub(crate) struct Events {
     rest: Vec<u8>,
     next: Event,
     lines: usize,
+    next_id: String,
+    last_id: String,
 }
 
 impl Events {
@@ -47,8 +49,14 @@ impl Events {
         Ok(events)
     }
 
+    /// The id of the last event that had one, or that came alone to say how far the stream is; empty before.
+    pub(crate) fn last_id(&self) -> &str {
+        &self.last_id
+    }
+
     fn line(&mut self, line: &str) -> Option<Event> {
         if line.is_empty() {
+            self.last_id.clone_from(&self.next_id);
             let complete = std::mem::take(&mut self.lines) > 0;
             let event = std::mem::take(&mut self.next);
             return complete.then_some(event);
@@ -56,6 +64,7 @@ impl Events {
         let (field, value) = line.split_once(':').unwrap_or((line, ""));
         let value = value.strip_prefix(' ').unwrap_or(value);
         match field {
+            "id" => value.clone_into(&mut self.next_id),
             "event" => value.clone_into(&mut self.next.name),
             "data" => {
                 if self.lines > 0 {
@@ -88,8 +97,17 @@ mod tests {
             let (one, other) = text.as_bytes().split_at(cut);
             let mut found = events.push(one).unwrap();
             found.extend(events.push(other).unwrap());
-            assert_eq!(found, expected, "{cut}");
+            assert_eq!((found, events.last_id()), (expected.to_vec(), "2"), "{cut}");
         }
+    }
+
+    #[test]
+    fn an_id_counts_when_its_event_is_there() {
+        let mut events = Events::default();
+        events.push(b"id: 1\n").unwrap();
+        assert_eq!(events.last_id(), "");
+        events.push(b"\ndata: a\n\nid: 2\n").unwrap();
+        assert_eq!(events.last_id(), "1");
     }
 
     #[test]

@@ -44,20 +44,16 @@ pub(super) fn run(options: &HubEvents) -> anyhow::Result<()> {
 }
 
 fn show(hub: &Hub, options: &HubEvents) -> anyhow::Result<()> {
+    // Asked before all others: what is newer than this and not among them is still to come.
+    let newest = if options.follow { newest(hub, options)? } else { None };
     let past = past(hub, options, Timestamp::now())?;
-    let last = past.first().map(|event| event["id"].as_u64().unwrap_or(0));
     for event in past.iter().rev() {
         print(event, options.access.json)?;
     }
     if !options.follow {
         return Ok(());
     }
-    let after = match options.since {
-        Some(Since::Sequence(after)) => last.or(Some(after)),
-        // Nothing has happened so far: what happens first is after that.
-        _ if options.last != Some(0) => last.or(Some(0)),
-        _ => None,
-    };
+    let after = past.first().and_then(number).max(newest);
     hub.block_on(async {
         let mut terminate = Terminate::listen()?;
         tokio::select! {
@@ -65,6 +61,12 @@ fn show(hub: &Hub, options: &HubEvents) -> anyhow::Result<()> {
             _ = terminate.received() => Ok(()),
         }
     })
+}
+
+/// The number of the last event, of whichever type.
+fn newest(hub: &Hub, options: &HubEvents) -> anyhow::Result<Option<u64>> {
+    let page = hub.get(&path(options.id.as_deref(), &[], "&limit=1"))?;
+    Ok(number(&page["events"][0]))
 }
 
 /// What happened, the newest first.
@@ -76,14 +78,14 @@ fn past(hub: &Hub, options: &HubEvents, now: Timestamp) -> anyhow::Result<Vec<Va
     });
     let from = options.since.and_then(|since| since.time(now));
     let wanted = |event: &Value| match options.since {
-        Some(Since::Sequence(after)) => event["id"].as_u64() > Some(after),
+        Some(Since::Sequence(after)) => number(event) > Some(after),
         _ => from.is_none_or(|from| time(event).is_none_or(|at| at >= from)),
     };
     let mut events = Vec::new();
     let mut cursor = String::new();
     while events.len() < most {
         let limit = PAGE.min(most - events.len());
-        let mut page = hub.get(&path(options, &format!("&limit={limit}{cursor}")))?;
+        let mut page = hub.get(&path(options.id.as_deref(), &options.types, &format!("&limit={limit}{cursor}")))?;
         let Value::Array(found) = page["events"].take() else { break };
         let count = found.len();
         let before = events.len();
@@ -96,14 +98,14 @@ fn past(hub: &Hub, options: &HubEvents, now: Timestamp) -> anyhow::Result<Vec<Va
     Ok(events)
 }
 
-fn path(options: &HubEvents, more: &str) -> String {
-    let types = match options.types.as_slice() {
+fn path(id: Option<&str>, types: &[String], more: &str) -> String {
+    let types = match types {
         [] => String::new(),
         types => format!("&type={}", encoded(&types.join(","))),
     };
     let query = format!("{types}{more}");
     let query = query.strip_prefix('&').map(|query| format!("?{query}")).unwrap_or_default();
-    match &options.id {
+    match id {
         Some(id) => format!("/api/v1/sandboxes/{id}/events{query}"),
         None => format!("/api/v1/events{query}"),
     }
@@ -113,7 +115,7 @@ fn path(options: &HubEvents, more: &str) -> String {
 async fn follow(hub: &Hub, options: &HubEvents, mut after: Option<u64>) -> anyhow::Result<()> {
     let mut failures = 0;
     loop {
-        let begun = hub.listen(&path(options, ""), after).await;
+        let begun = hub.listen(&path(options.id.as_deref(), &options.types, ""), after).await;
         let ended = match begun {
             Ok(body) => {
                 if failures > 0 {
@@ -155,8 +157,8 @@ async fn read(mut body: hyper::body::Incoming, json: bool, after: &mut Option<u6
             }
             let event: Value = serde_json::from_str(&event.data).context("an event is not what this version knows")?;
             print(&event, json)?;
-            *after = event["id"].as_u64().or(*after);
         }
+        *after = events.last_id().parse().ok().or(*after);
     }
 }
 
@@ -185,6 +187,10 @@ fn colour(kind: &str) -> &'static str {
         "recovered" | "started" | "reported" | "process-recovered" | "collector-recovered" | "trusted" => "live",
         _ => "",
     }
+}
+
+fn number(event: &Value) -> Option<u64> {
+    event["id"].as_u64()
 }
 
 fn time(event: &Value) -> Option<Timestamp> {
