@@ -49,7 +49,8 @@ enum Message {
 /// Starts logging. Without a filter, servers log changes of state; what prints data logs only what is wrong.
 pub(crate) fn start(filter: Option<&str>, command: &Command) {
     let usual = match command {
-        Command::Run(_) | Command::Hub(_) => "info",
+        Command::Run(_) => "info",
+        Command::Hub(options) if options.command.is_none() => "info",
         // Its lines are the point; of the log, only what becomes of a dropped file.
         #[cfg(feature = "bundled")]
         Command::Demo(_) => "warn,sandbeat_collectors=info",

@@ -127,7 +127,8 @@ impl Since {
         })
     }
 
-    fn time(self, now: Timestamp) -> Option<Timestamp> {
+    /// When that is; nothing for a sequence number.
+    pub(crate) fn time(self, now: Timestamp) -> Option<Timestamp> {
         match self {
             Since::Ago(ago) => {
                 let ago = SignedDuration::try_from(ago).unwrap_or(SignedDuration::MAX);

@@ -20,6 +20,7 @@ mod reload;
 mod run;
 #[cfg(feature = "bundled")]
 mod sample;
+mod show;
 mod signals;
 mod sse;
 mod status;

@@ -58,6 +58,11 @@ pub(crate) fn warning(text: impl std::fmt::Display) {
     let _ = writeln!(io::stderr().lock(), "warning: {text}");
 }
 
+/// Prints on standard error what is good to know besides.
+pub(crate) fn note(text: impl std::fmt::Display) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
 /// Prints a line on standard output.
 ///
 /// # Errors
@@ -165,9 +170,9 @@ fn paint_in(text: &str, colour: AnsiColor) -> String {
 /// What colour a word of state has.
 fn colour(word: &str) -> Option<AnsiColor> {
     match word {
-        "running" | "active" => Some(AnsiColor::Green),
-        "stopped" | "compiling" => Some(AnsiColor::Yellow),
-        "error" | "failing" | "quarantined" | "rejected" => Some(AnsiColor::Red),
+        "running" | "active" | "live" => Some(AnsiColor::Green),
+        "stopped" | "compiling" | "never-reported" => Some(AnsiColor::Yellow),
+        "error" | "failing" | "quarantined" | "rejected" | "lost" => Some(AnsiColor::Red),
         _ => None,
     }
 }

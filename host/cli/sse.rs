@@ -1,6 +1,6 @@
 //! Server-sent events, out of the pieces in which they arrive. Pure.
 //!
-//! As the HTML standard has them, as far as an agent sends them: lines end with LF or CRLF, and `data` that spans lines
+//! As the HTML standard has them, as far as agents and hubs send them: lines end with LF or CRLF, and `data` that spans lines
 //! is joined. Comments and unknown fields are passed over.
 
 use anyhow::ensure;
@@ -22,13 +22,15 @@ pub(crate) struct Events {
     rest: Vec<u8>,
     next: Event,
     lines: usize,
+    next_id: String,
+    last_id: String,
 }
 
 impl Events {
     /// Takes a piece, and gives the events that it completes.
     ///
     /// # Errors
-    /// An event is longer than any that an agent sends.
+    /// An event is longer than any that is sent.
     pub(crate) fn push(&mut self, piece: &[u8]) -> anyhow::Result<Vec<Event>> {
         self.rest.extend_from_slice(piece);
         let mut events = Vec::new();
@@ -42,13 +44,19 @@ impl Events {
         let held = self.rest.len() + self.next.data.len();
         ensure!(
             held <= MAX_EVENT,
-            "an event of the answer is longer than {MAX_EVENT} bytes; is that address the agent's?"
+            "an event of the answer is longer than {MAX_EVENT} bytes; is that address the right one?"
         );
         Ok(events)
     }
 
+    /// The id of the last event that had one, or that came alone to say how far the stream is; empty before.
+    pub(crate) fn last_id(&self) -> &str {
+        &self.last_id
+    }
+
     fn line(&mut self, line: &str) -> Option<Event> {
         if line.is_empty() {
+            self.last_id.clone_from(&self.next_id);
             let complete = std::mem::take(&mut self.lines) > 0;
             let event = std::mem::take(&mut self.next);
             return complete.then_some(event);
@@ -56,6 +64,7 @@ impl Events {
         let (field, value) = line.split_once(':').unwrap_or((line, ""));
         let value = value.strip_prefix(' ').unwrap_or(value);
         match field {
+            "id" => value.clone_into(&mut self.next_id),
             "event" => value.clone_into(&mut self.next.name),
             "data" => {
                 if self.lines > 0 {
@@ -88,8 +97,17 @@ mod tests {
             let (one, other) = text.as_bytes().split_at(cut);
             let mut found = events.push(one).unwrap();
             found.extend(events.push(other).unwrap());
-            assert_eq!(found, expected, "{cut}");
+            assert_eq!((found, events.last_id()), (expected.to_vec(), "2"), "{cut}");
         }
+    }
+
+    #[test]
+    fn an_id_counts_when_its_event_is_there() {
+        let mut events = Events::default();
+        events.push(b"id: 1\n").unwrap();
+        assert_eq!(events.last_id(), "");
+        events.push(b"\ndata: a\n\nid: 2\n").unwrap();
+        assert_eq!(events.last_id(), "1");
     }
 
     #[test]

@@ -2,23 +2,17 @@
 //!
 //! What is read here may come from another version of the agent: a field that is not there is not shown, or is `-`.
 
-use std::time::Duration;
-
 use jiff::Timestamp;
 use sandbeat_status::names::shown;
 use serde_json::Value;
 
 use crate::args::Print;
 use crate::ps::Process;
+use crate::show::{self, MAX_SHOWN, Row, ago, count, moment, tally, text};
 use crate::{client, config, format, output};
 
-/// How much of a text of the agent's is shown, in bytes.
-const MAX_SHOWN: usize = 512;
 /// How many names stand in a line before they are only counted.
 const MAX_NAMES: usize = 6;
-
-/// A label and what it is about.
-type Row = (&'static str, String);
 
 /// On one screen: is it beating, when was the last report accepted, what is wrong, what is in use. As JSON: what
 /// `/v1/health` answers, with `plugins` and `processes` beside it.
@@ -35,7 +29,7 @@ pub(crate) fn status(options: &Print) -> anyhow::Result<()> {
     // Before its first report the agent has none to show, and everything else is as useful.
     let report = client::get(&api, "/v1/report").unwrap_or_default();
     let mut rows = beat(&health, Timestamp::now());
-    rows.extend(sandbox(&report));
+    rows.extend(show::uses(&report));
     rows.extend(missing(&health["unavailable"]));
     rows.push(("plugins", tally(&plugins, "state") + &refused(&plugins)));
     let processes: Vec<Process> = client::read(&processes)?;
@@ -121,43 +115,6 @@ fn tried(reports: &Value) -> String {
     parts.join(", ")
 }
 
-/// What the sandbox uses, in two lines.
-fn sandbox(report: &Value) -> Vec<Row> {
-    let resources = &report["resources"];
-    let of = |limit: &Value| limit.as_u64().map(|limit| format!(" of {limit}")).unwrap_or_default();
-    let mut uses = Vec::new();
-    if let Some(percent) = report["cpuPercent"].as_f64() {
-        let cores = resources["cpuLimitCores"].as_f64().map(|cores| format!(" of {cores} CPU")).unwrap_or_default();
-        uses.push(format!("cpu {percent:.1}%{cores}"));
-    }
-    if let Some(used) = report["memoryMB"].as_u64() {
-        let limit = resources["memoryLimitMB"].as_u64();
-        let limit = limit.map(|limit| format!(" of {} ({})", mebibytes(limit), percent(used, limit)));
-        uses.push(format!("memory {}{}", mebibytes(used), limit.unwrap_or_default()));
-    }
-    if let Some(pids) = resources["pids"].as_u64() {
-        uses.push(format!("{pids}{} pids", of(&resources["pidsLimit"])));
-    }
-    if let Some(files) = resources["openFiles"].as_u64() {
-        uses.push(format!("{files} open files"));
-    }
-    if report["sessionCount"].is_u64() {
-        uses.push(count(&report["sessionCount"], "session", "sessions"));
-    }
-    if resources["oomKills"].as_u64() > Some(0) {
-        uses.push(output::painted_as(&count(&resources["oomKills"], "OOM kill", "OOM kills"), "error"));
-    }
-    let disks = resources["disks"].as_array().into_iter().flatten();
-    let disk = |disk: &Value| {
-        let (used, size) = (disk["usedBytes"].as_u64()?, disk["sizeBytes"].as_u64()?);
-        let path = shown(disk["path"].as_str()?, MAX_SHOWN);
-        Some(format!("{path} {} of {} ({})", format::size(used), format::size(size), percent(used, size)))
-    };
-    let disks: Vec<String> = disks.filter_map(disk).collect();
-    let rows = [("uses", uses), ("disks", disks)];
-    rows.into_iter().filter(|(_, parts)| !parts.is_empty()).map(|(label, parts)| (label, parts.join(", "))).collect()
-}
-
 /// What cannot be measured, a line for each reason.
 fn missing(unavailable: &Value) -> Vec<Row> {
     let mut reasons: Vec<(String, Vec<String>)> = Vec::new();
@@ -177,58 +134,9 @@ fn missing(unavailable: &Value) -> Vec<Row> {
     reasons.into_iter().enumerate().map(row).collect()
 }
 
-/// A value as a cell shows it.
-fn text(value: &Value) -> String {
-    match value {
-        Value::Null => "-".to_owned(),
-        Value::String(text) => shown(text, MAX_SHOWN),
-        other => other.to_string(),
-    }
-}
-
 /// Whole seconds, rounded up.
 fn secs(millis: u64) -> String {
     format::span(millis.div_ceil(1000))
-}
-
-/// A time to the second.
-fn moment(value: &Value) -> String {
-    let at = value.as_str().and_then(|at| at.parse::<Timestamp>().ok());
-    at.map_or_else(|| text(value), |at| format!("{at:.0}"))
-}
-
-/// How long ago something was, by the wall clock: `12s ago`.
-fn ago(at: &str, now: Timestamp) -> String {
-    let Ok(at) = at.parse::<Timestamp>() else { return shown(at, MAX_SHOWN) };
-    match Duration::try_from(now.duration_since(at)) {
-        Ok(since) => format!("{} ago", format::span(since.as_secs())),
-        // The clock was set back.
-        Err(_) => "just now".to_owned(),
-    }
-}
-
-fn count(number: &Value, one: &str, more: &str) -> String {
-    format::count(number.as_u64().and_then(|number| usize::try_from(number).ok()).unwrap_or(0), one, more)
-}
-
-fn mebibytes(mebibytes: u64) -> String {
-    format::size(mebibytes.saturating_mul(1 << 20))
-}
-
-fn percent(part: u64, whole: u64) -> String {
-    if whole == 0 { "-".to_owned() } else { format!("{:.0}%", 100.0 * part as f64 / whole as f64) }
-}
-
-/// How many there are, by a field: `3 active, 1 failing`.
-fn tally(list: &Value, field: &str) -> String {
-    let mut counts = std::collections::BTreeMap::new();
-    for entry in list.as_array().into_iter().flatten() {
-        *counts.entry(text(&entry[field])).or_insert(0) += 1;
-    }
-    if counts.is_empty() {
-        return "none".to_owned();
-    }
-    counts.iter().map(|(what, count)| format!("{count} {what}")).collect::<Vec<_>>().join(", ")
 }
 
 /// How many plugins go on with earlier files because their newest are not good: `, 1 with refused files`.
@@ -302,21 +210,6 @@ mod tests {
     }
 
     #[test]
-    fn what_is_used_stands_in_two_lines() {
-        let report = json!({
-            "cpuPercent": 12.54, "memoryMB": 512, "sessionCount": 1,
-            "resources": {"cpuLimitCores": 1.5, "memoryLimitMB": 2048, "pids": 7, "pidsLimit": 100, "openFiles": 30,
-                "oomKills": 2, "disks": [{"path": "/", "sizeBytes": 40_u64 << 30, "usedBytes": 10_u64 << 30}]},
-        });
-        let rows = sandbox(&report);
-        let uses = "cpu 12.5% of 1.5 CPU, memory 512 MiB of 2.00 GiB (25%), 7 of 100 pids, 30 open files, 1 session, \
-                    2 OOM kills";
-        assert_eq!(of(&rows, "uses"), uses);
-        assert_eq!(of(&rows, "disks"), "/ 10.0 GiB of 40.0 GiB (25%)");
-        assert_eq!(sandbox(&Value::Null), []);
-    }
-
-    #[test]
     fn figures_that_are_missing_for_one_reason_are_one_line() {
         let missing_for = |figure: &str, reason: &str| json!({"figure": figure, "reason": reason});
         let mut list: Vec<Value> = (0..8).map(|at| missing_for(&format!("f{at}"), "no /sys")).collect();
@@ -324,13 +217,6 @@ mod tests {
         let rows = missing(&Value::Array(list));
         assert_eq!(rows[0], ("missing", "f0, f1, f2, f3, f4, f5 and 2 more: no /sys".to_owned()));
         assert_eq!(rows[1], ("", "resources.disks: it hangs".to_owned()));
-    }
-
-    #[test]
-    fn a_tally_counts_by_field() {
-        let list = serde_json::json!([{"state": "active"}, {"state": "failing"}, {"state": "active"}]);
-        assert_eq!(tally(&list, "state"), "2 active, 1 failing");
-        assert_eq!(tally(&Value::Null, "state"), "none");
     }
 
     #[test]

@@ -14,6 +14,7 @@ mod failing;
 mod harness;
 mod hostile;
 mod hub;
+mod hub_commands;
 mod local_api;
 mod outages;
 mod plugin_commands;

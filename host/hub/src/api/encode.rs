@@ -11,7 +11,7 @@
 use axum::Router;
 use axum::body::{Body, HttpBody};
 use axum::extract::Request;
-use axum::http::header::{ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, ETAG, IF_NONE_MATCH, VARY};
+use axum::http::header::{ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
@@ -56,10 +56,9 @@ async fn validated(request: Request, next: Next) -> Response {
         head.headers.insert(ETAG, tag);
     }
     if fresh {
-        let kept = [CACHE_CONTROL, VARY, ETAG].map(|name| (name.clone(), head.headers.get(name).cloned()));
-        let mut answer = StatusCode::NOT_MODIFIED.into_response();
-        answer.headers_mut().extend(kept.into_iter().filter_map(|(name, value)| Some((name, value?))));
-        return answer;
+        head.status = StatusCode::NOT_MODIFIED;
+        head.headers.remove(CONTENT_TYPE);
+        return Response::from_parts(head, Body::empty());
     }
     Response::from_parts(head, Body::from(body))
 }

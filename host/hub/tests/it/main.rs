@@ -7,6 +7,7 @@ mod harness;
 mod liveness;
 mod metrics;
 mod openapi;
+#[expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 #[path = "../../../agent/tests/agent/support/openmetrics.rs"]
 mod openmetrics;
 mod reading;

@@ -26,7 +26,7 @@ async fn everything_is_there_again() {
     assert_eq!(told(&store).await, before);
     let a = store.find("a").unwrap();
     assert_eq!((a.registration.serial, a.standing), (first.serial, Standing::Live));
-    assert_eq!(a.registration.name, "One");
+    assert_eq!(&*a.registration.name, "One");
     assert_eq!(a.registration.image.as_deref(), Some("i:1"));
     assert_eq!(a.registration.metadata["team"], "ü");
     assert_eq!(a.registration.created_at.as_millisecond(), first.created_at.as_millisecond());

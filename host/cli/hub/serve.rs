@@ -1,14 +1,14 @@
-//! `sandbeat hub`: the receiving server.
+//! `sandbeat hub` without more: the receiving server itself.
 
 use anyhow::Context;
 use clap::ValueEnum;
 
-use crate::args::HubOptions;
+use crate::args::ServeOptions;
 use crate::config::Source;
 use crate::logging;
 use crate::signals::Terminate;
 
-pub(crate) fn run(options: &HubOptions) -> anyhow::Result<()> {
+pub(super) fn run(options: &ServeOptions) -> anyhow::Result<()> {
     let _log = logging::never_wait();
     let mut source = Source::read(&options.file)?;
     if let Some(listen) = options.listen {

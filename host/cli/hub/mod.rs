@@ -1,0 +1,26 @@
+//! `sandbeat hub`: the receiving server, and the commands that ask one.
+//!
+//! Those commands are a client like any other: what they know of a hub is its interface (docs/protocol.md), they may
+//! be of another version than it, and they run wherever it can be reached. What they print of it is escaped, since it
+//! is what sandboxes say.
+
+mod change;
+mod client;
+mod events;
+mod get;
+mod ls;
+mod serve;
+
+use crate::args::{HubCommand, HubOptions};
+
+pub(crate) fn run(options: &HubOptions) -> anyhow::Result<()> {
+    match &options.command {
+        None => serve::run(&options.serve),
+        Some(HubCommand::Ls(options)) => ls::run(options),
+        Some(HubCommand::Get(options)) => get::run(options),
+        Some(HubCommand::Events(options)) => events::run(options),
+        Some(HubCommand::Add(options)) => change::add(options),
+        Some(HubCommand::Rm(options)) => change::remove(options),
+        Some(HubCommand::Token(options)) => change::rotate(options),
+    }
+}

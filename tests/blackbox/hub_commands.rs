@@ -1,0 +1,241 @@
+//! The commands that ask a running hub.
+
+use serde_json::{Value, json};
+
+use crate::harness::{Process, Sandbox, post, wait_for};
+
+/// A hub on a free port, and what asks it.
+struct Fleet {
+    sandbox: Sandbox,
+    _hub: Process,
+    url: String,
+}
+
+/// Starts one without a key.
+fn start(arguments: &[&str]) -> Fleet {
+    start_in(Sandbox::new(), arguments)
+}
+
+/// Starts one with the sandbox's configuration.
+fn start_in(sandbox: Sandbox, arguments: &[&str]) -> Fleet {
+    let mut all = vec!["hub", "--listen", "127.0.0.1:0"];
+    all.extend(arguments);
+    let hub = sandbox.start(&all);
+    let line = hub.says(&["the hub listens", "address="]);
+    let address = line.split("address=").nth(1).unwrap().split(' ').next().unwrap();
+    let url = format!("http://{address}");
+    let sandbox = sandbox.env("SANDBEAT_HUB_URL", &url);
+    Fleet { sandbox, _hub: hub, url }
+}
+
+impl Fleet {
+    /// What a command says, and its exit code.
+    fn asks(&self, arguments: &[&str]) -> (i32, String, String) {
+        let mut all = vec!["hub"];
+        all.extend(arguments);
+        let ended = self.sandbox.start(&all).ended();
+        (ended.status.code().unwrap(), ended.stdout, ended.stderr)
+    }
+
+    /// What one prints that must go well.
+    #[track_caller]
+    fn prints(&self, arguments: &[&str]) -> String {
+        let (code, stdout, stderr) = self.asks(arguments);
+        assert_eq!(code, 0, "{arguments:?}: {stderr}");
+        stdout
+    }
+
+    /// Posts a report with more fields to an open hub.
+    fn reports(&self, id: &str, more: Value) {
+        let mut report = json!({"sandboxId": id, "status": "running", "uptimeSecs": 7200, "hostname": format!("host-{id}"),
+                                "timestamp": "2026-11-20T12:00:00Z"});
+        report.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let url = format!("{}/api/v1/sandboxes/{id}/status", self.url);
+        let (status, answer) = post(&url, "application/json", report.to_string().as_bytes());
+        assert_eq!(status, 200, "{answer}");
+    }
+}
+
+#[test]
+fn a_fleet_is_listed_and_narrowed() {
+    let fleet = start(&["--enroll", "open"]);
+    let (code, stdout, stderr) = fleet.asks(&["ls"]);
+    assert_eq!((code, stdout.as_str()), (0, ""));
+    assert!(stderr.contains("sandbeat hub add"), "{stderr}");
+    fleet.reports(
+        "a-1",
+        json!({"cpuPercent": 12.54, "memoryMB": 512, "sessionCount": 2, "resources": {"memoryLimitMB": 2048},
+               "processes": {"web": {"status": "error", "restartCount": 1}}}),
+    );
+    fleet.reports("a-2", json!({"status": "stopped"}));
+    fleet.prints(&["add", "b-1", "--metadata", "team=blue", "--metadata", "url=x=y"]);
+
+    let (code, stdout, stderr) = fleet.asks(&["ls"]);
+    let lines: Vec<&str> = stdout.lines().collect();
+    assert_eq!((code, lines.len()), (0, 4), "{stdout}");
+    assert!(lines[0].starts_with("ID ") && lines[0].contains("LIVENESS"), "{stdout}");
+    for part in ["a-1", "live", "12.5%", "512 MiB of 2.00 GiB", "1 process", "host-a-1"] {
+        assert!(lines[1].contains(part), "{part}: {stdout}");
+    }
+    assert!(lines[2].starts_with("a-2") && lines[2].contains("stopped"), "{stdout}");
+    assert!(lines[3].starts_with("b-1") && lines[3].contains("never-reported"), "{stdout}");
+    assert_eq!(stderr, "3 sandboxes: 1 live, 1 never-reported, 1 stopped");
+
+    let listed = |arguments: &[&str]| {
+        let mut all = vec!["ls"];
+        all.extend(arguments);
+        let stdout = fleet.prints(&all);
+        let ids: Vec<&str> = stdout.lines().skip(1).filter_map(|line| line.split(' ').next()).collect();
+        ids.join(" ")
+    };
+    assert_eq!(listed(&["--liveness", "live"]), "a-1");
+    assert_eq!(listed(&["--status", "stopped"]), "a-2");
+    assert_eq!(listed(&["--metadata", "team"]), "b-1");
+    assert_eq!(listed(&["--metadata", "team=blue", "--metadata", "url=x=y"]), "b-1");
+    assert_eq!(listed(&["--search", "A-"]), "a-1 a-2");
+    assert_eq!(listed(&["-n", "2"]), "a-1 a-2");
+    let (_, stdout, stderr) = fleet.asks(&["ls", "--metadata", "team=red"]);
+    assert_eq!((stdout.as_str(), stderr.as_str()), ("", "no sandbox is like that"));
+    let list: Value = serde_json::from_str(&fleet.prints(&["ls", "--json"])).unwrap();
+    assert_eq!((&list["total"], list["sandboxes"].as_array().unwrap().len()), (&json!(3), 3));
+    assert_eq!(fleet.asks(&["ls", "--liveness", "odd"]).0, 2);
+}
+
+#[test]
+fn a_large_fleet_comes_in_pages_and_whole() {
+    let fleet = start(&[]);
+    let url = format!("{}/api/v1/sandboxes", fleet.url);
+    for index in 0..1005 {
+        let body = json!({"id": format!("s-{index}")}).to_string();
+        assert_eq!(post(&url, "application/json", body.as_bytes()).0, 201);
+    }
+    let (_, stdout, stderr) = fleet.asks(&["ls"]);
+    assert_eq!((stdout.lines().count(), stderr.as_str()), (1006, "1005 sandboxes: 1005 never-reported"));
+    let (_, stdout, stderr) = fleet.asks(&["ls", "-n", "1001"]);
+    assert_eq!((stdout.lines().count(), stderr.as_str()), (1002, "1001 sandboxes of 1005: 1001 never-reported"));
+}
+
+#[test]
+fn one_sandbox_is_shown_on_one_screen() {
+    let fleet = start(&["--enroll", "open"]);
+    fleet.reports(
+        "s",
+        json!({"cpuPercent": 12.5, "memoryMB": 512, "intervalSecs": 30.0, "metadata": {"git.branch": "main"},
+               "agentVersion": "0.1.0", "resources": {"memoryLimitMB": 2048, "cpuLimitCores": 2.0},
+               "processes": {"web": {"status": "running", "restartCount": 0},
+                             "db": {"status": "error", "restartCount": 3, "lastError": "exited\u{1b}[31m with 1"}},
+               "plugins": [{"name": "net", "state": "active"},
+                           {"name": "bad", "state": "quarantined", "reason": "it trapped"}]}),
+    );
+    let screen = fleet.prints(&["get", "s"]);
+    for part in [
+        "sandbox    s, registered ",
+        "liveness   live, since ",
+        " from 127.0.0.1 (host host-s), every 30 s",
+        "agent      0.1.0, up 2h",
+        "uses       cpu 12.5% of 2 CPU, memory 512 MiB of 2.00 GiB (25%)",
+        "reported   git.branch=main",
+        "processes  1 error, 1 running",
+        "db: exited\\u{1b}[31m with 1 (restarts: 3)",
+        "collectors 1 active, 1 quarantined",
+        "bad: quarantined: it trapped",
+    ] {
+        assert!(screen.contains(part), "{part}: {screen}");
+    }
+    assert!(!screen.contains('\u{1b}'), "nothing that a sandbox says reaches the terminal as it is: {screen}");
+    let json: Value = serde_json::from_str(&fleet.prints(&["get", "s", "--json"])).unwrap();
+    assert_eq!((&json["id"], &json["processes"]["db"]["restartCount"]), (&json!("s"), &json!(3)));
+    let (code, _, stderr) = fleet.asks(&["get", "none"]);
+    assert_eq!(code, 1);
+    assert!(stderr.contains("no sandbox has this id"), "{stderr}");
+    assert_eq!(fleet.asks(&["get", "a/b"]).0, 2);
+}
+
+#[test]
+fn a_sandbox_is_added_given_a_new_token_and_removed() {
+    let fleet = start(&[]);
+    let first = fleet.prints(&["add", "s", "--name", "one", "--image", "debian:12"]);
+    assert_eq!(first.len(), 64, "the token alone: {first}");
+    let (code, stdout, stderr) = fleet.asks(&["add", "s"]);
+    assert_eq!((code, stdout.as_str()), (1, ""));
+    assert!(stderr.contains("registered already"), "{stderr}");
+    let made: Value = serde_json::from_str(&fleet.prints(&["add", "--json"])).unwrap();
+    assert_eq!(made["token"].as_str().unwrap().len(), 64);
+
+    let (code, second, stderr) = fleet.asks(&["token", "s", "--overlap", "10m"]);
+    assert_eq!((code, second.len()), (0, 64));
+    assert!(stderr.contains("the token before this one goes on until 2"), "{stderr}");
+    let third = fleet.prints(&["token", "s", "--overlap", "0s"]);
+    assert!(first != second && second != third);
+    let (code, _, stderr) = fleet.asks(&["token", "s", "--overlap", "721h"]);
+    assert!(code == 1 && stderr.contains("overlapSecs"), "{stderr}");
+    // The agent reports with the last one, and with no other.
+    let agent = |token: &str| {
+        let sandbox = Sandbox::new()
+            .env("AGENT_SERVER_URL", &fleet.url)
+            .env("AGENT_SANDBOX_ID", "s")
+            .env("AGENT_TOKEN", token)
+            .env("AGENT_REPORT_INTERVAL", "100ms");
+        let agent = sandbox.start(&["run"]);
+        (sandbox, agent)
+    };
+    let (_sandbox, refused) = agent(&second);
+    refused.says(&["401"]);
+    drop(refused);
+    let (_sandbox, _agent) = agent(&third);
+    wait_for("a live sandbox", || fleet.prints(&["get", "s"]).contains("liveness   live").then_some(()));
+
+    let other = made["sandbox"]["id"].as_str().unwrap();
+    let (code, stdout, stderr) = fleet.asks(&["rm", "none", other]);
+    assert_eq!((code, stdout), (1, format!("{other}: deleted")));
+    assert!(stderr.contains("none: the hub has no sandbox with this id"), "{stderr}");
+    assert_eq!(fleet.prints(&["rm", "s"]), "s: deleted");
+    assert_eq!(fleet.asks(&["rm"]).0, 2);
+}
+
+#[test]
+fn what_is_in_the_way_is_told_with_its_cure() {
+    let sandbox = Sandbox::new().config("[hub]\nadmin_key_file = \"key\"");
+    std::fs::write(sandbox.path("key"), "an-admin-key-for-this-test\n").unwrap();
+    let fleet = start_in(sandbox, &[]);
+    let (code, _, stderr) = fleet.asks(&["ls"]);
+    assert_eq!(code, 1);
+    assert!(stderr.contains("--key-file") && stderr.contains("SANDBEAT_HUB_KEY"), "{stderr}");
+    let (code, _, stderr) = fleet.asks(&["ls", "--key-file", "key"]);
+    assert_eq!(code, 0, "{stderr}");
+    std::fs::write(fleet.sandbox.path("wrong"), "another-admin-key-here\n").unwrap();
+    let (_, _, stderr) = fleet.asks(&["ls", "--key-file", "wrong"]);
+    assert!(stderr.contains("this is not the hub's admin key") && !stderr.contains("another-admin"), "{stderr}");
+    let (_, _, stderr) = fleet.asks(&["ls", "--key-file", "nowhere"]);
+    assert!(stderr.contains("cannot read the key file nowhere"), "{stderr}");
+    let (code, _, stderr) = fleet.asks(&["ls", "--url", "http://127.0.0.1:9"]);
+    assert!(
+        code == 1 && stderr.contains("no hub answers at http://127.0.0.1:9 (") && stderr.contains("--url"),
+        "{stderr}"
+    );
+    let (_, _, stderr) = fleet.asks(&["ls", "--url", "hub.example"]);
+    assert!(stderr.contains("is no address of a hub"), "{stderr}");
+    let https = fleet.url.replace("http:", "https:");
+    let (_, _, stderr) = fleet.asks(&["ls", "--url", &https]);
+    assert!(stderr.contains("does not speak https"), "{stderr}");
+}
+
+#[test]
+fn a_hub_with_a_certificate_of_its_own_is_asked_over_tls() {
+    let data = concat!(env!("CARGO_MANIFEST_DIR"), "/host/collectors/src/http/tests/data");
+    let (certificate, key) = (format!("{data}/certificate.pem"), format!("{data}/key.pem"));
+    let fleet = start(&["--tls-cert", &certificate, "--tls-key", &key]);
+    let https = fleet.url.replace("http:", "https:");
+    let trusting = ["--url", &https, "--ca-file", &certificate];
+    fleet.prints(&[&["add", "s"], &trusting[..]].concat());
+    assert!(fleet.prints(&[&["ls"], &trusting[..]].concat()).contains("never-reported"));
+    let (code, _, stderr) = fleet.asks(&["ls", "--url", &https]);
+    assert!(code == 1 && stderr.contains("--ca-file"), "{stderr}");
+    let other = https.replace("127.0.0.1", "127.0.0.2");
+    let (code, _, stderr) = fleet.asks(&["ls", "--url", &other, "--ca-file", &certificate]);
+    assert!(code == 1 && stderr.contains("127.0.0.2"), "{stderr}");
+    let (code, _, stderr) = fleet.asks(&["ls", "--ca-file", &key]);
+    assert!(code == 1 && stderr.contains("there is no certificate in"), "{stderr}");
+    let (code, _, stderr) = fleet.asks(&["ls"]);
+    assert!(code == 1 && stderr.contains("use an https URL"), "{stderr}");
+}
