@@ -19,7 +19,7 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::Path;
 use axum::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, IF_NONE_MATCH, REFERRER_POLICY,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, REFERRER_POLICY,
     X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderValue, StatusCode};
@@ -28,6 +28,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use xxhash_rust::xxh3::Xxh3;
 
+use crate::api::encode::{encoded, is_known, tag};
 use crate::api::reply::Problem;
 
 /// What the browser lets the page do.
@@ -106,10 +107,8 @@ struct Page {
 
 /// The page's routes.
 pub(crate) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
-    Router::new()
-        .route("/", get(index))
-        .route(&format!("{FOLDER}/{{hash}}/{{name}}"), get(file))
-        .layer(map_response(guarded))
+    let routes = Router::new().route("/", get(index)).route(&format!("{FOLDER}/{{hash}}/{{name}}"), get(file));
+    encoded(routes).layer(map_response(guarded))
 }
 
 async fn index(headers: HeaderMap) -> Response {
@@ -126,12 +125,6 @@ async fn file(Path((hash, name)): Path<(String, String)>) -> Result<Response, Pr
     let missing = || Problem::new(StatusCode::NOT_FOUND, "the page has no such file; it may be of another version");
     let File { kind, content, .. } = file.ok_or_else(missing)?;
     Ok(([(CONTENT_TYPE, *kind), (CACHE_CONTROL, FOR_GOOD)], *content).into_response())
-}
-
-/// Whether the reader's copy is the present one.
-fn is_known(headers: &HeaderMap, etag: &str) -> bool {
-    let named = headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
-    named.flat_map(|value| value.split(',')).map(str::trim).any(|tag| tag.trim_start_matches("W/") == etag || tag == "*")
 }
 
 async fn guarded(mut response: Response) -> Response {
@@ -157,8 +150,7 @@ impl Page {
         }
         let hash = format!("{:016x}", hasher.digest());
         let index = INDEX.replace("{preloads}", &preloads()).replace("{assets}", &format!("{FOLDER}/{hash}"));
-        hasher.update(index.as_bytes());
-        Page { hash, index: Bytes::from(index), etag: format!("\"{:016x}\"", hasher.digest()) }
+        Page { etag: tag(index.as_bytes()), index: Bytes::from(index), hash }
     }
 }
 
@@ -210,7 +202,8 @@ mod tests {
             assert!(!INDEX.contains(inline), "{inline}");
         }
         for File { name, content, .. } in FILES {
-            let elsewhere = content.split("http").skip(1).filter(|rest| rest.starts_with("://") || rest.starts_with("s://"));
+            let elsewhere =
+                content.split("http").skip(1).filter(|rest| rest.starts_with("://") || rest.starts_with("s://"));
             // The names of XML's vocabularies are no addresses.
             let elsewhere: Vec<_> = elsewhere.filter(|rest| !rest.starts_with("://www.w3.org/2000/svg")).collect();
             assert!(elsewhere.is_empty(), "{name}: {elsewhere:?}");

@@ -9,6 +9,7 @@ mod metrics;
 mod openapi;
 #[path = "../../../agent/tests/agent/support/openmetrics.rs"]
 mod openmetrics;
+mod page;
 mod reading;
 mod reports;
 mod sandboxes;

@@ -65,7 +65,9 @@ async fn the_page_itself_is_asked_for_anew_and_costs_nothing_while_it_is_the_sam
 #[track_caller]
 fn guarded(answer: &Answer) {
     let policy = header(answer, "content-security-policy").unwrap();
-    for part in ["default-src 'none'", "script-src 'self'", "style-src 'self'", "connect-src 'self'", "frame-ancestors 'none'"] {
+    for part in
+        ["default-src 'none'", "script-src 'self'", "style-src 'self'", "connect-src 'self'", "frame-ancestors 'none'"]
+    {
         assert!(policy.contains(part), "{policy}");
     }
     assert!(!policy.contains("unsafe") && !policy.contains('*'), "{policy}");
