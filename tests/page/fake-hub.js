@@ -6,6 +6,8 @@ import { readFileSync, readdirSync } from "node:fs";
 import { createServer } from "node:http";
 import { fileURLToPath } from "node:url";
 
+import { until } from "./until.js";
+
 const FILES = fileURLToPath(new URL("../../host/hub/src/page/static/", import.meta.url));
 const TYPES = { html: "text/html; charset=utf-8", css: "text/css", js: "text/javascript", svg: "image/svg+xml" };
 const POLICY =
@@ -22,6 +24,11 @@ export async function fakeHub({ sandboxes = [], events = [], history = () => [] 
     /** What to answer instead of the stream: a status. */
     refuseStream: null,
     streams,
+    /** The `Last-Event-ID` of each stream that was opened. */
+    resumedAfter: [],
+    reset: () => tell({ type: "reset", data: {} }),
+    /** Waits until so many streams have been opened. */
+    opened: (number) => until(`${number} streams`, () => hub.resumedAfter.length >= number),
     /** Tells every page that these sandboxes reported. */
     beat: (...ids) => tell({ type: "beats", data: { sandboxes: ids.map((id) => brief(fleet.get(id))) } }),
     event(event) {
@@ -90,6 +97,7 @@ function stream(hub, request, response) {
   response.writeHead(200, { "content-type": "text/event-stream", "cache-control": "no-store" });
   response.write(": here\n\n");
   hub.streams.add(response);
+  hub.resumedAfter.push(request.headers["last-event-id"]);
   request.on("close", () => hub.streams.delete(response));
 }
 

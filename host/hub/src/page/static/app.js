@@ -36,6 +36,7 @@ class App {
   #reading = null;
   #again = false;
   #begun = null;
+  #marked = null;
 
   constructor() {
     this.table = new Table({
@@ -198,6 +199,7 @@ class App {
     this.#ordered = { changes: this.fleet.changes, at: performance.now() };
     const rows = this.fleet.view(this.state);
     this.table.show(rows, this.state.sort);
+    if (rows.length > 0 && !this.#marked) this.#marked = performance.mark("sandboxes-shown");
     const total = this.complete === false || this.complete === null ? Math.max(this.summary?.total ?? 0, this.fleet.size) : this.fleet.size;
     this.glance.show({ total, countOf: (group) => this.#countOf(group), chosen: this.state.is });
     const known = this.complete !== null;

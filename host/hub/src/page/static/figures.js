@@ -1,7 +1,7 @@
 // A sandbox's figures: what it uses, of how much, and what it waits for.
 
 import { details, terms } from "./cells.js";
-import { el } from "./dom.js";
+import { el, setAttribute } from "./dom.js";
 import { bytes, count, duration, mebibytes, percent, short } from "./format.js";
 
 /** The figures at the top. */
@@ -35,9 +35,18 @@ export function resources() {
   };
 }
 
+// What scrolls can be reached by keys, and nothing else that only shows can.
+const widths = new ResizeObserver((entries) => {
+  for (const { target } of entries) {
+    setAttribute(target, "tabindex", target.scrollWidth > target.clientWidth ? "0" : null);
+  }
+});
+
 /** A wide table scrolls by itself, not the page. */
 export function scrolls({ node }) {
-  return el("div.scrolls", {}, node);
+  const frame = el("div.scrolls", { role: "group", "aria-label": node.caption.textContent }, node);
+  widths.observe(frame);
+  return frame;
 }
 
 function tiles({ agentInfo: info, resources = {}, livenessSince, liveness, createdAt }) {
