@@ -30,6 +30,7 @@ mod fleet;
 mod hub;
 mod liveness;
 mod measure;
+mod page;
 mod server;
 mod store;
 mod sweep;

@@ -26,7 +26,7 @@ use super::reply::Problem;
 const WORTH_IT: u64 = 1024;
 
 /// Gives routes validators and compression.
-pub(super) fn encoded<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Router<S> {
+pub(crate) fn encoded<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Router<S> {
     let compression = CompressionLayer::new()
         .quality(CompressionLevel::Fastest)
         .compress_when(SizeAbove::new(WORTH_IT).and(NotForContentType::SSE));
@@ -82,7 +82,8 @@ async fn settled(mut request: Request, next: Next) -> Response {
     answer
 }
 
-fn tag(body: &[u8]) -> String {
+/// The validator of an answer.
+pub(crate) fn tag(body: &[u8]) -> String {
     format!("\"{:032x}\"", xxh3_128(body))
 }
 
@@ -92,7 +93,7 @@ fn weak(tag: &HeaderValue) -> Option<HeaderValue> {
 }
 
 /// Whether `If-None-Match` has a validator, by the weak comparison.
-fn is_known(headers: &HeaderMap, tag: &str) -> bool {
+pub(crate) fn is_known(headers: &HeaderMap, tag: &str) -> bool {
     let lists = headers.get_all(IF_NONE_MATCH).iter().filter_map(|list| list.to_str().ok());
     // No validator of ours has a comma in it.
     lists.flat_map(|list| list.split(',')).map(str::trim).any(|known| {

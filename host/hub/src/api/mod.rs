@@ -13,7 +13,7 @@
 //! What manages or reads goes through the guard here and then through `encode` (validators and compression).
 
 mod describe;
-mod encode;
+pub(crate) mod encode;
 mod fleet;
 mod health;
 mod metrics;
@@ -69,6 +69,7 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
     let (open, _) = open().split_for_parts();
     encode::encoded(managed.route_layer(from_fn_with_state(Arc::clone(&shared), admin_only)))
         .merge(open)
+        .merge(crate::page::routes())
         .fallback(unknown_route)
         .method_not_allowed_fallback(wrong_method)
         .with_state(shared)

@@ -195,7 +195,9 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     /// In lower case.
     pub(crate) head: String,
-    /// `null` when it is not JSON.
+    /// The body as it came.
+    pub(crate) text: String,
+    /// The same; `null` when it is not JSON.
     pub(crate) body: Value,
 }
 
@@ -217,5 +219,6 @@ pub(crate) async fn answer(stream: &mut TcpStream) -> Answer {
     let text = String::from_utf8(bytes).unwrap();
     let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
     let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
-    Answer { status, head: head.to_lowercase(), body: serde_json::from_str(body).unwrap_or(Value::Null) }
+    let json = serde_json::from_str(body).unwrap_or(Value::Null);
+    Answer { status, head: head.to_lowercase(), text: body.to_owned(), body: json }
 }

@@ -11,6 +11,7 @@ mod openapi;
 #[expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 #[path = "../../../agent/tests/agent/support/openmetrics.rs"]
 mod openmetrics;
+mod page;
 mod reading;
 mod reports;
 mod sandboxes;

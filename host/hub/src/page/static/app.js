@@ -1,0 +1,321 @@
+// The page: what is in it, what the reader does with it, and what reaches it from the hub. The state of the view is in
+// the address (`route`), the fleet in `fleet`; everything else follows from the two.
+
+import { Refused, get, key, sandbox as route, setKey } from "./api.js";
+import { Detail } from "./detail.js";
+import { el, setText } from "./dom.js";
+import { Events } from "./events.js";
+import { Fleet, VOLATILE, sortable } from "./fleet.js";
+import { count, counted, short } from "./format.js";
+import { Glance } from "./glance.js";
+import { keysDialog, noMatch, welcome } from "./help.js";
+import { Live } from "./live.js";
+import { readAll, readMatching } from "./load.js";
+import { Banner, Connection, Lock, Voice } from "./notices.js";
+import * as address from "./route.js";
+import { Table } from "./table.js";
+import { themeButton } from "./theme.js";
+import { tick } from "./time.js";
+
+// Rows move at most so often by themselves: when something changed its state, and when figures did.
+const REORDER_MS = { state: 500, figures: 4000 };
+const FLEET_MS = 5000;
+// The stream comes first, so that nothing falls between the list and it; but not at the price of an empty page.
+const STREAM_FIRST_MS = 250;
+const SEARCH_MS = 250;
+
+class App {
+  fleet = new Fleet();
+  state = address.parse(location.hash);
+  /** What the hub said of the fleet as a whole. */
+  summary = null;
+  /** Whether all sandboxes are in `fleet`; null until the list was read. */
+  complete = null;
+  #ordered = { changes: -1, at: 0 };
+  #timer = null;
+  #reading = null;
+  #again = false;
+  #begun = null;
+  #marked = null;
+
+  constructor() {
+    this.table = new Table({
+      open: (id) => this.go({ open: id }, { focus: true }),
+      sort: (column) => this.go({ sort: this.state.sort === column ? `-${column}` : column }),
+      linkTo: (id) => address.format({ ...this.state, open: id }),
+    });
+    this.detail = new Detail({ close: () => this.leave() });
+    this.glance = new Glance({ choose: (is) => this.go({ is }) });
+    this.activity = new Events({ link: (id) => address.format({ ...this.state, open: id }), empty: "Nothing has happened yet." });
+    this.live = new Live({
+      opened: () => this.#opened(),
+      event: (event) => this.#event(event),
+      poll: () => this.reload(),
+      state: (state, error) => this.#stands(state, error),
+    });
+    this.connection = new Connection();
+    this.banner = new Banner({ retry: () => this.live.hurry() });
+    this.voice = new Voice();
+    this.lock = new Lock({ unlock: () => this.start() });
+    this.keys = keysDialog();
+    this.empty = welcome();
+    this.unmatched = noMatch({ clear: () => this.go({ is: [], q: "" }) });
+    this.#assemble();
+    this.#listen();
+    this.#apply();
+  }
+
+  /** Connects, with the key that there is. */
+  async start() {
+    this.connection.show("connecting");
+    this.forget.hidden = key() === null;
+    const opened = new Promise((resolve) => (this.#begun = resolve));
+    this.live.start();
+    await Promise.race([opened, new Promise((resume) => setTimeout(resume, STREAM_FIRST_MS))]);
+    this.#begun = null;
+    await this.reload();
+  }
+
+  /** Reads the list and everything else that is shown anew. One reading at a time; what comes meanwhile is read after it. */
+  async reload() {
+    if (this.#reading !== null) return void (this.#again = true);
+    this.#reading = new AbortController();
+    try {
+      this.#summarize();
+      this.activity.open("/api/v1/events");
+      this.detail.renew();
+      const progress = () => this.#order({ now: true });
+      this.complete = await readAll(this.fleet, { progress, signal: this.#reading.signal });
+      this.#order({ now: true });
+      this.#search();
+    } catch (error) {
+      if (error instanceof Refused) this.#stands(error.wantsKey ? "locked" : "polling", error);
+    } finally {
+      this.#reading = null;
+    }
+    if (this.#again) {
+      this.#again = false;
+      await this.reload();
+    }
+  }
+
+  /** Changes the state of the view. Searching, letter by letter, is one step back. */
+  go(change, { replace = false, focus = false } = {}) {
+    this.state = { ...this.state, ...change };
+    const url = address.format(this.state) || location.pathname;
+    history[replace ? "replaceState" : "pushState"](null, "", url);
+    this.#apply();
+    if (focus) this.detail.focus();
+  }
+
+  /** Back from the open sandbox to the list. */
+  leave() {
+    if (this.state.open === null) return;
+    this.go({ open: null });
+    this.table.focus();
+  }
+
+  #assemble() {
+    this.search = el("input", { type: "search", placeholder: "Search id, name, host, image, metadata", "aria-label": "Search sandboxes", "aria-keyshortcuts": "/", spellcheck: "false", autocomplete: "off" });
+    this.rate = el("span.rate", { title: "Reports that the hub takes, per second" });
+    this.forget = el("button.quiet", { type: "button", hidden: true, onclick: () => this.#forget() }, "Forget key");
+    const help = el("button.icon", { type: "button", "aria-label": "Keys", title: "Keys (?)", onclick: () => this.keys.showModal() }, "?");
+    document.querySelector(".top").append(
+      el("search", {}, this.search, el("kbd", { "aria-hidden": "true" }, "/")),
+      el("div.tools", {}, this.rate, this.connection.node, this.forget, themeButton(), help),
+    );
+    this.shown = el("p.shown", { role: "status" });
+    this.doubt = el("p.doubt", { hidden: true, "data-tone": "warn" });
+    this.list = el("section.list", { "aria-label": "Fleet" }, this.glance.node, this.doubt, this.shown, this.table.node, this.empty, this.unmatched.node);
+    this.side = el("aside.activity", { "aria-labelledby": "activity-title" }, el("h2", { id: "activity-title" }, "Activity"), el("div.body", { tabindex: "0", role: "group", "aria-label": "Recent events" }, this.activity.node));
+    this.panes = document.querySelector("main");
+    this.panes.append(this.banner.node, el("div.panes", {}, this.list, this.side, this.detail.node), this.voice.node);
+    document.body.append(this.keys, this.lock.node);
+  }
+
+  #listen() {
+    addEventListener("popstate", () => {
+      this.state = address.parse(location.hash);
+      this.#apply();
+    });
+    this.search.addEventListener("input", () => {
+      this.go({ q: this.search.value }, { replace: true });
+      clearTimeout(this.searching);
+      this.searching = setTimeout(() => this.#search(), SEARCH_MS);
+    });
+    document.addEventListener("keydown", (event) => this.#key(event));
+    addEventListener("online", () => this.live.hurry());
+    document.addEventListener("visibilitychange", () => document.hidden || this.live.hurry());
+    setInterval(() => document.hidden || this.connection.node.dataset.connection !== "live" || this.#summarize(), FLEET_MS);
+  }
+
+  #key(event) {
+    if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
+    const typing = event.target.matches("input, textarea, select");
+    if (event.key === "Escape") {
+      if (event.target === this.search && this.search.value !== "") this.go({ q: "" }, { replace: true });
+      else if (event.target === this.search) this.table.focus();
+      else this.leave();
+    } else if (event.target === this.search && event.key === "ArrowDown") {
+      this.table.focus();
+    } else if (typing) {
+      return;
+    } else if (event.key === "/") {
+      this.search.focus();
+      this.search.select();
+    } else if (event.key === "?") {
+      this.keys.showModal();
+    } else if (event.key === "j" || event.key === "k") {
+      this.table.focus();
+      this.table.move(event.key === "j" ? 1 : -1);
+    } else return;
+    event.preventDefault();
+  }
+
+  #apply() {
+    if (!sortable(this.state.sort)) this.state.sort = address.DEFAULT.sort;
+    if (this.search.value !== this.state.q) this.search.value = this.state.q;
+    const { open } = this.state;
+    if (open === null) this.detail.close();
+    else this.detail.open(open, this.fleet.row(open));
+    this.panes.toggleAttribute("data-open", open !== null);
+    this.#order({ now: true });
+    this.table.mark(open);
+  }
+
+  /** Puts the rows in order: now, or when it is time to. */
+  #order({ now = false } = {}) {
+    if (now) return this.#draw();
+    const pause = this.fleet.changes !== this.#ordered.changes ? REORDER_MS.state : REORDER_MS.figures;
+    const volatile = VOLATILE.has(this.state.sort.replace(/^-/, ""));
+    if (pause === REORDER_MS.figures && !volatile) return;
+    if (performance.now() - this.#ordered.at >= pause) this.#draw();
+    else this.#timer ??= setTimeout(() => this.#draw(), pause);
+  }
+
+  #draw() {
+    clearTimeout(this.#timer);
+    this.#timer = null;
+    this.#ordered = { changes: this.fleet.changes, at: performance.now() };
+    const rows = this.fleet.view(this.state);
+    this.table.show(rows, this.state.sort);
+    if (rows.length > 0 && !this.#marked) this.#marked = performance.mark("sandboxes-shown");
+    const total = this.complete === false || this.complete === null ? Math.max(this.summary?.total ?? 0, this.fleet.size) : this.fleet.size;
+    this.glance.show({ total, countOf: (group) => this.#countOf(group), chosen: this.state.is });
+    const known = this.complete !== null;
+    this.empty.hidden = !known || total > 0;
+    this.unmatched.node.hidden = !known || total === 0 || rows.length > 0;
+    this.unmatched.show(this.state.q === "" ? "No sandbox is in what you chose." : `No sandbox that you chose matches “${this.state.q}”.`);
+    this.table.node.hidden = known && rows.length === 0;
+    setText(this.shown, this.#shownText(rows.length, total));
+    this.#titles();
+  }
+
+  #shownText(shown, total) {
+    if (this.complete === null) return this.fleet.size === 0 ? "Loading…" : `Loading: ${count(this.fleet.size)} of ${counted(total, "sandbox", "sandboxes")}`;
+    if (total === 0) return "";
+    const all = this.complete ? "" : ` The first ${count(this.fleet.size)} are loaded; a search asks the hub for others.`;
+    return shown === total ? counted(total, "sandbox", "sandboxes") : `${count(shown)} of ${counted(total, "sandbox", "sandboxes")}.${all}`;
+  }
+
+  #countOf(group) {
+    // Until all are here, the hub knows better.
+    const told = { live: "live", lost: "lost", stopped: "stopped", "never-reported": "neverReported" }[group];
+    if (this.complete || !this.summary) return this.fleet.count(group);
+    if (group === "suspect") return this.summary.suspect;
+    if (group === "live") return this.summary.liveness.live - this.summary.suspect;
+    return told ? this.summary.liveness[told] : this.fleet.count(group);
+  }
+
+  #titles() {
+    const lost = this.#countOf("lost");
+    const about = this.state.open === null ? "" : `${this.fleet.row(this.state.open)?.sandbox.name ?? this.state.open} · `;
+    document.title = `${lost > 0 ? `(${count(lost)} lost) ` : ""}${about}sandbeat hub`;
+  }
+
+  async #summarize() {
+    try {
+      this.summary = await get("/api/v1/fleet");
+    } catch {
+      return;
+    }
+    const { reportsPerSec, suspectSince, suspect } = this.summary;
+    setText(this.rate, reportsPerSec === undefined ? "" : `${short(reportsPerSec)} reports/s`);
+    this.doubt.hidden = !suspectSince;
+    setText(this.doubt, `${counted(suspect, "sandbox is", "sandboxes are")} silent at once. The hub doubts its own network and calls none of them lost until it is clear.`);
+    if (!this.complete) this.#order({ now: true });
+  }
+
+  #search() {
+    if (this.complete !== false || this.state.q.trim() === "") return;
+    readMatching(this.fleet, this.state.q.trim())
+      .then(() => this.#order({ now: true }))
+      .catch(() => {});
+  }
+
+  #opened() {
+    this.banner.clear();
+    if (this.#begun) this.#begun();
+    else this.reload();
+  }
+
+  #stands(state, error) {
+    this.connection.show(state);
+    this.panes.toggleAttribute("data-stale", state === "down");
+    if (state === "live") return this.banner.clear();
+    if (state === "down") return this.banner.gone();
+    this.banner.clear();
+    if (state === "locked") {
+      this.live.stop();
+      this.lock.ask(key() !== null);
+    } else if (error.status === 403) {
+      this.banner.refused(error.message);
+    }
+  }
+
+  #event({ type, data }) {
+    if (type === "reset") return this.reload();
+    if (type === "beats") return this.#beats(JSON.parse(data).sandboxes);
+    const event = JSON.parse(data);
+    this.activity.add(event);
+    this.voice.event(event);
+    if (type === "suspect" || type === "trusted") this.#summarize();
+    if (event.sandboxId === undefined) return;
+    if (type === "deleted") this.fleet.remove(event.sandboxId, performance.now());
+    else if (type === "registered" && !this.fleet.row(event.sandboxId)) this.#fetch(event.sandboxId);
+    if (event.sandboxId === this.detail.id) this.detail.happened(event);
+    this.#order();
+  }
+
+  #beats(sandboxes) {
+    const at = performance.now();
+    for (const sandbox of sandboxes) {
+      // A list that is cut stays so.
+      if (this.complete === false && !this.fleet.row(sandbox.id)) continue;
+      this.fleet.put(sandbox, at);
+      if (sandbox.id === this.detail.id) this.detail.changed();
+    }
+    this.table.refresh((id) => this.fleet.row(id));
+    this.#order();
+    if (this.fleet.size === sandboxes.length) this.#order({ now: true });
+  }
+
+  async #fetch(id) {
+    const asked = performance.now();
+    try {
+      this.fleet.put((await get(route(id))).sandbox, asked);
+      this.#order();
+    } catch {
+      // It is in the next list, or gone already.
+    }
+  }
+
+  #forget() {
+    setKey(null);
+    // Nothing of the fleet stays in memory.
+    location.reload();
+  }
+}
+
+tick();
+new App().start();

@@ -1,0 +1,102 @@
+// What the page does when the hub is slow, gone, locked, or gives no stream.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+
+import { launch, lists, loaded, rowOf, says, visit } from "./browser.js";
+import { fakeHub } from "./fake-hub.js";
+import { startHub } from "./hub.js";
+import { sampleFleet } from "./sample.js";
+
+const KEY = "an-admin-key-for-the-tests";
+
+let browser;
+before(async () => (browser = await launch()));
+after(() => browser?.close());
+
+test("the page is useful within a second", async (t) => {
+  const hub = await startHub();
+  t.after(() => hub.stop());
+  for (let index = 0; index < 100; index += 1) await hub.report(`box-${index}`);
+  const page = await visit(browser, hub.url);
+  const took = await page.evaluate(() => performance.getEntriesByName("sandboxes-shown")[0].startTime);
+  assert.ok(took < 1000, `the first rows were there after ${took} ms`);
+  await page.end();
+});
+
+test("a hub that restarts is missed, said to be, and taken up again", async (t) => {
+  const hub = await startHub();
+  t.after(() => hub.stop());
+  await hub.report("before");
+  const page = await visit(browser, hub.url);
+  await lists(page, ["before"]);
+  await says(page, ".connection", "Live");
+  await hub.halt();
+  await says(page, ".banner:not([hidden])", /The hub has not answered since .* \(.*\)\. What is shown is from before/);
+  await says(page, ".connection", "Offline");
+  await lists(page, ["before"]);
+  await hub.resume();
+  await hub.report("after");
+  await page.click(".banner button").catch(() => {});
+  await lists(page, ["after", "before"]);
+  await says(page, ".connection", "Live");
+  await page.waitForSelector(".banner[hidden]");
+  await page.end();
+});
+
+test("a key is asked for, tried, kept for the tab, and forgotten", async (t) => {
+  const hub = await startHub({ key: KEY });
+  t.after(() => hub.stop());
+  await hub.report("secret");
+  const page = await visit(browser, hub.url, { ready: false });
+  await says(page, "dialog.lock[open] #key-note", /to those who have its admin key/);
+  await page.type("#key", "wrong");
+  await page.keyboard.press("Enter");
+  await says(page, "dialog.lock[open] #key-note", /does not take this key/);
+  await page.type("#key", KEY);
+  await page.keyboard.press("Enter");
+  await lists(page, ["secret"]);
+  await says(page, ".connection", "Live");
+  await page.reload();
+  await loaded(page);
+  await lists(page, ["secret"]);
+  const kept = await page.evaluate(() => [Object.values(sessionStorage), Object.values(localStorage), document.cookie, location.href]);
+  assert.deepEqual(kept, [[KEY], [], "", `${hub.url}/`]);
+  await page.evaluate(() => [...document.querySelectorAll("button")].find((node) => node.textContent === "Forget key").click());
+  await says(page, "dialog.lock[open] #key-note", /to those who have its admin key/);
+  assert.equal(await page.evaluate(() => sessionStorage.length), 0);
+  await page.end();
+});
+
+test("without a stream the list is asked for, and the stream again", async (t) => {
+  const hub = await fakeHub({ sandboxes: sampleFleet(3) });
+  t.after(() => hub.stop());
+  hub.refuseStream = 503;
+  const page = await visit(browser, hub.url);
+  await says(page, ".connection", "Every 5 s");
+  const [newcomer] = sampleFleet(5).slice(4);
+  hub.fleet.set(newcomer.id, newcomer);
+  await page.waitForSelector(rowOf(newcomer.id));
+  hub.refuseStream = null;
+  await page.evaluate(() => dispatchEvent(new Event("online")));
+  await says(page, ".connection", "Live");
+  await page.end();
+});
+
+test("a stream that breaks off is resumed after its last event, and a reset reads everything anew", async (t) => {
+  const hub = await fakeHub({ sandboxes: sampleFleet(2) });
+  t.after(() => hub.stop());
+  const page = await visit(browser, hub.url);
+  await says(page, ".connection", "Live");
+  hub.event({ type: "lost", sandboxId: "box-0001" });
+  await says(page, ".activity .events", /box-0001\s+Lost/);
+  for (const stream of hub.streams) stream.destroy();
+  await hub.opened(2);
+  await says(page, ".connection", "Live");
+  assert.deepEqual(hub.resumedAfter, [undefined, "1"]);
+  const [, , third] = sampleFleet(3);
+  hub.fleet.set(third.id, third);
+  hub.reset();
+  await page.waitForSelector(rowOf(third.id));
+  await page.end();
+});
