@@ -12,7 +12,7 @@ use super::{Hub, Told, more_reports};
 use crate::harness::wait_for;
 
 const AGENTS: u32 = 300;
-const KILLS: usize = 4;
+const ROUNDS: [[&str; 2]; 3] = [["a1", "b1"], ["a2", "b2"], ["a3", "b3"]];
 const SNAPSHOT: Duration = Duration::from_millis(200);
 /// What a snapshot may take on a busy machine, on top of its interval.
 const WRITING: Duration = Duration::from_millis(800);
@@ -22,9 +22,9 @@ fn a_hub_that_is_killed_under_load_keeps_what_it_acknowledged() {
     let mut hub = Hub::start(&format!("snapshot_interval = \"{}ms\"\nlost_grace = \"60s\"", SNAPSHOT.as_millis()));
     let running = hub.play(&hub.load(SNAPSHOT).connections(32), AGENTS);
     let (mut ledger, mut events) = (Ledger::default(), BTreeMap::new());
-    for prefix in [["a1", "b1"], ["a2", "b2"], ["a3", "b3"], ["a4", "b4"]].iter().take(KILLS) {
+    for prefixes in ROUNDS {
         let told = hub.follow(last(&events));
-        let clerks = prefix.map(|prefix| Clerk::start(hub.address, prefix));
+        let clerks = prefixes.map(|prefix| Clerk::start(hub.address, prefix));
         more_reports(&running, 0.0, 2);
         let reported = acknowledged(running.fleet());
         let since = Instant::now();
@@ -49,7 +49,7 @@ fn a_hub_that_is_killed_under_load_keeps_what_it_acknowledged() {
     }
     let there = |entry: &super::ledger::Entry| !matches!(entry, super::ledger::Entry::Unknown);
     let acknowledged = ledger.0.values().filter(|entry| there(entry)).count();
-    assert!(acknowledged > 20 * KILLS && events.len() > acknowledged, "{acknowledged}, {} events", events.len());
+    assert!(acknowledged > 20 * ROUNDS.len() && events.len() > acknowledged, "{acknowledged}, {} events", events.len());
     more_reports(&running, 0.0, 3);
     assert_eq!(hub.whose("lost,recovered,overdue"), Vec::<String>::new());
     assert_eq!(hub.whose("restarted"), Vec::<String>::new(), "the agents ran on");

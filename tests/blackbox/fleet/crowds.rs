@@ -10,13 +10,16 @@ use crate::harness::wait_for;
 
 const STRANGER: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
 const AGENTS: u32 = 100;
+/// What the hub takes at once.
+const CONNECTIONS: usize = 64;
 
 /// Agents report beside such clients, all of them, in good time, and none of them is lost.
 #[track_caller]
 fn agents_are_heard_beside(fault: Fault, clients: usize) {
-    let hub = Hub::start("max_connections = 64\nlost_grace = \"1s\"\nsuspect_fraction = 1.0");
+    let hub = Hub::start(&format!("max_connections = {CONNECTIONS}\nlost_grace = \"1s\"\nsuspect_fraction = 1.0"));
     let faults = Faults::start(fault, hub.address, Some(STRANGER), clients).unwrap();
-    wait_for("the crowd", || (faults.open() >= clients / 2 || faults.answered() > 100).then_some(()));
+    let is_there = || faults.open() >= CONNECTIONS / 2 || faults.closed() + faults.answered() > 100;
+    wait_for("the crowd", || is_there().then_some(()));
     let load = hub.load(Duration::from_millis(500)).from(IpAddr::V4(Ipv4Addr::LOCALHOST));
     let running = hub.play(&load, AGENTS);
     more_reports(&running, 0.0, 8);

@@ -76,20 +76,20 @@ impl Drop for Clerk {
 /// Registers a sandbox, rotates the tokens of every second one, deletes every third; `false` when the hub was away.
 fn one(client: &Client, id: &str, number: u32, write: &mut impl FnMut(Entry)) -> bool {
     write(Entry::Unknown);
-    let Some((201, registered)) = client.ask("POST", "/sandboxes", "", &json!({"id": id})) else { return false };
+    let Ok((201, registered)) = client.ask("POST", "/sandboxes", "", &json!({"id": id})) else { return false };
     let mut token = registered["token"].as_str().expect("a token").to_owned();
     let mut over = Vec::new();
     write(Entry::There { token: token.clone(), over: over.clone() });
     if number.is_multiple_of(2) {
         write(Entry::Unknown);
         let answer = client.ask("POST", &format!("/sandboxes/{id}/token"), "", &json!({"overlapSecs": 0}));
-        let Some((200, rotated)) = answer else { return false };
+        let Ok((200, rotated)) = answer else { return false };
         over.push(std::mem::replace(&mut token, rotated["token"].as_str().expect("a token").to_owned()));
         write(Entry::There { token, over });
     }
     if number.is_multiple_of(3) {
         write(Entry::Unknown);
-        let Some((200, _)) = client.ask("DELETE", &format!("/sandboxes/{id}"), "", &Value::Null) else { return false };
+        let Ok((200, _)) = client.ask("DELETE", &format!("/sandboxes/{id}"), "", &Value::Null) else { return false };
         write(Entry::Gone);
     }
     true
@@ -134,12 +134,12 @@ struct Client {
 
 impl Client {
     fn to(hub: SocketAddr) -> Client {
-        let config = ureq::Agent::config_builder().http_status_as_error(false).proxy(None);
+        // A connection each: a server that refuses a request before its body has come may close after the answer.
+        let config = ureq::Agent::config_builder().http_status_as_error(false).proxy(None).max_idle_connections(0);
         Client { hub, agent: config.timeout_global(Some(Duration::from_secs(10))).build().into() }
     }
 
-    /// `None` when there was no answer.
-    fn ask(&self, method: &str, path: &str, token: &str, body: &Value) -> Option<(u16, Value)> {
+    fn ask(&self, method: &str, path: &str, token: &str, body: &Value) -> Result<(u16, Value), ureq::Error> {
         let body = if body.is_null() { String::new() } else { body.to_string() };
         let request = ureq::http::Request::builder()
             .method(method)
@@ -148,8 +148,8 @@ impl Client {
             .header("authorization", format!("Bearer {token}"))
             .body(body)
             .expect("a good request");
-        let mut answer = self.agent.run(request).ok()?;
-        let text = answer.body_mut().read_to_string().ok()?;
-        Some((answer.status().as_u16(), serde_json::from_str(&text).unwrap_or_default()))
+        let mut answer = self.agent.run(request)?;
+        let text = answer.body_mut().read_to_string()?;
+        Ok((answer.status().as_u16(), serde_json::from_str(&text).unwrap_or_default()))
     }
 }
