@@ -11,6 +11,7 @@ mod configuration_reload;
 mod confined;
 mod demo;
 mod failing;
+mod fleet;
 mod harness;
 mod hostile;
 mod hub;

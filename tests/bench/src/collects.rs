@@ -129,8 +129,8 @@ fn collects(workbench: &Workbench, wasm: &Path, source: &Source) -> anyhow::Resu
         peer: Some((peer.into(), theirs)),
         target,
     };
-    let warm_target = Target { at_most: Some(5.0), share_of_peer: Some(0.35) };
-    let fresh_target = Target { at_most: Some(60.0), share_of_peer: None };
+    let warm_target = Target { at_most: Some(5.0), share_of_peer: Some(0.35), ..Target::default() };
+    let fresh_target = Target { at_most: Some(60.0), ..Target::default() };
     Ok(vec![
         row("warm instance", &warm, "Extism", extism_warm, warm_target),
         row("fresh instance", &fresh, "Extism", extism_fresh, fresh_target),
@@ -155,7 +155,7 @@ fn loads(workbench: &Workbench, wasm: &Path, source: &Source) -> anyhow::Result<
         unit: Unit::Microseconds,
         ours,
         peer: Some(("Extism".into(), theirs)),
-        target: Target { at_most, share_of_peer: None },
+        target: Target { at_most, ..Target::default() },
     };
     Ok(vec![
         row("load of a cached collector, from its file to its description", ours, theirs, Some(500.0)),

@@ -64,7 +64,7 @@ pub fn measure(binary: &Binary, settle: Duration) -> anyhow::Result<Vec<Row>> {
                 unit: Unit::Megabytes,
                 ours: column(at, of)?,
                 peer: peer.map(|peer| ("Extism host".into(), peer)),
-                target: Target { at_most: target.filter(|_| ten), share_of_peer: None },
+                target: Target { at_most: target.filter(|_| ten), ..Target::default() },
             });
         }
     }

@@ -92,6 +92,6 @@ fn micros(start: Instant, end: Instant) -> f64 {
 /// The target is in milliseconds.
 fn row(what: String, times: Vec<f64>, target: Option<f64>) -> anyhow::Result<Row> {
     let ours = Distribution::of(times).context("no times")?;
-    let target = Target { at_most: target.map(|millis| millis * 1000.0), share_of_peer: None };
+    let target = Target { at_most: target.map(|millis| millis * 1000.0), ..Target::default() };
     Ok(Row { what, unit: Unit::Microseconds, ours, peer: None, target })
 }

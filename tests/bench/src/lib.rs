@@ -8,6 +8,7 @@
 //! - [`latency`]: from a file to its values, and from the start to the first report.
 //! - [`punctuality`]: how late reports are while collectors, processes or a disk misbehave.
 //! - [`supervision`]: restarts, listings, output and memory of supervised processes, beside supervisord.
+//! - [`receiving`]: what the hub takes, and what it costs.
 //!
 //! The agent is the released binary ([`agent`]) with [`collector`]s, reporting to a [`hub`] on loopback.
 
@@ -24,6 +25,7 @@ pub mod peer;
 pub mod point;
 pub mod punctuality;
 pub mod race;
+pub mod receiving;
 pub mod run;
 pub mod shell;
 pub mod stats;

@@ -82,7 +82,7 @@ pub fn measure(binary: &Binary) -> anyhow::Result<Vec<Row>> {
                 unit: Unit::Microseconds,
                 ours: our.context("no beats")?,
                 peer: Some(("a thread that sleeps".into(), their.context("no beats")?)),
-                target: Target { at_most: target.map(|millis| millis * 1000.0), share_of_peer: None },
+                target: Target { at_most: target.map(|millis| millis * 1000.0), ..Target::default() },
             });
         }
     }

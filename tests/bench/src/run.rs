@@ -8,19 +8,23 @@ use crate::agent::Binary;
 use crate::collects::Repeated;
 use crate::machine::Machine;
 use crate::table::{Row, markdown};
-use crate::{collects, document, footprint, latency, punctuality, supervision};
+use crate::{collects, document, footprint, latency, punctuality, receiving, supervision};
 
 /// How long agents run before their memory is looked at, unless something else is asked for.
 const SETTLE: Duration = Duration::from_secs(60);
 
+/// How many sandboxes the hub has, unless something else is asked for.
+const FLEETS: [u32; 2] = [100_000, 1_000_000];
+
 const REPEAT: Duration = Duration::from_secs(10);
 
 const USAGE: &str = "\
-usage: cargo bench … [-- [PART…] [--settle SECONDS] [--write]]
+usage: cargo bench … [-- [PART…] [--settle SECONDS] [--fleet SIZE]… [--write]]
        cargo bench … -- --repeat warm|fresh|load
 
-PART      collects, footprint, latency, punctuality or supervision; all of them without one
+PART      collects, footprint, latency, punctuality, supervision or hub; all but the hub without one
 --settle  how long agents run before their memory is looked at (60)
+--fleet   how many sandboxes the hub has; may be repeated (100000 and 1000000)
 --write   puts the figures into docs/performance.md
 --repeat  does nothing but that for ten seconds, for a profiler to look at
 
@@ -30,6 +34,7 @@ SANDBEAT_BIN names another binary than the one that is built from these sources.
 struct Wanted {
     parts: Vec<Part>,
     settle: Duration,
+    fleets: Vec<u32>,
     write: bool,
     repeat: Option<Repeated>,
 }
@@ -41,6 +46,7 @@ enum Part {
     Latency,
     Punctuality,
     Supervision,
+    Hub,
 }
 
 /// Measures what the arguments ask for, and prints it.
@@ -57,6 +63,9 @@ pub fn run(arguments: Vec<String>) -> anyhow::Result<()> {
         && word == supervision::CHILD
     {
         return supervision::child(rest);
+    }
+    if arguments == [receiving::BARE] {
+        return receiving::bare();
     }
     let Some(wanted) = parse(arguments) else { bail!("{USAGE}") };
     let binary = Binary::released()?;
@@ -76,6 +85,7 @@ pub fn run(arguments: Vec<String>) -> anyhow::Result<()> {
             }
             Part::Punctuality => rows.extend(punctuality::measure(&binary)?),
             Part::Supervision => rows.extend(supervision::measure(&binary, wanted.settle)?),
+            Part::Hub => rows.extend(receiving::measure(&binary, &wanted.fleets)?),
         }
     }
     let figures = format!("{machine}.\n\n{}", markdown(&rows));
@@ -84,7 +94,7 @@ pub fn run(arguments: Vec<String>) -> anyhow::Result<()> {
 }
 
 fn parse(arguments: Vec<String>) -> Option<Wanted> {
-    let mut wanted = Wanted { parts: Vec::new(), settle: SETTLE, write: false, repeat: None };
+    let mut wanted = Wanted { parts: Vec::new(), settle: SETTLE, fleets: Vec::new(), write: false, repeat: None };
     let mut arguments = arguments.into_iter();
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
@@ -95,6 +105,8 @@ fn parse(arguments: Vec<String>) -> Option<Wanted> {
             "latency" => wanted.parts.push(Part::Latency),
             "punctuality" => wanted.parts.push(Part::Punctuality),
             "supervision" => wanted.parts.push(Part::Supervision),
+            "hub" => wanted.parts.push(Part::Hub),
+            "--fleet" => wanted.fleets.push(arguments.next()?.parse().ok()?),
             "--settle" => wanted.settle = Duration::from_secs(arguments.next()?.parse().ok()?),
             "--write" => wanted.write = true,
             "--repeat" => {
@@ -111,6 +123,9 @@ fn parse(arguments: Vec<String>) -> Option<Wanted> {
     if wanted.parts.is_empty() {
         wanted.parts = vec![Part::Collects, Part::Footprint, Part::Latency, Part::Punctuality, Part::Supervision];
     }
+    if wanted.fleets.is_empty() {
+        wanted.fleets = FLEETS.to_vec();
+    }
     Some(wanted)
 }
 
@@ -125,6 +140,7 @@ mod tests {
         let wanted = parse("--bench latency --settle 5 --write").unwrap();
         assert_eq!(wanted.parts, [Part::Latency]);
         assert_eq!((wanted.settle.as_secs(), wanted.write), (5, true));
+        assert_eq!(parse("hub --fleet 5 --fleet 7").unwrap().fleets, [5, 7]);
         assert_eq!(parse("--repeat warm").unwrap().repeat, Some(Repeated::Warm));
         assert_eq!(parse("--settle"), None);
         assert_eq!(parse("nonsense"), None);

@@ -11,15 +11,21 @@ pub enum Unit {
     Microseconds,
     /// Of memory: 10⁶ bytes.
     Megabytes,
+    /// Of memory.
+    Bytes,
+    /// Of what is done; more is better.
+    PerSecond,
 }
 
-/// What our own figure may be at most.
+/// What our own figure may be at most, or has to be at least.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Target {
     /// In the row's unit.
     pub at_most: Option<f64>,
     /// Of the peer's.
     pub share_of_peer: Option<f64>,
+    /// Of the peer's, where more is better.
+    pub least_share_of_peer: Option<f64>,
 }
 
 /// One figure.
@@ -45,10 +51,11 @@ impl Row {
 
     /// How much our median is over the target that it misses by most: 1 and less is a pass. `None`: there is none.
     pub fn over(&self) -> Option<f64> {
-        let Target { at_most, share_of_peer } = self.target;
+        let Target { at_most, share_of_peer, least_share_of_peer } = self.target;
         let absolute = at_most.map(|most| self.ours.median() / most);
         let relative = share_of_peer.zip(self.ratio()).map(|(most, ratio)| ratio / most);
-        absolute.into_iter().chain(relative).reduce(f64::max)
+        let under = least_share_of_peer.zip(self.ratio()).map(|(least, ratio)| least / ratio);
+        [absolute, relative, under].into_iter().flatten().reduce(f64::max)
     }
 
     fn cells(&self) -> [String; 6] {
@@ -56,10 +63,12 @@ impl Row {
         let wanted = [
             self.target.at_most.map(|most| format!("≤ {}", self.unit.one(most))),
             self.target.share_of_peer.map(|most| format!("≤ {most} of the peer")),
+            self.target.least_share_of_peer.map(|least| format!("≥ {least} of the peer")),
         ];
         let verdict = match self.over() {
             None => String::new(),
             Some(over) if over <= 1.0 => "PASS".into(),
+            Some(over) if self.target.least_share_of_peer.is_some() => format!("MISS, by {}", digits(over)),
             Some(over) => format!("MISS, {} times it", digits(over)),
         };
         [
@@ -87,6 +96,8 @@ impl Unit {
     fn one(self, figure: f64) -> String {
         match self {
             Unit::Megabytes => format!("{} MB", digits(figure)),
+            Unit::Bytes => format!("{} B", digits(figure)),
+            Unit::PerSecond => format!("{}/s", digits(figure)),
             Unit::Microseconds if figure < 1000.0 => format!("{} µs", digits(figure)),
             Unit::Microseconds => format!("{} ms", digits(figure / 1000.0)),
         }
@@ -141,7 +152,7 @@ mod tests {
 
     #[test]
     fn a_row_passes_when_it_meets_all_of_its_targets() {
-        let target = Target { at_most: Some(5.0), share_of_peer: Some(0.35) };
+        let target = Target { at_most: Some(5.0), share_of_peer: Some(0.35), ..Target::default() };
         assert!(row(&[3.0], Some(10.0), target).over().unwrap() <= 1.0);
         assert_eq!(row(&[10.0], Some(100.0), target).over(), Some(2.0));
         assert_eq!(row(&[3.5], Some(5.0), target).over(), Some(2.0));
@@ -151,8 +162,16 @@ mod tests {
     }
 
     #[test]
+    fn where_more_is_better_a_row_passes_with_enough() {
+        let target = Target { least_share_of_peer: Some(0.5), ..Target::default() };
+        assert_eq!(row(&[60.0], Some(100.0), target).over(), Some(0.5 / 0.6));
+        let text = markdown(&[row(&[25.0], Some(100.0), target)]);
+        assert!(text.ends_with("| 0.250 | ≥ 0.5 of the peer | MISS, by 2.00 |\n"), "{text}");
+    }
+
+    #[test]
     fn figures_are_shown_as_people_read_them() {
-        let target = Target { at_most: Some(2000.0), share_of_peer: Some(0.35) };
+        let target = Target { at_most: Some(2000.0), share_of_peer: Some(0.35), ..Target::default() };
         let spread = [700.0, 1000.0, 1234.5, 4000.0, 5000.0];
         let text = markdown(&[row(&spread, Some(52.25), target), row(&[0.5], None, Target::default())]);
         let lines: Vec<&str> = text.lines().collect();

@@ -23,7 +23,7 @@ use crate::engine::{Failure, Next, Work};
 use crate::figures::Figures;
 use crate::fleet::Fleet;
 use crate::report::{Fields, Template};
-use crate::running::Shared;
+use crate::running::{ALL, Shared, is_silent};
 use crate::schedule::{Grid, Schedule, What};
 
 /// The first pause after a failure is drawn from an eighth of the interval and no more than this, in nanoseconds.
@@ -192,9 +192,7 @@ impl Beats {
     }
 
     fn is_silent(&self, at: u32) -> bool {
-        let silent = self.shared.silent.load(Relaxed);
-        // Spread over the fleet, and more of it with a larger part.
-        silent > 0 && u64::from(silent) * u64::from(u32::MAX) / 1000 > spread(!u64::from(at)) >> 32
+        is_silent(at, self.shared.silent.load(Relaxed))
     }
 
     /// Takes what is due: whose report is to be sent, and when it was due.
@@ -231,6 +229,9 @@ impl Beats {
     fn turn(&mut self, now: u64) -> Option<(u32, Option<u64>)> {
         while let Some((_, at, _)) = self.schedule.pop_due(now) {
             self.turns.push_back(at);
+        }
+        if self.shared.silent.load(Relaxed) == ALL {
+            return None;
         }
         for _ in 0..self.turns.len() {
             let at = self.turns.pop_front()?;
@@ -368,6 +369,7 @@ impl Work for Beats {
             return self.not_accepted(ticket, nanos, answer.retry_after, kind);
         }
         self.second.accepted += 1;
+        self.shared.accepted.fetch_add(1, Relaxed);
         // The usual answer is shorter than one that says more.
         if self.repeats.find(answer.body).is_some() {
             self.second.duplicates += 1;
@@ -423,7 +425,7 @@ impl Clock {
 }
 
 /// A number of the same width that looks random: the last step of SplitMix64.
-fn spread(number: u64) -> u64 {
+pub(crate) fn spread(number: u64) -> u64 {
     let mixed = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

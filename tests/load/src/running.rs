@@ -2,14 +2,14 @@
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow, bail};
 
-use crate::beats::{Beats, DIRECTED, Manner};
+use crate::beats::{Beats, DIRECTED, Manner, spread};
 use crate::engine::{Engine, Target};
 use crate::enrol::Enrol;
 use crate::figures::Figures;
@@ -18,6 +18,8 @@ use crate::report::{Shape, Template};
 
 /// How long a report may take, as with the agent.
 const TIMEOUT: Duration = Duration::from_secs(10);
+/// All of a fleet, in thousandths of it.
+pub(crate) const ALL: u32 = 1000;
 
 /// A load that is to be made.
 #[derive(Clone, Debug)]
@@ -43,6 +45,7 @@ pub(crate) struct Shared {
     pub(crate) stop: AtomicBool,
     /// So many in a thousand agents say nothing.
     pub(crate) silent: AtomicU32,
+    pub(crate) accepted: AtomicU64,
     so_far: Mutex<SoFar>,
 }
 
@@ -186,6 +189,7 @@ impl Load {
             origin: Instant::now(),
             stop: AtomicBool::new(false),
             silent: AtomicU32::new(0),
+            accepted: AtomicU64::new(0),
             so_far: Mutex::new(SoFar { each_second, ..SoFar::default() }),
         });
         let host = self.target.address.to_string();
@@ -210,16 +214,25 @@ impl Running {
         self.shared.origin
     }
 
+    /// Whether an agent says nothing where this part of the fleet is silent.
+    pub fn is_silent(number: u32, part: f64) -> bool {
+        is_silent(number, thousandths(part))
+    }
+
     /// Lets this part of the fleet (from 0 to 1) say nothing from now on; 0 lets all of them go on. The larger part
     /// has all of the smaller one in it.
     pub fn silence(&self, part: f64) {
-        // From 0 to 1,000.
-        self.shared.silent.store((part.clamp(0.0, 1.0) * 1000.0).round() as u32, Relaxed);
+        self.shared.silent.store(thousandths(part), Relaxed);
     }
 
     /// Up to the last full second.
     pub fn figures(&self) -> Figures {
         self.shared.so_far.lock().unwrap_or_else(PoisonError::into_inner).total.clone()
+    }
+
+    /// How many reports were accepted up to now.
+    pub fn accepted(&self) -> u64 {
+        self.shared.accepted.load(Relaxed)
     }
 
     /// How many reports were accepted in each full second.
@@ -254,6 +267,17 @@ impl Running {
         let Some(thread) = self.thread.take() else { return Ok(()) };
         thread.join().map_err(|_| anyhow!("the load ended in a panic"))?.context("the load's sockets")
     }
+}
+
+/// Spread over the fleet, and more of it with a larger part.
+pub(crate) fn is_silent(number: u32, thousandths: u32) -> bool {
+    thousandths == ALL
+        || u64::from(thousandths) * u64::from(u32::MAX) / u64::from(ALL) > spread(!u64::from(number)) >> 32
+}
+
+fn thousandths(part: f64) -> u32 {
+    // From 0 to 1,000.
+    (part.clamp(0.0, 1.0) * f64::from(ALL)).round() as u32
 }
 
 impl Drop for Running {

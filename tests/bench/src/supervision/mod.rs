@@ -241,6 +241,6 @@ fn text(path: &Path) -> anyhow::Result<String> {
 fn row(what: &str, unit: Unit, ours: Vec<f64>, theirs: Option<Vec<f64>>, most: Option<f64>) -> anyhow::Result<Row> {
     let ours = Distribution::of(ours).context("no figures")?;
     let peer = theirs.map(|theirs| Distribution::of(theirs).context("no figures of the peer")).transpose()?;
-    let target = Target { at_most: most, share_of_peer: None };
+    let target = Target { at_most: most, ..Target::default() };
     Ok(Row { what: what.to_owned(), unit, ours, peer: peer.map(|peer| (PEER.to_owned(), peer)), target })
 }

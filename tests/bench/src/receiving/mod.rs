@@ -1,0 +1,27 @@
+//! What the hub costs: reports per second beside a server that only parses them, memory for each sandbox, and how soon
+//! a loss is noticed.
+//!
+//! The hub is the released binary in a process of its own, with its data on disk and a token for each sandbox; what
+//! reports to it is the load generator of `tests/load`, in this process, with the agent's own reports.
+
+mod bare;
+mod loss;
+mod process;
+mod rate;
+mod size;
+
+pub use self::bare::{BARE, bare};
+use crate::agent::Binary;
+use crate::table::Row;
+
+/// All of it, with fleets of these sizes for what depends on the size.
+///
+/// # Errors
+/// A hub does not run, or does not take what it should.
+pub fn measure(binary: &Binary, sizes: &[u32]) -> anyhow::Result<Vec<Row>> {
+    let mut rows = rate::measure(binary)?;
+    for size in sizes {
+        rows.extend(size::measure(binary, *size)?);
+    }
+    Ok(rows)
+}
