@@ -22,4 +22,5 @@ export const program: string;
 
 /** With `socket` it listens on `api.sock` in its folder. */
 export function startAgent(wanted?: Wanted & { socket?: boolean }): Promise<Running>;
-export function startHub(wanted?: Wanted & { args?: string[] }): Promise<Running>;
+/** It is another one at the same place with the `folder` and the address (`listen`) of one that was stopped. */
+export function startHub(wanted?: Wanted & { args?: string[]; folder?: string; listen?: string }): Promise<Running>;

@@ -8,6 +8,7 @@ import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const HERE = fileURLToPath(new URL(".", import.meta.url));
+const LOOPBACK = "127.0.0.1:0";
 // What it takes to start, and to end, is far less.
 const START_MS = 30_000;
 const END_MS = 10_000;
@@ -24,7 +25,7 @@ export async function startAgent({ config = "", env = {}, socket = false } = {})
     AGENT_SERVER_URL: "http://127.0.0.1:9",
     AGENT_SANDBOX_ID: "sdk",
     AGENT_REPORT_INTERVAL: "60s",
-    SANDBEAT_API__LISTEN: socket ? `unix:${join(folder, "api.sock")}` : "127.0.0.1:0",
+    SANDBEAT_API__LISTEN: socket ? `unix:${join(folder, "api.sock")}` : LOOPBACK,
     SANDBEAT_PLUGINS__CACHE_DIR: join(folder, "cache"),
     SANDBEAT_PLUGINS__STATE_DIR: join(folder, "state"),
     ...env,
@@ -33,12 +34,14 @@ export async function startAgent({ config = "", env = {}, socket = false } = {})
   return start(folder, ["run"], variables, listens);
 }
 
-/** Starts a hub. `config` is its TOML, `args` are its arguments, `env` is what else it gets. */
-export async function startHub({ config = "", args = [], env = {} } = {}) {
-  const folder = makeFolder();
+/**
+ * Starts a hub. `config` is its TOML, `args` are its arguments, `env` is what else it gets. It is another one at the same
+ * place where it gets the `folder` and the address (`listen`) of one that was stopped.
+ */
+export async function startHub({ config = "", args = [], env = {}, folder = makeFolder(), listen = LOOPBACK } = {}) {
   writeFileSync(join(folder, "sandbeat.toml"), config);
   const listens = /the hub listens .*address=(\d+(?:\.\d+){3}:\d+)/;
-  return start(folder, ["hub", "--listen", "127.0.0.1:0", ...args], env, listens);
+  return start(folder, ["hub", "--listen", listen, ...args], env, listens);
 }
 
 async function start(folder, args, env, listens) {

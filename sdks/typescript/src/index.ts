@@ -4,6 +4,7 @@ export { AgentClient } from "./agent/client.js";
 export type { AgentClientOptions, Agents, AgentsOptions, Plugins } from "./agent/client.js";
 export { logBytes, logText } from "./agent/logs.js";
 export type { LogOptions } from "./agent/logs.js";
+export type { Terminal, TerminalOptions } from "./agent/terminal.js";
 export type { Processes, WaitOptions } from "./agent/processes.js";
 export type * from "./agent/types.js";
 export { ApiError, ConnectionError, isSandbeatError, ProtocolError, SandbeatError, TimeoutError } from "./errors.js";
@@ -13,4 +14,13 @@ export type { HubClientOptions } from "./hub/client.js";
 export type { EventFilter, EventListOptions, Events, EventStreamOptions } from "./hub/events.js";
 export type { SandboxFilter, SandboxListOptions, Sandboxes } from "./hub/sandboxes.js";
 export type * from "./hub/types.js";
-export type { CallOptions, ClientOptions, Fetch, StreamOptions } from "./options.js";
+export type {
+  CallOptions,
+  ClientOptions,
+  Fetch,
+  FetchBody,
+  FetchInit,
+  FetchReader,
+  FetchResponse,
+  StreamOptions,
+} from "./options.js";

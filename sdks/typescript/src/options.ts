@@ -1,7 +1,37 @@
 // What both clients are made with, and what each of their calls takes.
 
 /** What is used of `fetch`: any function with its contract will do, such as one that talks to a Unix socket. */
-export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
+export type Fetch = (url: string, init: FetchInit) => Promise<FetchResponse>;
+
+/** What it is called with. */
+export interface FetchInit {
+  method: string;
+  headers: Record<string, string>;
+  body?: string;
+  signal: AbortSignal;
+  redirect: "manual";
+}
+
+/** What is used of its answer. */
+export interface FetchResponse {
+  readonly ok: boolean;
+  readonly status: number;
+  readonly type: string;
+  readonly headers: { get(name: string): string | null };
+  readonly body: FetchBody | null;
+}
+
+/** What is used of its answer's body, a stream of bytes. */
+export interface FetchBody {
+  getReader(): FetchReader;
+  cancel(): Promise<void>;
+}
+
+/** What is used of such a stream's reader. */
+export interface FetchReader {
+  read(): Promise<{ done: boolean; value?: Uint8Array | undefined }>;
+  cancel(): Promise<void>;
+}
 
 /** What both clients are made with. */
 export interface ClientOptions {

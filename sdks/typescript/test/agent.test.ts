@@ -6,9 +6,20 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { writeFileSync } from "node:fs";
 import { after, before, test } from "node:test";
+import { inspect } from "node:util";
 
-import { AgentClient, ApiError, type LogEntry, logBytes, logText, type ProcessInfo, TimeoutError } from "sandbeat";
-import { Agent, fetch as undiciFetch } from "undici";
+import {
+  AgentClient,
+  ApiError,
+  ConnectionError,
+  type Fetch,
+  type LogEntry,
+  logBytes,
+  logText,
+  type ProcessInfo,
+  TimeoutError,
+} from "sandbeat";
+import { Agent, fetch as undiciFetch, WebSocket } from "undici";
 
 import { type Running, startAgent } from "../scripts/binary.mjs";
 import { failure, next, until, within } from "./support.js";
@@ -181,6 +192,38 @@ test("a terminal has a size", async (t) => {
   assert.equal((await refusal(agent.processes.resize("keeper", { cols: 1, rows: 1 }))).code, "no_terminal");
 });
 
+test("a terminal is seen and typed into", async (t) => {
+  const id = await shell(t, "read word; stty size; echo got $word; exit 4", true);
+  const terminal = await agent.processes.terminal(id, { WebSocket });
+  terminal.resize({ cols: 77, rows: 11 });
+  terminal.write("wo");
+  terminal.write(new TextEncoder().encode("rd\n"));
+  let seen = "";
+  for await (const bytes of terminal) seen += new TextDecoder().decode(bytes);
+  assert.equal(seen, "word\r\n11 77\r\ngot word\r\n");
+  assert.equal(await terminal.exitCode, 4);
+});
+
+test("a terminal is left alone, and refused where there is none", async (t) => {
+  const { processes } = agent;
+  const id = await shell(t, "exec sleep 600", true);
+  const controller = new AbortController();
+  const one = await processes.terminal(id, { WebSocket, signal: controller.signal });
+  const two = await processes.terminal(id, { WebSocket });
+  setTimeout(() => controller.abort(), 20);
+  for await (const _ of one) assert.fail("nothing is written");
+  two.close();
+  for await (const _ of two) assert.fail("nothing is written");
+  assert.deepEqual([await one.exitCode, await two.exitCode], [null, null]);
+  assert.equal((await processes.get(id)).status, "running");
+  for (const none of ["keeper", "proc_777"]) {
+    const error = await failure(processes.terminal(none, { WebSocket }));
+    assert.ok(error instanceof ConnectionError && !inspect(error).includes(TOKEN), inspect(error));
+  }
+  const reason = new Error("enough");
+  assert.equal(await failure(processes.terminal(id, { WebSocket, signal: AbortSignal.abort(reason) })), reason);
+});
+
 test("limits are read and set", async () => {
   const config = await agent.processes.config();
   assert.equal(config.maxConcurrentProcesses, 64);
@@ -231,8 +274,7 @@ test("a Unix socket is reached through a fetch that is given", async () => {
   const server = await startAgent({ socket: true });
   const dispatcher = new Agent({ connect: { socketPath: join(server.folder, "api.sock") } });
   try {
-    const fetch = (url: string, init: object) =>
-      undiciFetch(url, { ...init, dispatcher }) as unknown as Promise<Response>;
+    const fetch: Fetch = (url, init) => undiciFetch(url, { ...init, dispatcher });
     const agent = new AgentClient({ url: "http://localhost", fetch });
     assert.equal((await agent.waitUntilHealthy()).status, "ok");
     const { id } = await agent.processes.create({ command: "echo", args: ["over a socket"] });

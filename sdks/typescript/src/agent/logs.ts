@@ -5,6 +5,7 @@ import { segment, type Transport } from "../http/transport.js";
 import type { CallOptions, StreamOptions } from "../options.js";
 import { ProtocolError } from "../errors.js";
 import { follow } from "../stream/follow.js";
+import { decode } from "./base64.js";
 import type { LogEntry, LogStream } from "./types.js";
 
 /** Which entries of a log. */
@@ -49,7 +50,7 @@ export async function* logs(
 
 /** The bytes of an entry, as they were written. */
 export function logBytes(entry: LogEntry): Uint8Array {
-  return Uint8Array.from(atob(entry.data), (character) => character.charCodeAt(0));
+  return decode(entry.data);
 }
 
 /** An entry as text, with its line's end where it had one; what is no UTF-8 is replaced. */

@@ -3,7 +3,9 @@
 import type { paths } from "../generated/agent.js";
 import type { Api } from "../http/contract.js";
 import type { CallOptions } from "../options.js";
+import { encode } from "./base64.js";
 import { type LogOptions, logs } from "./logs.js";
+import { openTerminal, type Terminal, type TerminalOptions } from "./terminal.js";
 import type { LogEntry, NewProcess, ProcessConfig, ProcessInfo, RunRequest, RunResult, TerminalSize } from "./types.js";
 
 /** How long the agent waits for what was asked for when nobody says. */
@@ -76,8 +78,13 @@ export class Processes {
     options: CallOptions & { close?: boolean | undefined } = {},
   ): Promise<{ bytesWritten: number }> {
     const { close = false, ...call } = options;
-    const content = typeof data === "string" ? { data, encoding: "utf8" } : { data: base64(data), encoding: "base64" };
+    const content = typeof data === "string" ? { data, encoding: "utf8" } : { data: encode(data), encoding: "base64" };
     return this.#api.post("/v1/processes/{id}/input", { ...call, in: { id }, body: { ...content, close } });
+  }
+
+  /** A process's terminal, for who wants to see and type at once; it is open when this resolves. */
+  terminal(id: string, options: TerminalOptions = {}): Promise<Terminal> {
+    return openTerminal(this.#api.transport, id, options);
   }
 
   /** Gives a process's terminal another size. */
@@ -110,11 +117,4 @@ export class Processes {
     const most = timeoutMs ?? (waitMs ?? WAIT_MS) + this.#api.transport.timeoutMs;
     return { signal, timeoutMs: most, query: { waitMs } };
   }
-}
-
-function base64(bytes: Uint8Array): string {
-  let text = "";
-  // In parts, since a call takes only so many arguments.
-  for (let at = 0; at < bytes.length; at += 0x8000) text += String.fromCharCode(...bytes.subarray(at, at + 0x8000));
-  return btoa(text);
 }

@@ -1,6 +1,7 @@
 // Reading what a server answers, as far as one should.
 
 import { ApiError, type Asked, type Problem, ProtocolError } from "../errors.js";
+import type { FetchResponse } from "../options.js";
 import { retryAfter } from "./retry.js";
 
 /** More than any answer has: a whole log of 64 MiB, in base64. */
@@ -11,14 +12,14 @@ const LONGEST_ERROR = 64 * 1024;
 const LONGEST_TEXT = 4096;
 
 /** An answer as text. */
-export async function text(response: Response, asked: Asked): Promise<string> {
+export async function text(response: FetchResponse, asked: Asked): Promise<string> {
   const bytes = await read(response, LONGEST_ANSWER);
   if (bytes.truncated) throw new ProtocolError(asked, `the answer is longer than ${LONGEST_ANSWER} bytes`);
   return bytes.text;
 }
 
 /** An answer as JSON. */
-export async function json(response: Response, asked: Asked): Promise<unknown> {
+export async function json(response: FetchResponse, asked: Asked): Promise<unknown> {
   const body = await text(response, asked);
   try {
     return JSON.parse(body);
@@ -28,7 +29,7 @@ export async function json(response: Response, asked: Asked): Promise<unknown> {
 }
 
 /** What a response that is not 2xx says. */
-export async function refusal(response: Response, asked: Asked): Promise<ApiError> {
+export async function refusal(response: FetchResponse, asked: Asked): Promise<ApiError> {
   // What it says comes second: that it says no is known.
   const body = await read(response, LONGEST_ERROR).catch(() => undefined);
   const problem = understood(body?.text ?? "", response.status);
@@ -64,14 +65,14 @@ function parsed(body: string): Record<string, unknown> {
 }
 
 /** A body up to so many bytes; what follows is left unread. */
-async function read(response: Response, most: number): Promise<{ text: string; truncated: boolean }> {
+async function read(response: FetchResponse, most: number): Promise<{ text: string; truncated: boolean }> {
   if (!response.body) return { text: "", truncated: false };
   const reader = response.body.getReader();
   const decoder = new TextDecoder();
   let text = "";
   for (let length = 0; ;) {
     const { done, value } = await reader.read();
-    if (done) return { text: text + decoder.decode(), truncated: false };
+    if (done || !value) return { text: text + decoder.decode(), truncated: false };
     length += value.byteLength;
     if (length > most) {
       // Nobody waits for what it comes to: it is not wanted any more.

@@ -4,7 +4,7 @@
 // does not take in its error, and no key may ever be seen there.
 
 import { type Asked, ConnectionError, SandbeatError, TimeoutError, ApiError } from "../errors.js";
-import type { ClientOptions, Fetch } from "../options.js";
+import type { ClientOptions, Fetch, FetchInit, FetchResponse } from "../options.js";
 import { refusal } from "./body.js";
 import { Deadline, pause } from "./deadline.js";
 import { backoff, isPassing } from "./retry.js";
@@ -51,7 +51,7 @@ export class Transport {
   }
 
   /** Asks, as often as it takes and may be, and reads the answer, which counts as a part of it. */
-  async send<T>(call: Call, read: (response: Response) => Promise<T>): Promise<T> {
+  async send<T>(call: Call, read: (response: FetchResponse) => Promise<T>): Promise<T> {
     const timeoutMs = call.timeoutMs ?? this.timeoutMs;
     let last: unknown;
     const deadline = new Deadline(call.signal, timeoutMs, () => new TimeoutError(call, timeoutMs, { cause: last }));
@@ -81,7 +81,7 @@ export class Transport {
   }
 
   /** Asks once, for an answer that goes on for as long as the signal lets it. */
-  async open(call: Call, signal: AbortSignal): Promise<Response> {
+  async open(call: Call, signal: AbortSignal): Promise<FetchResponse> {
     try {
       return await this.#attempt(call, signal, (response) => Promise.resolve(response));
     } catch (error) {
@@ -97,18 +97,20 @@ export class Transport {
     return url.href;
   }
 
-  async #attempt<T>(call: Call, signal: AbortSignal, read: (response: Response) => Promise<T>): Promise<T> {
+  async #attempt<T>(call: Call, signal: AbortSignal, read: (response: FetchResponse) => Promise<T>): Promise<T> {
     const headers: Record<string, string> = { accept: call.accept ?? "application/json", ...call.headers };
     const token = call.token === undefined ? this.#token : call.token === null ? undefined : checked(call.token);
     if (token !== undefined) headers["authorization"] = `Bearer ${token}`;
     // A redirect is not followed: the token would go to a host that nobody named.
-    const init: RequestInit = { method: call.method, headers, signal, redirect: "manual" };
+    const init: FetchInit = { method: call.method, headers, signal, redirect: "manual" };
     if (call.body !== undefined) {
       headers["content-type"] = "application/json";
       init.body = JSON.stringify(call.body);
     }
     try {
-      const response = await this.#fetch(this.#base + call.path + search(call.query), init);
+      // A browser's own is no method of anything.
+      const fetch = this.#fetch;
+      const response = await fetch(this.#base + call.path + search(call.query), init);
       if (response.type === "opaqueredirect" || (response.status >= 300 && response.status < 400)) {
         void response.body?.cancel().catch(() => undefined);
         throw new ConnectionError(call, "it is redirected, which is not followed; give the client the right `url`");

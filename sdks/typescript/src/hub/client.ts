@@ -8,7 +8,6 @@ import { Api, filled } from "../http/contract.js";
 import { Deadline } from "../http/deadline.js";
 import { Transport } from "../http/transport.js";
 import type { CallOptions, ClientOptions } from "../options.js";
-import type { Message } from "../stream/parser.js";
 import { Events, happenings } from "./events.js";
 import { Sandboxes } from "./sandboxes.js";
 import type { Fleet, HubHealth, ReportAnswer, SandboxDetails } from "./types.js";
@@ -81,8 +80,7 @@ export class HubClient {
     try {
       // The stream is open before the sandbox is looked at, so that no change falls in between.
       const options = { sandboxId: id, beats: true, signal: deadline.signal };
-      for await (const happening of happenings(this.#api, options)) {
-        if (happening.kind === "message" && isOfOthers(happening.message, id)) continue;
+      for await (const _ of happenings(this.#api, options)) {
         const sandbox = await this.sandboxes.get(id, { signal: deadline.signal });
         if (predicate(sandbox)) return sandbox;
       }
@@ -91,9 +89,4 @@ export class HubClient {
       deadline.close();
     }
   }
-}
-
-/** Whether it is a beat that says nothing of this sandbox, where the stream brings those of others. */
-function isOfOthers(message: Message, id: string): boolean {
-  return message.event === "beats" && !message.data.includes(`"${id}"`);
 }

@@ -96,7 +96,5 @@ function item({ message }: Happening & { kind: "message" }): SandboxEvent | Stre
   } catch (cause) {
     throw new ProtocolError({ method: "GET", path: "/api/v1/events" }, "an event is not JSON", { cause });
   }
-  return message.event === "beats"
-    ? { type: "beats", sandboxes: (data as StreamBeats).sandboxes }
-    : (data as SandboxEvent);
+  return message.event === "beats" ? { ...(data as Omit<StreamBeats, "type">), type: "beats" } : (data as SandboxEvent);
 }

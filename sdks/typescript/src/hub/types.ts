@@ -18,7 +18,7 @@ export type Liveness = Schemas["Liveness"];
 /** A part of the fleet; `nextCursor` leads to the next. */
 export type SandboxPage = Schemas["Sandboxes"];
 /** What a registration may say. */
-export type NewSandbox = Schemas["Registering"];
+export type NewSandbox = Schemas["Registration"];
 /** A sandbox and its token, which is shown this once. */
 export type RegisteredSandbox = Schemas["Registered"];
 /** A new token, and until when the one before it goes on. */
@@ -38,7 +38,7 @@ export type ReportAnswer = Schemas["Taken"];
 export type SandboxEvent = Schemas["Event"];
 export type EventType = Schemas["Kind"];
 /** What happened, the newest first; `nextCursor` leads to what is older. */
-export type EventPage = Schemas["Events"];
+export type EventPage = Schemas["EventList"];
 
 /** In a stream: events may be missing here. Read anew what is kept of the state. */
 export interface StreamReset {
@@ -49,4 +49,6 @@ export interface StreamReset {
 export interface StreamBeats {
   type: "beats";
   sandboxes: Sandbox[];
+  /** There are more than are told: read the list. */
+  more?: true;
 }

@@ -6,7 +6,7 @@ import { ApiError, type Asked, ConnectionError, ProtocolError, SandbeatError, Ti
 import { Deadline, pause } from "../http/deadline.js";
 import { backoff } from "../http/retry.js";
 import type { Query, Transport } from "../http/transport.js";
-import type { StreamOptions } from "../options.js";
+import type { FetchReader, StreamOptions } from "../options.js";
 import { EventParser, type Message, TooLong } from "./parser.js";
 
 /** The servers send a comment every 15 s when there is nothing else. */
@@ -95,7 +95,7 @@ async function* connection(
   let waitsMs = transport.timeoutMs;
   const late = () => new TimeoutError(call, waitsMs, { waitingFor: "nothing came" });
   const deadline = new Deadline(options.signal, waitsMs, late);
-  let reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
+  let reader: FetchReader | undefined;
   try {
     const response = await transport.open(call, deadline.signal);
     reader = response.body?.getReader();
@@ -115,7 +115,7 @@ async function* connection(
       deadline.restart(idleMs);
       const { done, value } = await reader.read().catch(broken(call, deadline.signal));
       deadline.restart(Infinity);
-      if (done) return;
+      if (done || !value) return;
       for (const message of parser.push(value)) {
         if (options.signal?.aborted) return;
         state.failures = 0;
