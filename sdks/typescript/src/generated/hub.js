@@ -1,0 +1,2 @@
+// Made by `npm run generate` from openapi/*.json; not to be edited.
+export {};
