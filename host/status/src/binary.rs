@@ -8,12 +8,22 @@ use borsh::io::{Error, ErrorKind, Read, Result, Write};
 use borsh::{BorshDeserialize, BorshSerialize};
 use jiff::Timestamp;
 
+use crate::Source;
+
 /// A number that is a whole one divided by one of these is written as that whole number.
 const SCALES: [f64; 3] = [1.0, 100.0, 1_000_000.0];
 /// In the place of an index into [`SCALES`]: eight bytes follow.
 const RAW: u64 = 3;
 /// Whole numbers up to here are exact in an `f64`.
 const MOST_EXACT: f64 = 9_007_199_254_740_992.0;
+const NANOS_PER_MILLI: i32 = 1_000_000;
+/// The units of a time's fraction.
+const MILLIS: u64 = 0;
+const NANOS: u64 = 1;
+/// By the byte that stands for them.
+const SOURCES: [Source; 3] = [Source::Cgroup2, Source::Cgroup1, Source::Machine];
+const OTHER_SOURCE: u8 = 254;
+const NO_SOURCE: u8 = 255;
 
 /// Writes an integer in one byte per seven bits, the lowest first (LEB128).
 ///
@@ -109,12 +119,16 @@ pub fn read_optional_number<R: Read>(reader: &mut R) -> Result<Option<f64>> {
     bool::deserialize_reader(reader)?.then(|| read_number(reader)).transpose()
 }
 
-/// Writes a time.
+/// Writes a time: its seconds, and milliseconds where that is all, else nanoseconds.
 ///
 /// # Errors
 /// Those of the writer.
 pub fn write_time<W: Write>(time: &Timestamp, writer: &mut W) -> Result<()> {
-    (time.as_second(), time.subsec_nanosecond()).serialize(writer)
+    let nanoseconds = time.subsec_nanosecond();
+    let (fraction, unit) =
+        if nanoseconds % NANOS_PER_MILLI == 0 { (nanoseconds / NANOS_PER_MILLI, MILLIS) } else { (nanoseconds, NANOS) };
+    write_integer(&unsigned(time.as_second()), writer)?;
+    write_integer(&(unsigned(fraction.into()) << 1 | unit), writer)
 }
 
 /// Reads what [`write_time`] wrote.
@@ -122,8 +136,13 @@ pub fn write_time<W: Write>(time: &Timestamp, writer: &mut W) -> Result<()> {
 /// # Errors
 /// Those of the reader, or it is no time.
 pub fn read_time<R: Read>(reader: &mut R) -> Result<Timestamp> {
-    let (seconds, nanoseconds) = <(i64, i32)>::deserialize_reader(reader)?;
-    Timestamp::new(seconds, nanoseconds).map_err(|error| Error::new(ErrorKind::InvalidData, error))
+    let (seconds, tagged) = (signed(read_integer(reader)?), read_integer(reader)?);
+    let fraction = i32::try_from(signed(tagged >> 1)).ok();
+    let scale = if tagged & 1 == MILLIS { NANOS_PER_MILLI } else { 1 };
+    let nanoseconds = fraction.and_then(|fraction| fraction.checked_mul(scale));
+    nanoseconds
+        .and_then(|nanoseconds| Timestamp::new(seconds, nanoseconds).ok())
+        .ok_or_else(|| Error::new(ErrorKind::InvalidData, "this is no time"))
 }
 
 /// Writes a time that may be absent.
@@ -140,6 +159,68 @@ pub fn write_optional_time<W: Write>(time: &Option<Timestamp>, writer: &mut W) -
 /// Those of the reader, or it is no time.
 pub fn read_optional_time<R: Read>(reader: &mut R) -> Result<Option<Timestamp>> {
     bool::deserialize_reader(reader)?.then(|| read_time(reader)).transpose()
+}
+
+/// Writes a text; its length takes the bytes that it needs.
+///
+/// # Errors
+/// Those of the writer.
+pub fn write_text<W: Write>(text: &str, writer: &mut W) -> Result<()> {
+    write_integer(&(text.len() as u64), writer)?;
+    writer.write_all(text.as_bytes())
+}
+
+/// Reads what [`write_text`] wrote.
+///
+/// # Errors
+/// Those of the reader, or it is no text.
+pub fn read_text<R: Read>(reader: &mut R) -> Result<String> {
+    let (length, mut bytes) = (read_integer(reader)?, Vec::new());
+    reader.take(length).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 != length {
+        return Err(ErrorKind::UnexpectedEof.into());
+    }
+    String::from_utf8(bytes).map_err(|error| Error::new(ErrorKind::InvalidData, error))
+}
+
+/// Writes where a figure comes from: in one byte, where it is one of the words of [`Source`].
+///
+/// # Errors
+/// Those of the writer.
+pub fn write_source<W: Write>(source: &Option<String>, writer: &mut W) -> Result<()> {
+    let Some(source) = source else { return NO_SOURCE.serialize(writer) };
+    match (0_u8..).zip(SOURCES).find(|(_, known)| known.as_str() == source) {
+        Some((index, _)) => index.serialize(writer),
+        None => {
+            OTHER_SOURCE.serialize(writer)?;
+            write_text(source, writer)
+        }
+    }
+}
+
+/// Reads what [`write_source`] wrote.
+///
+/// # Errors
+/// Those of the reader, or it is no such text.
+pub fn read_source<R: Read>(reader: &mut R) -> Result<Option<String>> {
+    match u8::deserialize_reader(reader)? {
+        NO_SOURCE => Ok(None),
+        OTHER_SOURCE => read_text(reader).map(Some),
+        index => SOURCES
+            .get(usize::from(index))
+            .map(|source| Some(source.as_str().to_owned()))
+            .ok_or_else(|| Error::new(ErrorKind::InvalidData, "this is no source")),
+    }
+}
+
+/// A number with its sign as the lowest bit.
+fn unsigned(signed: i64) -> u64 {
+    (signed << 1 ^ signed >> 63) as u64
+}
+
+/// The number of an [`unsigned`] one.
+fn signed(unsigned: u64) -> i64 {
+    (unsigned >> 1) as i64 ^ -((unsigned & 1) as i64)
 }
 
 fn optional<T, W: Write>(
@@ -197,6 +278,19 @@ mod tests {
             assert_eq!(read_time(&mut &*bytes(time, write_time)).unwrap(), time);
             assert_eq!(read_optional_time(&mut &*bytes(Some(time), write_optional_time)).unwrap(), Some(time));
         }
-        assert!(read_time(&mut &[0x7f; 12][..]).is_err());
+        assert!(read_time(&mut &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f, 0][..]).is_err());
+        assert_eq!(bytes("2026-11-20T12:00:00.123Z".parse().unwrap(), write_time).len(), 7);
+    }
+
+    #[test]
+    fn sources_are_read_as_they_were() {
+        for (source, length) in [(None, 1), (Some("cgroup1"), 1), (Some("machine"), 1), (Some("odd"), 5), (Some(""), 2)]
+        {
+            let source = source.map(str::to_owned);
+            let written = bytes(source.clone(), write_source);
+            assert_eq!((read_source(&mut &*written).unwrap(), written.len()), (source, length));
+        }
+        assert!(read_source(&mut &[3_u8][..]).is_err());
+        assert!(read_text(&mut &[3_u8, b'a'][..]).is_err());
     }
 }

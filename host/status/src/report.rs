@@ -11,8 +11,9 @@ use serde::{Deserialize, Serialize, Serializer};
 use utoipa::ToSchema;
 
 use crate::binary::{
-    read_integer, read_number, read_optional_integer, read_optional_number, read_optional_time, read_time,
-    write_integer, write_number, write_optional_integer, write_optional_number, write_optional_time, write_time,
+    read_integer, read_number, read_optional_integer, read_optional_number, read_optional_time, read_source, read_time,
+    write_integer, write_number, write_optional_integer, write_optional_number, write_optional_time, write_source,
+    write_time,
 };
 use crate::{Metric, PluginStatus, ProcessStatus, Rejected};
 
@@ -178,9 +179,11 @@ pub struct Gap {
 pub struct Resources {
     /// Where the figures come from: `cgroup2`, `cgroup1` or `machine`, for CPU.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[borsh(serialize_with = "write_source", deserialize_with = "read_source")]
     pub cpu_source: Option<String>,
     /// Where the figures come from: `cgroup2`, `cgroup1` or `machine`, for memory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[borsh(serialize_with = "write_source", deserialize_with = "read_source")]
     pub memory_source: Option<String>,
     /// Cores that the sandbox may use: the least of quota, cpuset and machine.
     #[serde(default, skip_serializing_if = "Option::is_none")]

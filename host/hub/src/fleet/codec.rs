@@ -8,12 +8,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use borsh::io::{Error, ErrorKind, Read, Result};
+use borsh::io::Result;
 use borsh::{BorshDeserialize, BorshSerialize};
 use jiff::Timestamp;
 use sandbeat_status::binary::{
-    read_integer, read_optional_integer, read_optional_number, read_time, write_integer, write_optional_integer,
-    write_optional_number, write_time,
+    read_integer, read_optional_integer, read_optional_number, read_text, read_time, write_integer,
+    write_optional_integer, write_optional_number, write_text, write_time,
 };
 use sandbeat_status::{Gap, Part, ProcessStatus, Rejected, Report, ReportedMetric, Resources, SandboxStatus};
 
@@ -163,19 +163,6 @@ fn read_into(report: &mut Report, from: &mut &[u8]) -> Result<()> {
     report.unchanged = parts(u8::deserialize_reader(from)?);
     report.resources = Resources::deserialize_reader(from)?;
     Ok(())
-}
-
-fn write_text(text: &str, to: &mut Vec<u8>) -> Result<()> {
-    write_integer(&(text.len() as u64), to)?;
-    to.extend(text.as_bytes());
-    Ok(())
-}
-
-fn read_text(from: &mut &[u8]) -> Result<String> {
-    let length = read_integer(from)?;
-    let mut bytes = Vec::new();
-    from.take(length).read_to_end(&mut bytes)?;
-    String::from_utf8(bytes).map_err(|error| Error::new(ErrorKind::InvalidData, error))
 }
 
 fn blank(identity: Identity) -> Report {

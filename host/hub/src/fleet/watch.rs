@@ -27,18 +27,24 @@ impl Fleet {
         let mut events = Vec::new();
         self.silence.advance(now.tick());
         self.review(now, wall, &mut events);
-        for _ in 0..most {
-            if !self.suspicion.doubts()
-                && let Some(place) = self.deadlines.release()
-            {
-                self.wait_for(place);
-                continue;
-            }
-            let Some(place) = self.deadlines.pop_due(now.tick()) else { return Expired { events, more: false } };
-            self.look(place, now, wall, &mut events);
+        let more = (0..most).all(|_| self.look_at_next(now, wall, &mut events));
+        // Those that were lost are not silent any more.
+        self.review(now, wall, &mut events);
+        Expired { events, more }
+    }
+
+    /// Looks at one sandbox that is due, or was held back by a doubt that is over; returns whether there was one.
+    fn look_at_next(&mut self, now: Moment, wall: Timestamp, events: &mut Vec<Event>) -> bool {
+        if !self.suspicion.doubts()
+            && let Some(place) = self.deadlines.release()
+        {
             self.wait_for(place);
+            return true;
         }
-        Expired { events, more: true }
+        let Some(place) = self.deadlines.pop_due(now.tick()) else { return false };
+        self.look(place, now, wall, events);
+        self.wait_for(place);
+        true
     }
 
     /// Lets a sandbox stand as it does at `now`.

@@ -1,0 +1,328 @@
+//! The model: each question is answered by looking at everyone.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::event::Kind;
+use crate::liveness::{Rules, Standing};
+
+const TICK: u64 = 100;
+
+/// What a history lets a sandbox say.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Say {
+    pub boot: Option<u8>,
+    /// Its number is this far after the last one of the same start, or rather of the last report; 0 repeats it.
+    pub ahead: i64,
+    pub stopped: bool,
+    /// In milliseconds.
+    pub interval: Option<u64>,
+    /// It leaves out its metadata.
+    pub delta: bool,
+    /// It says the interval that it was assigned.
+    pub obedient: bool,
+}
+
+/// What it says.
+#[derive(Clone, Debug)]
+pub(super) struct Said {
+    pub boot: Option<u8>,
+    pub seq: u64,
+    pub stopped: bool,
+    pub interval: Option<u64>,
+    /// A number in its metadata; `None`: as before.
+    pub metadata: Option<u64>,
+}
+
+/// A sandbox.
+#[derive(Clone, Debug)]
+pub(super) struct Twin {
+    serial: u64,
+    pub standing: Standing,
+    /// From when on it is waited for, in milliseconds.
+    from: u64,
+    /// Its time was over in a doubt that goes on.
+    pub held: bool,
+    pub beat: Option<TwinBeat>,
+    saved: Option<TwinBeat>,
+    /// The start before the present one.
+    earlier: Option<u8>,
+    own: u64,
+    assigned: u64,
+    directed: bool,
+}
+
+/// Its last report.
+#[derive(Clone, Debug)]
+pub(super) struct TwinBeat {
+    boot: Option<u8>,
+    pub seq: Option<u64>,
+    stopped: bool,
+    pub metadata: Option<u64>,
+    missing: bool,
+    /// What it said, else the default.
+    interval: u64,
+    assigned: u64,
+}
+
+enum Trust {
+    Trust,
+    Doubt(u64),
+    Settled,
+}
+
+/// All of them.
+pub(super) struct Twins {
+    rules: Rules,
+    all: BTreeMap<&'static str, Twin>,
+    trust: Trust,
+    anew: Option<u64>,
+    /// When the hub started, where its ticks begin.
+    start: u64,
+    /// The last time that anything was judged.
+    judged: u64,
+}
+
+type Told = Vec<(Kind, Option<String>)>;
+
+impl Said {
+    pub(super) fn json(&self) -> serde_json::Value {
+        let mut json = serde_json::json!({"seq": self.seq, "status": if self.stopped { "stopped" } else { "running" },
+            "intervalSecs": self.interval.map(|millis| millis as f64 / 1000.0)});
+        if let Some(boot) = self.boot {
+            json["bootId"] = format!("boot-{boot}").into();
+        }
+        match self.metadata {
+            Some(n) => json["metadata"] = serde_json::json!({"n": n.to_string()}),
+            None => json["unchanged"] = serde_json::json!(["metadata"]),
+        }
+        json
+    }
+}
+
+impl Twins {
+    pub(super) fn new(rules: Rules) -> Self {
+        Twins { rules, all: BTreeMap::new(), trust: Trust::Trust, anew: None, start: 0, judged: 0 }
+    }
+
+    pub(super) fn find(&self, id: &str) -> Option<&Twin> {
+        self.all.get(id)
+    }
+
+    pub(super) fn serial(&self, id: &str) -> Option<u64> {
+        self.find(id).map(|twin| twin.serial)
+    }
+
+    pub(super) fn doubts(&self) -> bool {
+        matches!(self.trust, Trust::Doubt(_))
+    }
+
+    /// How many are silent, as of the last judgement.
+    pub(super) fn silent(&self) -> usize {
+        self.all.values().filter(|twin| twin.standing == Standing::Live && self.is_silent(twin, self.judged)).count()
+    }
+
+    pub(super) fn register(&mut self, id: &'static str, serial: u64, now: u64) -> bool {
+        let interval = millis(self.rules.default_interval);
+        let twin = Twin {
+            serial,
+            standing: Standing::NeverReported,
+            from: now,
+            held: false,
+            beat: None,
+            saved: None,
+            earlier: None,
+            own: interval,
+            assigned: interval,
+            directed: false,
+        };
+        let free = !self.all.contains_key(id);
+        if free {
+            self.all.insert(id, twin);
+        }
+        free
+    }
+
+    pub(super) fn remove(&mut self, id: &str) -> bool {
+        self.all.remove(id).is_some()
+    }
+
+    pub(super) fn snapshot(&mut self) {
+        self.all.values_mut().for_each(|twin| twin.saved = twin.beat.clone());
+    }
+
+    pub(super) fn restart(&mut self, now: u64) {
+        let default = millis(self.rules.default_interval);
+        for twin in self.all.values_mut() {
+            twin.beat = twin.saved.clone();
+            (twin.from, twin.held, twin.earlier, twin.directed) = (now, false, None, false);
+            (twin.own, twin.assigned) =
+                twin.beat.as_ref().map_or((default, default), |beat| (beat.interval, beat.assigned));
+        }
+        (self.trust, self.anew, self.start, self.judged) = (Trust::Trust, None, now, now);
+    }
+
+    /// What a sandbox says, given what it said before.
+    pub(super) fn fill(&self, id: &str, say: &Say) -> Said {
+        let twin = self.find(id);
+        let last = twin.and_then(|twin| twin.beat.as_ref()?.seq).unwrap_or(5);
+        Said {
+            boot: say.boot,
+            seq: last + say.ahead as u64 - u64::from(say.ahead == 0 && last % 2 == 0),
+            stopped: say.stopped,
+            interval: twin.filter(|_| say.obedient).map(|twin| twin.assigned).or(say.interval),
+            metadata: (!say.delta).then_some(last * 10 + say.ahead as u64),
+        }
+    }
+
+    pub(super) fn keeps(&self, id: &str) -> bool {
+        let beat = self.find(id).and_then(|twin| twin.beat.as_ref());
+        beat.is_some_and(|beat| beat.boot.is_some() && !beat.missing)
+    }
+
+    pub(super) fn has_seen(&self, id: &str, said: &Said, now: u64) -> bool {
+        let Some(twin) = self.find(id) else { return false };
+        let Some(beat) = &twin.beat else { return false };
+        match (beat.boot, said.boot) {
+            (Some(last), Some(boot)) if last == boot => Some(said.seq) <= beat.seq,
+            (Some(_), Some(boot)) => twin.earlier == Some(boot) && now < twin.from + self.patience(twin),
+            _ => false,
+        }
+    }
+
+    pub(super) fn report(&mut self, id: &'static str, said: &Said, next: Option<Duration>, now: u64) -> Told {
+        let mut told = Vec::new();
+        self.judged = self.judged.max(now);
+        self.look(id, now, &mut told);
+        let default = millis(self.rules.default_interval);
+        let Some(twin) = self.all.get_mut(id) else { return told };
+        let to = if said.stopped { Standing::Stopped } else { Standing::Live };
+        let kind = match (twin.standing, to) {
+            (from, to) if from == to => None,
+            (_, Standing::Stopped) => Some(Kind::Stopped),
+            (Standing::Lost, _) => Some(Kind::Recovered),
+            (Standing::Stopped, _) => Some(Kind::Started),
+            _ => Some(Kind::Reported),
+        };
+        told.extend(kind.map(|kind| (kind, Some(id.to_owned()))));
+        let before = twin.beat.take();
+        let last_boot = before.as_ref().and_then(|beat| beat.boot);
+        if let (Some(last), Some(boot), Some(before)) = (last_boot, said.boot, &before)
+            && last != boot
+            && !before.stopped
+        {
+            told.push((Kind::Restarted, Some(id.to_owned())));
+        }
+        let interval = said.interval.unwrap_or(default);
+        if !(twin.directed && last_boot == said.boot && interval == twin.assigned) {
+            twin.own = interval;
+        }
+        let next = next.map(millis);
+        assert!(next.is_none_or(|next| next > twin.own && next <= 3_600_000));
+        (twin.directed, twin.assigned) = (next.is_some(), next.unwrap_or(twin.own));
+        (twin.standing, twin.from, twin.held) = (to, now, false);
+        if last_boot != said.boot {
+            twin.earlier = last_boot;
+        }
+        let known = before.filter(|before| said.boot.is_some() && before.boot == said.boot);
+        let (metadata, missing) = match (said.metadata, known) {
+            (Some(n), _) => (Some(n), false),
+            (None, Some(before)) => (before.metadata, before.missing),
+            (None, None) => (None, true),
+        };
+        let (boot, seq, stopped) = (said.boot, Some(said.seq), said.stopped);
+        twin.beat = Some(TwinBeat { boot, seq, stopped, metadata, missing, interval, assigned: twin.assigned });
+        told
+    }
+
+    pub(super) fn expire(&mut self, now: u64) -> Told {
+        let mut told = Vec::new();
+        self.judged = self.judged.max(now);
+        let over = match self.trust {
+            Trust::Doubt(_) if !self.too_silent() => {
+                (self.trust, self.anew) = (Trust::Trust, Some(now));
+                true
+            }
+            Trust::Doubt(since) if now >= since + millis(self.rules.suspect_hold) => {
+                self.trust = Trust::Settled;
+                true
+            }
+            Trust::Settled if !self.too_silent() => {
+                self.trust = Trust::Trust;
+                false
+            }
+            _ => false,
+        };
+        if over {
+            told.push((Kind::Trusted, None));
+            self.all.values_mut().for_each(|twin| twin.held = false);
+        }
+        for id in self.all.keys().copied().collect::<Vec<_>>() {
+            self.look(id, now, &mut told);
+        }
+        // Those that are lost are not silent any more.
+        if matches!(self.trust, Trust::Settled) && !self.too_silent() {
+            self.trust = Trust::Trust;
+        }
+        told
+    }
+
+    fn look(&mut self, id: &'static str, now: u64, told: &mut Told) {
+        let Some(twin) = self.find(id).filter(|twin| !twin.held && self.is_due(twin, now)) else { return };
+        let (to, kind) = match twin.standing {
+            Standing::NeverReported => (Standing::Overdue, Kind::Overdue),
+            _ if matches!(self.trust, Trust::Trust) && self.too_silent() => {
+                self.trust = Trust::Doubt(now);
+                told.push((Kind::Suspect, None));
+                return self.hold(id);
+            }
+            _ if self.doubts() => return self.hold(id),
+            _ => (Standing::Lost, Kind::Lost),
+        };
+        told.push((kind, Some(id.to_owned())));
+        if let Some(twin) = self.all.get_mut(id) {
+            twin.standing = to;
+        }
+    }
+
+    fn hold(&mut self, id: &str) {
+        if let Some(twin) = self.all.get_mut(id) {
+            twin.held = true;
+        }
+    }
+
+    fn too_silent(&self) -> bool {
+        let live = self.all.values().filter(|twin| twin.standing == Standing::Live).count();
+        let silent = self.silent();
+        silent >= self.rules.suspect_least as usize && silent as f64 > self.rules.suspect_fraction * live as f64
+    }
+
+    fn is_due(&self, twin: &Twin, now: u64) -> bool {
+        let (from, wait) = match twin.standing {
+            Standing::NeverReported => (twin.from, millis(self.rules.never_reported_after)),
+            Standing::Live => {
+                let anew = self.anew.filter(|anew| self.is_silent(twin, *anew));
+                (anew.unwrap_or(twin.from), self.patience(twin))
+            }
+            _ => return false,
+        };
+        self.has_come(from + wait, now)
+    }
+
+    fn is_silent(&self, twin: &Twin, now: u64) -> bool {
+        self.has_come(twin.from + twin.assigned + millis(self.rules.grace), now)
+    }
+
+    fn patience(&self, twin: &Twin) -> u64 {
+        twin.assigned * u64::from(self.rules.intervals) + millis(self.rules.grace)
+    }
+
+    /// Whether a moment is over, in the hub's ticks.
+    fn has_come(&self, moment: u64, now: u64) -> bool {
+        (moment - self.start).div_ceil(TICK) <= now.saturating_sub(self.start) / TICK
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    duration.as_millis() as u64
+}
