@@ -1,5 +1,6 @@
 //! The commands that ask a running hub.
 
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::harness::{Process, Sandbox, post, wait_for};
@@ -191,6 +192,62 @@ fn a_sandbox_is_added_given_a_new_token_and_removed() {
     assert!(stderr.contains("none: the hub has no sandbox with this id"), "{stderr}");
     assert_eq!(fleet.prints(&["rm", "s"]), "s: deleted");
     assert_eq!(fleet.asks(&["rm"]).0, 2);
+}
+
+#[test]
+fn events_are_printed_the_oldest_first_and_narrowed() {
+    let fleet = start(&["--enroll", "open"]);
+    fleet.prints(&["add", "a"]);
+    let failing = json!({"bootId": "b", "seq": 1, "processes": {
+        "web": {"status": "error", "restartCount": 1, "lastError": "exited\u{1b}[31m with code 1"}}});
+    fleet.reports("b", failing);
+    let events = |arguments: &[&str]| {
+        let mut all = vec!["events"];
+        all.extend(arguments);
+        let stdout = fleet.prints(&all);
+        stdout.lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let all = events(&[]);
+    assert!(all.len() >= 4 && all[0].contains("  registered           a"), "{all:#?}");
+    let failed = all.iter().find(|line| line.contains("process-failed")).unwrap();
+    assert!(failed.contains("  b  web") && !failed.contains('\u{1b}'), "{failed:?}");
+    assert_eq!(events(&["a"]).len(), 1);
+    assert_eq!(events(&["--type", "registered"]).len(), 2);
+    assert_eq!(events(&["--type", "registered,reported"]).len(), 3);
+    assert_eq!(events(&["-n", "1"]), all[all.len() - 1..]);
+    assert_eq!(events(&["--since", "1h"]), all);
+    let json: Vec<Value> = events(&["--json"]).iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!((&json[0]["type"], &json[0]["sandboxId"]), (&json!("registered"), &json!("a")));
+    assert_eq!(events(&["--since", &json[0]["id"].to_string()]), all[1..]);
+    let (code, _, stderr) = fleet.asks(&["events", "--type", "odd"]);
+    assert!(code == 1 && stderr.contains("type: `odd` is none of"), "{stderr}");
+    assert_eq!(fleet.asks(&["events", "none"]).0, 1);
+}
+
+#[test]
+fn events_are_followed_even_when_the_hub_is_gone_for_a_while() {
+    let Fleet { sandbox, _hub: hub, url } = start(&[]);
+    let add = |id: &str| assert_eq!(sandbox.start(&["hub", "add", id]).ended().status.code(), Some(0));
+    add("a");
+    let following = sandbox.start(&["hub", "events", "--follow", "--type", "registered"]);
+    let prints = |id: &str| {
+        let end = format!("  registered           {id}");
+        wait_for(&end, || following.stdout().iter().any(|line| line.ends_with(&end)).then_some(()));
+    };
+    prints("a");
+    add("b");
+    prints("b");
+    hub.signal(Signal::TERM);
+    assert_eq!(hub.ended().status.code(), Some(0), "one who follows does not keep it");
+    following.says(&["trying until it is there again"]);
+    let again = sandbox.start(&["hub", "--listen", url.trim_start_matches("http://")]);
+    again.says(&["the hub listens"]);
+    following.says(&["the hub is there again"]);
+    add("c");
+    prints("c");
+    assert_eq!(following.stdout().len(), 3, "{:?}", following.stdout());
+    following.signal(Signal::INT);
+    assert_eq!(following.ended().status.code(), Some(0));
 }
 
 #[test]
