@@ -152,7 +152,7 @@ pub(super) async fn list(
 ) -> Result<Response, Problem> {
     let Query(parameters) = parameters.map_err(|rejection| Problem::malformed(rejection.body_text()))?;
     let query = wanted(parameters)?;
-    let page = shared.store.page(&query);
+    let page = shared.store.page(&query).await;
     let last = page.sandboxes.last().map(|snapshot| &*snapshot.registration.id);
     let answer = Sandboxes {
         sandboxes: page.sandboxes.iter().map(view::Sandbox::brief).collect(),

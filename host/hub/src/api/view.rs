@@ -143,6 +143,11 @@ struct LastReport {
     resumed: Option<Resumed>,
     #[serde(skip_serializing_if = "Option::is_none")]
     gap: Option<Gap>,
+    /// The hub keeps no more than its base, because all reports together would take too much memory (`report_memory`);
+    /// the rest is shown empty.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schema(required = false)]
+    dropped: bool,
     /// What it left out, so that it is shown from an earlier one.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
@@ -235,6 +240,7 @@ impl LastReport {
             resumed: report.resumed,
             gap: report.gap,
             unchanged: report.unchanged,
+            dropped: kept.dropped,
             missing: kept.missing.clone(),
             resources: Some(report.resources),
             metrics: Some(report.metrics),

@@ -48,6 +48,7 @@ use crate::fleet::{
     Beat, Counts, Encoded, Expired, Fleet, Minute, Outcome, Page, Paging, Query, Refused, Registration, Sender,
     Settings, Snapshot,
 };
+use crate::measure::Measures;
 
 /// So many sandboxes are looked at under one lock.
 const BATCH: usize = 1024;
@@ -76,6 +77,7 @@ struct Shared {
     sandboxes: AtomicUsize,
     /// Events that there was no room for while the disk did not take them.
     lost: AtomicU64,
+    measures: Arc<Measures>,
 }
 
 /// Which events are asked for.
@@ -128,6 +130,7 @@ impl Store {
             limit: config.max_sandboxes,
             sandboxes: AtomicUsize::new(sandboxes),
             lost: AtomicU64::new(0),
+            measures: Arc::new(Measures::new(config.webhooks.len())),
         });
         let (commands, queue) = mpsc::channel();
         let worker =
@@ -165,6 +168,11 @@ impl Store {
         if lost > 0 {
             tracing::error!(lost, "the disk did not take these events since the hub started, and they are gone");
         }
+    }
+
+    /// The hub's own figures, which begin with its store.
+    pub(crate) fn measures(&self) -> &Arc<Measures> {
+        &self.shared.measures
     }
 
     /// How many events there was no room for, since the start, while the disk did not take them.
@@ -252,9 +260,12 @@ impl Store {
     }
 
     /// The sandboxes that a query asks for, as they are now.
-    pub(crate) fn page(&self, query: &Query) -> Page {
+    pub(crate) async fn page(&self, query: &Query) -> Page {
         let mut paging = Paging::new(query);
-        while paging.step(&self.shared.fleet(), BATCH) {}
+        while paging.step(&self.shared.fleet(), BATCH) {
+            // A search may look at the whole fleet; the reports of others come first.
+            tokio::task::yield_now().await;
+        }
         paging.finish()
     }
 
@@ -363,6 +374,7 @@ impl Shared {
     /// Tells everyone of events that are on disk.
     fn publish(&self, events: Vec<Event>) {
         for event in events {
+            self.measures.event(event.kind);
             crate::events::announce(&event);
             // Nobody listening is fine.
             let _ = self.events.send(Arc::new(event));

@@ -24,6 +24,8 @@ pub(super) struct Rounds {
     began: Option<Instant>,
     /// Taken from the fleet, and not written yet.
     part: Vec<Changed>,
+    /// So many were written in this round.
+    written: usize,
     /// The last round was too slow, and that was said.
     slow: bool,
 }
@@ -31,7 +33,7 @@ pub(super) struct Rounds {
 impl Rounds {
     /// The first is an interval away.
     pub(super) fn every(interval: Duration) -> Self {
-        Rounds { interval, next: Instant::now() + interval, began: None, part: Vec::new(), slow: false }
+        Rounds { interval, next: Instant::now() + interval, began: None, part: Vec::new(), written: 0, slow: false }
     }
 
     /// When there is something to do; in the past while a round goes on.
@@ -51,9 +53,13 @@ impl Rounds {
         let full = self.part.len() >= PART;
         if !self.part.is_empty() {
             write(connection, &self.part)?;
+            self.written += self.part.len();
             self.part.clear();
         }
         if !full {
+            let disk = &shared.measures.disk;
+            disk.snapshots.note(began.elapsed());
+            disk.snapshot_sandboxes.set(std::mem::take(&mut self.written));
             self.end(began);
         }
         Ok(full)

@@ -108,6 +108,9 @@ impl Worker {
                 self.tend();
             }
             self.write_beats();
+            let disk = &self.shared.measures.disk;
+            disk.set_trouble(self.changes.is_on() || self.beats.is_on());
+            disk.backlog.set(self.waiting.len() + self.taken.len());
         }
         if self.closing == Some(Closing::Asked) {
             self.finish();
@@ -168,8 +171,10 @@ impl Worker {
         }
         let commands: Vec<Command> = self.taken.drain(..room).collect();
         let events = self.waiting.iter().take(waited);
+        let began = Instant::now();
         match batch::write(&mut self.connection, &self.shared, events, &commands, &self.positions) {
             Ok(written) => {
+                self.shared.measures.disk.commits.note(began.elapsed());
                 self.waiting.drain(..waited);
                 self.positions.clear();
                 self.kept += written.events.len() as u64;

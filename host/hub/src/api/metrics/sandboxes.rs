@@ -53,7 +53,7 @@ pub(super) fn texts(store: Arc<Store>, format: Format) -> impl Stream<Item = Str
     stream::unfold((store, 0, None), move |(store, at, after)| async move {
         let (name, unit, help, figure) = *FIGURES.get(at)?;
         let is_first = after.is_none();
-        let page = store.page(&Query { after, limit: PAGE, ..Query::default() });
+        let page = store.page(&Query { after, limit: PAGE, ..Query::default() }).await;
         let now = Instant::now();
         let of = |sandbox: &Snapshot| {
             Some((labels([("sandbox", &*sandbox.registration.id)]), Value::Gauge(figure(sandbox, now)?)))
