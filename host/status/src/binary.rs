@@ -14,6 +14,11 @@ use crate::Source;
 const SCALES: [f64; 3] = [1.0, 100.0, 1_000_000.0];
 /// In the place of an index into [`SCALES`]: eight bytes follow.
 const RAW: u64 = 3;
+/// No other number begins with it.
+const NO_NUMBER: u64 = 1 << 2 | RAW;
+/// In the place of an optional integer with its lowest bit set: there is none; eight bytes follow.
+const ABSENT: u64 = 0;
+const LARGE: u64 = 2;
 /// Whole numbers up to here are exact in an `f64`.
 const MOST_EXACT: f64 = 9_007_199_254_740_992.0;
 const NANOS_PER_MILLI: i32 = 1_000_000;
@@ -81,10 +86,7 @@ pub fn write_number<W: Write>(value: &f64, writer: &mut W) -> Result<()> {
 /// Those of the reader, or it is no such number.
 pub fn read_number<R: Read>(reader: &mut R) -> Result<f64> {
     let tagged = read_integer(reader)?;
-    match SCALES.get((tagged & 3) as usize) {
-        Some(scale) => Ok((tagged >> 2) as f64 / scale),
-        None => Ok(f64::from_le_bytes(<[u8; 8]>::deserialize_reader(reader)?)),
-    }
+    tagged_number(tagged, reader)
 }
 
 /// Writes an integer that may be absent.
@@ -92,7 +94,14 @@ pub fn read_number<R: Read>(reader: &mut R) -> Result<f64> {
 /// # Errors
 /// Those of the writer.
 pub fn write_optional_integer<W: Write>(value: &Option<u64>, writer: &mut W) -> Result<()> {
-    optional(value, writer, write_integer)
+    match value {
+        None => write_integer(&ABSENT, writer),
+        Some(value) if *value < 1 << 63 => write_integer(&(value << 1 | 1), writer),
+        Some(value) => {
+            write_integer(&LARGE, writer)?;
+            value.serialize(writer)
+        }
+    }
 }
 
 /// Reads what [`write_optional_integer`] wrote.
@@ -100,7 +109,11 @@ pub fn write_optional_integer<W: Write>(value: &Option<u64>, writer: &mut W) -> 
 /// # Errors
 /// Those of the reader, or it is no such integer.
 pub fn read_optional_integer<R: Read>(reader: &mut R) -> Result<Option<u64>> {
-    bool::deserialize_reader(reader)?.then(|| read_integer(reader)).transpose()
+    match read_integer(reader)? {
+        ABSENT => Ok(None),
+        LARGE => u64::deserialize_reader(reader).map(Some),
+        tagged => Ok(Some(tagged >> 1)),
+    }
 }
 
 /// Writes a number that may be absent.
@@ -108,7 +121,10 @@ pub fn read_optional_integer<R: Read>(reader: &mut R) -> Result<Option<u64>> {
 /// # Errors
 /// Those of the writer.
 pub fn write_optional_number<W: Write>(value: &Option<f64>, writer: &mut W) -> Result<()> {
-    optional(value, writer, write_number)
+    match value {
+        None => write_integer(&NO_NUMBER, writer),
+        Some(value) => write_number(value, writer),
+    }
 }
 
 /// Reads what [`write_optional_number`] wrote.
@@ -116,7 +132,10 @@ pub fn write_optional_number<W: Write>(value: &Option<f64>, writer: &mut W) -> R
 /// # Errors
 /// Those of the reader, or it is no such number.
 pub fn read_optional_number<R: Read>(reader: &mut R) -> Result<Option<f64>> {
-    bool::deserialize_reader(reader)?.then(|| read_number(reader)).transpose()
+    match read_integer(reader)? {
+        NO_NUMBER => Ok(None),
+        tagged => tagged_number(tagged, reader).map(Some),
+    }
 }
 
 /// Writes a time: its seconds, and milliseconds where that is all, else nanoseconds.
@@ -150,7 +169,8 @@ pub fn read_time<R: Read>(reader: &mut R) -> Result<Timestamp> {
 /// # Errors
 /// Those of the writer.
 pub fn write_optional_time<W: Write>(time: &Option<Timestamp>, writer: &mut W) -> Result<()> {
-    optional(time, writer, write_time)
+    time.is_some().serialize(writer)?;
+    time.as_ref().map_or(Ok(()), |time| write_time(time, writer))
 }
 
 /// Reads what [`write_optional_time`] wrote.
@@ -223,13 +243,11 @@ fn signed(unsigned: u64) -> i64 {
     (unsigned >> 1) as i64 ^ -((unsigned & 1) as i64)
 }
 
-fn optional<T, W: Write>(
-    value: &Option<T>,
-    writer: &mut W,
-    write: impl FnOnce(&T, &mut W) -> Result<()>,
-) -> Result<()> {
-    value.is_some().serialize(writer)?;
-    value.as_ref().map_or(Ok(()), |value| write(value, writer))
+fn tagged_number<R: Read>(tagged: u64, reader: &mut R) -> Result<f64> {
+    match SCALES.get((tagged & 3) as usize) {
+        Some(scale) => Ok((tagged >> 2) as f64 / scale),
+        None => Ok(f64::from_le_bytes(<[u8; 8]>::deserialize_reader(reader)?)),
+    }
 }
 
 #[cfg(test)]
@@ -249,6 +267,10 @@ mod tests {
             assert_eq!((read_integer(&mut &*written).unwrap(), written.len()), (value, length));
         }
         assert!(read_integer(&mut &[0xff; 11][..]).is_err());
+        for (value, length) in [(None, 1), (Some(0), 1), (Some(63), 1), (Some(64), 2), (Some(u64::MAX), 9)] {
+            let written = bytes(value, write_optional_integer);
+            assert_eq!((read_optional_integer(&mut &*written).unwrap(), written.len()), (value, length));
+        }
     }
 
     #[test]
@@ -268,7 +290,10 @@ mod tests {
             let written = bytes(value, write_number);
             assert_eq!(read_number(&mut &*written).unwrap().to_bits(), f64::to_bits(value), "{value}");
             assert_eq!(written.len(), length, "{value}");
+            assert_eq!(bytes(Some(value), write_optional_number), written);
+            assert_eq!(read_optional_number(&mut &*written).unwrap().map(f64::to_bits), Some(f64::to_bits(value)));
         }
+        assert_eq!(read_optional_number(&mut &*bytes(None, write_optional_number)).unwrap(), None);
     }
 
     #[test]

@@ -35,12 +35,14 @@ struct Point {
 
 const EMPTY: Point = Point { cpu: NONE, memory: NONE };
 
-impl History {
+impl Default for History {
     /// An hour with nothing in it yet.
-    pub(super) fn new() -> Self {
+    fn default() -> Self {
         History { newest: 0, points: [EMPTY; MINUTES as usize] }
     }
+}
 
+impl History {
     /// Notes a report.
     pub(super) fn note(&mut self, at: Timestamp, cpu_percent: Option<f64>, memory_mb: Option<u64>) {
         let minute = minute_of(at);
@@ -92,7 +94,7 @@ impl History {
     pub(super) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (newest, points) = bytes.strip_prefix(&[VERSION])?.split_first_chunk::<4>()?;
         let (points, []) = points.as_chunks::<4>() else { return None };
-        let mut history = History { newest: u32::from_le_bytes(*newest), ..History::new() };
+        let mut history = History { newest: u32::from_le_bytes(*newest), ..History::default() };
         if points.len() > MINUTES as usize {
             return None;
         }
@@ -155,7 +157,7 @@ mod tests {
 
     /// A history to which a minute's own number was reported as its CPU use in hundredths.
     fn of(minutes: impl IntoIterator<Item = i64>) -> History {
-        let mut history = History::new();
+        let mut history = History::default();
         minutes.into_iter().for_each(|minute| history.note(at(minute), Some(minute as f64 / 100.0), None));
         history
     }

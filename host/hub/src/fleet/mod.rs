@@ -39,6 +39,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 pub(crate) use self::beat::{Beat, Encoded, Tally};
+use self::history::History;
 use self::index::Index;
 pub(crate) use self::kept::Kept;
 pub(crate) use self::paging::Paging;
@@ -50,6 +51,7 @@ use self::spread::Spread;
 pub(crate) use self::watch::Expired;
 use crate::config::Config;
 use crate::event::Event;
+use crate::liveness::chunks::Chunks;
 use crate::liveness::clock::{Clock, Moment};
 use crate::liveness::deadlines::Deadlines;
 use crate::liveness::silence::Silence;
@@ -119,6 +121,8 @@ pub(crate) struct Fleet {
     report_memory: usize,
     clock: Clock,
     index: Index<Sandbox>,
+    /// By the places of the index.
+    histories: Chunks<History>,
     deadlines: Deadlines,
     silence: Silence,
     suspicion: Suspicion,
@@ -163,6 +167,7 @@ impl Fleet {
             report_memory,
             clock: Clock::new(now),
             index: Index::new(),
+            histories: Chunks::default(),
             deadlines: Deadlines::default(),
             silence: Silence::default(),
             suspicion: Suspicion::default(),
@@ -202,6 +207,10 @@ impl Fleet {
         self.leave(place);
         self.deadlines.set(place, None);
         self.index.remove(id);
+        // The place may be another's soon.
+        if let Some(history) = self.histories.get_mut(place) {
+            *history = History::default();
+        }
         Ok(())
     }
 
@@ -228,8 +237,8 @@ impl Fleet {
 
     /// The last hour of a sandbox, the oldest minute first; minutes without a report are left out.
     pub(crate) fn history(&self, id: &str, wall: Timestamp) -> Option<Vec<Minute>> {
-        let sandbox = self.index.get(self.index.find(id)?)?;
-        Some(sandbox.history.as_ref().map_or_else(Vec::new, |history| history.minutes(wall)))
+        let place = self.index.find(id)?;
+        Some(self.histories.get(place).map_or_else(Vec::new, |history| history.minutes(wall)))
     }
 
     /// How many sandboxes stand how. Costs the same whatever their number.

@@ -70,7 +70,7 @@ impl Fleet {
             (other_start && !sandbox.stopped).then_some(Turn { kind: Kind::Restarted, name: None, detail: None });
         let whole = beat.unchanged & codec::PLUGINS == 0;
         let turns = Failing::update(&mut sandbox.failing, mem::take(&mut beat.faults), whole);
-        sandbox.remember(&beat);
+        self.histories.grow(place).note(beat.received, beat.cpu_percent, beat.memory_mb);
         sandbox.keep(beat, parts, room);
         let seconds = u32::try_from(at.seconds()).unwrap_or(u32::MAX);
         let health = if sandbox.dropped { Vec::new() } else { turns };

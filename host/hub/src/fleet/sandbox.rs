@@ -11,7 +11,6 @@ use super::Sender;
 use super::beat::{Boot, Encoded, Tally};
 use super::changes::{Allowance, Failing};
 use super::codec;
-use super::history::History;
 use super::index::Identified;
 use super::kept::{Extra, Kept};
 use super::query::{Snapshot, Status};
@@ -41,9 +40,11 @@ pub(super) struct Sandbox {
     pub peer: IpAddr,
     pub tally: Tally,
     pub boot: Option<Boot>,
-    pub seq: Option<u64>,
-    /// The start before the present one, as [`mark`].
-    pub earlier: Option<u32>,
+    /// 0 where `numbered` is not set.
+    seq: u64,
+    numbered: bool,
+    /// The start before the present one, as [`mark`]; 0 where there was none.
+    earlier: u32,
     /// The interval that the agent keeps by itself, in milliseconds.
     pub own: u32,
     /// The one that it is expected to keep.
@@ -52,7 +53,6 @@ pub(super) struct Sandbox {
     pub directed: bool,
     pub failing: Option<Box<Failing>>,
     pub allowance: Allowance,
-    pub history: Option<Box<History>>,
 }
 
 /// A time of the wall clock in half the size.
@@ -95,14 +95,14 @@ impl Sandbox {
             peer: Ipv4Addr::UNSPECIFIED.into(),
             tally: Tally::default(),
             boot: None,
-            seq: None,
-            earlier: None,
+            seq: 0,
+            numbered: false,
+            earlier: 0,
             own: interval,
             assigned: interval,
             directed: false,
             failing: None,
             allowance: Allowance::default(),
-            history: None,
         }
     }
 
@@ -121,9 +121,9 @@ impl Sandbox {
     pub(super) fn has_seen(&self, beat: &Encoded, at: Moment, rules: &Rules) -> bool {
         let (Some(last), Some(boot)) = (&self.boot, &beat.boot) else { return false };
         if last != boot {
-            return self.earlier == Some(mark(boot)) && at < self.from.after(rules.patience(self.assigned()));
+            return self.earlier == mark(boot) && at < self.from.after(rules.patience(self.assigned()));
         }
-        self.seq.zip(beat.seq).is_some_and(|(last, seq)| seq <= last)
+        self.seq().zip(beat.seq).is_some_and(|(last, seq)| seq <= last)
     }
 
     /// Whether all parts of the last report are known, and known to belong to this start of the agent.
@@ -169,18 +169,13 @@ impl Sandbox {
         self.base = Some(lean.filter(|_| dropped).unwrap_or(base));
         self.extra = extra.filter(|_| !dropped);
         (self.dropped, self.stopped, self.missing) = (dropped, stopped, missing);
-        (self.received, self.peer, self.seq) = (received.into(), peer, seq);
+        (self.received, self.peer) = (received.into(), peer);
+        (self.numbered, self.seq) = (seq.is_some(), seq.unwrap_or(0));
         self.tally = Tally { collectors, collectors_failed, ..tally };
         if self.boot != boot {
-            self.earlier = self.boot.as_ref().map(mark);
+            self.earlier = self.boot.as_ref().map_or(0, mark);
             self.boot = boot;
         }
-    }
-
-    /// Notes a report's figures for its last hour.
-    pub(super) fn remember(&mut self, beat: &Encoded) {
-        let history = self.history.get_or_insert_with(|| Box::new(History::new()));
-        history.note(beat.received, beat.cpu_percent, beat.memory_mb);
     }
 
     /// What a report carries, and what of the report before it stands for what it left out.
@@ -235,7 +230,7 @@ impl Sandbox {
             sandbox_id: Arc::clone(&self.registration.id),
             stopped: self.stopped,
             boot: self.boot.clone(),
-            seq: self.seq,
+            seq: self.seq(),
             base,
             extra: self.extra.clone(),
         }))
@@ -250,6 +245,10 @@ impl Sandbox {
             suspect,
             since: self.since.into(),
         }
+    }
+
+    fn seq(&self) -> Option<u64> {
+        self.numbered.then_some(self.seq)
     }
 
     fn is_whole_but_missing(&self) -> bool {
@@ -274,10 +273,10 @@ pub(super) fn milliseconds(interval: Duration) -> u32 {
     u32::try_from(interval.as_nanos().div_ceil(1_000_000)).unwrap_or(u32::MAX)
 }
 
-/// What is remembered of a start that is over.
+/// What is remembered of a start that is over; not 0.
 fn mark(boot: &Boot) -> u32 {
     let mut hasher = DefaultHasher::new();
     boot.hash(&mut hasher);
     // Half of it is enough to tell two apart.
-    hasher.finish() as u32
+    (hasher.finish() as u32).max(1)
 }

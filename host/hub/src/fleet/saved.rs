@@ -59,8 +59,10 @@ impl Fleet {
         if let Some(beat) = beat {
             self.put_back(&mut sandbox, beat, now);
         }
-        sandbox.history = History::from_bytes(&history).map(Box::new);
         let place = self.index.insert(sandbox);
+        if let Some(history) = History::from_bytes(&history) {
+            *self.histories.grow(place) = history;
+        }
         self.enter(place);
         self.wait_for(place);
     }
@@ -75,7 +77,7 @@ impl Fleet {
             // It may have been deleted, and its place given to another.
             let Some(sandbox) = self.index.get_mut(place).filter(|sandbox| sandbox.noted) else { continue };
             sandbox.noted = false;
-            let history = sandbox.history.as_ref().map_or_else(Vec::new, |history| history.to_bytes());
+            let history = self.histories.get(place).map_or_else(Vec::new, History::to_bytes);
             if let Some(sandbox) = self.index.get(place) {
                 changed.push(Changed { snapshot: self.snapshot(place, sandbox), history });
             }
