@@ -73,7 +73,7 @@ describe("one sandbox", () => {
     await hub.report("deep", { ...whole, processes: { web: error }, plugins: [failing], gap: undefined });
     await says(page, "section.processes", /web\s+error\s+backing off, again in 4 s\s+1\s+code 3\s+exit status 3/);
     await says(page, "section.collectors", /failing\s+trap\s+7\s+1 failed[^]*a panic in collect/);
-    await says(page, "section.happened .events", /Collector failed net[^]*Process failed web|Process failed web[^]*Collector failed net/);
+    await says(page, "section.happened .events", /Collector failed\s+net\s+a panic in collect[^]*Process failed\s+web\s+exit status 3/);
     await says(page, `${rowOf("deep")} .trouble`, /^$/);
     await page.waitForSelector(".notes[hidden]");
     await page.waitForSelector(`${rowOf("deep")} .trouble:not([hidden])`);
@@ -81,7 +81,7 @@ describe("one sandbox", () => {
     await page.type("section.metrics input", "scan");
     await page.waitForFunction(() => document.querySelectorAll("section.metrics tbody tr").length === 1);
     await hub.report("deep", { ...whole, cpuPercent: 70 });
-    await says(page, "section.happened .events", /Process recovered web/);
+    await says(page, "section.happened .events", /Process recovered\s+web/);
     await says(page, ".terms.tiles", /CPU\s+70 %/);
     assert.equal(await page.$eval("section.metrics input", (node) => node.value), "scan", "a report takes nothing away");
     assert.equal((await page.$$("section.metrics tbody tr")).length, 1);

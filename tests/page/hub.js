@@ -27,6 +27,7 @@ export async function startHub({ key = null } = {}) {
   let running = await launch(config, folder, "127.0.0.1:0");
   const beats = new Set();
   const seqs = new Map();
+  const tokens = new Map();
   const hub = {
     url: running.url,
     async get(path) {
@@ -35,7 +36,9 @@ export async function startHub({ key = null } = {}) {
     async register(fields) {
       const headers = { "content-type": "application/json", ...authorization };
       const answer = await fetch(`${hub.url}/api/v1/sandboxes`, { method: "POST", headers, body: JSON.stringify(fields) });
-      assert.equal(answer.status, 201, await answer.text());
+      const registered = await answer.json();
+      assert.equal(answer.status, 201, JSON.stringify(registered));
+      tokens.set(registered.sandbox.id, registered.token);
     },
     async remove(id) {
       assert.equal((await fetch(`${hub.url}/api/v1/sandboxes/${id}`, { method: "DELETE", headers: authorization })).status, 200);
@@ -44,7 +47,8 @@ export async function startHub({ key = null } = {}) {
     async report(id, fields = {}) {
       seqs.set(id, (seqs.get(id) ?? 0) + 1);
       const body = JSON.stringify({ ...base(id), seq: seqs.get(id), ...fields });
-      const headers = { "content-type": "application/json" };
+      const token = tokens.has(id) ? { authorization: `Bearer ${tokens.get(id)}` } : {};
+      const headers = { "content-type": "application/json", ...token };
       const answer = await fetch(`${hub.url}/api/v1/sandboxes/${id}/status`, { method: "POST", headers, body });
       assert.equal(answer.status, 200, await answer.text());
     },

@@ -23,19 +23,22 @@ const reporting = (id, metrics, health = {}) =>
 const shown = (fleet, change = {}) => fleet.view({ is: [], q: "", sort: "state", ...change }).map(({ id }) => id);
 
 test("an event is the same however the stream is cut", () => {
-  const text = ": hello\r\nid: 7\r\nevent: lost\ndata: {\"a\":\ndata: 1}\r\n\r\ndata:x\r\revent: reset\ndata\n\n";
+  const text = ": hello\r\nid: 6\r\n\r\nid: 7\r\nevent: lost\ndata: {\"a\":\ndata: 1}\r\n\r\ndata:x\r\revent: reset\ndata\n\n";
   const expected = [
-    { type: "lost", data: '{"a":\n1}', id: "7" },
-    { type: "message", data: "x", id: null },
-    { type: "reset", data: "", id: null },
+    { type: "lost", data: '{"a":\n1}' },
+    { type: "message", data: "x" },
+    { type: "reset", data: "" },
   ];
   for (let size = 1; size <= text.length; size += 1) {
     const stream = new EventStream();
     const events = [];
     for (let at = 0; at < text.length; at += size) events.push(...stream.push(text.slice(at, at + size)));
     assert.deepEqual(events, expected, `in pieces of ${size}`);
+    assert.equal(stream.lastId, "7");
   }
-  assert.deepEqual(new EventStream().push("event: message\n\n: only a comment\n\n"), []);
+  const begun = new EventStream();
+  assert.deepEqual(begun.push("retry: 2000\nid: 24\n\nevent: lost\n\n: a comment\n\n"), [], "what has no data is no event");
+  assert.equal(begun.lastId, "24", "and its number is noted");
 });
 
 test("figures read as people write them", () => {

@@ -52,6 +52,8 @@ async function open(path, headers, signal) {
   const authorization = used === null ? {} : { authorization: `Bearer ${used}` };
   const answer = await fetch(path, { headers: { accept: "application/json", ...authorization, ...headers }, signal, cache: "no-store" });
   learn(answer.headers.get("date"));
+  // Another key was given meanwhile; what the hub thinks of the one before is over.
+  if (answer.status === 401 && key() !== used) return open(path, headers, signal);
   if (!answer.ok) throw new Refused(answer.status, await reason(answer));
   return answer;
 }

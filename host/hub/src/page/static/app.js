@@ -23,6 +23,8 @@ const FLEET_MS = 5000;
 // The stream comes first, so that nothing falls between the list and it; but not at the price of an empty page.
 const STREAM_FIRST_MS = 250;
 const SEARCH_MS = 250;
+// The whole list is much to read: so often at most when the hub says that it is to be read again.
+const RELIST_MS = 5000;
 
 class App {
   fleet = new Fleet();
@@ -33,7 +35,9 @@ class App {
   complete = null;
   #ordered = { changes: -1, at: 0 };
   #timer = null;
-  #reading = null;
+  #reading = false;
+  #readAt = 0;
+  #relist = null;
   #again = false;
   #begun = null;
   #marked = null;
@@ -46,7 +50,7 @@ class App {
     });
     this.detail = new Detail({ close: () => this.leave() });
     this.glance = new Glance({ choose: (is) => this.go({ is }) });
-    this.activity = new Events({ link: (id) => address.format({ ...this.state, open: id }), empty: "Nothing has happened yet." });
+    this.activity = new Events({ path: "/api/v1/events", link: (id) => address.format({ ...this.state, open: id }), empty: "Nothing has happened yet." });
     this.live = new Live({
       opened: () => this.#opened(),
       event: (event) => this.#event(event),
@@ -78,20 +82,21 @@ class App {
 
   /** Reads the list and everything else that is shown anew. One reading at a time; what comes meanwhile is read after it. */
   async reload() {
-    if (this.#reading !== null) return void (this.#again = true);
-    this.#reading = new AbortController();
+    if (this.#reading) return void (this.#again = true);
+    this.#reading = true;
+    this.#readAt = performance.now();
     try {
       this.#summarize();
-      this.activity.open("/api/v1/events");
+      this.activity.renew();
       this.detail.renew();
       const progress = () => this.#order({ now: true });
-      this.complete = await readAll(this.fleet, { progress, signal: this.#reading.signal });
+      this.complete = await readAll(this.fleet, { progress });
       this.#order({ now: true });
       this.#search();
     } catch (error) {
       if (error instanceof Refused) this.#stands(error.wantsKey ? "locked" : "polling", error);
     } finally {
-      this.#reading = null;
+      this.#reading = false;
     }
     if (this.#again) {
       this.#again = false;
@@ -275,7 +280,7 @@ class App {
 
   #event({ type, data }) {
     if (type === "reset") return this.reload();
-    if (type === "beats") return this.#beats(JSON.parse(data).sandboxes);
+    if (type === "beats") return this.#beats(JSON.parse(data));
     const event = JSON.parse(data);
     this.activity.add(event);
     this.voice.event(event);
@@ -287,8 +292,9 @@ class App {
     this.#order();
   }
 
-  #beats(sandboxes) {
+  #beats({ sandboxes, more }) {
     const at = performance.now();
+    if (more) this.#readSoon();
     for (const sandbox of sandboxes) {
       // A list that is cut stays so.
       if (this.complete === false && !this.fleet.row(sandbox.id)) continue;
@@ -297,7 +303,14 @@ class App {
     }
     this.table.refresh((id) => this.fleet.row(id));
     this.#order();
-    if (this.fleet.size === sandboxes.length) this.#order({ now: true });
+  }
+
+  // So much changed that the hub names nobody.
+  #readSoon() {
+    this.#relist ??= setTimeout(() => {
+      this.#relist = null;
+      this.reload();
+    }, Math.max(0, this.#readAt + RELIST_MS - performance.now()));
   }
 
   async #fetch(id) {

@@ -185,7 +185,7 @@ export class Detail {
 }
 
 // What is out of the ordinary, the most important first.
-function notes({ id, liveness, livenessSince, suspect, overdue, createdAt, agentInfo, stopping, resumed, gap, missing = [], unchanged = [] }) {
+function notes({ id, liveness, livenessSince, suspect, overdue, createdAt, agentInfo, stopping, resumed, gap, missing = [], unchanged = [], dropped }) {
   const last = agentInfo?.lastHeartbeat;
   return [
     liveness === "lost" && { key: "lost", tone: "bad", text: "Lost: what follows is what its last report said.", time: last },
@@ -199,6 +199,7 @@ function notes({ id, liveness, livenessSince, suspect, overdue, createdAt, agent
     stopping && liveness === "live" && { key: "stopping", tone: "warn", text: "Its agent was asked to end and is stopping its processes." },
     resumed && { key: "resumed", tone: "warn", text: `It stood still for ${duration(resumed.suspendedMs / 1000)}, until`, time: resumed.at },
     gap && { key: "gap", tone: "warn", text: gapText(gap), time: gap.firstFailure },
+    dropped && { key: "dropped", tone: "warn", text: "The hub has no room for more than the base figures of its last report (report_memory)." },
     missing.length > 0 && { key: "missing", tone: "warn", text: `Not known until its next whole report: ${parts(missing)}.` },
     unchanged.length > 0 && missing.length === 0 && { key: "unchanged", text: `As in an earlier report: ${parts(unchanged)}.` },
   ].filter(Boolean);

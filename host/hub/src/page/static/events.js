@@ -9,14 +9,15 @@ const PAGE = 50;
 // So many stay when new ones keep coming.
 const MOST = 1000;
 
-/** A list of events that is read from `path` and added to as they come. `link(id)` names sandboxes where that is wanted. */
+/** A list of events that is read from `path` and added to as they come. `link(id)` is a sandbox's address, where they are named. */
 export class Events {
   #events = [];
   #cursor = null;
   #path = null;
   #reading = null;
 
-  constructor({ link = null, empty }) {
+  constructor({ path = null, link = null, empty }) {
+    this.#path = path;
     this.link = link;
     this.list = el("ol.events");
     this.none = el("p.empty", { hidden: true }, empty);

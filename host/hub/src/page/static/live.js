@@ -10,7 +10,7 @@ const PAUSE_MS = { least: 500, most: 15_000 };
 const POLL_MS = 5_000;
 
 /**
- * Calls `opened()` when the stream begins, `event({ type, data, id })` for each event, `poll()` (awaited) from time to
+ * Calls `opened()` when the stream begins, `event({ type, data })` for each event, `poll()` (awaited) from time to
  * time while there is none, and `state(name, error)` when that changes: `live`, `polling` (the hub answers, but gives
  * no stream), `down` (it does not answer), `locked` (it wants another key; nothing more is tried until `start`).
  */
@@ -83,10 +83,8 @@ export class Live {
         begun();
         clearTimeout(watchdog);
         watchdog = setTimeout(() => attempt.abort(), SILENCE_MS);
-        for (const event of events.push(value)) {
-          if (event.id !== null) this.#last = event.id;
-          this.#handlers.event(event);
-        }
+        for (const event of events.push(value)) this.#handlers.event(event);
+        this.#last = events.lastId ?? this.#last;
       }
     } finally {
       clearTimeout(watchdog);

@@ -11,8 +11,10 @@ export class EventStream {
   #data = [];
   #type = "";
   #id = null;
+  /** The number to go on from; one may come without an event. Null before the first. */
+  lastId = null;
 
-  /** The events `{ type, data, id }` that a piece completes. `id` is null where the event has none of its own. */
+  /** The events `{ type, data }` that a piece completes. */
   push(text) {
     const events = [];
     // The return that ended the piece before, and this, are one line's end.
@@ -43,9 +45,9 @@ export class EventStream {
   }
 
   #dispatch() {
-    const event = { type: this.#type || "message", data: this.#data.join("\n"), id: this.#id };
-    const empty = this.#data.length === 0;
-    [this.#data, this.#type, this.#id] = [[], "", null];
-    return empty && event.type === "message" ? null : event;
+    const event = this.#data.length > 0 ? { type: this.#type || "message", data: this.#data.join("\n") } : null;
+    this.lastId = this.#id;
+    [this.#data, this.#type] = [[], ""];
+    return event;
   }
 }
