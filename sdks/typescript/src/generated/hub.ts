@@ -302,6 +302,11 @@ export interface components {
             reportsPerSec: number;
             /** @description Of the live ones, those that have been silent for too long while the hub doubts its own network. */
             suspect: number;
+            /**
+             * Format: date-time
+             * @description Since when it doubts.
+             */
+            suspectSince?: string;
             /** @description All sandboxes. */
             total: number;
         };
