@@ -51,6 +51,9 @@ async function start(folder, args, env, listens) {
     env: { PATH: process.env.PATH, HOME: join(folder, "home"), NO_COLOR: "1", ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
+  // A test that fails may leave it behind; it holds nobody up, and ends with whoever started it.
+  const kill = () => void child.kill("SIGKILL");
+  process.once("exit", kill);
   let said = "";
   let over = false;
   const ended = new Promise((end) => {
@@ -65,6 +68,7 @@ async function start(folder, args, env, listens) {
     }, START_MS);
     void ended.then((why) => {
       over = true;
+      process.removeListener("exit", kill);
       clearTimeout(late);
       fail(why);
     });
@@ -78,6 +82,7 @@ async function start(folder, args, env, listens) {
       });
     }
   });
+  for (const held of [child, child.stdout, child.stderr]) held.unref();
   return {
     url: `http://${address}`,
     folder,

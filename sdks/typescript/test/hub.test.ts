@@ -213,9 +213,10 @@ test("a sandbox that falls silent is waited for, and is back when it reports", a
   assert.equal((await refused).status, 404);
 });
 
-test("a stream loses nothing while the hub is killed and started again", async () => {
+test("a stream loses nothing while the hub is killed and started again", async (t) => {
   const args = ["--data", "data"];
   const first = await startHub({ ...HUB, args });
+  t.after(() => first.stop());
   const hub = new HubClient({ url: first.url, key: KEY });
   const controller = new AbortController();
   const seen: string[] = [];
@@ -226,19 +227,17 @@ test("a stream loses nothing while the hub is killed and started again", async (
       seen.push(event.type === "reset" ? event.type : `${event.type} ${event.sandboxId}`);
     }
   })();
+  t.after(() => controller.abort());
   await hub.sandboxes.register({ id: "r-1" });
   await until("the first event", () => seen.length === 1);
   await first.stop({ signal: "SIGKILL", keep: true });
   const second = await startHub({ ...HUB, args, folder: first.folder, listen: new URL(first.url).host });
-  try {
-    await hub.sandboxes.register({ id: "r-2" });
-    await until("the second event", () => seen.length === 2);
-    assert.deepEqual([seen, opened], [["registered r-1", "registered r-2"], 2]);
-  } finally {
-    controller.abort();
-    await within("the end of the stream", following);
-    await second.stop();
-  }
+  t.after(() => second.stop());
+  await hub.sandboxes.register({ id: "r-2" });
+  await until("the second event", () => seen.length === 2);
+  assert.deepEqual([seen, opened], [["registered r-1", "registered r-2"], 2]);
+  controller.abort();
+  await within("the end of the stream", following);
 });
 
 test("an agent and its hub, seen from both sides", async () => {

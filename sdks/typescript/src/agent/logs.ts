@@ -1,14 +1,17 @@
 // What a process has written.
 
-import { json } from "../http/body.js";
-import { segment, type Transport } from "../http/transport.js";
-import type { CallOptions, StreamOptions } from "../options.js";
 import { ProtocolError } from "../errors.js";
+import type { paths } from "../generated/agent.js";
+import type { Api } from "../http/contract.js";
+import type { CallOptions, StreamOptions } from "../options.js";
 import { follow } from "../stream/follow.js";
 import { decode } from "./base64.js";
 import type { LogEntry, LogStream } from "./types.js";
 
-/** Which entries of a log. */
+/**
+ * Which entries of a log. `timeoutMs` is of one that is not followed; what `StreamOptions` has, but for the signal, is of
+ * one that is.
+ */
 export interface LogOptions extends CallOptions, StreamOptions {
   /** Only what was written there; everything when nothing is said. */
   stream?: LogStream | undefined;
@@ -21,28 +24,26 @@ export interface LogOptions extends CallOptions, StreamOptions {
 }
 
 export async function* logs(
-  transport: Transport,
+  api: Api<paths>,
   id: string,
   options: LogOptions,
 ): AsyncGenerator<LogEntry, void, undefined> {
   const { stream, tail, since, signal, timeoutMs } = options;
-  const path = `/v1/processes/${segment("id", id)}/logs`;
-  const asked = { method: "GET", path };
   if (!options.follow) {
-    const call = { ...asked, query: { stream, tail, since }, idempotent: true, signal, timeoutMs };
-    const { entries } = (await transport.send(call, (response) => json(response, call))) as { entries: LogEntry[] };
-    yield* entries;
+    const call = { in: { id }, query: { stream, tail, since }, signal, timeoutMs };
+    yield* (await api.get("/v1/processes/{id}/logs", call)).entries;
     return;
   }
+  const path = api.path("/v1/processes/{id}/logs", { id });
   // What was skipped at the beginning was skipped: after that, nothing is.
   const query = (seen: string) => ({ stream, since, follow: true, tail: seen === "" ? tail : undefined });
-  for await (const happening of follow(transport, { path, query, hasEnd: true }, options)) {
+  for await (const happening of follow(api.transport, { path, query, hasEnd: true }, options)) {
     if (happening.kind !== "message" || happening.message.event !== "log") continue;
     let entry: LogEntry;
     try {
       entry = JSON.parse(happening.message.data) as LogEntry;
     } catch (cause) {
-      throw new ProtocolError(asked, "an entry is not JSON", { cause });
+      throw new ProtocolError({ method: "GET", path }, "an entry is not JSON", { cause });
     }
     yield entry;
   }

@@ -84,7 +84,7 @@ export class Processes {
 
   /** A process's terminal, for who wants to see and type at once; it is open when this resolves. */
   terminal(id: string, options: TerminalOptions = {}): Promise<Terminal> {
-    return openTerminal(this.#api.transport, id, options);
+    return openTerminal(this.#api, id, options);
   }
 
   /** Gives a process's terminal another size. */
@@ -100,7 +100,7 @@ export class Processes {
    * error; without it, the signal's reason is thrown.
    */
   logs(id: string, options: LogOptions = {}): AsyncGenerator<LogEntry, void, undefined> {
-    return logs(this.#api.transport, id, options);
+    return logs(this.#api, id, options);
   }
 
   /** The limits on what is created and run. */

@@ -2,7 +2,8 @@
 
 import { type Asked, ConnectionError, ProtocolError, TimeoutError } from "../errors.js";
 import { Deadline } from "../http/deadline.js";
-import { segment, type Transport } from "../http/transport.js";
+import type { paths } from "../generated/agent.js";
+import type { Api } from "../http/contract.js";
 import { encode } from "./base64.js";
 import type { TerminalSize } from "./types.js";
 
@@ -125,14 +126,14 @@ export class Terminal implements AsyncIterable<Uint8Array> {
 }
 
 /** Connects. Throws a `ConnectionError` when the agent refuses; a websocket does not tell why. */
-export async function openTerminal(transport: Transport, id: string, options: TerminalOptions): Promise<Terminal> {
-  const asked = { method: "GET", path: `/v1/processes/${segment("id", id)}/terminal/ws` };
+export async function openTerminal(api: Api<paths>, id: string, options: TerminalOptions): Promise<Terminal> {
+  const asked = { method: "GET", path: api.path("/v1/processes/{id}/terminal/ws", { id }) };
   const Connection = options.WebSocket ?? globalThis.WebSocket;
   if (!Connection) throw new TypeError("there is no global WebSocket here; give one as an option");
   options.signal?.throwIfAborted();
-  const { timeoutMs } = transport;
+  const { timeoutMs } = api.transport;
   const deadline = new Deadline(options.signal, timeoutMs, () => new TimeoutError(asked, timeoutMs));
-  const socket = new Connection(transport.webSocketUrl(asked.path));
+  const socket = new Connection(api.transport.webSocketUrl(asked.path));
   try {
     return await new Promise((resolve, reject) => {
       const opened = (error?: Error): void => (error ? reject(error) : resolve(terminal));

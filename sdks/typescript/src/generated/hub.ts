@@ -1,6 +1,23 @@
 // Made by `npm run generate` from openapi/*.json; not to be edited.
 
 export interface paths {
+    "/api/v1/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What happened to all sandboxes and to the hub's view of them. As JSON, a page of what is stored, the newest first. With `Accept: text/event-stream`, server-sent events: `id` is the event's number, `event` its type and `data` the event, from now on or after the one that `Last-Event-ID` or `after` names; `reset` when not all of those are kept, and `beats` where they are wanted. */
+        get: operations["list_events"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/fleet": {
         parameters: {
             query?: never;
@@ -49,6 +66,23 @@ export interface paths {
         post?: never;
         /** Forgets a sandbox and its token. What it still reports is refused. */
         delete: operations["delete_sandbox"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sandboxes/{id}/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The same of one sandbox, also of one that is deleted, as long as anything of it is kept. */
+        get: operations["list_sandbox_events"];
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -156,38 +190,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/events": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get: operations["listEvents"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/sandboxes/{id}/events": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get: operations["listSandboxEvents"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -285,6 +287,34 @@ export interface components {
              */
             p99: number;
         };
+        /** @description One event. */
+        Event: {
+            /**
+             * Format: date-time
+             * @description When, by the hub's wall clock; RFC 3339 in UTC with milliseconds.
+             */
+            at: string;
+            /** @description More, for a person; at most 1,024 bytes. */
+            detail?: string;
+            /**
+             * Format: int64
+             * @description Its number; 0 until it is stored.
+             */
+            id: number;
+            /** @description Which process or collector. */
+            name?: string;
+            /** @description Whose; absent where it concerns the hub as a whole. */
+            sandboxId?: string;
+            /** @description What. */
+            type: components["schemas"]["Kind"];
+        };
+        /** @description A page of events. */
+        EventList: {
+            /** @description The newest first. */
+            events: components["schemas"]["Event"][];
+            /** @description To be sent as `cursor` for older ones; absent where there are none. */
+            nextCursor?: string;
+        };
         /**
          * @description The name of what went wrong in a collect or a load.
          * @enum {string}
@@ -302,6 +332,11 @@ export interface components {
             reportsPerSec: number;
             /** @description Of the live ones, those that have been silent for too long while the hub doubts its own network. */
             suspect: number;
+            /**
+             * Format: date-time
+             * @description Since when it doubts.
+             */
+            suspectSince?: string;
             /** @description All sandboxes. */
             total: number;
         };
@@ -379,6 +414,11 @@ export interface components {
              */
             memoryMB?: number;
         };
+        /**
+         * @description What happened.
+         * @enum {string}
+         */
+        Kind: "registered" | "deleted" | "token-rotated" | "reported" | "overdue" | "lost" | "recovered" | "stopped" | "started" | "restarted" | "process-failed" | "process-recovered" | "collector-failed" | "collector-recovered" | "suppressed" | "suspect" | "trusted";
         /** @description A failure, kept after it is over. */
         LastError: {
             /**
@@ -403,6 +443,8 @@ export interface components {
         };
         /** @description The parts of the last report that are too long for a list; none of them before the first report. */
         LastReport: {
+            /** @description The hub keeps no more than its base, because all reports together would take too much memory (`report_memory`); the rest is shown empty. */
+            dropped?: boolean;
             gap?: components["schemas"]["Gap"];
             metrics?: components["schemas"]["ReportedMetric"][];
             /** @description What of that is not known, so that it is shown empty. */
@@ -997,21 +1039,6 @@ export interface components {
          * @enum {string}
          */
         Trigger: "start" | "interval" | "change" | "resumed" | "stop";
-        Event: {
-            id: number;
-            /** Format: date-time */
-            at: string;
-            sandboxId?: string;
-            type: components["schemas"]["Kind"];
-            name?: string;
-            detail?: string;
-        };
-        /** @enum {string} */
-        Kind: "registered" | "deleted" | "token-rotated" | "reported" | "overdue" | "lost" | "recovered" | "stopped" | "started" | "restarted" | "process-failed" | "process-recovered" | "collector-failed" | "collector-recovered" | "suppressed" | "suspect" | "trusted";
-        EventList: {
-            events: components["schemas"]["Event"][];
-            nextCursor?: string;
-        };
     };
     responses: never;
     parameters: never;
@@ -1021,6 +1048,88 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    list_events: {
+        parameters: {
+            query?: {
+                /** @description Only events of these types; several with commas. */
+                type?: string;
+                /** @description Of a page: at most so many, from 1 to 1,000; 100 when nobody says. */
+                limit?: number;
+                /** @description Of a page: what follows one that had this as its `nextCursor`. */
+                cursor?: string;
+                /** @description Of a stream: begin after this event. What `Last-Event-ID` says comes first. */
+                after?: number;
+                /** @description Of a stream: once a second `event: beats` with the sandboxes that reported or stand otherwise. */
+                beats?: boolean;
+            };
+            header?: {
+                /** @description A stream begins after this event */
+                "Last-Event-ID"?: number;
+                /** @description `ETag` of an answer that the client has */
+                "If-None-Match"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Events */
+            200: {
+                headers: {
+                    /** @description For `If-None-Match`; weak when compressed */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EventList"];
+                    "text/event-stream": string;
+                };
+            };
+            /** @description Nothing has changed since the answer with this `ETag` */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A parameter is not known, or not good */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The admin key is missing or wrong */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The hub has no admin key, and the request does not name a loopback host */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many streams are open, or the disk does not answer */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_fleet: {
         parameters: {
             query?: never;
@@ -1383,6 +1492,99 @@ export interface operations {
             };
         };
     };
+    list_sandbox_events: {
+        parameters: {
+            query?: {
+                /** @description Only events of these types; several with commas. */
+                type?: string;
+                /** @description Of a page: at most so many, from 1 to 1,000; 100 when nobody says. */
+                limit?: number;
+                /** @description Of a page: what follows one that had this as its `nextCursor`. */
+                cursor?: string;
+                /** @description Of a stream: begin after this event. What `Last-Event-ID` says comes first. */
+                after?: number;
+                /** @description Of a stream: once a second `event: beats` with the sandboxes that reported or stand otherwise. */
+                beats?: boolean;
+            };
+            header?: {
+                /** @description A stream begins after this event */
+                "Last-Event-ID"?: number;
+                /** @description `ETag` of an answer that the client has */
+                "If-None-Match"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Events */
+            200: {
+                headers: {
+                    /** @description For `If-None-Match`; weak when compressed */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EventList"];
+                    "text/event-stream": string;
+                };
+            };
+            /** @description Nothing has changed since the answer with this `ETag` */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A parameter is not known, or not good */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The admin key is missing or wrong */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The hub has no admin key, and the request does not name a loopback host */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such sandbox */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many streams are open, or the disk does not answer */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_history: {
         parameters: {
             query?: never;
@@ -1728,60 +1930,6 @@ export interface operations {
                 };
                 content: {
                     "application/json": unknown;
-                };
-            };
-        };
-    };
-    listEvents: {
-        parameters: {
-            query?: {
-                type?: string;
-                limit?: number;
-                cursor?: string;
-                after?: number;
-                beats?: boolean;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["EventList"];
-                    "text/event-stream": string;
-                };
-            };
-        };
-    };
-    listSandboxEvents: {
-        parameters: {
-            query?: {
-                type?: string;
-                limit?: number;
-                cursor?: string;
-                after?: number;
-                beats?: boolean;
-            };
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["EventList"];
-                    "text/event-stream": string;
                 };
             };
         };

@@ -14,7 +14,8 @@ const LONGEST_TEXT = 4096;
 /** An answer as text. */
 export async function text(response: FetchResponse, asked: Asked): Promise<string> {
   const bytes = await read(response, LONGEST_ANSWER);
-  if (bytes.truncated) throw new ProtocolError(asked, `the answer is longer than ${LONGEST_ANSWER} bytes`);
+  if (bytes.truncated)
+    throw new ProtocolError(asked, `the answer is longer than ${LONGEST_ANSWER} bytes; ask for less at once`);
   return bytes.text;
 }
 

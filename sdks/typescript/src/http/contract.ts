@@ -56,6 +56,11 @@ export class Api<Paths> {
     return this.#ask("post", path, request);
   }
 
+  /** The path of a route that is asked otherwise. */
+  path(path: PathOf<Paths, "get">, parts?: Readonly<Record<string, string>>): string {
+    return filled(path, parts);
+  }
+
   /** One that is not there any more after the connection broke is taken for deleted. */
   async delete<P extends PathOf<Paths, "delete">>(
     path: P,
@@ -85,6 +90,6 @@ export class Api<Paths> {
 }
 
 /** A path with its parts in place. */
-export function filled(path: string, parts: Readonly<Record<string, string>> = {}): string {
+function filled(path: string, parts: Readonly<Record<string, string>> = {}): string {
   return path.replace(/\{(\w+)\}/g, (_, name: string) => segment(name, parts[name] ?? ""));
 }

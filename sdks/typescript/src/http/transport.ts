@@ -126,8 +126,7 @@ export class Transport {
 
 /** A part of a path. Throws a `TypeError` for what would make it another path. */
 export function segment(name: string, value: string): string {
-  if (value === "" || value === "." || value === "..")
-    throw new TypeError(`${name} must not be empty, \`.\` or \`..\``);
+  if (/^\.{0,2}$/.test(value)) throw new TypeError(`${name} must not be empty, "." or ".."`);
   return encodeURIComponent(value);
 }
 

@@ -4,7 +4,7 @@ import type { Report } from "../agent/types.js";
 import { TimeoutError } from "../errors.js";
 import type { paths } from "../generated/hub.js";
 import { text } from "../http/body.js";
-import { Api, filled } from "../http/contract.js";
+import { Api } from "../http/contract.js";
 import { Deadline } from "../http/deadline.js";
 import { Transport } from "../http/transport.js";
 import type { CallOptions, ClientOptions } from "../options.js";
@@ -74,7 +74,7 @@ export class HubClient {
     predicate: (sandbox: SandboxDetails) => boolean,
     { signal, timeoutMs = PATIENCE_MS }: CallOptions = {},
   ): Promise<SandboxDetails> {
-    const asked = { method: "GET", path: filled("/api/v1/sandboxes/{id}", { id }) };
+    const asked = { method: "GET", path: this.#api.path("/api/v1/sandboxes/{id}", { id }) };
     const waitingFor = "the sandbox is not as it was waited for";
     const deadline = new Deadline(signal, timeoutMs, () => new TimeoutError(asked, timeoutMs, { waitingFor }));
     try {

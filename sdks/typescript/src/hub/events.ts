@@ -2,7 +2,7 @@
 
 import { ProtocolError } from "../errors.js";
 import type { paths } from "../generated/hub.js";
-import { type Api, filled } from "../http/contract.js";
+import type { Api } from "../http/contract.js";
 import type { CallOptions, StreamOptions } from "../options.js";
 import { follow, type Happening } from "../stream/follow.js";
 import type { EventPage, EventType, SandboxEvent, StreamBeats, StreamReset } from "./types.js";
@@ -78,7 +78,8 @@ export class Events {
 /** The stream with its connections. */
 export function happenings(api: Api<paths>, options: EventStreamOptions): AsyncGenerator<Happening, void, undefined> {
   const { sandboxId, types, after, beats } = options;
-  const path = sandboxId === undefined ? "/api/v1/events" : filled("/api/v1/sandboxes/{id}/events", { id: sandboxId });
+  const path =
+    sandboxId === undefined ? api.path("/api/v1/events") : api.path("/api/v1/sandboxes/{id}/events", { id: sandboxId });
   const query = (seen: string) => ({ type: types?.join(","), beats, after: seen === "" ? after : undefined });
   return follow(api.transport, { path, query, hasEnd: false }, options);
 }
