@@ -13,7 +13,6 @@ use tokio::task::{JoinError, JoinSet};
 use crate::api::{Shared, router};
 use crate::config::{Config, exposed};
 use crate::events::Audience;
-use crate::measure::Measures;
 use crate::server::tls::{Tls, Wrong};
 use crate::store::{self, Store};
 use crate::{server, sweep};
@@ -97,7 +96,7 @@ impl Hub {
             admin_key: config.admin_key,
             limits: config.limits,
             token_overlap: config.token_overlap,
-            measures: Arc::new(Measures::new(config.webhooks.len())),
+            measures: Arc::clone(store.measures()),
             metrics_per_sandbox: config.metrics_per_sandbox,
         });
         let (close, closing) = watch::channel(false);

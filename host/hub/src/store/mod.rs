@@ -28,7 +28,6 @@ mod tests;
 mod trouble;
 mod writer;
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -48,6 +47,7 @@ use crate::fleet::{
     Beat, Counts, Encoded, Expired, Fleet, Minute, Outcome, Page, Paging, Query, Refused, Registration, Sender,
     Settings, Snapshot,
 };
+use crate::measure::Measures;
 
 /// So many sandboxes are looked at under one lock.
 const BATCH: usize = 1024;
@@ -73,9 +73,7 @@ struct Shared {
     events: broadcast::Sender<Arc<Event>>,
     /// The most sandboxes.
     limit: usize,
-    sandboxes: AtomicUsize,
-    /// Events that there was no room for while the disk did not take them.
-    lost: AtomicU64,
+    measures: Arc<Measures>,
 }
 
 /// Which events are asked for.
@@ -126,8 +124,7 @@ impl Store {
             fleet: Mutex::new(fleet),
             events: broadcast::Sender::new(BEHIND),
             limit: config.max_sandboxes,
-            sandboxes: AtomicUsize::new(sandboxes),
-            lost: AtomicU64::new(0),
+            measures: Arc::new(Measures::new(config.webhooks.len())),
         });
         let (commands, queue) = mpsc::channel();
         let worker =
@@ -161,15 +158,11 @@ impl Store {
         if !joined.unwrap_or(false) {
             tracing::error!("{}", Error::Ended);
         }
-        let lost = self.lost_events();
-        if lost > 0 {
-            tracing::error!(lost, "the disk did not take these events since the hub started, and they are gone");
-        }
     }
 
-    /// How many events there was no room for, since the start, while the disk did not take them.
-    pub(crate) fn lost_events(&self) -> u64 {
-        self.shared.lost()
+    /// What the hub notes of itself, the store's disk included.
+    pub(crate) fn measures(&self) -> &Arc<Measures> {
+        &self.shared.measures
     }
 
     /// Adds a sandbox.
@@ -351,31 +344,13 @@ impl Shared {
         self.fleet.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How many sandboxes there are; the writer alone changes it.
-    fn sandboxes(&self) -> usize {
-        self.sandboxes.load(Ordering::Relaxed)
-    }
-
-    fn grow(&self, by: isize) {
-        self.sandboxes.store(self.sandboxes().saturating_add_signed(by), Ordering::Relaxed);
-    }
-
     /// Tells everyone of events that are on disk.
     fn publish(&self, events: Vec<Event>) {
         for event in events {
+            self.measures.event(event.kind);
             crate::events::announce(&event);
             // Nobody listening is fine.
             let _ = self.events.send(Arc::new(event));
         }
-    }
-
-    /// Counts events that there is no room for.
-    fn lose(&self, events: u64) {
-        self.lost.fetch_add(events, Ordering::Relaxed);
-    }
-
-    /// So many were lost since the start.
-    fn lost(&self) -> u64 {
-        self.lost.load(Ordering::Relaxed)
     }
 }

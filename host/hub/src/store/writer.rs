@@ -23,6 +23,7 @@ use super::{Shared, events};
 use crate::config::Keep;
 use crate::event::Event;
 use crate::fleet::Refused;
+use crate::measure::DiskMeasures;
 
 /// The most commands, and the most events that have waited, in one transaction.
 const BATCH: usize = 2048;
@@ -103,11 +104,13 @@ impl Worker {
     pub(super) fn run(mut self) {
         while self.closing.is_none() {
             self.receive();
+            self.disk().backlog.set(self.taken.len() + self.waiting.len());
             if !self.changes.is_on() || Instant::now() >= self.changes.retry() {
                 self.write_changes();
                 self.tend();
             }
             self.write_beats();
+            self.disk().set_trouble(self.changes.is_on() || self.beats.is_on());
         }
         if self.closing == Some(Closing::Asked) {
             self.finish();
@@ -168,12 +171,15 @@ impl Worker {
         }
         let commands: Vec<Command> = self.taken.drain(..room).collect();
         let events = self.waiting.iter().take(waited);
-        match batch::write(&mut self.connection, &self.shared, events, &commands, &self.positions) {
+        let began = Instant::now();
+        let result = batch::write(&mut self.connection, &self.shared, events, &commands, &self.positions);
+        self.disk().commits.note(began.elapsed());
+        match result {
             Ok(written) => {
                 self.waiting.drain(..waited);
                 self.positions.clear();
                 self.kept += written.events.len() as u64;
-                self.changes.worked(self.place.path(), self.shared.lost());
+                self.changes.worked(self.place.path(), self.disk().events_lost.get());
                 self.apply(&written);
                 self.shared.publish(written.events);
                 commands.into_iter().zip(written.effects).for_each(answer);
@@ -196,11 +202,6 @@ impl Worker {
                 Effect::Rotated(registration) => fleet.replace(Arc::clone(registration)),
                 Effect::Told | Effect::Refused(_) => Ok(()),
             };
-            match (effect, &applied) {
-                (Effect::Registered(_), Ok(())) => shared.grow(1),
-                (Effect::Removed(_), Ok(())) => shared.grow(-1),
-                _ => {}
-            }
             if let Err(error) = applied {
                 tracing::error!(%error, "memory and disk do not agree on a sandbox; this is a bug");
             }
@@ -225,7 +226,7 @@ impl Worker {
             Command::Manage { done, .. } => drop(done.send(Err(Refused::Disk))),
             Command::Tell { events, done, .. } => {
                 let room = MOST_WAITING.saturating_sub(self.waiting.len());
-                self.shared.lose(events.len().saturating_sub(room) as u64);
+                self.disk().events_lost.add(events.len().saturating_sub(room) as u64);
                 self.waiting.extend(events.into_iter().take(room));
                 drop(done.send(Err(Refused::Disk)));
             }
@@ -306,7 +307,15 @@ impl Worker {
             tracing::error!(%error, "the last reports of some sandboxes could not be saved");
         }
         let _ = checkpoint(&self.connection);
-        self.shared.lose(self.waiting.len() as u64);
+        self.disk().events_lost.add(self.waiting.len() as u64);
+        let lost = self.disk().events_lost.get();
+        if lost > 0 {
+            tracing::error!(lost, "the disk did not take these events since the hub started, and they are gone");
+        }
+    }
+
+    fn disk(&self) -> &DiskMeasures {
+        &self.shared.measures.disk
     }
 
     fn last_round(&mut self) -> Result<(), Unsaved> {

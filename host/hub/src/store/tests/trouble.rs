@@ -91,7 +91,7 @@ async fn events_wait_in_order_and_beats_go_on() {
         let event = tokio::time::timeout(DEADLINE, listener.recv()).await.unwrap().unwrap();
         assert_eq!((event.sandbox_id.as_deref(), event.kind), (Some(id), kind));
     }
-    assert_eq!(store.lost_events(), 0);
+    assert_eq!(store.measures().disk.events_lost.get(), 0);
     assert!(report(&store, "a", json!({})).await.is_ok(), "all is well again");
     store.close().await;
     let store = open(directory.path());
