@@ -11,13 +11,14 @@
 //!
 //! # The files
 //! `place` (files, locks, connections) and `schema` (tables, versions) open it; `load` puts the fleet back; `writer`
-//! (the thread) carries out `batch`es and `snapshot`s, and knows `trouble`; `events` and `readers` read; `rows` is the
+//! (the thread) carries out `batch`es and `snapshot`s, and knows `trouble` and the size of the `log`; `events` and `readers` read; `rows` is the
 //! only one that names columns. Nothing outside this folder names SQLite.
 
 mod batch;
 mod error;
 mod events;
 mod load;
+mod log;
 mod place;
 mod readers;
 mod rows;

@@ -16,6 +16,7 @@ use jiff::Timestamp;
 use rusqlite::Connection;
 
 use super::batch::{self, Command, Effect, Written, is_of};
+use super::log::{Log, checkpoint};
 use super::place::Place;
 use super::snapshot::Rounds;
 use super::trouble::{Trouble, What};
@@ -33,8 +34,7 @@ const MOST_WAITING: usize = 250_000;
 const TICK: Duration = Duration::from_secs(1);
 /// So many events are forgotten as one step.
 const STEP: usize = 4096;
-/// Beats wait while the log of changes is larger than this, in bytes: someone else reads the database for so long that
-/// the log cannot be brought into it.
+/// Beats wait while the log of changes is larger than this, in bytes.
 const MOST_LOG: u64 = 256 << 20;
 /// How long the last round of beats may take.
 const LAST_ROUND: Duration = Duration::from_secs(30);
@@ -53,13 +53,14 @@ pub(super) struct Worker {
     positions: HashMap<String, u64>,
     changes: Trouble,
     beats: Trouble,
+    forgetting: Trouble,
     /// None where nothing outlives the process.
     rounds: Option<Rounds>,
     keep: Keep,
     /// So many events are kept.
     kept: u64,
     tick: Instant,
-    log_is_held: bool,
+    log: Log,
     closing: Option<Closing>,
 }
 
@@ -92,10 +93,11 @@ impl Worker {
             positions: HashMap::new(),
             changes: Trouble::none(What::Changes),
             beats: Trouble::none(What::Beats),
+            forgetting: Trouble::none(What::Forgetting),
             keep,
             kept,
             tick: Instant::now() + TICK,
-            log_is_held: false,
+            log: Log::of_at_most(MOST_LOG),
             closing: None,
         }
     }
@@ -110,7 +112,8 @@ impl Worker {
                 self.tend();
             }
             self.write_beats();
-            self.disk().set_trouble(self.changes.is_on() || self.beats.is_on());
+            let trouble = [&self.changes, &self.beats, &self.forgetting].into_iter().any(Trouble::is_on);
+            self.disk().set_trouble(trouble);
         }
         if self.closing == Some(Closing::Asked) {
             self.finish();
@@ -136,7 +139,7 @@ impl Worker {
             return Instant::now();
         }
         match &self.rounds {
-            Some(_) if self.log_is_held => self.tick,
+            Some(_) if self.log.is_held() => self.tick,
             Some(rounds) => self.tick.min(rounds.due().max(self.beats.retry())),
             None => self.tick,
         }
@@ -239,7 +242,7 @@ impl Worker {
         let now = Instant::now();
         let Some(rounds) = &mut self.rounds else { return };
         // An event of a sandbox is saved before the report that came after it.
-        if self.log_is_held || self.changes.is_on() || now < rounds.due() || now < self.beats.retry() {
+        if self.log.is_held() || self.changes.is_on() || now < rounds.due() || now < self.beats.retry() {
             return;
         }
         match rounds.write_part(&mut self.connection, &self.shared) {
@@ -251,46 +254,25 @@ impl Worker {
     /// What is due once a second, and more often while there is more of it.
     fn tend(&mut self) {
         let most = u64::from(self.keep.events);
-        if Instant::now() < self.tick && self.kept <= most + STEP as u64 {
+        let overflows = self.kept > most + STEP as u64 && !self.forgetting.is_on();
+        if Instant::now() < self.tick && !overflows {
             return;
         }
         let since = Timestamp::now().checked_sub(self.keep.events_for).unwrap_or(Timestamp::MIN);
-        match events::forget(&self.connection, self.kept, most, since, STEP) {
+        let step = match events::forget(&self.connection, self.kept, most, since, STEP) {
             Ok(forgotten) => {
                 self.kept -= forgotten.min(self.kept);
-                // A step that was full is followed by another.
-                self.tick = Instant::now() + if forgotten < STEP as u64 { TICK } else { Duration::ZERO };
+                self.forgetting.worked(self.place.path(), 0);
+                forgotten
             }
             Err(error) => {
-                self.changes.failed(self.place.path(), &error);
-                self.tick = self.changes.retry();
+                self.forgetting.failed(self.place.path(), &error);
+                0
             }
-        }
-        self.look_at_log();
-    }
-
-    /// Lets beats wait while the log cannot be brought into the database.
-    fn look_at_log(&mut self) {
-        let bytes = self.place.log_bytes();
-        if bytes <= MOST_LOG && !self.log_is_held {
-            return;
-        }
-        // What this says is in the size; whoever reads is not waited for.
-        let _ = checkpoint(&self.connection);
-        let held = self.place.log_bytes() > MOST_LOG;
-        if held != self.log_is_held {
-            self.log_is_held = held;
-            let path = self.place.path().display();
-            if held {
-                tracing::error!(
-                    bytes,
-                    "another program reads {path} for so long that the log of changes beside it grows; what sandboxes \
-                     report is not saved until it ends"
-                );
-            } else {
-                tracing::info!("the log beside {path} is small again; what sandboxes report is saved again");
-            }
-        }
+        };
+        // A step that was full is followed by another.
+        self.tick = Instant::now() + if step < STEP as u64 { TICK } else { Duration::ZERO };
+        self.log.look(&self.place, &self.connection);
     }
 
     /// Writes all that there is, once, and says what the disk did not take.
@@ -306,6 +288,7 @@ impl Worker {
         if let Err(error) = self.last_round() {
             tracing::error!(%error, "the last reports of some sandboxes could not be saved");
         }
+        // What is not in the database then is in the log.
         let _ = checkpoint(&self.connection);
         self.disk().events_lost.add(self.waiting.len() as u64);
         let lost = self.disk().events_lost.get();
@@ -337,14 +320,6 @@ enum Unsaved {
     TooSlow,
     #[error(transparent)]
     Disk(#[from] rusqlite::Error),
-}
-
-/// Brings the log into the database and makes it short, where nobody reads.
-fn checkpoint(connection: &Connection) -> rusqlite::Result<()> {
-    connection.busy_timeout(Duration::ZERO)?;
-    let done = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
-    connection.busy_timeout(super::place::BUSY)?;
-    done
 }
 
 fn answer((command, effect): (Command, Effect)) {
