@@ -70,6 +70,8 @@ pub(crate) struct DiskMeasures {
     pub(crate) snapshot_sandboxes: Gauge,
     /// Changes that wait to be written.
     pub(crate) backlog: Gauge,
+    /// Events that there was no room for while the disk did not take them.
+    pub(crate) events_lost: Counter,
     trouble: AtomicBool,
 }
 
@@ -125,6 +127,7 @@ impl Measures {
                 snapshots: Durations::new(COMMITS),
                 snapshot_sandboxes: Gauge::default(),
                 backlog: Gauge::default(),
+                events_lost: Counter::default(),
                 trouble: AtomicBool::new(false),
             },
         }

@@ -136,7 +136,7 @@ impl<'a> Batch<'a> {
             return Ok(Effect::Refused(Refused::Exists));
         }
         let limit = self.shared.limit;
-        if self.shared.sandboxes().saturating_add_signed(self.grown) >= limit {
+        if self.shared.fleet().counts().total().saturating_add_signed(self.grown) >= limit {
             return Ok(Effect::Refused(Refused::Full(limit)));
         }
         // Its row could not be read at the start, so memory does not know it.

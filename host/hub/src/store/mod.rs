@@ -11,13 +11,14 @@
 //!
 //! # The files
 //! `place` (files, locks, connections) and `schema` (tables, versions) open it; `load` puts the fleet back; `writer`
-//! (the thread) carries out `batch`es and `snapshot`s, and knows `trouble`; `events` and `readers` read; `rows` is the
+//! (the thread) carries out `batch`es and `snapshot`s, and knows `trouble` and the size of the `log`; `events` and `readers` read; `rows` is the
 //! only one that names columns. Nothing outside this folder names SQLite.
 
 mod batch;
 mod error;
 mod events;
 mod load;
+mod log;
 mod place;
 mod readers;
 mod rows;
@@ -28,7 +29,6 @@ mod tests;
 mod trouble;
 mod writer;
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -74,9 +74,6 @@ struct Shared {
     events: broadcast::Sender<Arc<Event>>,
     /// The most sandboxes.
     limit: usize,
-    sandboxes: AtomicUsize,
-    /// Events that there was no room for while the disk did not take them.
-    lost: AtomicU64,
     measures: Arc<Measures>,
 }
 
@@ -128,8 +125,6 @@ impl Store {
             fleet: Mutex::new(fleet),
             events: broadcast::Sender::new(BEHIND),
             limit: config.max_sandboxes,
-            sandboxes: AtomicUsize::new(sandboxes),
-            lost: AtomicU64::new(0),
             measures: Arc::new(Measures::new(config.webhooks.len())),
         });
         let (commands, queue) = mpsc::channel();
@@ -164,20 +159,11 @@ impl Store {
         if !joined.unwrap_or(false) {
             tracing::error!("{}", Error::Ended);
         }
-        let lost = self.lost_events();
-        if lost > 0 {
-            tracing::error!(lost, "the disk did not take these events since the hub started, and they are gone");
-        }
     }
 
-    /// The hub's own figures, which begin with its store.
+    /// What the hub notes of itself, the store's disk included.
     pub(crate) fn measures(&self) -> &Arc<Measures> {
         &self.shared.measures
-    }
-
-    /// How many events there was no room for, since the start, while the disk did not take them.
-    pub(crate) fn lost_events(&self) -> u64 {
-        self.shared.lost()
     }
 
     /// Adds a sandbox.
@@ -362,15 +348,6 @@ impl Shared {
         self.fleet.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How many sandboxes there are; the writer alone changes it.
-    fn sandboxes(&self) -> usize {
-        self.sandboxes.load(Ordering::Relaxed)
-    }
-
-    fn grow(&self, by: isize) {
-        self.sandboxes.store(self.sandboxes().saturating_add_signed(by), Ordering::Relaxed);
-    }
-
     /// Tells everyone of events that are on disk.
     fn publish(&self, events: Vec<Event>) {
         for event in events {
@@ -379,15 +356,5 @@ impl Shared {
             // Nobody listening is fine.
             let _ = self.events.send(Arc::new(event));
         }
-    }
-
-    /// Counts events that there is no room for.
-    fn lose(&self, events: u64) {
-        self.lost.fetch_add(events, Ordering::Relaxed);
-    }
-
-    /// So many were lost since the start.
-    fn lost(&self) -> u64 {
-        self.lost.load(Ordering::Relaxed)
     }
 }

@@ -12,6 +12,7 @@ use rusqlite::Connection;
 use super::Shared;
 use super::rows::Writes;
 use crate::fleet::Changed;
+use crate::measure::DiskMeasures;
 
 /// So many sandboxes are written as one transaction, and looked at under one lock.
 const PART: usize = 1024;
@@ -22,10 +23,10 @@ pub(super) struct Rounds {
     interval: Duration,
     next: Instant,
     began: Option<Instant>,
+    /// Sandboxes written in this round.
+    written: usize,
     /// Taken from the fleet, and not written yet.
     part: Vec<Changed>,
-    /// So many were written in this round.
-    written: usize,
     /// The last round was too slow, and that was said.
     slow: bool,
 }
@@ -33,7 +34,7 @@ pub(super) struct Rounds {
 impl Rounds {
     /// The first is an interval away.
     pub(super) fn every(interval: Duration) -> Self {
-        Rounds { interval, next: Instant::now() + interval, began: None, part: Vec::new(), written: 0, slow: false }
+        Rounds { interval, next: Instant::now() + interval, began: None, written: 0, part: Vec::new(), slow: false }
     }
 
     /// When there is something to do; in the past while a round goes on.
@@ -57,16 +58,15 @@ impl Rounds {
             self.part.clear();
         }
         if !full {
-            let disk = &shared.measures.disk;
-            disk.snapshots.note(began.elapsed());
-            disk.snapshot_sandboxes.set(std::mem::take(&mut self.written));
-            self.end(began);
+            self.end(began, &shared.measures.disk);
         }
         Ok(full)
     }
 
-    fn end(&mut self, began: Instant) {
+    fn end(&mut self, began: Instant, measures: &DiskMeasures) {
         self.began = None;
+        measures.snapshot_sandboxes.set(std::mem::take(&mut self.written));
+        measures.snapshots.note(began.elapsed());
         self.next = (began + self.interval).max(Instant::now());
         let (took, slow) = (began.elapsed(), began.elapsed() > self.interval);
         if slow != self.slow {

@@ -27,6 +27,8 @@ pub(super) enum What {
     Changes,
     /// The last reports.
     Beats,
+    /// That the oldest events are forgotten.
+    Forgetting,
 }
 
 impl Trouble {
@@ -63,6 +65,9 @@ impl Trouble {
                 "{path} does not take what sandboxes report: {error}; {cure}. Until it does, a restart of the hub \
                  loses the reports since now"
             ),
+            What::Forgetting => {
+                tracing::error!("{path} does not let old events be forgotten: {error}; {cure}. Until then it grows")
+            }
         }
     }
 
@@ -81,6 +86,7 @@ impl Trouble {
             ),
             What::Changes => tracing::info!(seconds, "{path} takes changes again"),
             What::Beats => tracing::info!(seconds, "{path} takes what sandboxes report again"),
+            What::Forgetting => tracing::info!(seconds, "{path} lets old events be forgotten again"),
         }
     }
 }

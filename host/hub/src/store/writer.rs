@@ -16,6 +16,7 @@ use jiff::Timestamp;
 use rusqlite::Connection;
 
 use super::batch::{self, Command, Effect, Written, is_of};
+use super::log::{Log, checkpoint};
 use super::place::Place;
 use super::snapshot::Rounds;
 use super::trouble::{Trouble, What};
@@ -23,6 +24,7 @@ use super::{Shared, events};
 use crate::config::Keep;
 use crate::event::Event;
 use crate::fleet::Refused;
+use crate::measure::DiskMeasures;
 
 /// The most commands, and the most events that have waited, in one transaction.
 const BATCH: usize = 2048;
@@ -32,8 +34,7 @@ const MOST_WAITING: usize = 250_000;
 const TICK: Duration = Duration::from_secs(1);
 /// So many events are forgotten as one step.
 const STEP: usize = 4096;
-/// Beats wait while the log of changes is larger than this, in bytes: someone else reads the database for so long that
-/// the log cannot be brought into it.
+/// Beats wait while the log of changes is larger than this, in bytes.
 const MOST_LOG: u64 = 256 << 20;
 /// How long the last round of beats may take.
 const LAST_ROUND: Duration = Duration::from_secs(30);
@@ -52,13 +53,14 @@ pub(super) struct Worker {
     positions: HashMap<String, u64>,
     changes: Trouble,
     beats: Trouble,
+    forgetting: Trouble,
     /// None where nothing outlives the process.
     rounds: Option<Rounds>,
     keep: Keep,
     /// So many events are kept.
     kept: u64,
     tick: Instant,
-    log_is_held: bool,
+    log: Log,
     closing: Option<Closing>,
 }
 
@@ -91,10 +93,11 @@ impl Worker {
             positions: HashMap::new(),
             changes: Trouble::none(What::Changes),
             beats: Trouble::none(What::Beats),
+            forgetting: Trouble::none(What::Forgetting),
             keep,
             kept,
             tick: Instant::now() + TICK,
-            log_is_held: false,
+            log: Log::of_at_most(MOST_LOG),
             closing: None,
         }
     }
@@ -103,14 +106,14 @@ impl Worker {
     pub(super) fn run(mut self) {
         while self.closing.is_none() {
             self.receive();
+            self.disk().backlog.set(self.taken.len() + self.waiting.len());
             if !self.changes.is_on() || Instant::now() >= self.changes.retry() {
                 self.write_changes();
                 self.tend();
             }
             self.write_beats();
-            let disk = &self.shared.measures.disk;
-            disk.set_trouble(self.changes.is_on() || self.beats.is_on());
-            disk.backlog.set(self.waiting.len() + self.taken.len());
+            let trouble = [&self.changes, &self.beats, &self.forgetting].into_iter().any(Trouble::is_on);
+            self.disk().set_trouble(trouble);
         }
         if self.closing == Some(Closing::Asked) {
             self.finish();
@@ -136,7 +139,7 @@ impl Worker {
             return Instant::now();
         }
         match &self.rounds {
-            Some(_) if self.log_is_held => self.tick,
+            Some(_) if self.log.is_held() => self.tick,
             Some(rounds) => self.tick.min(rounds.due().max(self.beats.retry())),
             None => self.tick,
         }
@@ -172,13 +175,14 @@ impl Worker {
         let commands: Vec<Command> = self.taken.drain(..room).collect();
         let events = self.waiting.iter().take(waited);
         let began = Instant::now();
-        match batch::write(&mut self.connection, &self.shared, events, &commands, &self.positions) {
+        let result = batch::write(&mut self.connection, &self.shared, events, &commands, &self.positions);
+        self.disk().commits.note(began.elapsed());
+        match result {
             Ok(written) => {
-                self.shared.measures.disk.commits.note(began.elapsed());
                 self.waiting.drain(..waited);
                 self.positions.clear();
                 self.kept += written.events.len() as u64;
-                self.changes.worked(self.place.path(), self.shared.lost());
+                self.changes.worked(self.place.path(), self.disk().events_lost.get());
                 self.apply(&written);
                 self.shared.publish(written.events);
                 commands.into_iter().zip(written.effects).for_each(answer);
@@ -201,11 +205,6 @@ impl Worker {
                 Effect::Rotated(registration) => fleet.replace(Arc::clone(registration)),
                 Effect::Told | Effect::Refused(_) => Ok(()),
             };
-            match (effect, &applied) {
-                (Effect::Registered(_), Ok(())) => shared.grow(1),
-                (Effect::Removed(_), Ok(())) => shared.grow(-1),
-                _ => {}
-            }
             if let Err(error) = applied {
                 tracing::error!(%error, "memory and disk do not agree on a sandbox; this is a bug");
             }
@@ -230,7 +229,7 @@ impl Worker {
             Command::Manage { done, .. } => drop(done.send(Err(Refused::Disk))),
             Command::Tell { events, done, .. } => {
                 let room = MOST_WAITING.saturating_sub(self.waiting.len());
-                self.shared.lose(events.len().saturating_sub(room) as u64);
+                self.disk().events_lost.add(events.len().saturating_sub(room) as u64);
                 self.waiting.extend(events.into_iter().take(room));
                 drop(done.send(Err(Refused::Disk)));
             }
@@ -243,7 +242,7 @@ impl Worker {
         let now = Instant::now();
         let Some(rounds) = &mut self.rounds else { return };
         // An event of a sandbox is saved before the report that came after it.
-        if self.log_is_held || self.changes.is_on() || now < rounds.due() || now < self.beats.retry() {
+        if self.log.is_held() || self.changes.is_on() || now < rounds.due() || now < self.beats.retry() {
             return;
         }
         match rounds.write_part(&mut self.connection, &self.shared) {
@@ -255,46 +254,25 @@ impl Worker {
     /// What is due once a second, and more often while there is more of it.
     fn tend(&mut self) {
         let most = u64::from(self.keep.events);
-        if Instant::now() < self.tick && self.kept <= most + STEP as u64 {
+        let overflows = self.kept > most + STEP as u64 && !self.forgetting.is_on();
+        if Instant::now() < self.tick && !overflows {
             return;
         }
         let since = Timestamp::now().checked_sub(self.keep.events_for).unwrap_or(Timestamp::MIN);
-        match events::forget(&self.connection, self.kept, most, since, STEP) {
+        let step = match events::forget(&self.connection, self.kept, most, since, STEP) {
             Ok(forgotten) => {
                 self.kept -= forgotten.min(self.kept);
-                // A step that was full is followed by another.
-                self.tick = Instant::now() + if forgotten < STEP as u64 { TICK } else { Duration::ZERO };
+                self.forgetting.worked(self.place.path(), 0);
+                forgotten
             }
             Err(error) => {
-                self.changes.failed(self.place.path(), &error);
-                self.tick = self.changes.retry();
+                self.forgetting.failed(self.place.path(), &error);
+                0
             }
-        }
-        self.look_at_log();
-    }
-
-    /// Lets beats wait while the log cannot be brought into the database.
-    fn look_at_log(&mut self) {
-        let bytes = self.place.log_bytes();
-        if bytes <= MOST_LOG && !self.log_is_held {
-            return;
-        }
-        // What this says is in the size; whoever reads is not waited for.
-        let _ = checkpoint(&self.connection);
-        let held = self.place.log_bytes() > MOST_LOG;
-        if held != self.log_is_held {
-            self.log_is_held = held;
-            let path = self.place.path().display();
-            if held {
-                tracing::error!(
-                    bytes,
-                    "another program reads {path} for so long that the log of changes beside it grows; what sandboxes \
-                     report is not saved until it ends"
-                );
-            } else {
-                tracing::info!("the log beside {path} is small again; what sandboxes report is saved again");
-            }
-        }
+        };
+        // A step that was full is followed by another.
+        self.tick = Instant::now() + if step < STEP as u64 { TICK } else { Duration::ZERO };
+        self.log.look(&self.place, &self.connection);
     }
 
     /// Writes all that there is, once, and says what the disk did not take.
@@ -310,8 +288,17 @@ impl Worker {
         if let Err(error) = self.last_round() {
             tracing::error!(%error, "the last reports of some sandboxes could not be saved");
         }
+        // What is not in the database then is in the log.
         let _ = checkpoint(&self.connection);
-        self.shared.lose(self.waiting.len() as u64);
+        self.disk().events_lost.add(self.waiting.len() as u64);
+        let lost = self.disk().events_lost.get();
+        if lost > 0 {
+            tracing::error!(lost, "the disk did not take these events since the hub started, and they are gone");
+        }
+    }
+
+    fn disk(&self) -> &DiskMeasures {
+        &self.shared.measures.disk
     }
 
     fn last_round(&mut self) -> Result<(), Unsaved> {
@@ -333,14 +320,6 @@ enum Unsaved {
     TooSlow,
     #[error(transparent)]
     Disk(#[from] rusqlite::Error),
-}
-
-/// Brings the log into the database and makes it short, where nobody reads.
-fn checkpoint(connection: &Connection) -> rusqlite::Result<()> {
-    connection.busy_timeout(Duration::ZERO)?;
-    let done = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
-    connection.busy_timeout(super::place::BUSY)?;
-    done
 }
 
 fn answer((command, effect): (Command, Effect)) {

@@ -99,6 +99,12 @@ fn disk(families: &mut Vec<Family>, measures: &Measures) {
     ] {
         families.push(Family::gauge(name, "", help, value));
     }
+    let help = "Events that there was no room for while the disk took nothing.";
+    families.push(Family::counter(
+        "sandbeat_hub_store_events_lost",
+        help,
+        vec![(Labels::new(), disk.events_lost.get())],
+    ));
 }
 
 fn durations(name: &'static str, help: &'static str, durations: &Durations) -> Family {

@@ -27,37 +27,51 @@ async fn healed(store: &Store) {
 }
 
 #[tokio::test]
-async fn nothing_changes_when_the_disk_does_not_take_it() {
-    for how in ["ABORT", "ROLLBACK"] {
-        let directory = tempfile::tempdir().unwrap();
-        let store = open(directory.path());
-        store.register(registration("a")).await.unwrap();
-        let mut listener = store.subscribe();
-        let other = || KeyHash::of(&Secret::new("another token"));
-        for change in ["INSERT ON events", "INSERT ON sandboxes", "DELETE ON sandboxes", "UPDATE ON sandboxes"] {
-            fail(directory.path(), change, how);
-            if change != "DELETE ON sandboxes" && change != "UPDATE ON sandboxes" {
-                assert_eq!(store.register(registration("b")).await.unwrap_err(), Refused::Disk, "{change} {how}");
-                assert!(store.registration("b").is_none());
-            }
-            if change != "INSERT ON sandboxes" && change != "UPDATE ON sandboxes" {
-                assert_eq!(store.remove("a").await, Err(Refused::Disk), "{change} {how}");
-            }
-            if change != "INSERT ON sandboxes" && change != "DELETE ON sandboxes" {
-                assert_eq!(store.rotate("a", other(), Duration::ZERO).await, Err(Refused::Disk), "{change} {how}");
-            }
-            let tokens = store.registration("a").unwrap().tokens.clone().unwrap();
-            assert!(tokens.matches(&token("a"), Timestamp::now()), "{change} {how}");
-            heal(directory.path());
-            healed(&store).await;
-            assert_eq!(listener.try_recv().unwrap().kind, Kind::Registered, "only the probe");
-            store.remove("probe").await.unwrap();
-            assert_eq!(listener.try_recv().unwrap().kind, Kind::Deleted);
-            assert!(listener.try_recv().is_err(), "{change} {how}");
-        }
-        assert!(open(killed(directory.path()).path()).registration("b").is_none());
-        store.remove("a").await.unwrap();
+async fn nothing_changes_when_a_change_fails() {
+    nothing_changes_when_it_fails_by("ABORT").await;
+}
+
+#[tokio::test]
+async fn nothing_changes_when_a_failure_ends_the_transaction() {
+    nothing_changes_when_it_fails_by("ROLLBACK").await;
+}
+
+async fn nothing_changes_when_it_fails_by(how: &str) {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    store.register(registration("a")).await.unwrap();
+    let mut listener = store.subscribe();
+    for (change, fails) in [
+        ("INSERT ON events", [true, true, true]),
+        ("INSERT ON sandboxes", [true, false, false]),
+        ("DELETE ON sandboxes", [false, true, false]),
+        ("UPDATE ON sandboxes", [false, false, true]),
+    ] {
+        fail(directory.path(), change, how);
+        let other = KeyHash::of(&Secret::new("another token"));
+        let register = async { if fails[0] { store.register(registration("b")).await.map(drop) } else { disk() } };
+        let remove = async { if fails[1] { store.remove("a").await } else { disk() } };
+        let rotate = async { if fails[2] { store.rotate("a", other, Duration::ZERO).await } else { disk() } };
+        let (registered, removed, rotated) = tokio::join!(register, remove, rotate);
+        assert_eq!((registered, removed, rotated), (disk(), disk(), disk()), "{change}");
+
+        assert!(store.registration("b").is_none(), "{change}");
+        let tokens = store.registration("a").unwrap().tokens.clone().unwrap();
+        assert!(tokens.matches(&token("a"), Timestamp::now()), "{change}");
+        heal(directory.path());
+        healed(&store).await;
+        assert_eq!(listener.try_recv().unwrap().kind, Kind::Registered, "only the probe");
+        store.remove("probe").await.unwrap();
+        assert_eq!(listener.try_recv().unwrap().kind, Kind::Deleted);
+        assert!(listener.try_recv().is_err(), "{change}");
     }
+    let copy = killed(directory.path());
+    assert!(open(copy.path()).registration("b").is_none());
+    store.remove("a").await.unwrap();
+}
+
+fn disk() -> Result<(), Refused> {
+    Err(Refused::Disk)
 }
 
 #[tokio::test]
@@ -91,7 +105,7 @@ async fn events_wait_in_order_and_beats_go_on() {
         let event = tokio::time::timeout(DEADLINE, listener.recv()).await.unwrap().unwrap();
         assert_eq!((event.sandbox_id.as_deref(), event.kind), (Some(id), kind));
     }
-    assert_eq!(store.lost_events(), 0);
+    assert_eq!(store.measures().disk.events_lost.get(), 0);
     assert!(report(&store, "a", json!({})).await.is_ok(), "all is well again");
     store.close().await;
     let store = open(directory.path());
