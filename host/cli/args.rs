@@ -310,7 +310,7 @@ pub(crate) struct HubEvents {
     /// UTC), or than the event with this number
     #[arg(long, value_name = "DURATION|TIME|NUMBER", value_parser = Since::parse)]
     pub(crate) since: Option<Since>,
-    /// Only the last so many [default: 100; 10 with --follow; all with --since]
+    /// Only the last so many [default: 100; 10 with --follow; 100,000 with --since]
     #[arg(short = 'n', long = "last", value_name = "N")]
     pub(crate) last: Option<usize>,
     #[command(flatten)]

@@ -57,7 +57,7 @@ pub(super) struct Hub {
 #[derive(Debug, thiserror::Error)]
 #[error("{detail}")]
 pub(super) struct Refused {
-    pub(super) status: StatusCode,
+    status: StatusCode,
     detail: String,
 }
 
@@ -227,6 +227,12 @@ impl Hub {
 }
 
 impl Refused {
+    /// Whether it is our doing, so that asking again is of no use.
+    pub(super) fn is_ours(&self) -> bool {
+        self.status.is_client_error()
+            && ![StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS].contains(&self.status)
+    }
+
     /// Whether what was asked about does not exist.
     pub(super) fn is_unknown(&self) -> bool {
         self.status == StatusCode::NOT_FOUND

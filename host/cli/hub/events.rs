@@ -1,7 +1,7 @@
 //! `sandbeat hub events [ID]`: what happened, the oldest first, and with `--follow` what happens from then on.
 //!
 //! Following survives the hub: when the connection ends or goes silent, it is made anew from the last event that was
-//! seen, until Ctrl-C. What the hub refuses ends it. Whoever stops reading our output ends it quietly.
+//! seen, until Ctrl-C. What the hub refuses as wrong ends it; that it is busy, or a proxy in front of it has none, does not. Whoever stops reading our output ends it quietly.
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -124,7 +124,7 @@ async fn follow(hub: &Hub, options: &HubEvents, mut after: Option<u64>) -> anyho
                 failures = 0;
                 read(body, options.access.json, &mut after).await?
             }
-            Err(error) if error.is::<Refused>() => return Err(error),
+            Err(error) if error.downcast_ref::<Refused>().is_some_and(Refused::is_ours) => return Err(error),
             Err(error) => error,
         };
         if failures == 0 {

@@ -48,6 +48,8 @@ async fn every_route_is_described_and_every_description_is_a_route() {
         "DELETE /api/v1/sandboxes/{id}",
         "POST /api/v1/sandboxes/{id}/token",
         "GET /api/v1/sandboxes/{id}/history",
+        "GET /api/v1/sandboxes/{id}/events",
+        "GET /api/v1/events",
         "GET /api/v1/fleet",
         "POST /api/v1/sandboxes/{id}/status",
         "GET /metrics",
@@ -88,6 +90,9 @@ async fn answers_are_as_they_are_described() {
     said("get", one, &hub.get("/api/v1/sandboxes/other").send().await);
     said("get", all, &hub.get("/api/v1/sandboxes?limit=1").send().await);
     said("get", all, &hub.get("/api/v1/sandboxes?limit=0").send().await);
+    said("get", "/api/v1/events", &hub.get("/api/v1/events").send().await);
+    said("get", "/api/v1/events", &hub.get("/api/v1/events?type=odd").send().await);
+    said("get", "/api/v1/sandboxes/{id}/events", &hub.get("/api/v1/sandboxes/s/events?limit=1").send().await);
     said("get", "/api/v1/fleet", &hub.get("/api/v1/fleet").send().await);
     said("get", "/health", &hub.get("/health").send().await);
     let history = "/api/v1/sandboxes/{id}/history";

@@ -140,6 +140,24 @@ async fn long_answers_are_compressed_for_who_accepts_it() {
 }
 
 #[tokio::test]
+async fn a_stream_of_events_is_not_held_back() {
+    let hub = Hub::start(|_| {}).await;
+    let call =
+        hub.get("/api/v1/events?after=0").header("Accept", "text/event-stream").header("Accept-Encoding", "gzip");
+    let mut stream = hub.connect().await;
+    stream.write_all(&call.bytes()).await.unwrap();
+    hub.register("s").await;
+    let mut read = Vec::new();
+    while !String::from_utf8_lossy(&read).contains("event: registered") {
+        assert_ne!(timeout(DEADLINE, stream.read_buf(&mut read)).await.unwrap().unwrap(), 0);
+    }
+    let head = String::from_utf8(read).unwrap().to_lowercase();
+    assert!(header(&head, "content-encoding").is_none() && header(&head, "etag").is_none(), "{head}");
+    drop(stream);
+    hub.stop().await;
+}
+
+#[tokio::test]
 async fn who_takes_no_coding_is_told_and_changes_are_carried_out_all_the_same() {
     let hub = Hub::start(|_| {}).await;
     let none = "identity;q=0, *;q=0";

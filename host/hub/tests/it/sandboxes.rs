@@ -88,6 +88,84 @@ async fn the_list_comes_in_pages_and_can_be_narrowed() {
 }
 
 #[tokio::test]
+async fn the_list_can_be_narrowed_by_metadata_and_searched() {
+    let hub = Hub::start(|_| {}).await;
+    let registered = async |body: Value| {
+        let answer = hub.post("/api/v1/sandboxes").json(&body).send().await;
+        assert_eq!(answer.status, 201, "{answer:?}");
+        answer.body["token"].as_str().unwrap_or_default().to_owned()
+    };
+    let token = registered(json!({"id": "Box-1", "name": "Größe", "metadata": {"team": "a", "url": "x=y"}})).await;
+    registered(json!({"id": "box-2", "metadata": {"team": "b", "empty": ""}})).await;
+    registered(json!({"id": "c"})).await;
+    let report = with("Box-1", json!({"hostname": "Worker-7", "metadata": {"team": "b", "reported": "1"}}));
+    hub.report(&token, &report).await;
+    let page = async |query: &str| {
+        let answer = hub.get(&format!("/api/v1/sandboxes?{query}")).send().await;
+        assert_eq!(answer.status, 200, "{query}: {answer:?}");
+        let ids: Vec<&str> =
+            answer.body["sandboxes"].as_array().unwrap().iter().map(|s| s["id"].as_str().unwrap()).collect();
+        assert_eq!(answer.body["total"], ids.len(), "{query}");
+        ids.join(" ")
+    };
+    for (query, expected) in [
+        ("metadata=team", "Box-1 box-2"),
+        ("metadata=team%3Da", "Box-1"),
+        ("metadata=team=b", "box-2"),
+        ("metadata=url=x=y", "Box-1"),
+        ("metadata=empty=", "box-2"),
+        ("metadata=team&metadata=url", "Box-1"),
+        ("metadata=team=a&metadata=team=b", ""),
+        ("metadata=reported", ""),
+        ("search=BOX", "Box-1 box-2"),
+        ("search=gr%C3%B6%C3%9Fe", "Box-1"),
+        ("search=worker", "Box-1"),
+        ("search=box&status=pending", "box-2"),
+        ("search=nothing", ""),
+        ("search=", "Box-1 box-2 c"),
+    ] {
+        assert_eq!(page(query).await, expected, "{query}");
+    }
+    hub.stop().await;
+}
+
+#[tokio::test]
+async fn the_last_hour_is_told_by_the_minute() {
+    let hub = Hub::start(|_| {}).await;
+    let token = hub.register("s").await;
+    let history = async || hub.get("/api/v1/sandboxes/s/history").send().await.body;
+    assert_eq!(history().await, json!({"stepSecs": 60, "points": []}));
+    for (seq, cpu) in [(1, 10.0), (2, 12.5), (3, 5.0)] {
+        let report = json!({"bootId": "b", "seq": seq, "cpuPercent": cpu, "memoryMB": 512});
+        hub.report(&token, &with("s", report)).await;
+    }
+    let history = history().await;
+    // A minute may have ended in between.
+    let points = history["points"].as_array().unwrap();
+    assert!((1..=2).contains(&points.len()), "{history}");
+    let highest = points.iter().filter_map(|point| point["cpuPercent"].as_f64()).fold(0.0, f64::max);
+    assert_eq!((highest, points[0]["memoryMB"].as_u64()), (12.5, Some(512)), "{history}");
+    let at = points[0]["at"].as_str().unwrap();
+    assert!(at.ends_with(":00.000Z"), "the beginning of a minute: {at}");
+    hub.get("/api/v1/sandboxes/none/history").send().await.refused(404, "no sandbox");
+    hub.stop().await;
+}
+
+#[tokio::test]
+async fn what_finds_no_room_is_said_to_be_left_out() {
+    let hub = Hub::start(|config| config.keep.report_memory = 1000).await;
+    let token = hub.register("s").await;
+    let report = json!({"cpuPercent": 5.0, "metadata": {"k": "v".repeat(1000)}, "processes": {"web":
+        {"status": "error", "restartCount": 1}}});
+    hub.report(&token, &with("s", report)).await;
+    let sandbox = hub.sandbox("s").await;
+    assert_eq!((&sandbox["dropped"], &sandbox["processes"]), (&json!(true), &json!({})));
+    assert_eq!(sandbox["agentInfo"]["metrics"]["cpuPercent"], 5.0);
+    assert_eq!(sandbox["agentInfo"]["health"]["processesFailed"], 1, "counted before");
+    hub.stop().await;
+}
+
+#[tokio::test]
 async fn what_is_deleted_is_gone_with_its_token() {
     let hub = Hub::start(|_| {}).await;
     let token = hub.register("s").await;
