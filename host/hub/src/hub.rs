@@ -7,11 +7,12 @@ use std::sync::Arc;
 
 use sandbeat_status::Report;
 use tokio::net::TcpListener;
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 use tokio::task::{JoinError, JoinSet};
 
 use crate::api::{Shared, router};
 use crate::config::{Config, exposed};
+use crate::events::Audience;
 use crate::measure::Measures;
 use crate::server::tls::{Tls, Wrong};
 use crate::store::{self, Store};
@@ -90,6 +91,7 @@ impl Hub {
         let store = Arc::new(Store::open(&config)?);
         let shared = Arc::new(Shared {
             store: Arc::clone(&store),
+            audience: Audience::new(&config),
             accepted,
             enroll: config.enroll,
             admin_key: config.admin_key,
@@ -98,12 +100,19 @@ impl Hub {
             measures: Arc::new(Measures::new(config.webhooks.len())),
             metrics_per_sandbox: config.metrics_per_sandbox,
         });
+        let (close, closing) = watch::channel(false);
+        let telling = shared.audience.start(&store, &shared.measures, closing).await;
         let mut tasks = JoinSet::new();
         tasks.spawn(sweep::run(Arc::clone(&store)));
+        let shutdown = async {
+            shutdown.await;
+            close.send_replace(true);
+        };
         let routes = router(Arc::clone(&shared));
         tracing::info!(%address, enroll = ?config.enroll, tls = tls.is_some(), "the hub listens");
+        let serving = server::run(listener, shared, routes, tls, shutdown);
         let result = tokio::select! {
-            () = server::run(listener, shared, routes, tls, shutdown) => Ok(()),
+            _ = async { tokio::join!(serving, telling.run()) } => Ok(()),
             Some(Err(error)) = tasks.join_next() => Err(Error::Sweep(error)),
             error = store.ended() => Err(Error::Store(error)),
         };

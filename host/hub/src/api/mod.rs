@@ -6,6 +6,7 @@
 //!
 //! - `sandboxes`: registering, listing, showing, deleting, the last hour; `tokens`: a new one.
 //! - `status`: taking reports. It stands outside of everything below, because it is what the hub does most.
+//! - [`events`]: what happened, as pages and streams.
 //! - `fleet`, `health`, `metrics`: the hub as a whole.
 //! - `describe`: `GET /openapi.json`, made from the routes themselves.
 //!
@@ -19,11 +20,11 @@ mod metrics;
 mod registration;
 pub(crate) mod reply;
 mod report;
-mod request;
+pub(crate) mod request;
 mod sandboxes;
 pub(crate) mod status;
 mod tokens;
-mod view;
+pub(crate) mod view;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,6 +42,7 @@ use utoipa_axum::routes;
 use self::reply::Problem;
 use crate::auth::{KeyHash, addressed_to_loopback, bearer};
 use crate::config::{Enroll, Limits};
+use crate::events::{self, Audience};
 use crate::hub::Accepted;
 use crate::measure::Measures;
 use crate::store::Store;
@@ -53,6 +55,7 @@ pub(crate) struct Shared {
     pub enroll: Enroll,
     pub admin_key: Option<KeyHash>,
     pub limits: Limits,
+    pub audience: Audience,
     /// How long a replaced token goes on where nobody says.
     pub token_overlap: Duration,
     pub measures: Arc<Measures>,
@@ -79,6 +82,7 @@ fn managed() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(sandboxes::history))
         .routes(routes!(tokens::rotate))
         .routes(routes!(fleet::fleet))
+        .merge(events::routes())
         .routes(routes!(metrics::metrics))
 }
 

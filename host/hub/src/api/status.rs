@@ -110,6 +110,7 @@ async fn judge(
         }
         Outcome::Accepted { kept, keeps, next, .. } => {
             shared.measures.report_accepted(kept.at);
+            shared.audience.beats.note(id);
             if shared.accepted.receiver_count() > 0 {
                 let report = Arc::new(kept.report());
                 // It may have gone meanwhile.

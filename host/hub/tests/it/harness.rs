@@ -132,7 +132,7 @@ pub(crate) fn admin_key(config: &mut Config) {
 
 /// A request in the making.
 pub(crate) struct Call {
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
     head: String,
     host: String,
     body: Vec<u8>,

@@ -3,6 +3,7 @@
 mod access;
 mod connections;
 mod encoding;
+mod events;
 mod harness;
 mod liveness;
 mod metrics;
@@ -15,3 +16,4 @@ mod sandboxes;
 mod schema;
 mod tls;
 mod tokens;
+mod webhooks;

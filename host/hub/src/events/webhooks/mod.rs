@@ -1,0 +1,291 @@
+//! Webhooks: each configured one is posted its events, one after another, until they are taken.
+//!
+//! Each has a task and a place in the store, which is noted once an event was taken; so an event is posted at least
+//! once, and again when the hub ended between the two. A webhook that is new begins with what happens from then on, one
+//! that is known goes on where it was. While an endpoint fails, its events wait in the store and cost no memory; what
+//! becomes of them is the matter of `schedule`. An endpoint that answers 410 is left alone until the next start. Events
+//! that the store no longer has when their turn comes are missed, and the log says so. When the store does not answer,
+//! the same is asked again later. Owner of the tasks is [`super::Telling`].
+
+mod client;
+mod schedule;
+mod target;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
+
+pub(super) use self::client::Client;
+use self::client::Outcome;
+use self::schedule::Schedule;
+use self::target::{Target, origin, store_key};
+use super::ending;
+use super::feed::{Feed, NoBatch, Wanted};
+use crate::config::Webhook;
+use crate::event::{Event, Kind};
+use crate::fleet::Refused;
+use crate::measure::{Measures, WebhookMeasures};
+use crate::store::{EventQuery, Store};
+
+/// Until the store is asked again after it has not answered.
+const STORE_PAUSE: Duration = Duration::from_secs(5);
+/// Of the events that wait, so many are counted.
+const MOST_COUNTED: usize = 1000;
+/// How often the place is noted while there is nothing to post, so that it does not fall behind what the store keeps.
+const NOTE_EVERY: Duration = Duration::from_secs(60);
+
+/// What the tasks of all webhooks need.
+pub(super) struct Surroundings<'a> {
+    pub client: Client,
+    pub store: &'a Arc<Store>,
+    pub measures: &'a Arc<Measures>,
+    pub closing: &'a watch::Receiver<bool>,
+}
+
+/// What became of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    Taken,
+    GivenUp,
+    /// Nothing, and nothing more is to be posted.
+    Ended,
+}
+
+/// The task of one webhook.
+#[derive(Debug)]
+pub(super) struct Poster {
+    /// For the log.
+    name: String,
+    /// Its place in the configuration.
+    index: usize,
+    target: Target,
+    kinds: Vec<Kind>,
+    store_key: String,
+    client: Client,
+    store: Arc<Store>,
+    measures: Arc<Measures>,
+    closing: watch::Receiver<bool>,
+    /// Until the task begins.
+    feed: Option<Feed>,
+    /// What the store has noted.
+    noted: Option<u64>,
+    schedule: Schedule,
+    /// Why posts fail, as the log has it.
+    trouble: Option<String>,
+    /// Events that wait, as far as was counted.
+    waiting: usize,
+}
+
+impl Surroundings<'_> {
+    /// Gets ready for the events of one webhook from now on, or from where it was; nothing for one that cannot be used.
+    pub(super) async fn poster(&self, index: usize, webhook: &Webhook) -> Option<Poster> {
+        let name = format!("hub.webhooks[{index}] at {}", origin(&webhook.url));
+        let target = match Target::new(webhook) {
+            Ok(target) => target,
+            Err(reason) => {
+                tracing::error!(webhook = name, "cannot be used: {reason}");
+                return None;
+            }
+        };
+        let mut poster = Poster {
+            name,
+            index,
+            target,
+            kinds: webhook.events.clone(),
+            store_key: store_key(&webhook.url),
+            client: self.client.clone(),
+            store: Arc::clone(self.store),
+            measures: Arc::clone(self.measures),
+            closing: self.closing.clone(),
+            feed: None,
+            noted: None,
+            schedule: Schedule::default(),
+            trouble: None,
+            waiting: 0,
+        };
+        // Where the store does not answer, which it says itself, the task asks again.
+        let _ = poster.try_open().await;
+        Some(poster)
+    }
+}
+
+impl Poster {
+    /// Posts until the hub ends. A post that is under way then is waited for.
+    pub(super) async fn run(mut self) {
+        let Some(mut feed) = self.opened().await else { return };
+        let mut note_at = Instant::now() + NOTE_EVERY;
+        loop {
+            let batch = tokio::select! {
+                biased;
+                () = ending(&mut self.closing) => break,
+                batch = feed.next() => batch,
+                () = sleep_until(note_at) => {
+                    self.note(feed.at());
+                    note_at = Instant::now() + NOTE_EVERY;
+                    continue;
+                }
+            };
+            match batch {
+                Ok(batch) => {
+                    if batch.missed {
+                        self.say_missed();
+                    }
+                    if !self.post_all(&batch.events, feed.is_behind()).await {
+                        return;
+                    }
+                }
+                Err(NoBatch::Store(_)) => {
+                    if self.closes_within(Instant::now() + STORE_PAUSE).await {
+                        break;
+                    }
+                }
+                Err(NoBatch::Ended) => break,
+            }
+        }
+        self.note(feed.at());
+    }
+
+    /// The events from its place on; nothing when the hub ends before the store answers.
+    async fn opened(&mut self) -> Option<Feed> {
+        loop {
+            if let Some(feed) = self.feed.take() {
+                return Some(feed);
+            }
+            if self.closes_within(Instant::now() + STORE_PAUSE).await {
+                return None;
+            }
+            let _ = self.try_open().await;
+        }
+    }
+
+    async fn try_open(&mut self) -> Result<(), Refused> {
+        let position = self.store.webhook_position(&self.store_key).await?;
+        let wanted = Wanted { sandbox_id: None, kinds: self.kinds.clone() };
+        let (feed, missed) = Feed::start(Arc::clone(&self.store), wanted, position).await?;
+        if missed {
+            self.say_missed();
+        }
+        // A new one has its place before its first event.
+        self.note(feed.at());
+        self.feed = Some(feed);
+        Ok(())
+    }
+
+    /// Returns whether to go on. `more`: further ones wait already.
+    async fn post_all(&mut self, events: &[Arc<Event>], more: bool) -> bool {
+        self.waiting = events.len();
+        if more && let Some(event) = events.first() {
+            self.count_waiting(event).await;
+        }
+        let (mut given_up, mut first) = (0, 0);
+        for event in events {
+            self.measure().behind.set(self.waiting);
+            match self.post(event).await {
+                Fate::Taken => {}
+                Fate::GivenUp => (given_up, first) = (given_up + 1, if given_up == 0 { event.id } else { first }),
+                Fate::Ended => return false,
+            }
+            self.note(event.id);
+            self.waiting = self.waiting.saturating_sub(1);
+        }
+        self.measure().behind.set(self.waiting);
+        if given_up > 0 {
+            let webhook = &self.name;
+            tracing::warn!(webhook, events = given_up, first, "gave up events that it has not taken for a day");
+        }
+        true
+    }
+
+    async fn post(&mut self, event: &Event) -> Fate {
+        let begun = Instant::now();
+        loop {
+            let age = Timestamp::now().duration_since(event.at).try_into().unwrap_or_default();
+            if self.schedule.is_over_for(begun.elapsed().max(age), Instant::now()) {
+                return Fate::GivenUp;
+            }
+            if let Some(at) = self.schedule.not_before()
+                && self.closes_within(at).await
+            {
+                return Fate::Ended;
+            }
+            let outcome = match self.target.request(event, Timestamp::now()) {
+                Ok(request) => self.client.post(request).await,
+                Err(reason) => Outcome::Failed { reason, asked: None },
+            };
+            match outcome {
+                Outcome::Taken => {
+                    self.taken();
+                    return Fate::Taken;
+                }
+                Outcome::Gone => {
+                    let webhook = &self.name;
+                    tracing::warn!(
+                        webhook,
+                        "it wants no events any more (410 Gone); nothing is posted until a restart"
+                    );
+                    return Fate::Ended;
+                }
+                Outcome::Failed { reason, asked } => {
+                    self.failed(reason, asked);
+                    self.count_waiting(event).await;
+                }
+            }
+        }
+    }
+
+    fn taken(&mut self) {
+        self.measure().delivered.add(1);
+        let failures = self.schedule.succeeded();
+        if self.trouble.take().is_some() {
+            tracing::info!(webhook = self.name, failures, "it takes events again");
+        }
+    }
+
+    /// The log has the first failure, and those that are for another reason than the one before.
+    fn failed(&mut self, reason: String, asked: Option<Duration>) {
+        self.measure().failures.add(1);
+        self.schedule.failed(Instant::now(), asked, fastrand::f64());
+        if self.trouble.as_ref() != Some(&reason) {
+            tracing::warn!(webhook = self.name, reason, "it does not take an event; trying on");
+            self.trouble = Some(reason);
+        }
+    }
+
+    /// How many events wait, this one among them.
+    async fn count_waiting(&mut self, event: &Event) {
+        let after = Some(event.id.saturating_sub(1));
+        let query = EventQuery { kinds: self.kinds.clone(), after, limit: MOST_COUNTED, ..EventQuery::default() };
+        if let Ok(page) = self.store.events(query).await {
+            self.waiting = page.events.len();
+            self.measure().behind.set(self.waiting);
+        }
+    }
+
+    fn measure(&self) -> &WebhookMeasures {
+        // There is one for each place of the configuration.
+        &self.measures.webhooks[self.index]
+    }
+
+    fn note(&mut self, position: u64) {
+        if self.noted.replace(position) != Some(position) {
+            self.store.set_webhook_position(&self.store_key, position);
+        }
+    }
+
+    fn say_missed(&self) {
+        let webhook = &self.name;
+        tracing::warn!(webhook, "events that it has not taken are not kept any more; it goes on with the next ones");
+    }
+
+    /// Waits until then, or until the hub ends, which is true.
+    async fn closes_within(&mut self, then: Instant) -> bool {
+        tokio::select! {
+            biased;
+            () = ending(&mut self.closing) => true,
+            () = sleep_until(then) => false,
+        }
+    }
+}

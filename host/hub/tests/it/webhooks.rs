@@ -1,0 +1,387 @@
+//! Webhooks, against a receiver that does what receivers do.
+
+#![expect(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "what fails here fails the test")]
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use sandbeat_hub::{Config, EventKind, Secret, Webhook};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::events::figure;
+use crate::harness::{DEADLINE, Hub};
+
+/// What the receiver does with a request.
+#[derive(Clone, Debug)]
+enum Reaction {
+    /// Answers with a status line and headers.
+    Answer(String),
+    /// Ends the connection.
+    End,
+    /// Nothing, for ever.
+    Nothing,
+}
+
+/// Who gets the events.
+struct Receiver {
+    address: SocketAddr,
+    requests: mpsc::UnboundedReceiver<Request>,
+    task: JoinHandle<()>,
+}
+
+#[derive(Debug)]
+struct Request {
+    at: Instant,
+    head: String,
+    body: Vec<u8>,
+}
+
+impl Receiver {
+    /// Reacts in this order, and with 204 from then on.
+    async fn start(reactions: impl IntoIterator<Item = Reaction>) -> Receiver {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Receiver::on(listener, reactions)
+    }
+
+    fn on(listener: TcpListener, reactions: impl IntoIterator<Item = Reaction>) -> Receiver {
+        let mut reactions: VecDeque<_> = reactions.into_iter().collect();
+        let (sender, requests) = mpsc::unbounded_channel();
+        let address = listener.local_addr().unwrap();
+        let task = tokio::spawn(async move {
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                while let Some(request) = Request::read(&mut stream).await {
+                    sender.send(request).unwrap();
+                    match reactions.pop_front().unwrap_or_else(|| status("204 No Content")) {
+                        Reaction::Answer(answer) => stream.write_all(answer.as_bytes()).await.unwrap(),
+                        Reaction::End => break,
+                        Reaction::Nothing => {
+                            // Until the other side gives up.
+                            let _ = stream.read(&mut [0]).await;
+                            break;
+                        }
+                    }
+                }
+            }
+        });
+        Receiver { address, requests, task }
+    }
+
+    fn url(&self) -> String {
+        format!("http://{}/hook?key=hush", self.address)
+    }
+
+    async fn next(&mut self) -> Request {
+        timeout(DEADLINE, self.requests.recv()).await.expect("nothing is posted").unwrap()
+    }
+
+    /// Of whom the next requests are.
+    async fn sandboxes(&mut self, count: usize) -> Vec<String> {
+        let mut ids = Vec::new();
+        for _ in 0..count {
+            ids.push(self.next().await.sandbox());
+        }
+        ids
+    }
+}
+
+impl Drop for Receiver {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Request {
+    /// One request; none at the end of the connection.
+    async fn read(stream: &mut TcpStream) -> Option<Request> {
+        let mut bytes = Vec::new();
+        let (head, length) = loop {
+            if let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
+                let head = String::from_utf8(bytes.drain(..end + 4).collect()).unwrap();
+                let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
+                break (head, length.unwrap());
+            }
+            if stream.read_buf(&mut bytes).await.unwrap_or(0) == 0 {
+                return None;
+            }
+        };
+        while bytes.len() < length {
+            assert_ne!(stream.read_buf(&mut bytes).await.unwrap(), 0);
+        }
+        Some(Request { at: Instant::now(), head, body: bytes })
+    }
+
+    fn header(&self, name: &str) -> &str {
+        let value = self.head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+        value.unwrap_or_else(|| panic!("no {name}: {}", self.head))
+    }
+
+    fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap()
+    }
+
+    fn sandbox(&self) -> String {
+        self.json()["data"]["sandboxId"].as_str().unwrap().to_owned()
+    }
+}
+
+fn status(line: &str) -> Reaction {
+    Reaction::Answer(format!("HTTP/1.1 {line}\r\nContent-Length: 0\r\n\r\n"))
+}
+
+/// A webhook for what is easily made to happen.
+fn hook(url: String) -> Webhook {
+    Webhook { url, secret: None, events: vec![EventKind::Registered] }
+}
+
+async fn start(webhooks: Vec<Webhook>) -> Hub {
+    Hub::start(|config: &mut Config| config.webhooks = webhooks).await
+}
+
+/// Waits until a figure of the first webhook is good.
+async fn until_figure(hub: &Hub, name: &str, good: impl Fn(f64) -> bool) {
+    let name = format!("sandbeat_hub_webhook_{name}{{webhook=\"1\"}}");
+    let deadline = Instant::now() + DEADLINE;
+    loop {
+        let figure = figure(hub, &name).await;
+        if good(figure) {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{name} stays {figure}");
+        sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// RFC 2104, from its definition.
+fn hmac(key: &[u8], message: &[u8]) -> Vec<u8> {
+    let padded = |with: u8| {
+        let mut block = [with; 64];
+        block.iter_mut().zip(key).for_each(|(pad, byte)| *pad ^= byte);
+        block
+    };
+    let inner = Sha256::digest([&padded(0x36)[..], message].concat());
+    Sha256::digest([&padded(0x5c)[..], &inner].concat()).to_vec()
+}
+
+#[tokio::test]
+async fn an_event_is_posted_as_standard_webhooks_has_it() {
+    let (mut encoded, mut plain) = (Receiver::start([]).await, Receiver::start([]).await);
+    let key = b"a key of thirty-two bytes, right";
+    let secret = format!("whsec_{}", STANDARD.encode(key));
+    let text = "any text at all";
+    let hub = start(vec![
+        Webhook {
+            url: encoded.url(),
+            secret: Some(Secret::new(secret)),
+            events: vec![EventKind::Registered, EventKind::Deleted],
+        },
+        Webhook { url: plain.url(), secret: Some(Secret::new(text)), events: vec![EventKind::Reported] },
+    ])
+    .await;
+    let token = hub.register("s").await;
+    hub.report(&token, &crate::harness::base("s")).await;
+    hub.delete("/api/v1/sandboxes/s").send().await;
+    let requests = [
+        (encoded.next().await, &key[..], "registered"),
+        (plain.next().await, text.as_bytes(), "reported"),
+        (encoded.next().await, &key[..], "deleted"),
+    ];
+    let mut stored = hub.get("/api/v1/events").send().await.body["events"].as_array().unwrap().clone();
+    stored.reverse();
+    for ((request, key, kind), event) in requests.iter().zip(&stored) {
+        assert!(request.head.starts_with("POST /hook?key=hush HTTP/1.1\r\n"), "{}", request.head);
+        assert_eq!(request.header("content-type"), "application/json");
+        assert!(request.header("user-agent").starts_with("sandbeat-hub/"), "{}", request.head);
+        let (id, timestamp) = (request.header("webhook-id"), request.header("webhook-timestamp"));
+        assert!(id.starts_with(&format!("evt_{}_", event["id"])) && !id.contains('.'), "{id}");
+        let signed = [format!("{id}.{timestamp}.").as_bytes(), &request.body].concat();
+        let expected = format!("v1,{}", STANDARD.encode(hmac(key, &signed)));
+        assert_eq!(request.header("webhook-signature"), expected);
+        let body = request.json();
+        assert_eq!((&body["type"], &body["timestamp"], &body["data"]), (&Value::from(*kind), &event["at"], event));
+    }
+    hub.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_not_taken_is_posted_again_before_anything_newer() {
+    let gone = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = gone.local_addr().unwrap();
+    drop(gone);
+    let hub = start(vec![hook(format!("http://{address}"))]).await;
+    for id in ["a", "b", "c"] {
+        hub.register(id).await;
+    }
+    // Nobody has listened so far.
+    until_figure(&hub, "events_behind", |behind| behind == 3.0).await;
+    let listener = TcpListener::bind(address).await.unwrap();
+    let mut receiver = Receiver::on(listener, [Reaction::End]);
+    let mut requests = Vec::new();
+    for _ in 0..4 {
+        requests.push(receiver.next().await);
+    }
+    let ids: Vec<_> = requests.iter().map(Request::sandbox).collect();
+    assert_eq!(ids, ["a", "a", "b", "c"]);
+    let ids: Vec<_> = requests.iter().map(|request| request.header("webhook-id")).collect();
+    assert!(ids[0] == ids[1] && ids[1] != ids[2], "{ids:?}");
+    assert!(requests[3].at - requests[1].at < Duration::from_secs(1), "what waited comes at once");
+    until_figure(&hub, "failures_total", |failures| failures >= 3.0).await;
+    until_figure(&hub, "events_delivered_total", |taken| taken == 3.0).await;
+    until_figure(&hub, "events_behind", |behind| behind == 0.0).await;
+    hub.stop().await;
+}
+
+#[tokio::test]
+async fn a_hub_that_starts_again_goes_on_where_each_webhook_was() {
+    let data = TempDir::new().unwrap();
+    let start = async |webhooks: Vec<Webhook>| {
+        let change = |config: &mut Config| (config.webhooks, config.data) = (webhooks, Some(data.path().to_owned()));
+        Hub::start(change).await
+    };
+    let mut receiver = Receiver::start([]).await;
+    let hub = start(vec![hook(receiver.url())]).await;
+    hub.register("a").await;
+    assert_eq!(receiver.sandboxes(1).await, ["a"]);
+    hub.stop().await;
+
+    let hub = start(Vec::new()).await;
+    hub.register("b").await;
+    hub.register("c").await;
+    hub.stop().await;
+
+    let mut new = Receiver::start([]).await;
+    let hub = start(vec![hook(new.url()), hook(receiver.url())]).await;
+    hub.register("d").await;
+    assert_eq!(receiver.sandboxes(3).await, ["b", "c", "d"]);
+    assert_eq!(new.sandboxes(1).await, ["d"], "one that is new begins with what happens from then on");
+    hub.stop().await;
+    assert!(receiver.requests.try_recv().is_err() && new.requests.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn what_was_not_taken_and_is_not_kept_is_missed_and_the_rest_is_not() {
+    let data = TempDir::new().unwrap();
+    let start = async |webhooks: Vec<Webhook>| {
+        let change = |config: &mut Config| {
+            (config.webhooks, config.data, config.keep.events) = (webhooks, Some(data.path().to_owned()), 5);
+        };
+        Hub::start(change).await
+    };
+    let mut receiver = Receiver::start([]).await;
+    start(vec![hook(receiver.url())]).await.stop().await;
+    let hub = start(Vec::new()).await;
+    for n in 0..20 {
+        hub.register(&format!("s-{n}")).await;
+    }
+    let kept = async || {
+        let page = hub.get("/api/v1/events").send().await.body;
+        let events = page["events"].as_array().unwrap().iter().rev();
+        events.map(|event| event["sandboxId"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let deadline = Instant::now() + DEADLINE;
+    while kept().await.len() > 5 {
+        assert!(Instant::now() < deadline, "nothing is forgotten");
+        sleep(Duration::from_millis(10)).await;
+    }
+    let kept = kept().await;
+    hub.stop().await;
+    let hub = start(vec![hook(receiver.url())]).await;
+    assert_eq!(receiver.sandboxes(kept.len()).await, kept);
+    hub.stop().await;
+}
+
+#[tokio::test]
+async fn an_answer_that_does_not_come_is_a_failure() {
+    let mut receiver = Receiver::start([Reaction::Nothing]).await;
+    let hub = start(vec![hook(receiver.url())]).await;
+    hub.register("a").await;
+    let (first, second) = (receiver.next().await, receiver.next().await);
+    assert_eq!(first.header("webhook-id"), second.header("webhook-id"));
+    assert!(second.at - first.at >= Duration::from_secs(10), "{:?}", second.at - first.at);
+    hub.stop().await;
+}
+
+#[tokio::test]
+async fn who_asks_for_a_pause_gets_it() {
+    let busy = "HTTP/1.1 503 Busy\r\nRetry-After: 4\r\nContent-Length: 0\r\n\r\n";
+    let mut receiver = Receiver::start([Reaction::Answer(busy.to_owned())]).await;
+    let hub = start(vec![hook(receiver.url())]).await;
+    hub.register("a").await;
+    let (first, second) = (receiver.next().await, receiver.next().await);
+    assert!(second.at - first.at >= Duration::from_secs(4), "{:?}", second.at - first.at);
+    hub.stop().await;
+}
+
+#[tokio::test]
+async fn a_redirect_is_not_followed() {
+    let mut elsewhere = Receiver::start([]).await;
+    let found = format!("HTTP/1.1 307 There\r\nLocation: {}\r\nContent-Length: 0\r\n\r\n", elsewhere.url());
+    let mut receiver = Receiver::start([Reaction::Answer(found)]).await;
+    let hub = start(vec![hook(receiver.url())]).await;
+    hub.register("a").await;
+    assert_eq!(receiver.sandboxes(2).await, ["a", "a"]);
+    assert!(elsewhere.requests.try_recv().is_err());
+    hub.stop().await;
+}
+
+#[tokio::test]
+async fn an_endpoint_that_is_gone_is_left_alone_and_the_others_go_on() {
+    let mut gone = Receiver::start([status("200 OK"), status("410 Gone")]).await;
+    let mut other = Receiver::start([]).await;
+    let hub = start(vec![hook(gone.url()), hook(other.url())]).await;
+    for id in ["a", "b", "c", "d"] {
+        hub.register(id).await;
+    }
+    assert_eq!(other.sandboxes(4).await, ["a", "b", "c", "d"]);
+    assert_eq!(gone.sandboxes(2).await, ["a", "b"]);
+    hub.register("e").await;
+    assert_eq!(other.sandboxes(1).await, ["e"]);
+    hub.stop().await;
+    assert!(gone.requests.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn a_long_answer_is_not_read_and_a_connection_is_kept() {
+    let long = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{}", 10 << 20, "x".repeat(1 << 20));
+    let mut receiver = Receiver::start([status("200 OK"), status("200 OK"), Reaction::Answer(long)]).await;
+    let hub = start(vec![hook(receiver.url())]).await;
+    for id in ["a", "b", "c"] {
+        hub.register(id).await;
+    }
+    assert_eq!(receiver.sandboxes(3).await, ["a", "b", "c"]);
+    let start = Instant::now();
+    hub.register("d").await;
+    assert_eq!(receiver.sandboxes(1).await, ["d"]);
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    hub.stop().await;
+}
+
+#[tokio::test]
+async fn a_webhook_that_cannot_be_used_is_in_nobodys_way() {
+    let mut receiver = Receiver::start([]).await;
+    let hub = start(vec![hook("nonsense".to_owned()), hook(receiver.url())]).await;
+    hub.register("a").await;
+    assert_eq!(receiver.sandboxes(1).await, ["a"]);
+    hub.stop().await;
+}
+
+#[tokio::test]
+async fn the_end_waits_for_a_post_and_not_for_long() {
+    let mut receiver = Receiver::start([Reaction::Nothing]).await;
+    let hub = start(vec![hook(receiver.url())]).await;
+    hub.register("a").await;
+    receiver.next().await;
+    let start = Instant::now();
+    hub.stop().await;
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+}
