@@ -169,10 +169,16 @@ impl Wanted {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use tokio::time::timeout;
+
     use super::*;
     use crate::config::Config;
     use crate::fleet::Registration;
 
+    /// Nothing here takes longer unless it is broken.
+    const DEADLINE: Duration = Duration::from_secs(20);
     /// More than are kept for a listener that is behind.
     const MANY: u64 = 10_000;
 
@@ -199,7 +205,8 @@ mod tests {
     async fn ids(feed: &mut Feed, count: usize) -> Vec<u64> {
         let mut ids = Vec::new();
         while ids.len() < count {
-            ids.extend(feed.next().await.unwrap().events.iter().map(|event| event.id));
+            let batch = timeout(DEADLINE, feed.next()).await.expect("no events in time").unwrap();
+            ids.extend(batch.events.iter().map(|event| event.id));
         }
         ids
     }

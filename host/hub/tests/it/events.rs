@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use sandbeat_hub::Config;
 use serde_json::{Value, json};
+use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{Instant, sleep, timeout};
@@ -312,11 +313,9 @@ async fn a_client_that_comes_back_misses_nothing_and_hears_nothing_twice() {
         let mut listener = Listener::open(call).await;
         if round == 0 {
             // Before its first event, a client knows its place as well.
-            while listener.last_id.is_none() {
-                assert!(listener.read().await);
-                assert!(listener.dispatch().is_none());
-            }
-            last = listener.last_id;
+            assert!(timeout(DEADLINE, listener.read()).await.expect("nothing comes"));
+            assert!(listener.dispatch().is_none());
+            last = Some(listener.last_id.expect("a place"));
         } else {
             hub.register(&format!("during-{round}")).await;
             known.extend(listener.events(6).await.iter().map(|message| message.data["sandboxId"].clone()));
@@ -350,6 +349,52 @@ async fn a_place_of_another_database_is_reset() {
     let mut listener = Listener::open(hub.get(&format!("{ALL}?after={again}"))).await;
     hub.register("c").await;
     assert_eq!(listener.any().await.data["sandboxId"], "c", "and no reset");
+    hub.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_not_kept_any_more_is_a_reset_and_what_is_kept_follows() {
+    let hub = Hub::start(|config| config.keep.events = 5).await;
+    for n in 0..20 {
+        hub.register(&format!("s-{n}")).await;
+    }
+    let deadline = Instant::now() + DEADLINE;
+    let kept = loop {
+        let kept = page(&hub, ALL).await;
+        if kept["events"].as_array().unwrap().len() <= 5 {
+            break kept;
+        }
+        assert!(Instant::now() < deadline, "{kept}");
+        sleep(Duration::from_millis(10)).await;
+    };
+    let mut kept: Vec<_> = kept["events"].as_array().unwrap().iter().collect();
+    kept.reverse();
+    let mut listener = Listener::open(hub.get(ALL).header("Last-Event-ID", "3")).await;
+    assert_eq!(listener.any().await.event, "reset");
+    let events = listener.events(kept.len()).await;
+    assert_eq!(events.iter().map(|message| &message.data).collect::<Vec<_>>(), kept);
+    let oldest = events[0].id.unwrap() - 1;
+    let mut listener = Listener::open(hub.get(&format!("{ALL}?after={oldest}"))).await;
+    assert_eq!(&listener.any().await.data, kept[0], "nothing is missing after this one");
+    hub.stop().await;
+}
+
+#[tokio::test]
+async fn a_client_that_comes_back_to_another_start_of_the_hub_misses_nothing() {
+    let data = TempDir::new().unwrap();
+    let start = async || Hub::start(|config| config.data = Some(data.path().to_owned())).await;
+    let hub = start().await;
+    let mut listener = Listener::open(hub.get(ALL)).await;
+    hub.register("a").await;
+    listener.events(1).await;
+    hub.register("b").await;
+    hub.stop().await;
+    let hub = start().await;
+    hub.register("c").await;
+    let mut listener =
+        Listener::open(hub.get(ALL).header("Last-Event-ID", &listener.last_id.unwrap().to_string())).await;
+    let ids: Vec<_> = listener.events(2).await.iter().map(|message| message.data["sandboxId"].clone()).collect();
+    assert_eq!(ids, ["b", "c"]);
     hub.stop().await;
 }
 
@@ -445,6 +490,9 @@ async fn beats_show_who_reported_as_a_list_does() {
     let mut all = Listener::open(hub.get(&format!("{ALL}?beats=true"))).await;
     let mut of_b = Listener::open(hub.get("/api/v1/sandboxes/b/events?beats=true")).await;
     let mut without = Listener::open(hub.get(ALL)).await;
+    hub.report(&a, &base("a")).await;
+    all.running("a").await;
+    // No event comes of this one.
     hub.report(&a, &with("a", json!({"cpuPercent": 12.5}))).await;
     let list = hub.get("/api/v1/sandboxes").send().await.body;
     let beats = all.running("a").await;

@@ -11,6 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use sandbeat_hub::{Config, EventKind, Secret, Webhook};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
@@ -237,6 +238,65 @@ async fn what_is_not_taken_is_posted_again_before_anything_newer() {
     until_figure(&hub, "failures_total", |failures| failures >= 3.0).await;
     until_figure(&hub, "events_delivered_total", |taken| taken == 3.0).await;
     until_figure(&hub, "events_behind", |behind| behind == 0.0).await;
+    hub.stop().await;
+}
+
+#[tokio::test]
+async fn a_hub_that_starts_again_goes_on_where_each_webhook_was() {
+    let data = TempDir::new().unwrap();
+    let start = async |webhooks: Vec<Webhook>| {
+        let change = |config: &mut Config| (config.webhooks, config.data) = (webhooks, Some(data.path().to_owned()));
+        Hub::start(change).await
+    };
+    let mut receiver = Receiver::start([]).await;
+    let hub = start(vec![hook(receiver.url())]).await;
+    hub.register("a").await;
+    assert_eq!(receiver.sandboxes(1).await, ["a"]);
+    hub.stop().await;
+
+    let hub = start(Vec::new()).await;
+    hub.register("b").await;
+    hub.register("c").await;
+    hub.stop().await;
+
+    let mut new = Receiver::start([]).await;
+    let hub = start(vec![hook(new.url()), hook(receiver.url())]).await;
+    hub.register("d").await;
+    assert_eq!(receiver.sandboxes(3).await, ["b", "c", "d"]);
+    assert_eq!(new.sandboxes(1).await, ["d"], "one that is new begins with what happens from then on");
+    hub.stop().await;
+    assert!(receiver.requests.try_recv().is_err() && new.requests.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn what_was_not_taken_and_is_not_kept_is_missed_and_the_rest_is_not() {
+    let data = TempDir::new().unwrap();
+    let start = async |webhooks: Vec<Webhook>| {
+        let change = |config: &mut Config| {
+            (config.webhooks, config.data, config.keep.events) = (webhooks, Some(data.path().to_owned()), 5);
+        };
+        Hub::start(change).await
+    };
+    let mut receiver = Receiver::start([]).await;
+    start(vec![hook(receiver.url())]).await.stop().await;
+    let hub = start(Vec::new()).await;
+    for n in 0..20 {
+        hub.register(&format!("s-{n}")).await;
+    }
+    let kept = async || {
+        let page = hub.get("/api/v1/events").send().await.body;
+        let events = page["events"].as_array().unwrap().iter().rev();
+        events.map(|event| event["sandboxId"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let deadline = Instant::now() + DEADLINE;
+    while kept().await.len() > 5 {
+        assert!(Instant::now() < deadline, "nothing is forgotten");
+        sleep(Duration::from_millis(10)).await;
+    }
+    let kept = kept().await;
+    hub.stop().await;
+    let hub = start(vec![hook(receiver.url())]).await;
+    assert_eq!(receiver.sandboxes(kept.len()).await, kept);
     hub.stop().await;
 }
 
