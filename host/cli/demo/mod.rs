@@ -105,7 +105,7 @@ async fn config(options: &DemoOptions, folder: &Folder, hub: SocketAddr) -> anyh
 }
 
 fn introduce(hub: SocketAddr, folder: &Folder, added: &[String]) -> anyhow::Result<()> {
-    output::line(format_args!("hub        http://{hub}/api/v1/sandboxes/demo"))?;
+    output::line(format_args!("hub        http://{hub}/"))?;
     output::line(format_args!("plugins    {}", folder.plugins.display()))?;
     output::line(format_args!("collectors {}", added.join(", ")))?;
     output::line("Drop, replace or delete a .wasm there and watch the next lines. Ctrl-C ends it.")?;
