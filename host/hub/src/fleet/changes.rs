@@ -132,7 +132,7 @@ fn compare(
     if before.iter().eq(now.iter().map(|fault| &fault.name)) {
         return None;
     }
-    let still = |name: &Box<str>| now.binary_search_by(|fault| fault.name.cmp(name)).is_ok();
+    let still = |name: &str| now.binary_search_by(|fault| (*fault.name).cmp(name)).is_ok();
     let (stand, over): (Vec<_>, Vec<_>) =
         before.iter().filter(|name| !still(name)).partition(|name| unknown.contains(name));
     let mut names: Vec<Box<str>> = stand.into_iter().cloned().collect();

@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use borsh::io::Result;
+use borsh::io::{Result, Write};
 use borsh::{BorshDeserialize, BorshSerialize};
 use jiff::Timestamp;
 use sandbeat_status::binary::{
@@ -41,7 +41,14 @@ pub(super) struct Lists {
 
 /// Writes what a list shows.
 pub(super) fn write_base(report: &Report) -> Arc<[u8]> {
-    let mut bytes = Vec::with_capacity(512);
+    // Nearly all fit here; what is allocated only for a moment leaves holes among what stays.
+    let mut buffer = [0; 512];
+    let mut rest = &mut buffer[..];
+    if base(report, &mut rest).is_ok() {
+        let left = rest.len();
+        return buffer[..buffer.len() - left].into();
+    }
+    let mut bytes = Vec::new();
     match base(report, &mut bytes) {
         Ok(()) => bytes.into(),
         Err(_) => Arc::default(),
@@ -103,7 +110,7 @@ fn write<T: BorshSerialize>(value: &T) -> Option<Box<[u8]>> {
     borsh::to_vec(value).ok().map(Vec::into_boxed_slice)
 }
 
-fn base(report: &Report, to: &mut Vec<u8>) -> Result<()> {
+fn base<W: Write>(report: &Report, to: &mut W) -> Result<()> {
     // Named one by one, so that a new field is not forgotten.
     let Report {
         sandbox_id: _,

@@ -67,13 +67,13 @@ impl Fleet {
         self.wait_for(place);
     }
 
-    /// Sandboxes that have changed since they were taken here last, `most` of them at most: by a report, or because
-    /// they stand otherwise.
+    /// Sandboxes that have changed since they were taken here last, by a report or because they stand otherwise: `most`
+    /// of them, or all where they are fewer.
     pub(crate) fn take_changed(&mut self, most: usize) -> Vec<Changed> {
-        let count = most.min(self.changed.len());
-        let places: Vec<u32> = self.changed.drain(..count).collect();
-        let mut changed = Vec::with_capacity(count);
-        for place in places {
+        let mut changed = Vec::with_capacity(most.min(self.changed.len()));
+        while changed.len() < most
+            && let Some(place) = self.changed.pop_front()
+        {
             // It may have been deleted, and its place given to another.
             let Some(sandbox) = self.index.get_mut(place).filter(|sandbox| sandbox.noted) else { continue };
             sandbox.noted = false;

@@ -40,7 +40,7 @@ fn chunk(size: usize) -> usize {
 }
 
 /// What an agent in a container of its own reports, without collectors and processes.
-pub(super) fn real(id: &str, n: usize) -> sandbeat_status::Report {
+fn real(id: &str, n: usize) -> sandbeat_status::Report {
     let stall = |n: usize| serde_json::json!({"avg10": n as f64 / 100.0, "avg60": 1.25, "avg300": 0.4, "totalSecs": 1234.0 + n as f64 / 1e6});
     let stalls = serde_json::json!({"some": stall(n), "full": stall(n / 2)});
     let fields = serde_json::json!({
@@ -59,7 +59,7 @@ pub(super) fn real(id: &str, n: usize) -> sandbeat_status::Report {
     report(id, fields)
 }
 
-pub(super) fn id(n: usize) -> String {
+fn id(n: usize) -> String {
     format!("{:08x}-7d55-4b7e-9a39-{n:012x}", n.wrapping_mul(2_654_435_761) as u32)
 }
 
@@ -79,7 +79,4 @@ fn a_live_sandbox_costs_less_than_a_kibibyte_in_all() {
     }
     let live = (TAKEN.get() - start) / SANDBOXES;
     assert!(registered < 600 && live < 1000, "registered {registered} bytes, live {live} bytes");
-}
-pub(super) fn taken() -> usize {
-    TAKEN.get()
 }

@@ -165,7 +165,7 @@ impl Pair {
         match outcome {
             Err(refused) => {
                 assert_eq!(refused, Refused::Unknown);
-                assert_eq!(self.twins.serial(IDS[id]) == Some(serial), false);
+                assert_ne!(self.twins.serial(IDS[id]), Some(serial));
             }
             Ok(Outcome::Duplicate { keeps }) => {
                 assert_eq!(

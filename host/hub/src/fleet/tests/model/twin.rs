@@ -66,7 +66,7 @@ pub(super) struct TwinBeat {
 }
 
 enum Trust {
-    Trust,
+    Full,
     Doubt(u64),
     Settled,
 }
@@ -102,7 +102,7 @@ impl Said {
 
 impl Twins {
     pub(super) fn new(rules: Rules) -> Self {
-        Twins { rules, all: BTreeMap::new(), trust: Trust::Trust, anew: None, start: 0, judged: 0 }
+        Twins { rules, all: BTreeMap::new(), trust: Trust::Full, anew: None, start: 0, judged: 0 }
     }
 
     pub(super) fn find(&self, id: &str) -> Option<&Twin> {
@@ -159,7 +159,7 @@ impl Twins {
             (twin.own, twin.assigned) =
                 twin.beat.as_ref().map_or((default, default), |beat| (beat.interval, beat.assigned));
         }
-        (self.trust, self.anew, self.start, self.judged) = (Trust::Trust, None, now, now);
+        (self.trust, self.anew, self.start, self.judged) = (Trust::Full, None, now, now);
     }
 
     /// What a sandbox says, given what it said before.
@@ -168,7 +168,7 @@ impl Twins {
         let last = twin.and_then(|twin| twin.beat.as_ref()?.seq).unwrap_or(5);
         Said {
             boot: say.boot,
-            seq: last + say.ahead as u64 - u64::from(say.ahead == 0 && last % 2 == 0),
+            seq: last + say.ahead as u64 - u64::from(say.ahead == 0 && last.is_multiple_of(2)),
             stopped: say.stopped,
             interval: twin.filter(|_| say.obedient).map(|twin| twin.assigned).or(say.interval),
             metadata: (!say.delta).then_some(last * 10 + say.ahead as u64),
@@ -240,7 +240,7 @@ impl Twins {
         self.judged = self.judged.max(now);
         let over = match self.trust {
             Trust::Doubt(_) if !self.too_silent() => {
-                (self.trust, self.anew) = (Trust::Trust, Some(now));
+                (self.trust, self.anew) = (Trust::Full, Some(now));
                 true
             }
             Trust::Doubt(since) if now >= since + millis(self.rules.suspect_hold) => {
@@ -248,7 +248,7 @@ impl Twins {
                 true
             }
             Trust::Settled if !self.too_silent() => {
-                self.trust = Trust::Trust;
+                self.trust = Trust::Full;
                 false
             }
             _ => false,
@@ -262,7 +262,7 @@ impl Twins {
         }
         // Those that are lost are not silent any more.
         if matches!(self.trust, Trust::Settled) && !self.too_silent() {
-            self.trust = Trust::Trust;
+            self.trust = Trust::Full;
         }
         told
     }
@@ -271,7 +271,7 @@ impl Twins {
         let Some(twin) = self.find(id).filter(|twin| !twin.held && self.is_due(twin, now)) else { return };
         let (to, kind) = match twin.standing {
             Standing::NeverReported => (Standing::Overdue, Kind::Overdue),
-            _ if matches!(self.trust, Trust::Trust) && self.too_silent() => {
+            _ if matches!(self.trust, Trust::Full) && self.too_silent() => {
                 self.trust = Trust::Doubt(now);
                 told.push((Kind::Suspect, None));
                 return self.hold(id);
