@@ -163,7 +163,7 @@ pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
         Some(first) if *first != b'{' => return Err(Problem::malformed("the body is not a JSON object")),
         Some(_) => {}
     }
-    // Finding out where something is wrong takes half as long again, and nearly nothing is.
+    // To know where something is wrong takes longer, and nearly nothing is.
     serde_json::from_slice(body).or_else(|_| explained(body))
 }
 
