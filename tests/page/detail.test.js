@@ -25,7 +25,10 @@ const NET = {
 describe("one sandbox", () => {
   let browser;
   let hub;
-  before(async () => ([browser, hub] = await Promise.all([launch(), startHub()])));
+  before(async () => {
+    browser = await launch();
+    hub = await startHub();
+  });
   after(() => Promise.all([browser?.close(), hub?.stop()]));
 
   test("it shows what the report says, and what happens to it", async () => {

@@ -9,7 +9,10 @@ import { QUICK_SECS, startHub } from "./hub.js";
 describe("the fleet", () => {
   let browser;
   let hub;
-  before(async () => ([browser, hub] = await Promise.all([launch(), startHub()])));
+  before(async () => {
+    browser = await launch();
+    hub = await startHub();
+  });
   after(() => Promise.all([browser?.close(), hub?.stop()]));
 
   test("a sandbox appears by itself, goes lost, recovers, stops, and is gone", async () => {

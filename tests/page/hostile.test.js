@@ -11,7 +11,10 @@ const ADDRESS = "javascript:alert(3)//";
 
 let browser;
 let hub;
-before(async () => ([browser, hub] = await Promise.all([launch(), startHub()])));
+before(async () => {
+  browser = await launch();
+  hub = await startHub();
+});
 after(() => Promise.all([browser?.close(), hub?.stop()]));
 
 test("markup stays text wherever it is said", async () => {

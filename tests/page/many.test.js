@@ -16,8 +16,11 @@ let browser;
 let many;
 let few;
 before(async () => {
-  [browser, many, few] = await Promise.all([launch(), startHub(), startHub()]);
-  await Promise.all([fill(many, MANY), fill(few, FEW)]);
+  browser = await launch();
+  many = await startHub();
+  few = await startHub();
+  await fill(many, MANY);
+  await fill(few, FEW);
 });
 after(() => Promise.all([browser?.close(), many?.stop(), few?.stop()]));
 
