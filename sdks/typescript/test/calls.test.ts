@@ -324,7 +324,7 @@ test("waiting for health goes on until it is there, and not for ever", async (t)
   const { agent } = await serving(t, [hangUp, answer(503, {}), answer(200, { status: "starting" }), HEALTHY]);
   assert.equal((await agent.waitUntilHealthy()).status, "ok");
   const down = new AgentClient({ url: await nobody() });
-  const error = await failure(down.waitUntilHealthy({ timeoutMs: 250 }));
+  const error = await failure(down.waitUntilHealthy({ timeoutMs: 1000 }));
   assert.ok(error instanceof TimeoutError);
   assert.ok(error.cause instanceof ConnectionError, "it says what was in the way");
   const refused = await serving(t, [answer(401, { detail: "no" })]);

@@ -139,24 +139,24 @@ test("a connection on which nothing comes is broken, and comments are something"
     const timer = setInterval(() => {
       if (left-- > 0) response.write(": nothing new\n\n");
       else clearInterval(timer);
-    }, 50);
+    }, 250);
     request.on("close", () => clearInterval(timer));
   };
   const { hub, requests } = await serving(t, [talks, events(event(2))]);
   const errors: Error[] = [];
   const began = performance.now();
-  const stream = hub.events.stream({ after: 1, idleTimeoutMs: 200, onBroken: (error) => void errors.push(error) });
+  const stream = hub.events.stream({ after: 1, idleTimeoutMs: 1000, onBroken: (error) => void errors.push(error) });
   assert.equal((await next(stream)).type, "lost");
-  assert.ok(performance.now() - began >= 450, "it was kept while comments came");
+  assert.ok(performance.now() - began >= 2250, "it was kept while comments came");
   assert.ok(errors[0] instanceof TimeoutError && errors.length === 1 && requests.length === 2);
   await stream.return();
 });
 
 test("who is slow to look at what came loses nothing", async (t) => {
   const { hub, requests } = await serving(t, [events(event(1) + event(2))]);
-  const stream = hub.events.stream({ idleTimeoutMs: 50 });
+  const stream = hub.events.stream({ idleTimeoutMs: 1000 });
   await next(stream);
-  await new Promise((later) => setTimeout(later, 200));
+  await new Promise((later) => setTimeout(later, 1500));
   const second = await next(stream);
   assert.ok("id" in second && second.id === 2);
   assert.equal(requests.length, 1);
