@@ -85,7 +85,8 @@ pub(crate) struct Engine {
     target: Target,
     poll: Poll,
     connections: Vec<Connection>,
-    /// Those without a request, the longest without one first.
+    /// Those without a request, the one that had one last first: no more are kept at work than it takes, and a hub may
+    /// close the others.
     idle: VecDeque<usize>,
     request: Vec<u8>,
 }
@@ -173,7 +174,7 @@ impl Engine {
         if self.connections[at].stream.is_none()
             && let Err(_error) = self.connect(at)
         {
-            self.idle.push_back(at);
+            self.idle.push_front(at);
             work.failed(busy.ticket, busy.sent, Failure::Unreachable);
             return;
         }
@@ -264,7 +265,7 @@ impl Engine {
         if close || !connection.unsent.is_empty() {
             self.end(at);
         }
-        self.idle.push_back(at);
+        self.idle.push_front(at);
         self.assign(work, Instant::now());
         self.connections[at].stream.is_some()
     }
@@ -273,7 +274,7 @@ impl Engine {
         self.end(at);
         if let Some(Busy { ticket, .. }) = self.connections[at].busy.take() {
             work.failed(ticket, Instant::now(), failure);
-            self.idle.push_back(at);
+            self.idle.push_front(at);
         }
     }
 

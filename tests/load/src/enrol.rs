@@ -66,7 +66,7 @@ impl Work for Enrol {
         let Some(ticket) = self.waiting.pop_front() else {
             return if self.under_way == 0 { Next::End } else { Next::Wait };
         };
-        let body = format!("{{\"id\":\"{}\",\"metadata\":{{\"pool\":\"load\"}}}}", id(&self.prefix, ticket));
+        let body = format!("{{\"id\":\"{}\"}}", id(&self.prefix, ticket));
         let key = self.key.as_ref().map(|key| format!("authorization: Bearer {key}\r\n")).unwrap_or_default();
         // Writing to memory does not fail.
         let _ = write!(

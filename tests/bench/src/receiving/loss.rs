@@ -51,6 +51,8 @@ pub(super) fn measure(hub: &Server, running: &Running, silence: Duration, size: 
     {
         seen.insert(id, at);
     }
+    let doubts = hub.json("/api/v1/events?type=suspect")?;
+    ensure!(doubts["events"].as_array().is_some_and(Vec::is_empty), "the hub could not keep up: {doubts}");
     ensure!(seen.len() == silent.len(), "{} of {} losses were announced: {}", seen.len(), silent.len(), hub.log());
     let lateness = silent.iter().map(|number| {
         let at = seen.get(&fleet.id(*number)).context("another one was announced")?;

@@ -5,7 +5,7 @@
 //! of connections.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use sandbeat_load_generator::Load;
@@ -18,13 +18,17 @@ use crate::stats::Distribution;
 use crate::table::{Row, Target, Unit};
 
 /// Reports per second at most; far below what a hub takes, so that it is measured at work and not at its limit.
-const RATE: u32 = 20_000;
+const RATE: u32 = 10_000;
 const LEAST_INTERVAL: u32 = 5;
-const CONNECTIONS: usize = 256;
+/// As many as may wait for the disk at once: what a sandbox's first report changes is stored before it is answered.
+const CONNECTIONS: usize = 1000;
 const REGISTRATION: Duration = Duration::from_secs(600);
-/// How many intervals the fleet reports before memory is looked at.
-const INTERVALS: u32 = 3;
+/// How long it may take until each has reported.
+const FIRST_REPORTS: Duration = Duration::from_secs(600);
+/// How many intervals the fleet then reports before memory is looked at.
+const INTERVALS: u32 = 2;
 const LOOKS: usize = 5;
+const LOOK: Duration = Duration::from_secs(1);
 /// In bytes for each sandbox.
 const TARGET: f64 = 1024.0;
 const GRACE: Duration = Duration::from_secs(2);
@@ -35,19 +39,29 @@ const GRACE: Duration = Duration::from_secs(2);
 /// The hub does not run, or does not take the fleet.
 pub(super) fn measure(binary: &Binary, size: u32) -> anyhow::Result<Vec<Row>> {
     let interval = Duration::from_secs((size / RATE).max(LEAST_INTERVAL).into());
-    let hub = Server::hub(binary, size, &format!("lost_grace = \"{}s\"\n", GRACE.as_secs()))?;
+    // Connections that are not needed any more are not to be counted as sandboxes.
+    let config = format!("lost_grace = \"{}s\"\nidle_timeout = \"2s\"\n", GRACE.as_secs());
+    let hub = Server::hub(binary, size, &config)?;
     let empty = hub.memory()?;
     let load = Load::to(hub.address).connections(CONNECTIONS).interval(interval);
     let (fleet, registered) = load.register("size", size, REGISTRATION)?;
     eprintln!("registered: {registered}");
     ensure!(fleet.known() == size, "{} of {size} are registered: {registered}; {}", fleet.known(), hub.log());
     let running = load.start(&Arc::new(fleet))?;
+    let began = Instant::now();
+    loop {
+        let counts = hub.json("/api/v1/fleet")?;
+        if counts["liveness"]["live"] == size {
+            break;
+        }
+        ensure!(began.elapsed() < FIRST_REPORTS, "not all are live: {counts}; {}", running.figures());
+        std::thread::sleep(LOOK);
+    }
+    eprintln!("each has reported after {:?}: {}", began.elapsed(), running.figures());
     std::thread::sleep(interval * INTERVALS);
-    let counts = hub.json("/api/v1/fleet")?;
-    ensure!(counts["liveness"]["live"] == size, "not all are live: {counts}; {}", running.figures());
     let mut looks = Vec::new();
     for _ in 0..LOOKS {
-        std::thread::sleep(Duration::from_secs(1));
+        std::thread::sleep(LOOK);
         looks.push(hub.memory()?);
     }
     eprintln!("{size} sandboxes: {empty:?}, then {:?}; {:.0} MB on disk", looks.last(), hub.disk()?);
