@@ -5,6 +5,7 @@
 mod clock;
 mod crashes;
 mod crowds;
+mod disk;
 mod ledger;
 mod silence;
 mod spread;
