@@ -65,7 +65,7 @@ pub struct Hub {
 }
 
 impl Hub {
-    /// A hub with an empty fleet.
+    /// A hub that has read nothing yet.
     pub fn new(config: Config) -> Self {
         Hub { config, accepted: broadcast::Sender::new(BEHIND) }
     }

@@ -17,9 +17,10 @@
 //!   loopback name, so that a web page in a browser on the same machine cannot reach them through a name of its own.
 //!
 //! # The files
-//! `server` (connections) → `routes` → `request` (what comes in), `report` and `registration` (what is acceptable),
-//! `auth` (who may) → `store` (the state; the only file that knows how it is kept) → `fleet` (the state in memory,
-//! pure) → `deadlines`, `liveness` (pure). `view` and `reply` are what goes out; `sweep` notices silence.
+//! `server` (connections) → `api` (routes; what comes in, what is acceptable, what goes out) → `store` (the state, and
+//! what of it outlives the process; the only folder that names the database) → `fleet` (the state in memory, pure) →
+//! `liveness` (the arithmetic of silence, pure). `sweep` notices silence; `events` tells whoever wants to know; `page`
+//! is what a browser gets; `measure` are the hub's own figures; `hub` puts all of it together.
 
 mod api;
 mod auth;

@@ -173,12 +173,12 @@ impl Measures {
 }
 
 impl DiskMeasures {
-    /// Whether the disk takes changes now.
+    /// Whether there is something that the disk does not take.
     pub(crate) fn set_trouble(&self, trouble: bool) {
         self.trouble.store(trouble, Ordering::Relaxed);
     }
 
-    /// Whether it does not.
+    /// Whether there is.
     pub(crate) fn trouble(&self) -> bool {
         self.trouble.load(Ordering::Relaxed)
     }
