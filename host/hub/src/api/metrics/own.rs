@@ -95,7 +95,11 @@ fn disk(families: &mut Vec<Family>, measures: &Measures) {
     for (name, help, value) in [
         ("sandbeat_hub_snapshot_sandboxes", "Sandboxes in the last snapshot.", disk.snapshot_sandboxes.get() as f64),
         ("sandbeat_hub_store_backlog", "Changes that wait to be written.", disk.backlog.get() as f64),
-        ("sandbeat_hub_store_trouble", "1 while there is something that the disk does not take.", f64::from(disk.trouble())),
+        (
+            "sandbeat_hub_store_trouble",
+            "1 while there is something that the disk does not take.",
+            f64::from(disk.trouble()),
+        ),
     ] {
         families.push(Family::gauge(name, "", help, value));
     }
