@@ -30,7 +30,7 @@ fn a_whole_demo() {
     assert!(report.contains("cpu") && report.contains("memory"), "{report}");
     line(&demo, "the sample process", |line| line.contains("web running"));
 
-    let (status, body) = get(&hub);
+    let (status, body) = get(&format!("{hub}api/v1/sandboxes/demo"));
     assert_eq!(status, 200);
     assert_eq!(body["sandbox"]["liveness"], "live", "{body}");
 
