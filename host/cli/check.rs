@@ -1,4 +1,6 @@
-//! `sandbeat check`: everything that `run` would refuse, all at once, without starting anything.
+//! `sandbeat check`: everything that `run` or `hub` would refuse, all at once, without starting anything.
+//!
+//! A configuration is judged for the hub where it has `[hub]`, and for the agent where it has anything else, or nothing.
 
 mod processes;
 
@@ -64,11 +66,13 @@ fn find(options: &Print) -> Findings {
         }
     };
     findings.config = source.file.as_ref().map(|file| file.display().to_string());
-    if let Err(Problems(problems)) = source.agent() {
+    if let Err(Problems(problems)) = source.check() {
         findings.problems = problems.iter().map(ToString::to_string).collect();
     }
-    findings.notes = processes::notes(&source);
-    look_at_plugins(&source, &mut findings);
+    if source.readers().agent {
+        findings.notes = processes::notes(&source);
+        look_at_plugins(&source, &mut findings);
+    }
     findings.ok = findings.problems.is_empty() && findings.plugins.iter().all(|plugin| plugin.ok);
     findings
 }

@@ -32,6 +32,16 @@ const AGENT_VARIABLES: [(&str, [&str; 2]); 5] = [
 const EITHER: [[&str; 2]; 3] =
     [["report.token", "report.token_file"], ["api.token", "api.token_file"], ["hub.admin_key", "hub.admin_key_file"]];
 
+/// The section of the hub; all others are the agent's.
+const HUB: &str = "hub";
+
+/// Whom a configuration is for; the agent and the hub may share a file.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Readers {
+    pub(crate) agent: bool,
+    pub(crate) hub: bool,
+}
+
 /// Everything that `sandbeat run` runs on.
 pub(crate) struct Config {
     pub(crate) agent: sandbeat_agent::Config,
@@ -117,14 +127,31 @@ impl Source {
     /// All [`Problems`] with it.
     pub(crate) fn agent(&self) -> Result<Config, Problems> {
         let (raw, mut problems) = self.judge("");
-        let Raw { sandbox, report, metadata, api, sessions, disks, .. } = raw;
-        let (agent, wrong) = sandbeat_agent::resolve(Sections { sandbox, report, metadata, api, sessions, disks });
-        problems.add("", wrong);
-        let (plugins, wrong) = raw.plugins.resolve(compiler());
-        problems.add("plugins.", wrong);
-        let (processes, wrong) = sandbeat_supervisor::resolve(raw.processes, raw.agents);
-        problems.add("", wrong);
-        problems.end(agent.map(|agent| Config { agent, plugins, processes }))
+        let agent = problems.agent(raw);
+        problems.end(agent)
+    }
+
+    /// Whom it is for. Without any section it is the agent's, whose keys are then missing.
+    pub(crate) fn readers(&self) -> Readers {
+        let sections = self.settings.differing(&Settings::default());
+        let hub = sections.iter().any(|section| section == HUB);
+        Readers { agent: !hub || sections.len() > 1, hub }
+    }
+
+    /// Judges it for everyone whom it is for.
+    ///
+    /// # Errors
+    /// All [`Problems`] with it.
+    pub(crate) fn check(&self) -> Result<(), Problems> {
+        let readers = self.readers();
+        let (mut raw, mut problems) = self.judge("");
+        if readers.hub {
+            problems.hub(std::mem::take(&mut raw.hub));
+        }
+        if readers.agent {
+            problems.agent(raw);
+        }
+        problems.end(Some(()))
     }
 
     /// The plugins' configuration alone.
@@ -189,8 +216,7 @@ impl Source {
     /// All [`Problems`] with it.
     pub(crate) fn hub(&self) -> Result<sandbeat_hub::Config, Problems> {
         let (raw, mut problems) = self.judge("");
-        let (hub, wrong) = raw.hub.resolve();
-        problems.add("hub.", wrong);
+        let hub = problems.hub(raw.hub);
         problems.end(Some(hub))
     }
 
@@ -237,6 +263,25 @@ struct Judge<'a> {
 }
 
 impl Judge<'_> {
+    /// What the agent runs on, unless too much is wrong with it.
+    fn agent(&mut self, raw: Raw) -> Option<Config> {
+        let Raw { sandbox, report, metadata, api, sessions, disks, .. } = raw;
+        let (agent, wrong) = sandbeat_agent::resolve(Sections { sandbox, report, metadata, api, sessions, disks });
+        self.add("", wrong);
+        let (plugins, wrong) = raw.plugins.resolve(compiler());
+        self.add("plugins.", wrong);
+        let (processes, wrong) = sandbeat_supervisor::resolve(raw.processes, raw.agents);
+        self.add("", wrong);
+        agent.map(|agent| Config { agent, plugins, processes })
+    }
+
+    /// What the hub runs on.
+    fn hub(&mut self, raw: sandbeat_hub::RawConfig) -> sandbeat_hub::Config {
+        let (hub, wrong) = raw.resolve();
+        self.add("hub.", wrong);
+        hub
+    }
+
     fn add(&mut self, prefix: &str, wrong: Vec<Problem>) {
         for problem in wrong {
             let key = format!("{prefix}{}", problem.key);
@@ -321,6 +366,13 @@ mod tests {
     fn the_documented_file_is_good() {
         let text = include_str!("../../docs/sandbeat.example.toml");
         assert_eq!(problems(text, &[]), Vec::<String>::new());
+        let hub = text.split_once("# [hub]").unwrap().1.replace("\n# ", "\n");
+        let section = format!("[hub]{hub}").parse::<toml::Table>().unwrap();
+        assert!(section["hub"].as_table().unwrap().len() > 5);
+        let files_are_missing =
+            |problem: &Problem| problem.key.ends_with("_file") || problem.key.starts_with("hub.tls_");
+        let Err(Problems(found)) = source(&format!("[hub]{hub}"), &[]).check() else { panic!("the files are there") };
+        assert!(found.iter().all(files_are_missing), "{found:#?}");
     }
 
     #[test]

@@ -92,6 +92,42 @@ fn check_of_a_good_configuration_says_what_the_plugins_may_do() {
 }
 
 #[test]
+fn check_judges_a_file_for_those_whom_it_is_for() {
+    let check = |config: &str| {
+        let sandbox = Sandbox::new().config(config);
+        // Without the environment of a sandbox, which is the agent's.
+        let mut check = std::process::Command::new(env!("CARGO_BIN_EXE_sandbeat"));
+        check.args(["check", "--config"]).arg(sandbox.path("sandbeat.toml")).env_clear();
+        let ended = check.output().expect("the binary starts");
+        (ended.status.code(), String::from_utf8_lossy(&ended.stdout).into_owned())
+    };
+    let (code, said) = check("[hub]\nlisten = \"127.0.0.1:8080\"\nenroll = \"open\"");
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("everything is fine") && !said.contains("plugins"), "{said}");
+
+    let (code, said) = check(
+        "[hub]\nlisten = \"0.0.0.0:8080\"\ntoken_overlp = \"1h\"\ndefault_interval = \"9ms\"\n\
+         tls_cert = \"/nowhere/cert.pem\"\ntls_key = \"/nowhere/key.pem\"",
+    );
+    assert_eq!(code, Some(1), "{said}");
+    for part in [
+        "line 1: hub.admin_key_file: listening on 0.0.0.0:8080",
+        "line 3: hub.token_overlp: unknown key",
+        "line 4: hub.default_interval: ",
+        "line 5: hub.tls_cert: ",
+    ] {
+        assert_eq!(said.lines().filter(|line| line.contains(part)).count(), 1, "{part} in\n{said}");
+    }
+    assert!(!said.contains("sandbox.id"), "{said}");
+
+    let (code, said) = check("[hub]\nsnapshot_interval = \"never\"\n[report]\nserver_url = \"http://127.0.0.1:1\"");
+    assert_eq!(code, Some(1), "{said}");
+    for part in ["hub.snapshot_interval", "sandbox.id"] {
+        assert_eq!(said.lines().filter(|line| line.contains(part)).count(), 1, "{part} in\n{said}");
+    }
+}
+
+#[test]
 fn a_variable_that_is_not_text_is_nobody_s_business() {
     use std::os::unix::ffi::OsStrExt;
     let ended = std::process::Command::new(env!("CARGO_BIN_EXE_sandbeat"))

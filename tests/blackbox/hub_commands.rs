@@ -148,8 +148,12 @@ fn one_sandbox_is_shown_on_one_screen() {
     assert_eq!((&json["id"], &json["processes"]["db"]["restartCount"]), (&json!("s"), &json!(3)));
     let (code, _, stderr) = fleet.asks(&["get", "none"]);
     assert_eq!(code, 1);
-    assert!(stderr.contains("no sandbox has this id"), "{stderr}");
+    assert_eq!(stderr, "error: none: the hub has no sandbox with this id");
     assert_eq!(fleet.asks(&["get", "a/b"]).0, 2);
+    for arguments in [&["events", "none"][..], &["events", "none", "--follow"], &["token", "none"]] {
+        let (code, _, stderr) = fleet.asks(arguments);
+        assert_eq!((code, stderr.as_str()), (1, "error: none: the hub has no sandbox with this id"), "{arguments:?}");
+    }
 }
 
 #[test]
@@ -166,7 +170,8 @@ fn a_sandbox_is_added_given_a_new_token_and_removed() {
     let (code, second, stderr) = fleet.asks(&["token", "s", "--overlap", "10m"]);
     assert_eq!((code, second.len()), (0, 64));
     assert!(stderr.contains("the token before this one goes on until 2"), "{stderr}");
-    let third = fleet.prints(&["token", "s", "--overlap", "0s"]);
+    let (_, third, stderr) = fleet.asks(&["token", "s", "--overlap", "0s"]);
+    assert!(stderr.contains("the token before this one has ended"), "{stderr}");
     assert!(first != second && second != third);
     let (code, _, stderr) = fleet.asks(&["token", "s", "--overlap", "721h"]);
     assert!(code == 1 && stderr.contains("overlapSecs"), "{stderr}");
@@ -192,6 +197,27 @@ fn a_sandbox_is_added_given_a_new_token_and_removed() {
     assert!(stderr.contains("none: the hub has no sandbox with this id"), "{stderr}");
     assert_eq!(fleet.prints(&["rm", "s"]), "s: deleted");
     assert_eq!(fleet.asks(&["rm"]).0, 2);
+}
+
+#[test]
+fn whoever_has_read_enough_of_a_list_ends_it_quietly() {
+    let fleet = start(&[]);
+    for index in 0..1000 {
+        let body = json!({"id": format!("s-{index}"), "name": "n".repeat(100)}).to_string();
+        let url = format!("{}/api/v1/sandboxes", fleet.url);
+        assert_eq!(post(&url, "application/json", body.as_bytes()).0, 201);
+    }
+    let script = "\"$0\" hub \"$@\" | head -n 1; echo ${PIPESTATUS[0]}";
+    for arguments in [&["ls"][..], &["ls", "--json"]] {
+        let ended = std::process::Command::new("bash")
+            .args(["-c", script, env!("CARGO_BIN_EXE_sandbeat")])
+            .args(arguments)
+            .env("SANDBEAT_HUB_URL", &fleet.url)
+            .output()
+            .expect("bash starts");
+        let (said, wrong) = (String::from_utf8_lossy(&ended.stdout), String::from_utf8_lossy(&ended.stderr));
+        assert!(said.ends_with("\n0\n") && !wrong.contains("error"), "{said} {wrong}");
+    }
 }
 
 #[test]
@@ -295,4 +321,20 @@ fn a_hub_with_a_certificate_of_its_own_is_asked_over_tls() {
     assert!(code == 1 && stderr.contains("there is no certificate in"), "{stderr}");
     let (code, _, stderr) = fleet.asks(&["ls"]);
     assert!(code == 1 && stderr.contains("use an https URL"), "{stderr}");
+}
+
+#[test]
+fn a_certificate_that_is_an_authoritys_own_is_told_in_plain_words() {
+    let sandbox = Sandbox::new();
+    let (certificate, key) = (sandbox.path("ca.pem"), sandbox.path("ca.key"));
+    let mut params = rcgen::CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let pair = rcgen::KeyPair::generate().unwrap();
+    std::fs::write(&certificate, params.self_signed(&pair).unwrap().pem()).unwrap();
+    std::fs::write(&key, pair.serialize_pem()).unwrap();
+    let fleet = start_in(sandbox, &["--tls-cert", "ca.pem", "--tls-key", "ca.key"]);
+    let https = fleet.url.replace("http:", "https:");
+    let (code, _, stderr) = fleet.asks(&["ls", "--url", &https, "--ca-file", "ca.pem"]);
+    assert!(code == 1 && stderr.contains("is an authority's own (CA:TRUE), not a server's"), "{stderr}");
+    assert!(!stderr.contains("CaUsedAsEndEntity"), "{stderr}");
 }

@@ -1,7 +1,7 @@
 // One sandbox in depth.
 
 import assert from "node:assert/strict";
-import { after, before, describe, test } from "node:test";
+import { after, afterEach, before, beforeEach, describe, test } from "node:test";
 
 import { launch, rowOf, says, visit } from "./browser.js";
 import { fakeHub } from "./fake-hub.js";
@@ -68,8 +68,8 @@ describe("one sandbox", () => {
     await says(page, "section.metrics", /scan\.duration\s+histogram\s+10 values · mean 800 ms · p50 ≤ 1 s/);
     await says(page, "section.metadata", /git\.branch\s+feature\/x/);
     await says(page, "section.rejected", /net\s+Bad\.Name\s+upper case\s+3/);
-    await says(page, ".plot:nth-of-type(1) .readout", "13 %");
-    await says(page, ".plot:nth-of-type(2) .readout", "512 MiB");
+    await says(page, ".plot:nth-of-type(1) .readout", "highest of the minute 13 %");
+    await says(page, ".plot:nth-of-type(2) .readout", "highest of the minute 512 MiB");
 
     const error = { status: "error", phase: "backing-off", restartCount: 1, exitCode: 3, lastError: "exit status 3", nextRestartMs: 4000 };
     const failing = { ...NET, state: "failing", failure: "trap", reason: "a panic in collect", failures: 1 };
@@ -116,6 +116,66 @@ describe("one sandbox", () => {
     assert.equal(await rows(), 400);
     await page.type("section.metrics input", "m.n4999");
     await says(page, "section.metrics .tally", "1 of 5,000");
+    await page.end();
+  });
+});
+
+describe("what the hub answers", () => {
+  let browser;
+  let hub;
+  before(async () => (browser = await launch()));
+  after(() => browser?.close());
+  beforeEach(async () => (hub = await fakeHub({ sandboxes: sampleFleet(3) })));
+  afterEach(() => hub.stop());
+
+  test("what the hub has no room for is said, and that parts are unchanged is not", async () => {
+    Object.assign(hub.fleet.get("box-0000"), { dropped: true });
+    Object.assign(hub.fleet.get("box-0001"), { unchanged: ["metadata"], gap: undefined });
+    const page = await visit(browser, `${hub.url}/#open=box-0000`);
+    await says(page, ".notes", /^The hub has no room for more than the base figures of its last report \(report_memory\)\.$/m);
+    await page.evaluate(() => (location.hash = "#open=box-0001"));
+    await says(page, "section.metadata", /git\.branch\s+main/);
+    assert.doesNotMatch(await page.$eval(".notes", (node) => node.textContent), /earlier report/);
+    await page.end();
+  });
+
+  test("a sandbox that reports faster than the hub answers is shown", async () => {
+    hub.delayMs = 1500;
+    const page = await visit(browser, `${hub.url}/#open=box-0000`);
+    const beats = setInterval(() => hub.beat("box-0000"), 200);
+    try {
+      await says(page, ".terms.tiles", /CPU/);
+      hub.fleet.get("box-0000").agentInfo.metrics.cpuPercent = 77;
+      await says(page, ".terms.tiles", /CPU\s+77 %/);
+    } finally {
+      clearInterval(beats);
+    }
+    await page.end();
+  });
+
+  test("a word of state is not broken", async () => {
+    const { processes, plugins } = hub.fleet.get("box-0000");
+    Object.values(processes).forEach((process) => (process.lastError = "it cannot be started ".repeat(20)));
+    plugins.forEach((plugin) => (plugin.grants = ["read directories below /workspace ".repeat(10)]));
+    const page = await visit(browser, `${hub.url}/#open=box-0000`, { width: 1280 });
+    for (const part of ["processes", "collectors"]) {
+      await says(page, `section.${part} tbody td`, /\w/);
+      const lines = await page.$$eval(`section.${part} tbody td:nth-child(2) .text`, (nodes) => nodes.map((node) => node.getClientRects().length));
+      assert.deepEqual(lines, lines.map(() => 1), part);
+    }
+    await page.end();
+  });
+
+  test("older events are offered as long as they are kept", async () => {
+    for (let id = 1; id <= 1100; id += 1) hub.events.unshift({ id, at: new Date().toISOString(), type: "restarted", sandboxId: "box-0000" });
+    const page = await visit(browser, `${hub.url}/#open=box-0000`);
+    const shown = (number) => page.waitForFunction((number) => document.querySelectorAll("section.happened li").length === number, {}, number);
+    for (let number = 50; number < 1000; number += 50) {
+      await shown(number);
+      await page.$eval("section.happened button", (button) => button.click());
+    }
+    await shown(1000);
+    await page.waitForSelector("section.happened button[hidden]");
     await page.end();
   });
 });

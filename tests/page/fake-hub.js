@@ -23,6 +23,10 @@ export async function fakeHub({ sandboxes = [], events = [], history = () => [] 
     events,
     /** What to answer instead of the stream: a status. */
     refuseStream: null,
+    /** How long one sandbox is looked up, in milliseconds. */
+    delayMs: 0,
+    /** What to answer instead of the list: a status. */
+    refuseList: null,
     streams,
     /** The `Last-Event-ID` of each stream that was opened. */
     resumedAfter: [],
@@ -61,15 +65,22 @@ function answer(hub, history, request, response) {
   };
   const [, id, part] = /^\/api\/v1\/sandboxes\/([^/]+)(?:\/(\w+))?$/.exec(url.pathname) ?? [];
   if (url.pathname === "/" || url.pathname.startsWith("/page/")) return file(url.pathname, response);
+  if (url.pathname === "/api/v1/sandboxes" && hub.refuseList !== null) return json(hub.refuseList, { code: hub.refuseList, message: "the list cannot be had" });
   if (url.pathname === "/api/v1/sandboxes") return json(200, list(hub, url.searchParams));
   if (url.pathname === "/api/v1/fleet") return json(200, summary(hub));
   if (url.pathname === "/api/v1/events" && request.headers.accept === "text/event-stream") return stream(hub, request, response);
-  if (url.pathname === "/api/v1/events") return json(200, { events: hub.events.slice(0, 50) });
+  if (url.pathname === "/api/v1/events") return json(200, happened(hub.events, url.searchParams));
   const sandbox = hub.fleet.get(decodeURIComponent(id ?? ""));
   if (!sandbox) return json(404, { code: 404, message: "no sandbox has this id" });
-  if (part === "events") return json(200, { events: hub.events.filter((event) => event.sandboxId === sandbox.id) });
+  if (part === "events") return json(200, happened(hub.events.filter((event) => event.sandboxId === sandbox.id), url.searchParams));
   if (part === "history") return json(200, { stepSecs: 60, points: history(sandbox.id) });
-  return json(200, { sandbox });
+  setTimeout(() => json(200, { sandbox }), hub.delayMs);
+}
+
+function happened(events, fields) {
+  const before = events.filter(({ id }) => id < Number(fields.get("cursor") ?? Infinity));
+  const page = before.slice(0, Number(fields.get("limit")));
+  return { events: page, nextCursor: page.length < before.length ? String(page.at(-1).id) : undefined };
 }
 
 function list({ fleet }, fields) {

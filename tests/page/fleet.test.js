@@ -18,11 +18,11 @@ describe("the fleet", () => {
   test("a sandbox appears by itself, goes lost, recovers, stops, and is gone", async () => {
     const page = await visit(browser, hub.url);
     await says(page, ".nothing:not([hidden]) h2", "No sandboxes yet");
-    await says(page, ".nothing pre", new RegExp(`curl -X POST ${hub.url}/api/v1/sandboxes`));
+    await says(page, ".nothing pre", `sandbeat hub add my-sandbox --url ${hub.url}\nCopy`);
     await page.evaluate(() => (globalThis.sameDocument = true));
 
     await hub.register({ id: "first", name: "The first", image: "debian:12" });
-    await says(page, `${rowOf("first")} .state`, "Silent");
+    await says(page, `${rowOf("first")} .state`, "Pending");
     await says(page, `${rowOf("first")} .title`, "The first");
     await hub.remove("first");
     await lists(page, []);
@@ -92,6 +92,7 @@ describe("the fleet", () => {
     }
     await page.type("search input", " zebra");
     await says(page, ".nothing.slim:not([hidden]) h2", "Nothing matches");
+    await says(page, ".nothing.slim p", "No sandbox matches “host-of-blue zebra”.");
     await page.click(".nothing.slim button");
     await lists(page, ["red-1", "blue-1", "red-2", "ill", "red-3", "grey-1"]);
     await page.end();

@@ -83,6 +83,23 @@ test("without a stream the list is asked for, and the stream again", async (t) =
   await page.end();
 });
 
+test("a list that could not be read is read again while the stream is fine", async (t) => {
+  const hub = await fakeHub({ sandboxes: sampleFleet(2) });
+  t.after(() => hub.stop());
+  const page = await visit(browser, hub.url);
+  await says(page, ".connection", "Live");
+  const [, , third] = sampleFleet(3);
+  hub.fleet.set(third.id, third);
+  hub.refuseList = 503;
+  const refused = page.waitForResponse((answer) => answer.url().includes("/api/v1/sandboxes?") && answer.status() === 503);
+  hub.reset();
+  await refused;
+  hub.refuseList = null;
+  await page.waitForSelector(rowOf(third.id));
+  await says(page, ".connection", "Live");
+  await page.end();
+});
+
 test("a stream that breaks off is resumed after its last event, and a reset reads everything anew", async (t) => {
   const hub = await fakeHub({ sandboxes: sampleFleet(2) });
   t.after(() => hub.stop());

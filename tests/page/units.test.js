@@ -47,6 +47,9 @@ test("figures read as people write them", () => {
     [words.bytes(1023), "1,023 B"],
     [words.bytes(1536), "1.50 KiB"],
     [words.mebibytes(1938), "1.89 GiB"],
+    [words.perSecond(1), "1 report/s"],
+    [words.perSecond(1.5), "1.5 reports/s"],
+    [words.perSecond(0), "0 reports/s"],
     [words.percent(0), "0 %"],
     [words.percent(0.04), "0.0 %"],
     [words.percent(99.6), "100 %"],
@@ -93,6 +96,18 @@ test("what is newer stays, whichever comes last", () => {
   fleet.sweep(30);
   assert.deepEqual(shown(fleet), ["b"], "the others were not in the whole list");
   assert.deepEqual([fleet.count("lost"), fleet.count("live")], [0, 1]);
+});
+
+test("a deletion is remembered for as long as an older answer may come", () => {
+  const fleet = new Fleet();
+  fleet.remove("a", 0);
+  fleet.remove("b", 50_000);
+  fleet.put(sandbox("a"), -1);
+  assert.equal(fleet.size, 0);
+  fleet.remove("c", 100_000);
+  fleet.put(sandbox("a"), -1);
+  fleet.put(sandbox("b"), 49_000);
+  assert.deepEqual(shown(fleet), ["a"]);
 });
 
 test("trouble comes first, and names in the order in which people count", () => {

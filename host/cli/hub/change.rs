@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::client::{Hub, Refused};
+use super::client::{Hub, Refused, of_sandbox, unknown};
 use crate::args::{HubAdd, HubRm, HubToken};
 use crate::output::{self, Several};
 use crate::show::{self, text};
@@ -42,7 +42,7 @@ pub(super) fn remove(options: &HubRm) -> anyhow::Result<()> {
             Ok(_) => output::line(format_args!("{id}: deleted"))?,
             Err(error) => match error.downcast_ref::<Refused>() {
                 Some(refused) if refused.is_unknown() => {
-                    reasons.push(format!("{id}: the hub has no sandbox with this id"));
+                    reasons.push(unknown(id));
                     results.push(json!({"id": id, "deleted": false}));
                 }
                 // It will be the same for all the others.
@@ -63,15 +63,18 @@ pub(super) fn rotate(options: &HubToken) -> anyhow::Result<()> {
         Some(overlap) => json!({"overlapSecs": overlap.as_secs_f64()}),
         None => json!({}),
     };
-    let answer = hub.post(&format!("/api/v1/sandboxes/{}/token", options.id), &body)?;
+    let answer = hub.post(&format!("/api/v1/sandboxes/{}/token", options.id), &body);
+    let answer = answer.map_err(|error| of_sandbox(&options.id, error))?;
     if options.access.json {
         return output::json(&answer);
     }
-    if answer["previousUntil"].is_string() {
+    if !answer["previousUntil"].is_string() {
+        output::note("it had no token before; this one is shown this once:");
+    } else if options.overlap.is_some_and(|overlap| overlap.is_zero()) {
+        output::note("the token before this one has ended; this one is shown this once:");
+    } else {
         let until = show::moment(&answer["previousUntil"]);
         output::note(format_args!("the token before this one goes on until {until}; this one is shown this once:"));
-    } else {
-        output::note("it had no token before; this one is shown this once:");
     }
     output::line(text(&answer["token"]))
 }

@@ -210,6 +210,12 @@ impl Hub {
                 "nobody who is trusted vouches for {url}; name the certificate of its issuer with --ca-file"
             );
         }
+        // The type of this one is the verifier's own.
+        if reasons.iter().any(|reason| reason.contains("CaUsedAsEndEntity")) {
+            return anyhow!(
+                "the certificate of {url} is an authority's own (CA:TRUE), not a server's; issue one for the server with it"
+            );
+        }
         if reasons.iter().any(|reason| reason.contains("certificate")) {
             return anyhow!("the certificate of {url} is not good: {reason}");
         }
@@ -237,6 +243,19 @@ impl Refused {
     pub(super) fn is_unknown(&self) -> bool {
         self.status == StatusCode::NOT_FOUND
     }
+}
+
+/// That asking about one sandbox failed, with its id where that is unknown to the hub.
+pub(super) fn of_sandbox(id: &str, error: anyhow::Error) -> anyhow::Error {
+    match error.downcast_ref::<Refused>() {
+        Some(refused) if refused.is_unknown() => anyhow!(unknown(id)),
+        _ => error,
+    }
+}
+
+/// That the hub has no sandbox with this id.
+pub(super) fn unknown(id: &str) -> String {
+    format!("{id}: the hub has no sandbox with this id")
 }
 
 /// A text as a part of a query.

@@ -1,7 +1,8 @@
 //! `sandbeat hub events [ID]`: what happened, the oldest first, and with `--follow` what happens from then on.
 //!
 //! Following survives the hub: when the connection ends or goes silent, it is made anew from the last event that was
-//! seen, until Ctrl-C. What the hub refuses as wrong ends it; that it is busy, or a proxy in front of it has none, does not. Whoever stops reading our output ends it quietly.
+//! seen, until Ctrl-C. What the hub refuses as wrong ends it; that it is busy, or a proxy in front of it has none, does
+//! not.
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -12,7 +13,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use tokio::time::{sleep, timeout};
 
-use super::client::{Hub, Refused, encoded};
+use super::client::{Hub, Refused, encoded, of_sandbox};
 use crate::args::HubEvents;
 use crate::logs::Since;
 use crate::output;
@@ -34,39 +35,29 @@ const PAUSES: [u64; 4] = [1, 2, 5, 10];
 
 pub(super) fn run(options: &HubEvents) -> anyhow::Result<()> {
     let hub = Hub::new(&options.access)?;
-    match show(&hub, options) {
-        // Whoever read has read enough.
-        Err(error) if error.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe) => {
-            Ok(())
-        }
-        shown => shown,
-    }
-}
-
-fn show(hub: &Hub, options: &HubEvents) -> anyhow::Result<()> {
     // Asked before all others: what is newer than this and not among them is still to come.
-    let newest = if options.follow { newest(hub, options)? } else { None };
-    let past = past(hub, options, Timestamp::now())?;
+    let newest = if options.follow { newest(&hub)? } else { 0 };
+    let past = past(&hub, options, Timestamp::now())?;
     for event in past.iter().rev() {
         print(event, options.access.json)?;
     }
     if !options.follow {
         return Ok(());
     }
-    let after = past.first().and_then(number).max(newest);
+    let after = past.first().and_then(number).max(Some(newest));
     hub.block_on(async {
         let mut terminate = Terminate::listen()?;
         tokio::select! {
-            followed = follow(hub, options, after) => followed,
+            followed = follow(&hub, options, after) => followed,
             _ = terminate.received() => Ok(()),
         }
     })
 }
 
-/// The number of the last event, of whichever type.
-fn newest(hub: &Hub, options: &HubEvents) -> anyhow::Result<Option<u64>> {
-    let page = hub.get(&path(options.id.as_deref(), &[], "&limit=1"))?;
-    Ok(number(&page["events"][0]))
+/// The number of the hub's last event, of whichever sandbox and type; 0, which no event has, before the first.
+fn newest(hub: &Hub) -> anyhow::Result<u64> {
+    let page = hub.get(&path(None, &[], "&limit=1"))?;
+    Ok(number(&page["events"][0]).unwrap_or(0))
 }
 
 /// What happened, the newest first.
@@ -85,7 +76,11 @@ fn past(hub: &Hub, options: &HubEvents, now: Timestamp) -> anyhow::Result<Vec<Va
     let mut cursor = String::new();
     while events.len() < most {
         let limit = PAGE.min(most - events.len());
-        let mut page = hub.get(&path(options.id.as_deref(), &options.types, &format!("&limit={limit}{cursor}")))?;
+        let asked = path(options.id.as_deref(), &options.types, &format!("&limit={limit}{cursor}"));
+        let mut page = hub.get(&asked).map_err(|error| match &options.id {
+            Some(id) => of_sandbox(id, error),
+            None => error,
+        })?;
         let Value::Array(found) = page["events"].take() else { break };
         let count = found.len();
         let before = events.len();

@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::client::Hub;
-use super::ls::liveness;
+use super::client::{Hub, of_sandbox};
+use super::ls::{liveness, named};
 use crate::args::HubGet;
 use crate::output;
 use crate::show::{self, Row, text};
@@ -14,7 +14,8 @@ const MAX_ENTRIES: usize = 12;
 
 pub(super) fn run(options: &HubGet) -> anyhow::Result<()> {
     let hub = Hub::new(&options.access)?;
-    let sandbox = hub.get(&format!("/api/v1/sandboxes/{}", options.id))?["sandbox"].take();
+    let answer = hub.get(&format!("/api/v1/sandboxes/{}", options.id));
+    let sandbox = answer.map_err(|error| of_sandbox(&options.id, error))?["sandbox"].take();
     if options.access.json {
         return output::json(&sandbox);
     }
@@ -56,10 +57,7 @@ fn rows(sandbox: &Value, now: Timestamp) -> Vec<Row> {
 }
 
 fn name(sandbox: &Value) -> String {
-    let mut name = text(&sandbox["id"]);
-    if sandbox["name"] != sandbox["id"] {
-        name.push_str(&format!(" ({})", text(&sandbox["name"])));
-    }
+    let mut name = named(sandbox);
     if sandbox["image"].is_string() {
         name.push_str(&format!(", of {}", text(&sandbox["image"])));
     }

@@ -34,6 +34,11 @@ pub(super) fn run(options: &HubLs) -> anyhow::Result<()> {
     output::keep_whole(&mut table, &[1, 2, 3, 4, 5, 6]);
     output::print_painted(&table, "LIVENESS")?;
     output::note(summary(&sandboxes, total));
+    if sandboxes.iter().any(is_suspect) {
+        output::note(
+            "so many are silent at once that the hub doubts its own network; it calls the suspect ones lost later",
+        );
+    }
     Ok(())
 }
 
@@ -70,7 +75,7 @@ fn row(sandbox: &Value, now: Timestamp) -> [String; 9] {
     let age = |time: &Value| time.as_str().map_or_else(|| "-".to_owned(), |at| show::ago(at, now));
     let cpu = metrics["cpuPercent"].as_f64().map_or_else(|| "-".to_owned(), |percent| format!("{percent:.1}%"));
     [
-        text(&sandbox["id"]),
+        named(sandbox),
         liveness(sandbox),
         age(&sandbox["livenessSince"]),
         age(&info["lastHeartbeat"]),
@@ -82,6 +87,13 @@ fn row(sandbox: &Value, now: Timestamp) -> [String; 9] {
     ]
 }
 
+/// Its id, and its name where that is another.
+pub(super) fn named(sandbox: &Value) -> String {
+    let id = text(&sandbox["id"]);
+    let name = Some(text(&sandbox["name"])).filter(|_| sandbox["name"].is_string());
+    name.filter(|name| *name != id).map_or(id.clone(), |name| format!("{id} ({name})"))
+}
+
 /// How it stands, and what the hub adds to that.
 pub(super) fn liveness(sandbox: &Value) -> String {
     let word = text(&sandbox["liveness"]);
@@ -90,6 +102,10 @@ pub(super) fn liveness(sandbox: &Value) -> String {
         (_, true) => format!("{word} (suspect)"),
         _ => word,
     }
+}
+
+fn is_suspect(sandbox: &Value) -> bool {
+    sandbox["suspect"] == true
 }
 
 fn memory(metrics: &Value) -> String {
@@ -114,7 +130,12 @@ fn failing(health: &Value) -> String {
 }
 
 fn summary(sandboxes: &[Value], total: u64) -> String {
-    let list = Value::Array(sandboxes.to_vec());
+    // One that is suspect is live to the hub, and for who looks at the list it is not.
+    let word = |sandbox: &Value| match is_suspect(sandbox) {
+        true => json!({"liveness": "suspect"}),
+        false => json!({"liveness": sandbox["liveness"]}),
+    };
+    let list = sandboxes.iter().map(word).collect();
     let shown = sandboxes.len();
     let count = format::count(shown, "sandbox", "sandboxes");
     let of = if total > shown as u64 { format!(" of {total}") } else { String::new() };
@@ -132,13 +153,22 @@ mod tests {
                           "livenessSince": "2026-11-20T11:00:00.000Z"});
         assert_eq!(row(&bare, now), ["s", "never-reported (overdue)", "1h ago", "-", "-", "-", "-", "-", "-"]);
         let full = json!({
-            "id": "s", "liveness": "live", "livenessSince": "2026-11-20T11:58:00.000Z",
+            "id": "s", "name": "my\nbox", "suspect": true, "liveness": "live", "livenessSince": "2026-11-20T11:58:00.000Z",
             "agentInfo": {"lastHeartbeat": "2026-11-20T11:59:48.000Z", "hostname": "a\nb",
                 "metrics": {"cpuPercent": 12.54, "memoryMB": 512, "memoryLimitMB": 2048, "sessionCount": 2},
                 "health": {"processes": 3, "processesFailed": 1, "collectors": 4, "collectorsFailed": 2}},
         });
-        let expected =
-            ["s", "live", "2m ago", "12s ago", "12.5%", "512 MiB of 2.00 GiB", "2", "1 process, 2 collectors", "a\\nb"];
+        let expected = [
+            "s (my\\nbox)",
+            "live (suspect)",
+            "2m ago",
+            "12s ago",
+            "12.5%",
+            "512 MiB of 2.00 GiB",
+            "2",
+            "1 process, 2 collectors",
+            "a\\nb",
+        ];
         assert_eq!(row(&full, now), expected);
     }
 
@@ -147,5 +177,7 @@ mod tests {
         let sandboxes = ["live", "lost", "live"].map(|word| json!({"liveness": word}));
         assert_eq!(summary(&sandboxes, 3), "3 sandboxes: 2 live, 1 lost");
         assert_eq!(summary(&sandboxes, 10), "3 sandboxes of 10: 2 live, 1 lost");
+        let doubted = [json!({"liveness": "live"}), json!({"liveness": "live", "suspect": true})];
+        assert_eq!(summary(&doubted, 2), "2 sandboxes: 1 live, 1 suspect");
     }
 }

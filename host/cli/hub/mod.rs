@@ -2,7 +2,7 @@
 //!
 //! Those commands are a client like any other: what they know of a hub is its interface (docs/protocol.md), they may
 //! be of another version than it, and they run wherever it can be reached. What they print of it is escaped, since it
-//! is what sandboxes say.
+//! is what sandboxes say. Whoever stops reading it, as `head` does, ends the command quietly.
 
 mod change;
 mod client;
@@ -11,9 +11,20 @@ mod get;
 mod ls;
 mod serve;
 
+use std::io;
+
 use crate::args::{HubCommand, HubOptions};
 
 pub(crate) fn run(options: &HubOptions) -> anyhow::Result<()> {
+    match carry_out(options) {
+        Err(error) if error.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe) => {
+            Ok(())
+        }
+        done => done,
+    }
+}
+
+fn carry_out(options: &HubOptions) -> anyhow::Result<()> {
     match &options.command {
         None => serve::run(&options.serve),
         Some(HubCommand::Ls(options)) => ls::run(options),

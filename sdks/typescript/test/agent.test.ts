@@ -205,6 +205,22 @@ test("a terminal is seen and typed into", async (t) => {
   assert.equal(await terminal.exitCode, 4);
 });
 
+test("every iteration over a terminal ends with it, and each byte goes to one of them", async (t) => {
+  const id = await shell(t, "read go; echo seen; read end", true);
+  const terminal = await agent.processes.terminal(id, { WebSocket });
+  let seen = "";
+  const iterate = async (): Promise<void> => {
+    for await (const bytes of terminal) seen += new TextDecoder().decode(bytes);
+  };
+  const iterations = Promise.all([iterate(), iterate(), iterate()]);
+  terminal.write("go\n");
+  await until("the output", () => seen.includes("seen\r\n"));
+  terminal.write("\n");
+  await within("the end of all iterations", iterations);
+  assert.equal(seen.split("seen").length, 2, seen);
+  assert.equal(await terminal.exitCode, 0);
+});
+
 test("a terminal is left alone, and refused where there is none", async (t) => {
   const { processes } = agent;
   const id = await shell(t, "exec sleep 600", true);

@@ -88,6 +88,7 @@ examples.forEach((example, i) => {
 /** What the examples say, in their order. */
 const EXPECTED = [
   /sbox-1 AGENT_TOKEN=\w+\n12\.5 [^]*\nsbox-1 live\n[^]*512 MiB[^]*0 of 1 are lost/,
+  /^live\n$/,
   /^$/,
   /http:\/\/127\.0\.0\.1:9999 \d+\n0 Linux[^]*got it\n0\n/,
   /^undefined\n$/,

@@ -37,7 +37,8 @@ export class Terminal implements AsyncIterable<Uint8Array> {
   #waiting = 0;
   #error: Error | undefined;
   #isOver = false;
-  #wake: () => void = () => undefined;
+  /** Of the iterations that wait. */
+  #wakers: (() => void)[] = [];
   #exit: (code: number | null) => void = () => undefined;
   readonly #opened: (error?: Error) => void;
   readonly #signal: AbortSignal | undefined;
@@ -83,7 +84,7 @@ export class Terminal implements AsyncIterable<Uint8Array> {
         if (this.#error) throw this.#error;
         return;
       } else {
-        await new Promise<void>((wake) => (this.#wake = wake));
+        await new Promise<void>((wake) => this.#wakers.push(wake));
       }
     }
   }
@@ -110,6 +111,11 @@ export class Terminal implements AsyncIterable<Uint8Array> {
     }
     this.#output.push(bytes);
     this.#wake();
+  }
+
+  /** Has all iterations look again. */
+  #wake(): void {
+    this.#wakers.splice(0).forEach((wake) => wake());
   }
 
   #end(error?: Error): void {

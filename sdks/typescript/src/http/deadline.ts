@@ -24,11 +24,6 @@ export class Deadline {
     return this.#controller.signal;
   }
 
-  /** Whether the caller ended it. */
-  get isCancelled(): boolean {
-    return this.#caller?.aborted ?? false;
-  }
-
   /** How many milliseconds are left. */
   get leftMs(): number {
     return this.#endsAt - performance.now();

@@ -1,12 +1,12 @@
 // The page: what is in it, what the reader does with it, and what reaches it from the hub. The state of the view is in
 // the address (`route`), the fleet in `fleet`; everything else follows from the two.
 
-import { Refused, get, key, sandbox as route, setKey } from "./api.js";
+import { Refused, get, key, setKey } from "./api.js";
 import { Detail } from "./detail.js";
 import { el, setText } from "./dom.js";
 import { Events } from "./events.js";
 import { Fleet, VOLATILE, sortable } from "./fleet.js";
-import { count, counted, short } from "./format.js";
+import { count, counted, perSecond } from "./format.js";
 import { Glance } from "./glance.js";
 import { keysDialog, noMatch, welcome } from "./help.js";
 import { Live } from "./live.js";
@@ -94,7 +94,9 @@ class App {
       this.#order({ now: true });
       this.#search();
     } catch (error) {
-      if (error instanceof Refused) this.#stands(error.wantsKey ? "locked" : "polling", error);
+      if (error instanceof Refused && error.wantsKey) this.#stands("locked", error);
+      // While the stream is fine nobody else would ask; while it is not, the list is read when it is back.
+      else if (this.connection.node.dataset.connection === "live") this.#readSoon();
     } finally {
       this.#reading = false;
     }
@@ -121,7 +123,7 @@ class App {
   }
 
   #assemble() {
-    this.search = el("input", { type: "search", placeholder: "Search id, name, host, image, metadata", "aria-label": "Search sandboxes", "aria-keyshortcuts": "/", spellcheck: "false", autocomplete: "off" });
+    this.search = el("input", { type: "search", placeholder: "Search id, name, host, image, registered metadata", title: "What sandboxes report beside their host is not searched", "aria-label": "Search sandboxes", "aria-keyshortcuts": "/", spellcheck: "false", autocomplete: "off" });
     this.rate = el("span.rate", { title: "Reports that the hub takes, per second" });
     this.forget = el("button.quiet", { type: "button", hidden: true, onclick: () => this.#forget() }, "Forget key");
     const help = el("button.icon", { type: "button", "aria-label": "Keys", title: "Keys (?)", onclick: () => this.keys.showModal() }, "?");
@@ -210,10 +212,16 @@ class App {
     const known = this.complete !== null;
     this.empty.hidden = !known || total > 0;
     this.unmatched.node.hidden = !known || total === 0 || rows.length > 0;
-    this.unmatched.show(this.state.q === "" ? "No sandbox is in what you chose." : `No sandbox that you chose matches “${this.state.q}”.`);
+    this.unmatched.show(this.#unmatchedText());
     this.table.node.hidden = known && rows.length === 0;
     setText(this.shown, this.#shownText(rows.length, total));
     this.#titles();
+  }
+
+  #unmatchedText() {
+    const { is, q } = this.state;
+    if (q === "") return "No sandbox is in what you chose.";
+    return is.length === 0 ? `No sandbox matches “${q}”.` : `No sandbox among those that you chose matches “${q}”.`;
   }
 
   #shownText(shown, total) {
@@ -245,7 +253,7 @@ class App {
       return;
     }
     const { reportsPerSec, suspectSince, suspect } = this.summary;
-    setText(this.rate, reportsPerSec === undefined ? "" : `${short(reportsPerSec)} reports/s`);
+    setText(this.rate, reportsPerSec === undefined ? "" : perSecond(reportsPerSec));
     this.doubt.hidden = !suspectSince;
     setText(this.doubt, `${counted(suspect, "sandbox is", "sandboxes are")} silent at once. The hub doubts its own network and calls none of them lost until it is clear.`);
     if (!this.complete) this.#order({ now: true });
@@ -287,7 +295,6 @@ class App {
     if (type === "suspect" || type === "trusted") this.#summarize();
     if (event.sandboxId === undefined) return;
     if (type === "deleted") this.fleet.remove(event.sandboxId, performance.now());
-    else if (type === "registered" && !this.fleet.row(event.sandboxId)) this.#fetch(event.sandboxId);
     if (event.sandboxId === this.detail.id) this.detail.happened(event);
     this.#order();
   }
@@ -305,22 +312,12 @@ class App {
     this.#order();
   }
 
-  // So much changed that the hub names nobody.
+  // So much changed that the hub names nobody, or the list could not be read.
   #readSoon() {
     this.#relist ??= setTimeout(() => {
       this.#relist = null;
       this.reload();
     }, Math.max(0, this.#readAt + RELIST_MS - performance.now()));
-  }
-
-  async #fetch(id) {
-    const asked = performance.now();
-    try {
-      this.fleet.put((await get(route(id))).sandbox, asked);
-      this.#order();
-    } catch {
-      // It is in the next list, or gone already.
-    }
   }
 
   #forget() {

@@ -21,6 +21,7 @@ export class Detail {
   #id = null;
   #shown = null;
   #reading = null;
+  #again = false;
   #timer = null;
   #historyAt = 0;
 
@@ -77,6 +78,7 @@ export class Detail {
     this.#shown = null;
     this.#historyAt = 0;
     this.#reading?.abort();
+    [this.#reading, this.#again] = [null, false];
     clearTimeout(this.#timer);
     this.#timer = null;
     this.node.hidden = true;
@@ -110,8 +112,9 @@ export class Detail {
     this.#read();
   }
 
+  // One reading at a time, and each to its end: the next report may well come before the answer to the last one.
   async #read() {
-    this.#reading?.abort();
+    if (this.#reading !== null) return void (this.#again = true);
     const reading = (this.#reading = new AbortController());
     const wantsHistory = Date.now() - this.#historyAt >= HISTORY_MS;
     try {
@@ -126,7 +129,16 @@ export class Detail {
     } catch (error) {
       if (error instanceof Refused && error.status === 404 && !reading.signal.aborted) this.#absent(`There is no sandbox ${this.#id}.`);
       // Anything else is the hub's trouble, which the page says as a whole; it is read again when that is over.
+    } finally {
+      if (this.#reading === reading) this.#done();
     }
+  }
+
+  #done() {
+    this.#reading = null;
+    if (!this.#again) return;
+    this.#again = false;
+    this.changed();
   }
 
   #show(sandbox) {
@@ -185,7 +197,7 @@ export class Detail {
 }
 
 // What is out of the ordinary, the most important first.
-function notes({ id, liveness, livenessSince, suspect, overdue, createdAt, agentInfo, stopping, resumed, gap, missing = [], unchanged = [], dropped }) {
+function notes({ id, liveness, livenessSince, suspect, overdue, createdAt, agentInfo, stopping, resumed, gap, missing = [], dropped }) {
   const last = agentInfo?.lastHeartbeat;
   return [
     liveness === "lost" && { key: "lost", tone: "bad", text: "Lost: what follows is what its last report said.", time: last },
@@ -201,7 +213,6 @@ function notes({ id, liveness, livenessSince, suspect, overdue, createdAt, agent
     gap && { key: "gap", tone: "warn", text: gapText(gap), time: gap.firstFailure },
     dropped && { key: "dropped", tone: "warn", text: "The hub has no room for more than the base figures of its last report (report_memory)." },
     missing.length > 0 && { key: "missing", tone: "warn", text: `Not known until its next whole report: ${parts(missing)}.` },
-    unchanged.length > 0 && missing.length === 0 && { key: "unchanged", text: `As in an earlier report: ${parts(unchanged)}.` },
   ].filter(Boolean);
 }
 

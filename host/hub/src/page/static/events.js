@@ -68,7 +68,8 @@ export class Events {
   #show(read = this.#events.length > 0) {
     keyed(this.list, this.#events, (event) => event.id, (event) => this.#make(event), () => {});
     this.none.hidden = !read || this.#events.length > 0;
-    this.more.hidden = this.#cursor === null;
+    // No more are kept, so that older ones would be read in vain.
+    this.more.hidden = this.#cursor === null || this.#events.length >= MOST;
   }
 
   #make({ type, at, sandboxId, name, detail }) {

@@ -8,6 +8,8 @@ export const TROUBLES = ["process-failed", "collector-failed"];
 // Trouble first.
 const URGENCY = { lost: 0, suspect: 1, overdue: 3, live: 4, "never-reported": 5, stopped: 6 };
 const FAILING = 2;
+// An answer that was asked for before a deletion comes within a quarter of this, or never.
+const REMEMBERED_MS = 60_000;
 
 // What a column is sorted by; undefined goes last, in both directions.
 const SORTS = {
@@ -70,7 +72,7 @@ export class Fleet {
   /** Forgets a sandbox that was deleted at `at`. */
   remove(id, at) {
     const row = this.#rows.get(id);
-    this.#gone.set(id, at);
+    this.#bury(id, at);
     if (!row || row.at > at) return;
     this.#rows.delete(id);
     this.#tally(row, -1);
@@ -95,6 +97,16 @@ export class Fleet {
       if (words.every((word) => row.text.includes(word))) rows.push(row);
     }
     return rows.sort(comparison(sort));
+  }
+
+  // The latest deletions are the last in the map.
+  #bury(id, at) {
+    this.#gone.delete(id);
+    this.#gone.set(id, at);
+    for (const [other, then] of this.#gone) {
+      if (then >= at - REMEMBERED_MS) break;
+      this.#gone.delete(other);
+    }
   }
 
   #tally(row, by) {

@@ -25,6 +25,12 @@ export function short(number) {
   return size >= 0.001 ? trim(number.toPrecision(2)) : number.toExponential(1);
 }
 
+/** Reports per second, with their noun. */
+export function perSecond(number) {
+  const shown = short(number);
+  return `${shown} ${shown === "1" ? "report" : "reports"}/s`;
+}
+
 /** A percentage. */
 export function percent(number) {
   return `${size(number) >= 10 || number === 0 ? Math.round(number) : number.toFixed(1)} %`;

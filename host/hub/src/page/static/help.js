@@ -21,14 +21,14 @@ export function keysDialog() {
 
 /** How the first sandbox gets here. */
 export function welcome() {
-  const register = `curl -X POST ${location.origin}/api/v1/sandboxes \\\n  -H 'Content-Type: application/json' -d '{"id":"my-sandbox"}'`;
+  const register = `sandbeat hub add my-sandbox --url ${location.origin}`;
   const run = `AGENT_SERVER_URL=${location.origin} AGENT_SANDBOX_ID=my-sandbox \\\n  AGENT_TOKEN=… sandbeat run`;
   return el(
     "div.nothing",
     { hidden: true },
     el("h2", {}, "No sandboxes yet"),
     el("p", {}, "A sandbox appears here as soon as it is registered or reports for the first time."),
-    el("ol", {}, step("Register one; the answer has its token, this once. With an admin key, add it as a bearer token.", register), step("Run the agent in it with that token.", run)),
+    el("ol", {}, step("Register one; its token is printed, this once. With an admin key, name its file with --key-file.", register), step("Run the agent in it with that token. A hub with open enrolment needs neither the token nor the first step.", run)),
   );
 }
 

@@ -8,6 +8,8 @@ const MINUTES = 60;
 // In the drawing's own units; the drawing is as wide as its place and the text beside it is no part of it.
 const [WIDTH, HEIGHT] = [600, 120];
 const LINES = 4;
+// A point is no single report's figure, such as stands above the plots.
+const HIGHEST = "highest of the minute";
 
 /** `top(points)` is the upper end of the axis for what is there, `write(value)` a value in words. */
 export class Plot {
@@ -135,7 +137,7 @@ export class Plot {
     const value = minute === null ? undefined : this.#values[minute];
     this.cross.setAttribute("visibility", minute === null ? "hidden" : "visible");
     this.dot.hidden = typeof value !== "number";
-    if (minute === null) return setText(this.readout, this.#points.length > 0 ? this.write(this.#points.at(-1).value) : "");
+    if (minute === null) return setText(this.readout, this.#points.length > 0 ? `${HIGHEST} ${this.write(this.#points.at(-1).value)}` : "");
     const x = this.#x(minute + 0.5);
     this.cross.setAttribute("x1", x);
     this.cross.setAttribute("x2", x);

@@ -11,7 +11,7 @@ import { TONE } from "./words.js";
 const METRICS_SHOWN = 200;
 
 export function processes() {
-  const table = details("Processes", [["Process"], ["State"], ["Restarts", "number"], ["Uptime", "number"], ["Last run"], ["Last error", "prose"]]);
+  const table = details("Processes", [["Process"], ["State", "whole"], ["Restarts", "number"], ["Uptime", "number"], ["Last run"], ["Last error", "prose"]]);
   return listed("processes", "Processes", table, "This sandbox supervises no processes.", ({ processes = {} }) =>
     Object.entries(processes).map(([name, process]) => ({
       key: name,
@@ -28,7 +28,7 @@ export function processes() {
 }
 
 export function collectors() {
-  const table = details("Collectors", [["Collector"], ["State"], ["Calls", "number"], ["Takes", "number"], ["What is wrong", "prose"], ["May", "prose"]]);
+  const table = details("Collectors", [["Collector"], ["State", "whole"], ["Calls", "number"], ["Takes", "number"], ["What is wrong", "prose"], ["May", "prose"]]);
   return listed("collectors", "Collectors", table, "No collectors are installed.", ({ plugins = [] }) =>
     plugins.map((plugin) => ({
       key: plugin.name,

@@ -6,7 +6,7 @@ export const STATE = {
   suspect: ["Suspect", "Silent, but so are so many others that the hub doubts its own network"],
   live: ["Live", "Reports in time"],
   overdue: ["Overdue", "Registered, and should have reported by now"],
-  "never-reported": ["Silent", "Registered, and has not reported yet"],
+  "never-reported": ["Pending", "Registered, and has not reported yet"],
   stopped: ["Stopped", "Said that it stops"],
   "process-failed": ["Failed processes", "A supervised process is in error"],
   "collector-failed": ["Failed collectors", "A collector is failing, quarantined or rejected"],
