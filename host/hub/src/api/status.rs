@@ -18,7 +18,7 @@ use tokio::time::timeout_at;
 use utoipa::ToSchema;
 
 use crate::api::reply::{Problem, ProblemBody, json};
-use crate::api::request::{SandboxId, held_body};
+use crate::api::request::{SandboxId, body};
 use crate::api::{Shared, report};
 use crate::auth::bearer;
 use crate::config::Enroll;
@@ -60,20 +60,21 @@ pub(super) struct Taken<'a> {
 pub(super) async fn status(
     State(shared): State<Arc<Shared>>,
     Extension(Peer(peer)): Extension<Peer>,
+    Extension(share): Extension<Share>,
     SandboxId(id): SandboxId,
     headers: HeaderMap,
     content: Body,
 ) -> Result<Response, Problem> {
-    take(&shared, None, peer, &id, &headers, content).await
+    take(&shared, share, peer, &id, &headers, content).await
 }
 
-/// Takes a report for a sandbox whose id has the right form. Without a share there has to be room for its body already.
+/// Takes a report for a sandbox whose id has the right form.
 ///
 /// # Errors
 /// What is not acceptable; then nothing has changed.
 pub(crate) async fn take(
     shared: &Shared,
-    share: Option<Share<'_>>,
+    share: Share,
     peer: IpAddr,
     id: &str,
     headers: &HeaderMap,
@@ -92,14 +93,14 @@ pub(crate) async fn take(
 
 async fn judge(
     shared: &Shared,
-    share: Option<Share<'_>>,
+    share: Share,
     peer: IpAddr,
     id: &str,
     headers: &HeaderMap,
     content: Body,
 ) -> Result<Response, Problem> {
     let sender = shared.sender(id, headers)?;
-    let (content, _held) = held_body(headers, content, shared.limits.body, share).await?;
+    let (content, _held) = body(headers, content, shared.limits.body, share.of_sandbox(id)).await?;
     let report = report::read(id, &content)?;
     drop(content);
     let beat = Beat { report, at: Instant::now(), received: Timestamp::now(), peer };

@@ -11,11 +11,10 @@ use std::task::{Context, Poll};
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::header::CONTENT_ENCODING;
 use axum::http::{Method, Request, Response};
 use axum::response::IntoResponse;
 use bytes::Bytes;
-use hyper::body::{Body as _, Frame, Incoming, SizeHint};
+use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
 use sandbeat_status::names;
@@ -77,7 +76,7 @@ impl Service {
         let body = Body::new(body);
         let answer = match reporting(&parts.method, parts.uri.path()) {
             Some(id) => {
-                let taken = status::take(&self.shared, Some(share), peer, id, &parts.headers, body).await;
+                let taken = status::take(&self.shared, share, peer, id, &parts.headers, body).await;
                 taken.unwrap_or_else(IntoResponse::into_response)
             }
             None => self.route(Request::from_parts(parts, body), peer, share).await,
@@ -85,27 +84,15 @@ impl Service {
         Ok(answer.map(|body| Answer { body, _busy: busy }))
     }
 
-    async fn route(&self, mut request: Request<Body>, peer: IpAddr, share: Share<'_>) -> Response<Body> {
-        let answer = async {
-            let _held = match share.hold(self.most_of(&request)).await {
-                Ok(held) => held,
-                Err(problem) => return problem.into_response(),
-            };
-            request.extensions_mut().insert(Peer(peer));
-            request.extensions_mut().insert(self.closing.clone());
-            let Ok(answer) = TowerToHyperService::new(self.router.clone()).call(request).await;
-            answer
-        };
-        timeout(self.limits().request_timeout, answer).await.unwrap_or_else(|_| Problem::too_slow().into_response())
-    }
-
-    /// What the body of a request may take in memory, in bytes, inflated as well.
-    fn most_of(&self, request: &Request<Body>) -> usize {
-        let limit = self.limits().body;
-        let hint = request.body().size_hint().upper();
-        let arriving = hint.and_then(|length| usize::try_from(length).ok()).map_or(limit, |length| length.min(limit));
-        let inflated = if request.headers().contains_key(CONTENT_ENCODING) { limit } else { 0 };
-        arriving + inflated
+    async fn route(&self, mut request: Request<Body>, peer: IpAddr, share: Share) -> Response<Body> {
+        request.extensions_mut().insert(Peer(peer));
+        request.extensions_mut().insert(share);
+        request.extensions_mut().insert(self.closing.clone());
+        let answer = TowerToHyperService::new(self.router.clone()).call(request);
+        match timeout(self.limits().request_timeout, answer).await {
+            Ok(Ok(answer)) => answer,
+            Err(_) => Problem::too_slow().into_response(),
+        }
     }
 }
 
