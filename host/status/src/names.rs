@@ -97,12 +97,13 @@ pub fn short_name(name: &str) -> Result<(), String> {
     }
 }
 
-/// A text from outside as a log line or an error may show it: control characters escaped, at most `max` bytes.
+/// A text from outside as a log line or an error may show it: escaped where it would break the line or change the
+/// order in which it is read, at most `max` bytes.
 pub fn shown(text: &str, max: usize) -> String {
     let mut out = String::new();
     for c in text.chars() {
         let before = out.len();
-        if c.is_control() {
+        if is_unsafe(c) {
             out.extend(c.escape_default())
         } else {
             out.push(c)
@@ -114,6 +115,12 @@ pub fn shown(text: &str, max: usize) -> String {
         }
     }
     out
+}
+
+/// Control characters, separators of lines and paragraphs, and what Unicode has for the direction of writing (UAX #9).
+fn is_unsafe(c: char) -> bool {
+    let directs = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    c.is_control() || directs || matches!(c, '\u{2028}' | '\u{2029}')
 }
 
 #[cfg(test)]
@@ -165,6 +172,7 @@ mod tests {
     #[test]
     fn what_is_shown_cannot_break_a_line() {
         assert_eq!(shown("a\nb\u{1b}[0m", 100), "a\\nb\\u{1b}[0m");
+        assert_eq!(shown("a\u{202e}b\u{2028}c\u{2066}", 100), "a\\u{202e}b\\u{2028}c\\u{2066}");
         assert_eq!(shown("äöü", 4), "äö…");
     }
 }

@@ -59,6 +59,11 @@ impl Problem {
         self.status
     }
 
+    /// Whether the same request may well be taken a little later.
+    pub(crate) fn is_for_now(&self) -> bool {
+        matches!(self.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE)
+    }
+
     /// 400 about one field, which both the message and the details name. What was sent is shown escaped and in part.
     pub(crate) fn field(field: &str, reason: impl AsRef<str>) -> Self {
         let field = shown(field, 200);

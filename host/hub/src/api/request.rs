@@ -10,7 +10,7 @@ use axum::extract::{FromRequestParts, Path};
 use axum::http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, EXPECT};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use flate2::read::MultiGzDecoder;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Body as _;
@@ -18,10 +18,12 @@ use sandbeat_status::names;
 use serde::de::DeserializeOwned;
 
 use crate::api::reply::Problem;
-use crate::server::bodies::{Held, Share};
+use crate::server::bodies::{Held, SMALL, Share};
 
 /// What is read and dropped of a body that is too long, in bytes.
 const DISCARD: usize = 16 << 20;
+/// A body up to this is read and dropped where it is not wanted, in bytes.
+const SKIP: u64 = 64 << 10;
 
 /// The id in a path.
 pub(crate) struct SandboxId(pub String);
@@ -45,46 +47,38 @@ enum Coding {
     Gzip,
 }
 
-/// Reads a JSON body of at most `limit` bytes, as it came and inflated. There has to be room for it already.
+/// Reads a JSON body of at most `limit` bytes, as it came and inflated; with the room that it takes of the share.
 ///
 /// # Errors
 /// 415 for another content type or coding, 413 for a longer body, 400 for one that ends early or is not what its coding
-/// says.
-pub(crate) async fn body(headers: &HeaderMap, body: Body, limit: usize) -> Result<Bytes, Problem> {
-    held_body(headers, body, limit, None).await.map(|(bytes, _)| bytes)
-}
-
-/// The same, and the room that it takes of a share. Without a share it takes none.
-///
-/// # Errors
-/// As [`body`], and 503 when there is no room for too long.
-pub(crate) async fn held_body(
+/// says; where it is large, 503 when there is no room for too long and 429 for too many of one sandbox.
+pub(crate) async fn body(
     headers: &HeaderMap,
     mut body: Body,
     limit: usize,
-    share: Option<Share<'_>>,
+    share: Share,
 ) -> Result<(Bytes, Held), Problem> {
-    if !is_json(headers) {
-        let message = "send the body as JSON, with `Content-Type: application/json`";
-        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
-    }
-    let coding = coding(headers).ok_or_else(|| {
-        let message = "send the body as it is or with `Content-Encoding: gzip`";
-        Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message).with_header(ACCEPT_ENCODING, "gzip, identity")
-    })?;
+    let coding = match readable(headers) {
+        Ok(coding) => coding,
+        Err(problem) => {
+            skip(headers, &mut body).await;
+            return Err(problem);
+        }
+    };
     let read = async {
         let declared = body.size_hint().exact().and_then(|length| usize::try_from(length).ok());
         if declared.is_some_and(|length| length > limit) {
             return Err(too_long(limit));
         }
-        let held = hold(share, declared.unwrap_or(limit)).await?;
-        Ok((bytes(&mut body, limit).await?, held))
+        let mut held = share.hold(room(declared.unwrap_or(0), coding, limit)).await?;
+        let bytes = bytes(&mut body, limit, coding, &mut held).await?;
+        Ok((bytes, held))
     };
-    let (bytes, held) = match read.await {
+    let (bytes, mut held) = match read.await {
         Ok(read) => read,
         Err(problem) => {
-            // Who asks first has not sent anything yet.
-            if !headers.contains_key(EXPECT) {
+            // Who asks first has not sent anything yet, and who is to come again need not send it to its end.
+            if !headers.contains_key(EXPECT) && !problem.is_for_now() {
                 discard(&mut body).await;
             }
             return Err(problem);
@@ -92,35 +86,70 @@ pub(crate) async fn held_body(
     };
     match coding {
         Coding::Identity => Ok((bytes, held)),
-        Coding::Gzip => inflated(&bytes, limit, share).await,
+        Coding::Gzip => Ok((inflated(&bytes, limit, &mut held).await?, held)),
     }
 }
 
-async fn hold(share: Option<Share<'_>>, bytes: usize) -> Result<Held, Problem> {
-    match share {
-        Some(share) => share.hold(bytes).await,
-        None => Ok(Held::default()),
+/// Whether a body that is not wanted is read and dropped all the same, so that the connection can go on: a small one
+/// that is on its way.
+pub(crate) fn is_skipped(headers: &HeaderMap, body: &Body) -> bool {
+    body.size_hint().exact().is_some_and(|length| length <= SKIP) && !headers.contains_key(EXPECT)
+}
+
+/// Drops a body that is not wanted, if it is small.
+pub(crate) async fn skip(headers: &HeaderMap, body: &mut Body) {
+    if is_skipped(headers, body) {
+        discard(body).await;
+    }
+}
+
+fn readable(headers: &HeaderMap) -> Result<Coding, Problem> {
+    if !is_json(headers) {
+        let message = "send the body as JSON, with `Content-Type: application/json`";
+        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
+    }
+    coding(headers).ok_or_else(|| {
+        let message = "send the body as it is or with `Content-Encoding: gzip`";
+        Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message).with_header(ACCEPT_ENCODING, "gzip, identity")
+    })
+}
+
+/// What has to be there before so much of a body is read: with a large gzip, room for all that may come out of it.
+fn room(arrived: usize, coding: Coding, limit: usize) -> usize {
+    match coding {
+        Coding::Gzip if arrived > SMALL => arrived + limit,
+        _ => arrived,
     }
 }
 
 /// A body as it came.
-async fn bytes(body: &mut Body, limit: usize) -> Result<Bytes, Problem> {
-    match Limited::new(body, limit).collect().await {
-        Ok(whole) => Ok(whole.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(too_long(limit)),
-        Err(error) => Err(Problem::malformed(format!("the body did not arrive whole: {error}"))),
+async fn bytes(body: &mut Body, limit: usize, coding: Coding, held: &mut Held) -> Result<Bytes, Problem> {
+    let mut body = Limited::new(body, limit);
+    let mut whole = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| match error.is::<LengthLimitError>() {
+            true => too_long(limit),
+            false => Problem::malformed(format!("the body did not arrive whole: {error}")),
+        })?;
+        let Ok(data) = frame.into_data() else { continue };
+        held.grow(room(whole.len() + data.len(), coding, limit)).await?;
+        if whole.is_empty() && body.is_end_stream() {
+            return Ok(data);
+        }
+        whole.extend_from_slice(&data);
     }
+    Ok(whole.freeze())
 }
 
 /// What a gzip inflates to. Its last four bytes claim how much that is; it gets room for that first, and where more
 /// comes out, for as much as there may be.
-async fn inflated(bytes: &[u8], limit: usize, share: Option<Share<'_>>) -> Result<(Bytes, Held), Problem> {
+async fn inflated(bytes: &[u8], limit: usize, held: &mut Held) -> Result<Bytes, Problem> {
     let claimed = bytes.last_chunk().map_or(0, |size| u32::from_le_bytes(*size));
     let claimed = usize::try_from(claimed).unwrap_or(limit).min(limit);
     for most in [claimed, limit] {
-        let held = hold(share, most).await?;
+        held.grow(most).await?;
         if let Some(inflated) = inflate(bytes, most)? {
-            return Ok((inflated, held));
+            return Ok(inflated);
         }
     }
     Err(too_long(limit))
@@ -206,6 +235,7 @@ mod tests {
     use serde::Deserialize;
 
     use super::*;
+    use crate::server::bodies::ample;
 
     #[derive(Debug, Deserialize)]
     struct Thing {
@@ -254,7 +284,7 @@ mod tests {
     }
 
     async fn inflates(bytes: &[u8], limit: usize) -> Result<Bytes, String> {
-        inflated(bytes, limit, None).await.map(|(bytes, _)| bytes).map_err(|problem| format!("{problem:?}"))
+        inflated(bytes, limit, &mut ample().hold(0).await.unwrap()).await.map_err(|problem| format!("{problem:?}"))
     }
 
     #[tokio::test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
+use axum::extract::{Extension, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use jiff::Timestamp;
@@ -21,6 +21,7 @@ use super::request::{SandboxId, body};
 use super::view;
 use crate::fleet::{self, Minute, Refused, Status};
 use crate::liveness::Liveness;
+use crate::server::bodies::Share;
 
 /// The most sandboxes in one answer, and how many come when nobody says.
 const MAX_PAGE: usize = 1000;
@@ -128,10 +129,11 @@ pub(super) struct Listing {
     ))]
 pub(super) async fn register(
     State(shared): State<Arc<Shared>>,
+    Extension(share): Extension<Share>,
     headers: HeaderMap,
     content: Body,
 ) -> Result<Response, Problem> {
-    let content = body(&headers, content, shared.limits.body).await?;
+    let (content, _held) = body(&headers, content, shared.limits.body, share).await?;
     let (registration, token) = registration::read(&content, Timestamp::now())?;
     let registration = shared.store.register(registration).await?;
     let snapshot = shared.store.find(&registration.id).ok_or(Refused::Unknown)?;

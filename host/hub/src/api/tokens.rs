@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{Extension, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use jiff::Timestamp;
@@ -18,6 +18,7 @@ use super::registration::new_token;
 use super::reply::{Problem, ProblemBody, json};
 use super::request::{SandboxId, body, parse};
 use crate::auth::KeyHash;
+use crate::server::bodies::Share;
 
 /// How long a replaced token may go on: 30 days; in seconds.
 const OVERLAP_SECS: RangeInclusive<f64> = 0.0..=2_592_000.0;
@@ -58,11 +59,12 @@ pub(super) struct Rotated<'a> {
 pub(super) async fn rotate(
     State(shared): State<Arc<Shared>>,
     SandboxId(id): SandboxId,
+    Extension(share): Extension<Share>,
     headers: HeaderMap,
     content: Body,
 ) -> Result<Response, Problem> {
     // Its type is wanted even of an empty one: it keeps web pages out, as with a registration.
-    let content = body(&headers, content, shared.limits.body).await?;
+    let (content, _held) = body(&headers, content, shared.limits.body, share).await?;
     let rotation = if content.is_empty() { Rotation::default() } else { parse(&content)? };
     let overlap = overlap(&rotation, shared.token_overlap)?;
     let token = new_token()?;

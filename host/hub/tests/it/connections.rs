@@ -244,7 +244,7 @@ async fn large_bodies_share_the_memory_that_there_is() {
         config.limits.request_timeout = Duration::from_secs(1);
     })
     .await;
-    let token = hub.register("s").await;
+    let (token, other) = (hub.register("s").await, hub.register("other").await);
     let post = || hub.post("/api/v1/sandboxes/s/status").bearer(&token).header("Content-Type", "application/json");
     let mut slow = from(&hub, [127, 0, 0, 2]).await;
     slow.write_all(&post().header("Content-Length", "65536").header("Expect", "100-continue").bytes()).await.unwrap();
@@ -252,9 +252,9 @@ async fn large_bodies_share_the_memory_that_there_is() {
     let mut more = from(&hub, [127, 0, 0, 2]).await;
     more.write_all(&post().header("Content-Length", "65536").header("Expect", "100-continue").bytes()).await.unwrap();
 
-    let mut large = base("s").to_string();
+    let mut large = base("other").to_string();
     large.push_str(&" ".repeat(60_000));
-    let others = post().header("Connection", "close").body(large.as_bytes()).send().await;
+    let others = hub.post("/api/v1/sandboxes/other/status").bearer(&other).text(&large).send().await;
     assert_eq!(others.status, 200, "the other half is for others: {others:?}");
     let refused = answer(&mut more).await;
     refused.refused(503, "hub.body_memory");
@@ -305,4 +305,68 @@ async fn the_end_waits_for_a_request_under_way_and_for_nobody_else() {
     ending.await.unwrap();
     assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
     drop(idle);
+}
+
+#[tokio::test]
+async fn what_one_sandbox_sends_slowly_holds_up_no_other_at_the_same_address() {
+    let hub = Hub::start(|config| config.limits.body_memory = 2 << 20).await;
+    let (slow, other) = (hub.register("slow").await, hub.register("other").await);
+    let body = format!("{{{}", " ".repeat(29 << 10));
+    let mut uploads = Vec::new();
+    for path in ["slow/status", "s%6Cow/status"] {
+        for _ in 0..10 {
+            let mut stream = hub.connect().await;
+            let call = hub.post(&format!("/api/v1/sandboxes/{path}")).bearer(&slow);
+            let head = call.header("Content-Type", "application/json").header("Transfer-Encoding", "chunked").bytes();
+            let chunk = format!("{:x}\r\n{body}\r\n", body.len());
+            stream.write_all(&[&head, chunk.as_bytes()].concat()).await.unwrap();
+            uploads.push(stream);
+        }
+    }
+    let report = base("other").to_string() + &" ".repeat(30 << 10);
+    let start = Instant::now();
+    let answer = hub.post("/api/v1/sandboxes/other/status").bearer(&other).text(&report).send().await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
+    for mut stream in uploads.split_off(15) {
+        let answer = self::answer(&mut stream).await;
+        answer.refused(429, "come again");
+        assert!(answer.head.contains("retry-after: ") && answer.head.contains("connection: close"), "{answer:?}");
+    }
+    drop(uploads);
+    hub.stop().await;
+}
+
+#[tokio::test]
+async fn only_chunked_is_a_transfer_encoding() {
+    let hub = Hub::start(|_| {}).await;
+    let token = hub.register("s").await;
+    let call = hub.post("/api/v1/sandboxes/s/status").bearer(&token).header("Transfer-Encoding", "gzip, chunked");
+    call.header("Content-Type", "application/json").send().await.refused(501, "`chunked` alone");
+    hub.stop().await;
+}
+
+#[tokio::test]
+async fn a_refusal_before_the_body_keeps_the_connection_or_says_that_it_ends() {
+    let hub = Hub::start(|_| {}).await;
+    hub.register("s").await;
+    let head = |length: usize| {
+        format!("POST /api/v1/sandboxes/s/status HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n")
+    };
+    let mut stream = hub.connect().await;
+    for _ in 0..2 {
+        stream.write_all(head(10_000).as_bytes()).await.unwrap();
+        stream.write_all(&[b' '; 10_000]).await.unwrap();
+        let mut read = Vec::new();
+        while !read.ends_with(b"}") {
+            assert_ne!(timeout(DEADLINE, stream.read_buf(&mut read)).await.unwrap().unwrap(), 0);
+        }
+        let text = String::from_utf8(read).unwrap();
+        assert!(text.starts_with("HTTP/1.1 401") && !text.contains("connection: close"), "{text}");
+    }
+    stream.write_all(head(100_000).as_bytes()).await.unwrap();
+    let answer = answer(&mut stream).await;
+    answer.refused(401, "unauthorized");
+    assert!(answer.head.contains("connection: close"), "{answer:?}");
+    hub.stop().await;
 }
