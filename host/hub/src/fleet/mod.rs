@@ -52,10 +52,10 @@ pub(crate) use self::watch::Expired;
 use crate::config::Config;
 use crate::event::Event;
 use crate::liveness::chunks::Chunks;
-use crate::liveness::clock::{Clock, Moment};
+use crate::liveness::clock::Clock;
 use crate::liveness::deadlines::Deadlines;
 use crate::liveness::silence::Silence;
-use crate::liveness::suspicion::Suspicion;
+use crate::liveness::suspicion::{Ended, Suspicion};
 use crate::liveness::{Liveness, Rules, Standing};
 
 /// What a fleet may be.
@@ -124,12 +124,13 @@ pub(crate) struct Fleet {
     /// By the places of the index.
     histories: Chunks<History>,
     deadlines: Deadlines,
+    /// Live sandboxes at their [limit](Ended::is_final) or before, but for those that passed it and were never put off.
+    limits: Deadlines,
     silence: Silence,
     suspicion: Suspicion,
     /// Since when it doubts, by the wall clock.
     suspect_since: Option<Timestamp>,
-    /// When a doubt last ended because the silent were heard again.
-    anew: Option<Moment>,
+    ended: Ended,
     counters: Counters,
     /// What all last reports take, in bytes.
     size: usize,
@@ -169,10 +170,11 @@ impl Fleet {
             index: Index::new(),
             histories: Chunks::default(),
             deadlines: Deadlines::default(),
+            limits: Deadlines::default(),
             silence: Silence::default(),
             suspicion: Suspicion::default(),
             suspect_since: None,
-            anew: None,
+            ended: Ended::default(),
             counters: Counters::default(),
             size: 0,
             spread: max_reports_per_sec.map(Spread::new),
@@ -206,6 +208,7 @@ impl Fleet {
         let place = self.index.find(id).ok_or(Refused::Unknown)?;
         self.leave(place);
         self.deadlines.set(place, None);
+        self.limits.set(place, None);
         self.index.remove(id);
         // The place may be another's soon.
         if let Some(history) = self.histories.get_mut(place) {

@@ -40,8 +40,8 @@ impl Fleet {
         self.note(place);
         let to = if stopped { Standing::Stopped } else { Standing::Live };
         events.extend(self.announce(place, to, wall));
+        self.wait_from_now(place);
         let sandbox = self.index.get(place).ok_or(Refused::Unknown)?;
-        self.deadlines.set(place, sandbox.deadline(&self.rules, self.anew));
         let id = &sandbox.registration.id;
         let told = |Turn { kind, name, detail }| Event { name, detail, ..Event::of(id, kind, wall) };
         events.extend(turns.into_iter().map(told));

@@ -16,6 +16,7 @@ use super::kept::{Extra, Kept};
 use super::query::{Snapshot, Status};
 use super::registration::Registration;
 use crate::liveness::clock::{Moment, Tick};
+use crate::liveness::suspicion::{Ended, Wait};
 use crate::liveness::{Rules, Standing};
 
 /// A sandbox. Until its first report, everything from `base` on is as good as absent.
@@ -138,22 +139,26 @@ impl Sandbox {
 
     /// From when on it counts as silent.
     pub(super) fn silent_from(&self, rules: &Rules) -> Option<Tick> {
-        self.from.after(rules.quiet(self.assigned())).due()
+        self.wait().silent_from(rules)
     }
 
-    /// When silence changes how it stands; `None` where it never does. Those that were silent at `anew` are waited for
-    /// from then on.
-    pub(super) fn deadline(&self, rules: &Rules, anew: Option<Moment>) -> Option<Tick> {
-        let wait = match self.standing {
-            Standing::NeverReported => rules.never_reported_after,
-            Standing::Live => {
-                let silent = |anew: &Moment| self.silent_from(rules).is_some_and(|from| from <= anew.tick());
-                let from = anew.filter(silent).unwrap_or(self.from);
-                return from.after(rules.patience(self.assigned())).due();
-            }
-            Standing::Overdue | Standing::Lost | Standing::Stopped => return None,
-        };
-        self.from.after(wait).due()
+    /// When silence changes how it stands; `None` where it never does.
+    pub(super) fn deadline(&self, rules: &Rules, ended: Ended) -> Option<Tick> {
+        match self.standing {
+            Standing::NeverReported => self.from.after(rules.never_reported_after).due(),
+            Standing::Live => ended.deadline(rules, self.wait()),
+            Standing::Overdue | Standing::Lost | Standing::Stopped => None,
+        }
+    }
+
+    /// Past when no doubt keeps it from being lost that follows another one; `None` where it is not live.
+    pub(super) fn limit(&self, rules: &Rules) -> Option<Tick> {
+        if self.standing == Standing::Live { self.wait().limit(rules).due() } else { None }
+    }
+
+    /// Its silence, where it is live.
+    pub(super) fn wait(&self) -> Wait {
+        Wait { from: self.from, interval: self.assigned() }
     }
 
     /// Takes over a report with what it left out. Its lists are not kept where they would take more than `room` bytes.

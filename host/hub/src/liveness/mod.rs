@@ -36,7 +36,8 @@ pub struct Rules {
     pub suspect_fraction: f64,
     /// But not when they are fewer than this. Default 10.
     pub suspect_least: u32,
-    /// Doubt ends after this long, and who is still silent is lost. Default 5 min.
+    /// Doubt ends after this long, and who is still silent is lost. All doubts together put off the loss of a sandbox
+    /// by no more than this. Default 5 min.
     pub suspect_hold: Duration,
 }
 

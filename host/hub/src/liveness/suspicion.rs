@@ -7,9 +7,22 @@
 //!   waited for anew from then on. After `suspect_hold`, it is settled.
 //! - **Settled**: the silence is taken for what it is, and what is due is lost, until the silent are not too many any
 //!   more and trust is back. Without this, the rest of those that fell silent together would raise the doubt again.
+//!
+//! **The bound**: a sandbox is lost at the latest at its *limit*, its own first deadline (heard + patience) plus
+//! `suspect_hold`, whatever doubts come and go. One doubt alone keeps within it: it holds no sandbox before it begins,
+//! and lasts no longer than that. So the limit is for those that a doubt which is over has *put off*: they were silent
+//! when it ended by recovery, or due when it was settled. A put off sandbox is lost at its limit in trust and in doubt
+//! alike, begins no doubt there, and being waited for anew does not move it. Without this, sandboxes that fall silent
+//! and come back in turn, as on an uplink that comes and goes or on purpose, would hide the loss of all others.
+//!
+//! One that was never put off has no limit: a hub that stood still for long finds everyone past their deadline at
+//! once, and doubts; but when it trusts again, who is still silent and past its limit is lost. A restart forgets doubts
+//! and waits for everyone from then on, which is a new first deadline.
+
+use std::time::Duration;
 
 use super::Rules;
-use super::clock::Moment;
+use super::clock::{Moment, Tick};
 
 /// Where the hub stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -20,6 +33,24 @@ pub(crate) enum Suspicion {
         since: Moment,
     },
     Settled,
+}
+
+/// When doubts that are over last ended, which says of each sandbox whether one has put it off.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Ended {
+    /// By recovery: who was silent then is waited for anew from then on.
+    pub recovered: Option<Moment>,
+    /// By being settled.
+    pub settled: Option<Moment>,
+}
+
+/// The silence of a live sandbox.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wait {
+    /// When it was heard.
+    pub from: Moment,
+    /// What it was assigned.
+    pub interval: Duration,
 }
 
 /// Those that should be heard.
@@ -86,6 +117,48 @@ impl Suspicion {
     }
 }
 
+impl Ended {
+    /// When a sandbox is to be judged; `None`: never.
+    pub(crate) fn deadline(self, rules: &Rules, wait: Wait) -> Option<Tick> {
+        match self.recovered.filter(|end| wait.is_silent(rules, *end)) {
+            Some(anew) => anew.after(rules.patience(wait.interval)).min(wait.limit(rules)).due(),
+            None => wait.first(rules).due(),
+        }
+    }
+
+    /// Whether a sandbox is lost at `now` without a judgement: it was put off, and its limit is reached.
+    pub(crate) fn is_final(self, rules: &Rules, wait: Wait, now: Moment) -> bool {
+        let put_off = self.recovered.is_some_and(|end| wait.is_silent(rules, end))
+            || self.settled.is_some_and(|end| has_come(wait.first(rules), end));
+        put_off && has_come(wait.limit(rules), now)
+    }
+}
+
+impl Wait {
+    /// From when on it is silent.
+    pub(crate) fn silent_from(self, rules: &Rules) -> Option<Tick> {
+        self.from.after(rules.quiet(self.interval)).due()
+    }
+
+    /// Past this, no doubt that follows another keeps it from being lost.
+    pub(crate) fn limit(self, rules: &Rules) -> Moment {
+        self.first(rules).after(rules.suspect_hold)
+    }
+
+    /// When it is lost where nobody doubts.
+    fn first(self, rules: &Rules) -> Moment {
+        self.from.after(rules.patience(self.interval))
+    }
+
+    fn is_silent(self, rules: &Rules, at: Moment) -> bool {
+        self.silent_from(rules).is_some_and(|from| from <= at.tick())
+    }
+}
+
+fn has_come(due: Moment, now: Moment) -> bool {
+    due.due().is_some_and(|due| due <= now.tick())
+}
+
 impl Heads {
     fn too_silent(self, rules: &Rules) -> bool {
         self.silent >= rules.suspect_least as usize && self.silent as f64 > rules.suspect_fraction * self.live as f64
@@ -123,6 +196,25 @@ mod tests {
         }
         let never = Rules { suspect_fraction: 1.0, suspect_least: 0, ..rules() };
         assert_eq!(Suspicion::Trust.judge(&never, Heads { silent: 100, live: 100 }, at(0)), Verdict::Lost);
+    }
+
+    #[test]
+    fn who_was_put_off_is_waited_for_anew_up_to_its_limit() {
+        // Silent at 35, due at 95, limit at 155.
+        let wait = Wait { from: at(0), interval: Duration::from_secs(30) };
+        let deadline = |ended: Ended| ended.deadline(&rules(), wait);
+        let is_final = |ended: Ended, now| ended.is_final(&rules(), wait, at(now));
+        for (end, due) in [(34, 95), (35, 130), (59, 154), (61, 155), (154, 155)] {
+            let ended = Ended { recovered: Some(at(end)), settled: None };
+            assert_eq!(deadline(ended), at(due).due(), "recovered at {end}");
+            assert_eq!((is_final(ended, 154), is_final(ended, 155)), (false, end >= 35));
+        }
+        for (end, put_off) in [(94, false), (95, true)] {
+            let ended = Ended { recovered: None, settled: Some(at(end)) };
+            assert_eq!((deadline(ended), is_final(ended, 154)), (at(95).due(), false));
+            assert_eq!(is_final(ended, 155), put_off, "settled at {end}");
+        }
+        assert!(!is_final(Ended::default(), 10_000), "a doubt has yet to begin");
     }
 
     #[test]

@@ -139,6 +139,58 @@ fn a_doubt_that_goes_on_is_over_after_a_while() {
     assert_eq!((hub.fleet.counts().lost, hub.fleet.counts().suspect), (10, 0));
 }
 
+/// A fleet in which 14 fall silent and come back in turn while one has fallen silent for good, and what happens to that
+/// one: when it is lost, and how often the hub doubted until then.
+fn lost_among_flapping(interval: f64, hold: u32, period: u32) -> (Option<u32>, usize) {
+    let rules = Rules { suspect_hold: hold * SECOND, ..settings().rules };
+    let mut hub = Hub::with(Settings { rules, ..settings() });
+    let ids: Vec<_> = (0..55).map(|n| format!("s{n}")).collect();
+    let senders: Vec<_> = ids.iter().map(|id| hub.register(id, 0).unwrap()).collect();
+    let victim = serde_json::json!({"intervalSecs": interval});
+    hub.beat(&senders[54], &ids[54], 0, victim).unwrap();
+    let mut doubts = 0;
+    for second in 0..200 {
+        for (n, (id, sender)) in ids.iter().zip(&senders).enumerate().take(54) {
+            if n < 14 && second % period == 0 {
+                hub.beat(sender, id, second, serde_json::json!({"intervalSecs": 0.3})).unwrap();
+            } else if n >= 14 {
+                hub.beat(sender, id, second, none()).unwrap();
+            }
+        }
+        for (id, kind) in hub.expire(second) {
+            match kind {
+                Kind::Suspect => doubts += 1,
+                Kind::Lost if id == "s54" => {
+                    let counts = hub.fleet.counts();
+                    assert_eq!(counts.suspect_since.is_some(), counts.suspect > 0);
+                    assert_eq!(hub.find(&id).standing, Standing::Lost);
+                    return (Some(second), doubts);
+                }
+                _ => {}
+            }
+        }
+    }
+    (None, doubts)
+}
+
+#[test]
+fn no_coming_and_going_of_others_hides_a_loss() {
+    for period in [3, 4, 5, 7] {
+        let (lost, doubts) = lost_among_flapping(2.0, 10, period);
+        assert!(doubts > 1, "{doubts} doubts, period {period}");
+        assert!(lost.is_some_and(|lost| lost <= 17), "3 × 2 + 1 + 10, period {period}: {lost:?}");
+    }
+}
+
+#[test]
+fn one_that_reaches_its_limit_in_a_doubt_is_lost_in_it() {
+    // The doubts are at 2..4, 6..8 and so on, every four seconds.
+    for hold in [8, 9, 10, 11] {
+        let (lost, _) = lost_among_flapping(2.0, hold, 4);
+        assert!(lost.is_some_and(|lost| lost <= 7 + hold), "{hold}: {lost:?}");
+    }
+}
+
 #[test]
 fn one_that_is_suspect_can_stop_or_be_deleted() {
     let (mut hub, senders) = ten(4);

@@ -43,6 +43,10 @@ pub(super) struct Twin {
     from: u64,
     /// Its time was over in a doubt that goes on.
     pub held: bool,
+    /// A doubt ended while it was silent, or was settled while it was due.
+    put_off: bool,
+    /// When it was first seen to be due since it was heard.
+    seen_due: Option<u64>,
     pub beat: Option<TwinBeat>,
     saved: Option<TwinBeat>,
     /// The start before the present one.
@@ -129,6 +133,8 @@ impl Twins {
             standing: Standing::NeverReported,
             from: now,
             held: false,
+            put_off: false,
+            seen_due: None,
             beat: None,
             saved: None,
             earlier: None,
@@ -156,6 +162,7 @@ impl Twins {
         for twin in self.all.values_mut() {
             twin.beat = twin.saved.clone();
             (twin.from, twin.held, twin.earlier, twin.directed) = (now, false, None, false);
+            (twin.put_off, twin.seen_due) = (false, None);
             (twin.own, twin.assigned) =
                 twin.beat.as_ref().map_or((default, default), |beat| (beat.interval, beat.assigned));
         }
@@ -221,6 +228,7 @@ impl Twins {
         assert!(next.is_none_or(|next| next > twin.own && next <= 3_600_000));
         (twin.directed, twin.assigned) = (next.is_some(), next.unwrap_or(twin.own));
         (twin.standing, twin.from, twin.held) = (to, now, false);
+        (twin.put_off, twin.seen_due) = (false, None);
         if last_boot != said.boot {
             twin.earlier = last_boot;
         }
@@ -238,39 +246,66 @@ impl Twins {
     pub(super) fn expire(&mut self, now: u64) -> Told {
         let mut told = Vec::new();
         self.judged = self.judged.max(now);
-        let over = match self.trust {
-            Trust::Doubt(_) if !self.too_silent() => {
-                (self.trust, self.anew) = (Trust::Full, Some(now));
-                true
+        for id in self.all.keys().copied().collect::<Vec<_>>() {
+            let due = self.find(id).is_some_and(|twin| self.is_past_first(twin, now));
+            if let Some(twin) = self.all.get_mut(id).filter(|_| due) {
+                twin.seen_due.get_or_insert(now);
             }
-            Trust::Doubt(since) if now >= since + millis(self.rules.suspect_hold) => {
-                self.trust = Trust::Settled;
-                true
-            }
-            Trust::Settled if !self.too_silent() => {
-                self.trust = Trust::Full;
-                false
-            }
-            _ => false,
-        };
-        if over {
-            told.push((Kind::Trusted, None));
-            self.all.values_mut().for_each(|twin| twin.held = false);
         }
+        self.review(now, &mut told);
+        for id in self.all.keys().copied().collect::<Vec<_>>() {
+            if self.find(id).is_some_and(|twin| self.is_final(twin, now)) {
+                self.look(id, now, &mut told);
+            }
+        }
+        // Those that are lost are not silent any more.
+        self.review(now, &mut told);
         for id in self.all.keys().copied().collect::<Vec<_>>() {
             self.look(id, now, &mut told);
         }
-        // Those that are lost are not silent any more.
-        if matches!(self.trust, Trust::Settled) && !self.too_silent() {
-            self.trust = Trust::Full;
-        }
+        self.review(now, &mut told);
         told
     }
 
+    /// That silence means something in the end: nobody is waited for longer than `suspect_hold` after it was seen that
+    /// its time is over, whatever happened since.
+    pub(super) fn nobody_is_hidden(&self, now: u64) -> bool {
+        let hold = millis(self.rules.suspect_hold);
+        let hidden = |twin: &Twin| twin.standing == Standing::Live && twin.seen_due.is_some_and(|at| now >= at + hold);
+        !self.all.values().any(hidden)
+    }
+
+    fn review(&mut self, now: u64, told: &mut Told) {
+        match self.trust {
+            Trust::Doubt(_) if !self.too_silent() => {
+                (self.trust, self.anew) = (Trust::Full, Some(now));
+                self.end_doubt(told, |twins, twin| twins.is_silent(twin, now));
+            }
+            Trust::Doubt(since) if now >= since + millis(self.rules.suspect_hold) => {
+                self.trust = Trust::Settled;
+                self.end_doubt(told, |twins, twin| twins.is_past_first(twin, now));
+            }
+            Trust::Settled if !self.too_silent() => self.trust = Trust::Full,
+            _ => {}
+        }
+    }
+
+    fn end_doubt(&mut self, told: &mut Told, puts_off: impl Fn(&Self, &Twin) -> bool) {
+        told.push((Kind::Trusted, None));
+        for id in self.all.keys().copied().collect::<Vec<_>>() {
+            let put_off = self.find(id).is_some_and(|twin| twin.put_off || puts_off(self, twin));
+            if let Some(twin) = self.all.get_mut(id) {
+                (twin.held, twin.put_off) = (false, put_off);
+            }
+        }
+    }
+
     fn look(&mut self, id: &'static str, now: u64, told: &mut Told) {
-        let Some(twin) = self.find(id).filter(|twin| !twin.held && self.is_due(twin, now)) else { return };
+        let due = |twin: &Twin| !twin.held && self.is_due(twin, now);
+        let Some(twin) = self.find(id).filter(|twin| due(twin) || self.is_final(twin, now)) else { return };
         let (to, kind) = match twin.standing {
             Standing::NeverReported => (Standing::Overdue, Kind::Overdue),
+            _ if self.is_final(twin, now) => (Standing::Lost, Kind::Lost),
             _ if matches!(self.trust, Trust::Full) && self.too_silent() => {
                 self.trust = Trust::Doubt(now);
                 told.push((Kind::Suspect, None));
@@ -281,7 +316,7 @@ impl Twins {
         };
         told.push((kind, Some(id.to_owned())));
         if let Some(twin) = self.all.get_mut(id) {
-            twin.standing = to;
+            (twin.standing, twin.held) = (to, false);
         }
     }
 
@@ -307,6 +342,17 @@ impl Twins {
             _ => return false,
         };
         self.has_come(from + wait, now)
+    }
+
+    /// Whether its time would be over, had there been no doubt.
+    fn is_past_first(&self, twin: &Twin, now: u64) -> bool {
+        twin.standing == Standing::Live && self.has_come(twin.from + self.patience(twin), now)
+    }
+
+    /// Whether no further doubt keeps it.
+    fn is_final(&self, twin: &Twin, now: u64) -> bool {
+        let limit = twin.from + self.patience(twin) + millis(self.rules.suspect_hold);
+        twin.standing == Standing::Live && twin.put_off && self.has_come(limit, now)
     }
 
     fn is_silent(&self, twin: &Twin, now: u64) -> bool {
