@@ -108,7 +108,9 @@ impl Hub {
             close.send_replace(true);
         };
         let routes = router(Arc::clone(&shared));
-        tracing::info!(%address, enroll = ?config.enroll, tls = tls.is_some(), "the hub listens");
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let page = format!("{scheme}://{address}/");
+        tracing::info!(%address, enroll = %config.enroll, page, "the hub listens");
         let serving = server::run(listener, shared, routes, tls, shutdown);
         let result = tokio::select! {
             _ = async { tokio::join!(serving, telling.run()) } => Ok(()),

@@ -5,6 +5,7 @@ pub(crate) mod files;
 mod raw;
 mod webhooks;
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -58,6 +59,15 @@ pub enum Enroll {
     /// Only registered sandboxes report, each with its token.
     #[default]
     Closed,
+}
+
+impl fmt::Display for Enroll {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Enroll::Open => "open",
+            Enroll::Closed => "closed",
+        })
+    }
 }
 
 /// What a client may cost.

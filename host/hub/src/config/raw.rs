@@ -114,11 +114,21 @@ impl RawConfig {
                 header_timeout: check.time("header_timeout", self.header_timeout, default.limits.header_timeout),
                 idle_timeout: check.time("idle_timeout", self.idle_timeout, default.limits.idle_timeout),
                 request_timeout: check.time("request_timeout", self.request_timeout, default.limits.request_timeout),
-                connections: check.count("max_connections", self.max_connections, 1..=1_000_000, 4096),
+                connections: check.count(
+                    "max_connections",
+                    self.max_connections,
+                    1..=1_000_000,
+                    default.limits.connections,
+                ),
                 streams: check.count("max_streams", self.max_streams, 1..=100_000, default.limits.streams),
             },
             liveness: Rules {
-                intervals: check.count("lost_after_intervals", self.lost_after_intervals, 1..=1000, 3),
+                intervals: check.count(
+                    "lost_after_intervals",
+                    self.lost_after_intervals,
+                    1..=1000,
+                    default.liveness.intervals,
+                ),
                 grace: check.time("lost_grace", self.lost_grace, default.liveness.grace),
                 default_interval: check.time(
                     "default_interval",
