@@ -5,7 +5,7 @@
 //! never leaves the process.
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use axum::http::HeaderMap;
 use axum::http::header::{AUTHORIZATION, HOST};
@@ -109,17 +109,18 @@ pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
 /// Whether a request was addressed to a loopback name, as one is that a person or a tool on this machine sends. One
 /// without `Host` cannot come from a browser.
 pub(crate) fn addressed_to_loopback(headers: &HeaderMap) -> bool {
-    let Some(host) = headers.get(HOST) else { return true };
-    host.to_str().is_ok_and(|host| {
-        let name = host.parse::<SocketAddr>().map_or_else(|_| without_port(host).to_owned(), |a| a.ip().to_string());
-        name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
-    })
+    headers.get(HOST).is_none_or(|host| host.to_str().is_ok_and(is_loopback))
 }
 
-fn without_port(host: &str) -> &str {
-    match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) && !name.contains(':') => name,
-        _ => host.trim_start_matches('[').trim_end_matches(']'),
+/// Of `name`, `name:port`, `[v6]` or `[v6]:port`; nothing else is a `Host`.
+fn is_loopback(host: &str) -> bool {
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if !port.ends_with(']') && port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    };
+    match name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        Some(inner) => inner.parse::<Ipv6Addr>().is_ok_and(|address| address.is_loopback()),
+        None => name.eq_ignore_ascii_case("localhost") || name.parse::<Ipv4Addr>().is_ok_and(|v4| v4.is_loopback()),
     }
 }
 
@@ -165,6 +166,11 @@ mod tests {
             assert!(addressed_to_loopback(&headers("host", name)), "{name}");
         }
         for name in ["evil.example", "evil.example:8080", "localhost.evil.example", "0.0.0.0:8080", "10.0.0.1", ""] {
+            assert!(!addressed_to_loopback(&headers("host", name)), "{name}");
+        }
+        for name in
+            ["[[[localhost]]]", "[localhost]", "[127.0.0.1]", "[::1", "::1", "::1]:80", "[::1]:x", "localhost:x"]
+        {
             assert!(!addressed_to_loopback(&headers("host", name)), "{name}");
         }
         assert!(addressed_to_loopback(&HeaderMap::new()));

@@ -6,7 +6,7 @@
 
 use std::sync::LazyLock;
 
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
@@ -44,7 +44,8 @@ struct Document;
 #[utoipa::path(get, path = "/openapi.json", operation_id = "get_description", tag = "hub",
     responses((status = 200, description = "OpenAPI 3.1", content_type = "application/json")))]
 pub(super) async fn description() -> Response {
-    let headers = [(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-cache")];
+    let headers =
+        [(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-cache"), (X_CONTENT_TYPE_OPTIONS, "nosniff")];
     (headers, DESCRIPTION.clone()).into_response()
 }
 
@@ -95,6 +96,8 @@ fn complete(path: &str, method: &str, operation: &mut Value, of_admin: bool) {
     }
     if of_token {
         more.push(("401", "The sandbox's token is missing or wrong"));
+        more.push(("403", "Without a token, and the hub has no admin key and is not addressed by a loopback name"));
+        more.push(("429", "Two large reports of this sandbox are arriving already"));
     }
     if path.contains("{id}") {
         more.push(("400", "The id has another form"));

@@ -22,6 +22,8 @@ use crate::server::bodies::{Held, SMALL, Share};
 
 /// What is read and dropped of a body that is too long, in bytes.
 const DISCARD: usize = 16 << 20;
+/// A body up to this is read and dropped where it is not wanted, in bytes.
+const SKIP: u64 = 64 << 10;
 
 /// The id in a path.
 pub(crate) struct SandboxId(pub String);
@@ -56,14 +58,13 @@ pub(crate) async fn body(
     limit: usize,
     share: Share,
 ) -> Result<(Bytes, Held), Problem> {
-    if !is_json(headers) {
-        let message = "send the body as JSON, with `Content-Type: application/json`";
-        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
-    }
-    let coding = coding(headers).ok_or_else(|| {
-        let message = "send the body as it is or with `Content-Encoding: gzip`";
-        Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message).with_header(ACCEPT_ENCODING, "gzip, identity")
-    })?;
+    let coding = match readable(headers) {
+        Ok(coding) => coding,
+        Err(problem) => {
+            skip(headers, &mut body).await;
+            return Err(problem);
+        }
+    };
     let read = async {
         let declared = body.size_hint().exact().and_then(|length| usize::try_from(length).ok());
         if declared.is_some_and(|length| length > limit) {
@@ -87,6 +88,30 @@ pub(crate) async fn body(
         Coding::Identity => Ok((bytes, held)),
         Coding::Gzip => Ok((inflated(&bytes, limit, &mut held).await?, held)),
     }
+}
+
+/// Whether a body that is not wanted is read and dropped all the same, so that the connection can go on: a small one
+/// that is on its way.
+pub(crate) fn is_skipped(headers: &HeaderMap, body: &Body) -> bool {
+    body.size_hint().exact().is_some_and(|length| length <= SKIP) && !headers.contains_key(EXPECT)
+}
+
+/// Drops a body that is not wanted, if it is small.
+pub(crate) async fn skip(headers: &HeaderMap, body: &mut Body) {
+    if is_skipped(headers, body) {
+        discard(body).await;
+    }
+}
+
+fn readable(headers: &HeaderMap) -> Result<Coding, Problem> {
+    if !is_json(headers) {
+        let message = "send the body as JSON, with `Content-Type: application/json`";
+        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
+    }
+    coding(headers).ok_or_else(|| {
+        let message = "send the body as it is or with `Content-Encoding: gzip`";
+        Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message).with_header(ACCEPT_ENCODING, "gzip, identity")
+    })
 }
 
 /// What has to be there before so much of a body is read: with a large gzip, room for all that may come out of it.

@@ -18,9 +18,9 @@ use tokio::time::timeout_at;
 use utoipa::ToSchema;
 
 use crate::api::reply::{Problem, ProblemBody, json};
-use crate::api::request::{SandboxId, body};
+use crate::api::request::{SandboxId, body, skip};
 use crate::api::{Shared, report};
-use crate::auth::bearer;
+use crate::auth::{addressed_to_loopback, bearer};
 use crate::config::Enroll;
 use crate::fleet::{Beat, Outcome, Refused, Sender};
 use crate::hub::Accepted;
@@ -97,12 +97,17 @@ async fn judge(
     peer: IpAddr,
     id: &str,
     headers: &HeaderMap,
-    content: Body,
+    mut content: Body,
 ) -> Result<Response, Problem> {
-    let sender = shared.sender(id, headers)?;
+    if let Err(problem) = shared.sender(id, headers) {
+        skip(headers, &mut content).await;
+        return Err(problem);
+    }
     let (content, _held) = body(headers, content, shared.limits.body, share.of_sandbox(id)).await?;
     let report = report::read(id, &content)?;
     drop(content);
+    // Its token may have ended while the body arrived.
+    let sender = shared.sender(id, headers)?;
     let beat = Beat { report, at: Instant::now(), received: Timestamp::now(), peer };
     let (duplicate, keeps, next) = match shared.store.report(&sender, beat).await? {
         Outcome::Duplicate { keeps } => {
@@ -130,16 +135,27 @@ impl Shared {
     fn sender(&self, id: &str, headers: &HeaderMap) -> Result<Sender, Problem> {
         let registration = match (self.store.registration(id), self.enroll) {
             (Some(registration), _) => registration,
-            (None, Enroll::Open) => return Ok(Sender::New),
+            (None, Enroll::Open) => return self.for_this_machine(headers, false).map(|()| Sender::New),
             (None, Enroll::Closed) => return Err(Refused::Unknown.into()),
         };
         let welcome = match &registration.tokens {
             Some(tokens) => bearer(headers).is_some_and(|given| tokens.matches(given, Timestamp::now())),
             None => self.enroll == Enroll::Open,
         };
+        self.for_this_machine(headers, registration.tokens.is_some())?;
         if !welcome {
             return Err(Problem::unauthorized("this sandbox reports with the token that its registration answered"));
         }
         Ok(Sender::Known(registration))
+    }
+
+    /// Keeps web pages, which reach a hub on loopback through names of their own, from reporting without a token.
+    fn for_this_machine(&self, headers: &HeaderMap, has_token: bool) -> Result<(), Problem> {
+        if has_token || self.admin_key.is_some() || addressed_to_loopback(headers) {
+            return Ok(());
+        }
+        let message = "without an admin key the hub takes reports without a token only under a loopback name such as \
+                       `localhost`; report to that, register the sandbox, or give the hub an `admin_key_file`";
+        Err(Problem::new(StatusCode::FORBIDDEN, message))
     }
 }

@@ -11,16 +11,18 @@ use std::task::{Context, Poll};
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::{Method, Request, Response};
+use axum::http::header::{CONNECTION, HOST, TRANSFER_ENCODING};
+use axum::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use axum::response::IntoResponse;
 use bytes::Bytes;
-use hyper::body::{Frame, Incoming, SizeHint};
+use hyper::body::{Body as _, Frame, Incoming, SizeHint};
 use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
 use sandbeat_status::names;
 use tokio::time::timeout;
 
 use crate::api::reply::Problem;
+use crate::api::request::is_skipped;
 use crate::api::{Shared, status};
 use crate::config::Limits;
 use crate::measure::Measures;
@@ -72,15 +74,22 @@ impl Service {
         let busy = Busy::begin(phase)?;
         let peer = peer.to_canonical();
         let share = self.bodies.share(Origin::from(peer));
-        let (parts, body) = request.into_parts();
+        let (mut parts, body) = request.into_parts();
         let body = Body::new(body);
-        let answer = match reporting(&parts.method, parts.uri.path()) {
-            Some(id) => {
+        let reporting = reporting(&parts.method, parts.uri.path());
+        let unread = !(body.is_end_stream() || reporting.is_some() && is_skipped(&parts.headers, &body));
+        let mut answer = match (understood(&parts.uri, &mut parts.headers), reporting) {
+            (Err(problem), _) => problem.into_response(),
+            (Ok(()), Some(id)) => {
                 let taken = status::take(&self.shared, share, peer, id, &parts.headers, body).await;
                 taken.unwrap_or_else(IntoResponse::into_response)
             }
-            None => self.route(Request::from_parts(parts, body), peer, share).await,
+            (Ok(()), None) => self.route(Request::from_parts(parts, body), peer, share).await,
         };
+        if unread && (answer.status().is_client_error() || answer.status().is_server_error()) {
+            // What is left of the body ends the connection, and the client has to know.
+            answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
         Ok(answer.map(|body| Answer { body, _busy: busy }))
     }
 
@@ -94,6 +103,25 @@ impl Service {
             Err(_) => Problem::too_slow().into_response(),
         }
     }
+}
+
+/// Looks at what says how a request is to be read and whom it is for. Afterwards `Host` names that, wherever the
+/// request named it (RFC 9112, 3.2.2).
+fn understood(uri: &Uri, headers: &mut HeaderMap) -> Result<(), Problem> {
+    if headers.get_all(HOST).iter().nth(1).is_some() {
+        return Err(Problem::malformed("there is more than one `Host`"));
+    }
+    if let Some(authority) = uri.authority() {
+        let host = HeaderValue::from_str(authority.as_str());
+        headers.insert(HOST, host.map_err(|_| Problem::malformed("the URL's host is none"))?);
+    }
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    let chunked = codings.next().is_none_or(|coding| coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked"));
+    if !chunked || codings.next().is_some() {
+        let message = "of `Transfer-Encoding`, `chunked` alone is known; name gzip in `Content-Encoding`";
+        return Err(Problem::new(StatusCode::NOT_IMPLEMENTED, message));
+    }
+    Ok(())
 }
 
 /// The id in the path of the status route; none of any other route, and none that is not an id as it stands.

@@ -96,3 +96,26 @@ async fn without_an_admin_key_a_foreign_name_does_not_lead_here() {
     assert_eq!(hub.get("/api/v1/sandboxes").host("localhost:8080").send().await.status, 200);
     hub.stop().await;
 }
+
+#[tokio::test]
+async fn a_web_page_cannot_report_without_a_token_through_a_name_of_its_own() {
+    let hub = Hub::start(|config| config.enroll = Enroll::Open).await;
+    assert_eq!(hub.report("", &base("known")).await.status, 200);
+    let token = hub.register("own").await;
+    for id in ["new", "known"] {
+        for path in [
+            format!("/api/v1/sandboxes/{id}/status"),
+            format!("/api/v1/sandboxes/%{:x}{}/status", id.as_bytes()[0], &id[1..]),
+        ] {
+            let post = |path: &str| hub.post(path).json(&base(id));
+            post(&path).host("rebound.example").send().await.refused(403, "admin_key_file");
+            post(&format!("http://rebound.example{path}")).host("localhost").send().await.refused(403, "loopback");
+            post(&path).header("Host", "localhost").send().await.refused(400, "more than one `Host`");
+        }
+    }
+    let own = hub.post("/api/v1/sandboxes/own/status").bearer(&token).host("hub.example").json(&base("own"));
+    assert_eq!(own.send().await.status, 200, "nobody else knows its token");
+    hub.get("http://rebound.example/api/v1/sandboxes").host("localhost").send().await.refused(403, "loopback");
+    assert_eq!(hub.get("/api/v1/sandboxes").send().await.body["total"], 2);
+    hub.stop().await;
+}

@@ -336,3 +336,37 @@ async fn what_one_sandbox_sends_slowly_holds_up_no_other_at_the_same_address() {
     drop(uploads);
     hub.stop().await;
 }
+
+#[tokio::test]
+async fn only_chunked_is_a_transfer_encoding() {
+    let hub = Hub::start(|_| {}).await;
+    let token = hub.register("s").await;
+    let call = hub.post("/api/v1/sandboxes/s/status").bearer(&token).header("Transfer-Encoding", "gzip, chunked");
+    call.header("Content-Type", "application/json").send().await.refused(501, "`chunked` alone");
+    hub.stop().await;
+}
+
+#[tokio::test]
+async fn a_refusal_before_the_body_keeps_the_connection_or_says_that_it_ends() {
+    let hub = Hub::start(|_| {}).await;
+    hub.register("s").await;
+    let head = |length: usize| {
+        format!("POST /api/v1/sandboxes/s/status HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n")
+    };
+    let mut stream = hub.connect().await;
+    for _ in 0..2 {
+        stream.write_all(head(10_000).as_bytes()).await.unwrap();
+        stream.write_all(&[b' '; 10_000]).await.unwrap();
+        let mut read = Vec::new();
+        while !read.ends_with(b"}") {
+            assert_ne!(timeout(DEADLINE, stream.read_buf(&mut read)).await.unwrap().unwrap(), 0);
+        }
+        let text = String::from_utf8(read).unwrap();
+        assert!(text.starts_with("HTTP/1.1 401") && !text.contains("connection: close"), "{text}");
+    }
+    stream.write_all(head(100_000).as_bytes()).await.unwrap();
+    let answer = answer(&mut stream).await;
+    answer.refused(401, "unauthorized");
+    assert!(answer.head.contains("connection: close"), "{answer:?}");
+    hub.stop().await;
+}

@@ -4,7 +4,9 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Hub, base, with};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::harness::{Hub, answer, base, with};
 
 async fn rotate(hub: &Hub, body: &Value) -> (String, Option<String>) {
     let answer = hub.post("/api/v1/sandboxes/s/token").json(body).send().await;
@@ -75,5 +77,23 @@ async fn the_fleet_is_counted() {
     assert_eq!(fleet["liveness"], json!({"neverReported": 1, "live": 1, "lost": 0, "stopped": 1}));
     assert_eq!((&fleet["overdue"], &fleet["suspect"]), (&json!(0), &json!(0)));
     hub.until_fleet(|fleet| fleet["reportsPerSec"].as_f64() > Some(0.0)).await;
+    hub.stop().await;
+}
+
+#[tokio::test]
+async fn a_token_that_ends_while_the_body_arrives_opens_nothing() {
+    let hub = Hub::start(|_| {}).await;
+    let token = hub.register("s").await;
+    let call = hub.post("/api/v1/sandboxes/s/status").bearer(&token).header("Expect", "100-continue");
+    let bytes = call.json(&base("s")).bytes();
+    let head = bytes.len() - base("s").to_string().len();
+    let mut stream = hub.connect().await;
+    stream.write_all(&bytes[..head]).await.unwrap();
+    // The hub asks for the body: it has looked at the token.
+    stream.read_exact(&mut [0; 25]).await.unwrap();
+    let rotation = hub.post("/api/v1/sandboxes/s/token").json(&json!({"overlapSecs": 0})).send().await;
+    assert_eq!(rotation.status, 200, "{rotation:?}");
+    stream.write_all(&bytes[head..]).await.unwrap();
+    answer(&mut stream).await.refused(401, "unauthorized");
     hub.stop().await;
 }
