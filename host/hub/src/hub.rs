@@ -93,6 +93,7 @@ impl Hub {
             audience: Audience::new(&config),
             accepted,
             enroll: config.enroll,
+            max_sandboxes: config.max_sandboxes,
             admin_key: config.admin_key,
             limits: config.limits,
             token_overlap: config.token_overlap,
