@@ -93,6 +93,7 @@ impl Hub {
             audience: Audience::new(&config),
             accepted,
             enroll: config.enroll,
+            max_sandboxes: config.max_sandboxes,
             admin_key: config.admin_key,
             limits: config.limits,
             token_overlap: config.token_overlap,
@@ -109,7 +110,7 @@ impl Hub {
         };
         let routes = router(Arc::clone(&shared));
         let scheme = if tls.is_some() { "https" } else { "http" };
-        let page = format_args!("{scheme}://{address}/");
+        let page = format!("{scheme}://{address}/");
         tracing::info!(%address, enroll = %config.enroll, page, "the hub listens");
         let serving = server::run(listener, shared, routes, tls, shutdown);
         let result = tokio::select! {

@@ -53,6 +53,7 @@ pub(crate) struct Shared {
     pub store: Arc<Store>,
     pub accepted: broadcast::Sender<Accepted>,
     pub enroll: Enroll,
+    pub max_sandboxes: usize,
     pub admin_key: Option<KeyHash>,
     pub limits: Limits,
     pub audience: Audience,

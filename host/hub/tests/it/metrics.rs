@@ -51,6 +51,7 @@ async fn the_hub_tells_of_itself() {
     for (sample, labels, expected) in [
         ("sandbeat_hub_sandboxes", &[("liveness", "live")][..], 1.0),
         ("sandbeat_hub_sandboxes", &[("liveness", "lost")], 0.0),
+        ("sandbeat_hub_sandboxes_limit", &[], 100_000.0),
         ("sandbeat_hub_reports_accepted_total", &[], 2.0),
         ("sandbeat_hub_reports_duplicate_total", &[], 1.0),
         ("sandbeat_hub_reports_refused_total", &[("status", "401")], 1.0),

@@ -20,6 +20,8 @@ pub(super) fn families(shared: &Shared) -> Vec<Family> {
     let build = vec![(build, Value::Gauge(1.0))];
     families.push(Family::of("sandbeat_hub_build", "", Form::Info, "Which sandbeat the hub is.", build));
     fleet(&mut families, shared.store.counts());
+    let help = "The most sandboxes that the hub keeps.";
+    families.push(Family::gauge("sandbeat_hub_sandboxes_limit", "", help, shared.max_sandboxes as f64));
     reports(&mut families, measures);
     clients(&mut families, measures);
     webhooks(&mut families, measures);
