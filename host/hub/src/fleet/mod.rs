@@ -97,6 +97,8 @@ pub(crate) enum Outcome {
     Duplicate {
         /// See [`Outcome::Accepted`].
         keeps: bool,
+        /// As in the answer to the report before it.
+        next: Option<Duration>,
     },
 }
 

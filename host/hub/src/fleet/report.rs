@@ -27,7 +27,7 @@ impl Fleet {
         let sandbox = self.index.get(place).filter(|sandbox| sandbox.is(sender)).ok_or(Refused::Unknown)?;
         let at = self.clock.moment(beat.at);
         if sandbox.has_seen(&beat, at, &self.rules) {
-            return Ok(Outcome::Duplicate { keeps: sandbox.is_whole() });
+            return Ok(Outcome::Duplicate { keeps: sandbox.is_whole(), next: sandbox.next() });
         }
         let (wall, stopped) = (beat.received, beat.stopped);
         let mut events = Vec::new();
@@ -59,7 +59,8 @@ impl Fleet {
             sandbox.own = said;
         }
         let own = Duration::from_millis(sandbox.own.into());
-        let next = self.spread.as_mut().filter(|_| !beat.stopped).and_then(|spread| spread.next(at, own));
+        let spread = self.spread.as_mut().filter(|_| !beat.stopped);
+        let next = spread.and_then(|spread| spread.next(&mut sandbox.slot, at, own));
         sandbox.directed = next.is_some();
         sandbox.assigned = next.map_or(sandbox.own, milliseconds);
         sandbox.from = sandbox.from.max(at);

@@ -15,6 +15,7 @@ use super::index::Identified;
 use super::kept::{Extra, Kept};
 use super::query::{Snapshot, Status};
 use super::registration::Registration;
+use super::spread::Slot;
 use crate::liveness::clock::{Moment, Tick};
 use crate::liveness::{Rules, Standing};
 
@@ -51,6 +52,7 @@ pub(super) struct Sandbox {
     pub assigned: u32,
     /// Whether the hub directed it.
     pub directed: bool,
+    pub slot: Slot,
     pub failing: Option<Box<Failing>>,
     pub allowance: Allowance,
 }
@@ -101,6 +103,7 @@ impl Sandbox {
             own: interval,
             assigned: interval,
             directed: false,
+            slot: Slot::default(),
             failing: None,
             allowance: Allowance::default(),
         }
@@ -134,6 +137,11 @@ impl Sandbox {
     /// The interval that it is expected to keep.
     pub(super) fn assigned(&self) -> Duration {
         Duration::from_millis(self.assigned.into())
+    }
+
+    /// When it is to report next, where the hub directed that.
+    pub(super) fn next(&self) -> Option<Duration> {
+        self.directed.then(|| self.assigned())
     }
 
     /// From when on it counts as silent.

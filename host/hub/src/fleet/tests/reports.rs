@@ -38,7 +38,7 @@ fn what_a_report_leaves_out_is_what_was_in_the_one_before_it() {
     let part = serde_json::json!({"bootId": "x", "seq": 4, "metadata": {"k": "w"}, "unchanged": ["plugins"]});
     let (report, keeps) = kept(hub.beat(&a, "a", 3, part));
     assert_eq!((report.metadata["k"].as_str(), report.plugins[0].name.as_str(), keeps), ("w", "p", true));
-    assert!(matches!(hub.beat(&a, "a", 4, delta("x", 4)), Ok(Outcome::Duplicate { keeps: true })));
+    assert!(matches!(hub.beat(&a, "a", 4, delta("x", 4)), Ok(Outcome::Duplicate { keeps: true, .. })));
     assert_eq!(hub.find("a").beat.unwrap().missing, []);
 }
 
@@ -49,7 +49,7 @@ fn what_is_not_known_is_missing_until_a_whole_report_comes() {
     let (report, keeps) = kept(hub.beat(&a, "a", 1, delta("x", 7)));
     assert!(!keeps && report.metadata.is_empty(), "nothing came before");
     assert_eq!(hub.find("a").beat.unwrap().missing, [Part::Metadata, Part::Plugins]);
-    assert!(matches!(hub.beat(&a, "a", 2, delta("x", 7)), Ok(Outcome::Duplicate { keeps: false })));
+    assert!(matches!(hub.beat(&a, "a", 2, delta("x", 7)), Ok(Outcome::Duplicate { keeps: false, .. })));
     assert!(!kept(hub.beat(&a, "a", 3, delta("x", 8))).1, "what is missing in one is missing in the next");
     assert!(kept(hub.beat(&a, "a", 4, whole("x", 9))).1);
     assert!(kept(hub.beat(&a, "a", 5, delta("x", 10))).1);
