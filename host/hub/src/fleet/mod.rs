@@ -6,7 +6,8 @@
 //! Invariants:
 //! - An id is there once, in one place ([`index`]).
 //! - `standing` is what was last announced. Only [`Fleet::report`] and [`Fleet::expire`] change it, each returning the
-//!   events that it made; what is read never runs ahead of them.
+//!   events that it made; what is read never runs ahead of them. Where a sandbox's reports make too many events, it
+//!   changes without one, and is saved as [`Changed`] says.
 //! - Counters and the count of the silent hold each sandbox as it is: one [leaves](Fleet::leave) them before anything
 //!   of it changes that they depend on, and [enters](Fleet::enter) them after.
 //! - A sandbox whose silence can still change something is among the deadlines, or held back by a doubt.
@@ -290,7 +291,7 @@ impl Fleet {
     fn stand(&mut self, place: u32, standing: Standing, wall: Timestamp) {
         self.leave(place);
         if let Some(sandbox) = self.index.get_mut(place) {
-            (sandbox.standing, sandbox.since) = (standing, wall.into());
+            (sandbox.standing, sandbox.since, sandbox.untold) = (standing, wall.into(), false);
         }
         self.enter(place);
         self.note(place);

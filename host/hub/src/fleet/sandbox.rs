@@ -23,9 +23,11 @@ use crate::liveness::{Rules, Standing};
 #[derive(Debug)]
 pub(super) struct Sandbox {
     pub registration: Arc<Registration>,
-    /// What was last announced.
+    /// What was last announced, or would have been.
     pub standing: Standing,
     pub since: Milliseconds,
+    /// It stands otherwise than its last event said, because that was left out.
+    pub untold: bool,
     /// From when on it is waited for: its registration, its last report, or the hub's start.
     pub from: Moment,
     /// In the fleet's list of changed ones already.
@@ -85,6 +87,7 @@ impl Sandbox {
         Sandbox {
             standing: Standing::NeverReported,
             since: registration.created_at.into(),
+            untold: false,
             registration,
             from,
             noted: false,

@@ -23,6 +23,7 @@ pub(super) struct Writes<'c> {
     gone: Statement<'c>,
     tokens: Statement<'c>,
     standing: Statement<'c>,
+    untold: Statement<'c>,
     event: Statement<'c>,
     beat: Statement<'c>,
     position: Statement<'c>,
@@ -50,6 +51,7 @@ impl<'c> Writes<'c> {
                 "UPDATE sandboxes SET token_hash = ?2, previous_hash = ?3, previous_until = ?4 WHERE serial = ?1",
             )?,
             standing: connection.prepare("UPDATE sandboxes SET standing = ?2, since = ?3 WHERE id = ?1")?,
+            untold: connection.prepare("UPDATE sandboxes SET standing = ?2, since = ?3 WHERE serial = ?1")?,
             event: connection
                 .prepare("INSERT INTO events (at, sandbox_id, type, name, detail) VALUES (?1, ?2, ?3, ?4, ?5)")?,
             beat: connection.prepare(
@@ -101,6 +103,11 @@ impl<'c> Writes<'c> {
             self.standing.execute(params![id, word(standing), at])?;
         }
         Ok(number)
+    }
+
+    /// Lets a sandbox stand as no event said.
+    pub(super) fn stand(&mut self, serial: u64, standing: Standing, since: Timestamp) -> rusqlite::Result<()> {
+        self.untold.execute(params![signed(serial), word(standing), since.as_millisecond()]).map(drop)
     }
 
     /// Makes a report the last one of a sandbox that is there; without a history it keeps the one that it has.

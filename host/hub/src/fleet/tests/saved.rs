@@ -8,7 +8,7 @@ use super::*;
 fn again(hub: &mut Hub, seconds: u32) -> Hub {
     let other = Fleet::new(settings(), hub.at(seconds));
     let mut other = Hub { fleet: other, start: hub.start };
-    for Changed { snapshot, history } in hub.fleet.take_changed(usize::MAX) {
+    for Changed { snapshot, history, .. } in hub.fleet.take_changed(usize::MAX) {
         let Snapshot { registration, beat, standing, since, .. } = snapshot;
         let beat = beat.map(|kept| SavedBeat {
             report: kept.report(),
