@@ -16,7 +16,8 @@
 //!
 //! # Failures
 //! A report that is refused or was there already changes nothing. Where reports take more memory than they may, the
-//! lists of the newest are not kept, and it says so. Nothing here is I/O, so nothing else fails.
+//! lists and file systems of the newest are not kept, and it says so; a report of more than 4 KiB is the first to lose
+//! them, while a quarter is still free. Nothing here is I/O, so nothing else fails.
 
 mod beat;
 mod changes;
@@ -46,7 +47,7 @@ pub(crate) use self::kept::Kept;
 pub(crate) use self::paging::Paging;
 pub(crate) use self::query::{Counts, Minute, Page, Query, Snapshot, Status};
 pub(crate) use self::registration::{Previous, Registration, Tokens};
-use self::sandbox::Sandbox;
+use self::sandbox::{Room, Sandbox};
 pub(crate) use self::saved::{Changed, Saved, SavedBeat};
 use self::spread::Spread;
 pub(crate) use self::watch::Expired;
@@ -65,7 +66,8 @@ pub(crate) struct Settings {
     pub rules: Rules,
     /// The most sandboxes.
     pub max_sandboxes: usize,
-    /// What all last reports may take, in bytes of memory. A report's base is kept in any case.
+    /// What all last reports may take, in bytes of memory, all of each counted. Where they would take more, the base
+    /// figures of one are kept in any case, without its file systems.
     pub report_memory: usize,
     /// So many reports a second are expected at most, where they are spread.
     pub max_reports_per_sec: Option<u32>,
@@ -327,9 +329,8 @@ impl Fleet {
         }
     }
 
-    /// What further reports may take, in bytes.
-    fn room(&self) -> usize {
-        self.report_memory.saturating_sub(self.size)
+    fn room(&self) -> Room {
+        Room { all: self.report_memory, taken: self.size }
     }
 }
 

@@ -74,6 +74,26 @@ pub(super) struct Parts {
     pub missing: u8,
 }
 
+/// What reports may take, in bytes of memory.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Room {
+    pub all: usize,
+    /// By the last reports of the others.
+    pub taken: usize,
+}
+
+impl Room {
+    /// A larger report than this has to leave a quarter of all to those that are not, so that a few large ones do not
+    /// take it from everyone.
+    const MODEST: usize = 4096;
+
+    /// Whether there is room for a report of so many bytes.
+    fn takes(self, size: usize) -> bool {
+        let kept_free = if size > Room::MODEST { self.all / 4 } else { 0 };
+        self.taken.saturating_add(size) <= self.all.saturating_sub(kept_free)
+    }
+}
+
 impl Identified for Sandbox {
     fn id(&self) -> &Arc<str> {
         &self.registration.id
@@ -167,13 +187,14 @@ impl Sandbox {
         self.from.after(wait).due()
     }
 
-    /// Takes over a report with what it left out. Its lists are not kept where they would take more than `room` bytes.
-    pub(super) fn keep(&mut self, beat: Encoded, parts: Parts, room: usize) {
+    /// Takes over a report with what it left out. Where it would take more than there is room for, its lists and the
+    /// long texts of its base are not kept.
+    pub(super) fn keep(&mut self, beat: Encoded, parts: Parts, room: Room) {
         let Encoded { received, peer, boot, seq, stopped, tally, base, lean, lists, .. } = beat;
         let Parts { metadata, plugins, collectors, collectors_failed, missing } = parts;
         let extra = Extra::of(metadata, plugins, lists);
         let size = extra.as_ref().map_or(0, |extra| extra.size()) + self.failing.as_ref().map_or(0, |f| f.size());
-        let dropped = size > 0 && base.len() + size > room;
+        let dropped = (size > 0 || lean.is_some()) && !room.takes(base.len() + size);
         if dropped {
             self.failing = None;
         }
