@@ -26,6 +26,8 @@ const FIRST: &str = "
         token_hash BLOB,
         previous_hash BLOB,
         previous_until INTEGER,
+        earlier_hash BLOB,
+        earlier_until INTEGER,
         standing TEXT NOT NULL,
         since INTEGER NOT NULL
     ) STRICT;
