@@ -28,7 +28,7 @@ pub(crate) struct Event {
     /// What.
     #[serde(rename = "type")]
     pub kind: Kind,
-    /// Which process or collector.
+    /// Which process or collector; at most 255 bytes, without control characters.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// More, for a person; at most 1,024 bytes.
@@ -68,7 +68,8 @@ pub enum Kind {
     CollectorFailed,
     /// It is active again.
     CollectorRecovered,
-    /// A sandbox had more events than are kept of one in an hour; those after this one are left out.
+    /// A sandbox's reports made more events than are kept of one, 60 in an hour; the next ones are left out. How it
+    /// stands is right all the same, and what still fails is told later.
     Suppressed,
     /// So many sandboxes are silent at once that the hub doubts its own network and calls none of them lost.
     Suspect,

@@ -110,9 +110,9 @@ async fn judge(
     let sender = shared.sender(id, headers)?;
     let beat = Beat { report, at: Instant::now(), received: Timestamp::now(), peer };
     let (duplicate, keeps, next) = match shared.store.report(&sender, beat).await? {
-        Outcome::Duplicate { keeps } => {
+        Outcome::Duplicate { keeps, next } => {
             shared.measures.duplicate.add(1);
-            (true, keeps, None)
+            (true, keeps, next)
         }
         Outcome::Accepted { kept, keeps, next, .. } => {
             shared.measures.report_accepted(kept.at);

@@ -27,7 +27,7 @@ const OVERLAP_SECS: RangeInclusive<f64> = 0.0..=2_592_000.0;
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Rotation {
-    /// How long the present token goes on, in seconds; 0 ends it at once. `token_overlap` of the hub's configuration
+    /// How long the present token goes on, in seconds; 0 ends it, and any before it, at once. `token_overlap` of the hub's configuration
     /// when nothing is said.
     #[schema(minimum = 0, maximum = 2_592_000, example = 3600)]
     overlap_secs: Option<f64>,
@@ -71,7 +71,7 @@ pub(super) async fn rotate(
     shared.store.rotate(&id, KeyHash::of(&token), overlap).await?;
     // It may have been deleted since; the token was made all the same.
     let tokens = shared.store.registration(&id).and_then(|registration| registration.tokens.clone());
-    let previous_until = tokens.and_then(|tokens| Some(tokens.previous?.until));
+    let previous_until = tokens.and_then(|tokens| tokens.previous_until());
     Ok(json(StatusCode::OK, &Rotated { token: token.reveal(), previous_until }))
 }
 

@@ -103,8 +103,8 @@ pub struct Keep {
     pub events: u32,
     /// How long an event. Default 30 days.
     pub events_for: Duration,
-    /// All metrics, processes, collectors and metadata of last reports, in bytes of memory. What is past it is not
-    /// kept, and says so. Default 1 GiB.
+    /// All last reports, in bytes of memory. Past it, and of a report of more than 4 KiB past three quarters of it, only
+    /// base figures are kept, and the sandbox says so. Default 1 GiB.
     pub report_memory: usize,
 }
 

@@ -6,7 +6,8 @@
 //! Invariants:
 //! - An id is there once, in one place ([`index`]).
 //! - `standing` is what was last announced. Only [`Fleet::report`] and [`Fleet::expire`] change it, each returning the
-//!   events that it made; what is read never runs ahead of them.
+//!   events that it made; what is read never runs ahead of them. Where a sandbox's reports make too many events, it
+//!   changes without one, and is saved as [`Changed`] says.
 //! - Counters and the count of the silent hold each sandbox as it is: one [leaves](Fleet::leave) them before anything
 //!   of it changes that they depend on, and [enters](Fleet::enter) them after.
 //! - A sandbox whose silence can still change something is among the deadlines, or held back by a doubt.
@@ -15,7 +16,8 @@
 //!
 //! # Failures
 //! A report that is refused or was there already changes nothing. Where reports take more memory than they may, the
-//! lists of the newest are not kept, and it says so. Nothing here is I/O, so nothing else fails.
+//! lists and file systems of the newest are not kept, and it says so; a report of more than 4 KiB is the first to lose
+//! them, while a quarter is still free. Nothing here is I/O, so nothing else fails.
 
 mod beat;
 mod changes;
@@ -45,7 +47,7 @@ pub(crate) use self::kept::Kept;
 pub(crate) use self::paging::Paging;
 pub(crate) use self::query::{Counts, Minute, Page, Query, Snapshot, Status};
 pub(crate) use self::registration::{Previous, Registration, Tokens};
-use self::sandbox::Sandbox;
+use self::sandbox::{Room, Sandbox};
 pub(crate) use self::saved::{Changed, Saved, SavedBeat};
 use self::spread::Spread;
 pub(crate) use self::watch::Expired;
@@ -64,7 +66,8 @@ pub(crate) struct Settings {
     pub rules: Rules,
     /// The most sandboxes.
     pub max_sandboxes: usize,
-    /// What all last reports may take, in bytes of memory. A report's base is kept in any case.
+    /// What all last reports may take, in bytes of memory, all of each counted. Where they would take more, the base
+    /// figures of one are kept in any case, without its file systems.
     pub report_memory: usize,
     /// So many reports a second are expected at most, where they are spread.
     pub max_reports_per_sec: Option<u32>,
@@ -97,6 +100,8 @@ pub(crate) enum Outcome {
     Duplicate {
         /// See [`Outcome::Accepted`].
         keeps: bool,
+        /// As in the answer to the report before it.
+        next: Option<Duration>,
     },
 }
 
@@ -291,7 +296,7 @@ impl Fleet {
     fn stand(&mut self, place: u32, standing: Standing, wall: Timestamp) {
         self.leave(place);
         if let Some(sandbox) = self.index.get_mut(place) {
-            (sandbox.standing, sandbox.since) = (standing, wall.into());
+            (sandbox.standing, sandbox.since, sandbox.untold) = (standing, wall.into(), false);
         }
         self.enter(place);
         self.note(place);
@@ -327,9 +332,8 @@ impl Fleet {
         }
     }
 
-    /// What further reports may take, in bytes.
-    fn room(&self) -> usize {
-        self.report_memory.saturating_sub(self.size)
+    fn room(&self) -> Room {
+        Room { all: self.report_memory, taken: self.size }
     }
 }
 

@@ -27,13 +27,16 @@ pub(crate) struct Registration {
     pub tokens: Option<Tokens>,
 }
 
+/// So many replaced tokens go on at once: the one that an agent was promised first, and the last one.
+pub(crate) const MOST_PREVIOUS: usize = 2;
+
 /// A sandbox's tokens.
 #[derive(Clone, Debug)]
 pub(crate) struct Tokens {
     /// The newest.
     pub current: KeyHash,
-    /// The one before it, while it still opens the status route; apart, because most have none.
-    pub previous: Option<Box<Previous>>,
+    /// Those before it that still open the status route, at most [`MOST_PREVIOUS`], the oldest first.
+    pub previous: Box<[Previous]>,
 }
 
 /// A token that has been replaced.
@@ -64,18 +67,29 @@ impl Registration {
 impl Tokens {
     /// One token, and none before it.
     pub(crate) fn of(current: KeyHash) -> Self {
-        Tokens { current, previous: None }
+        Tokens { current, previous: Box::default() }
     }
 
     /// Whether a text is one of them at `now`.
     pub(crate) fn matches(&self, given: &str, now: Timestamp) -> bool {
         self.current.matches(given)
-            || self.previous.as_ref().is_some_and(|previous| now < previous.until && previous.hash.matches(given))
+            || self.previous.iter().any(|previous| now < previous.until && previous.hash.matches(given))
     }
 
-    /// The tokens after a rotation: the present one goes on until `until`.
-    pub(crate) fn rotated(&self, current: KeyHash, until: Timestamp) -> Self {
-        Tokens { current, previous: Some(Box::new(Previous { hash: self.current.clone(), until })) }
+    /// The tokens after a rotation at `at`: the present one goes on until `until`, and the oldest of those before it
+    /// that still go on as long as it was promised. Where `until` is not after `at`, all end at once.
+    pub(crate) fn rotated(&self, current: KeyHash, until: Timestamp, at: Timestamp) -> Self {
+        if until <= at {
+            return Tokens::of(current);
+        }
+        let promised = self.previous.iter().filter(|previous| at < previous.until).take(MOST_PREVIOUS - 1).cloned();
+        let present = Previous { hash: self.current.clone(), until };
+        Tokens { current, previous: promised.chain([present]).collect() }
+    }
+
+    /// Until when the last one before the present goes on.
+    pub(crate) fn previous_until(&self) -> Option<Timestamp> {
+        self.previous.last().map(|previous| previous.until)
     }
 }
 
@@ -88,10 +102,22 @@ mod tests {
     fn a_rotated_token_goes_on_for_its_overlap_and_no_longer() {
         let at = |second| Timestamp::from_second(second).unwrap();
         let hash = |text: &str| KeyHash::of(&Secret::new(text));
-        let tokens = Tokens::of(hash("first")).rotated(hash("second"), at(100));
+        let tokens = Tokens::of(hash("first")).rotated(hash("second"), at(100), at(0));
         assert!(tokens.matches("first", at(99)) && tokens.matches("second", at(99)));
         assert!(!tokens.matches("first", at(100)) && tokens.matches("second", at(100)));
-        let tokens = tokens.rotated(hash("third"), at(200));
-        assert!(!tokens.matches("first", at(0)), "one overlap at a time");
+        let tokens = tokens.rotated(hash("third"), at(200), at(50));
+        assert!(["first", "second", "third"].iter().all(|token| tokens.matches(token, at(99))), "as was promised");
+        assert!(!tokens.matches("first", at(100)) && tokens.matches("second", at(199)));
+        let fourth = tokens.rotated(hash("fourth"), at(300), at(60));
+        assert!(
+            fourth.matches("first", at(99)) && !fourth.matches("second", at(60)) && fourth.matches("third", at(299))
+        );
+        assert_eq!((fourth.previous.len(), fourth.previous_until()), (MOST_PREVIOUS, Some(at(300))));
+        let later = tokens.rotated(hash("fourth"), at(300), at(100));
+        assert!(
+            !later.matches("first", at(100)) && later.matches("second", at(199)) && later.matches("third", at(299))
+        );
+        let ended = tokens.rotated(hash("fourth"), at(60), at(60));
+        assert!(["first", "second", "third"].iter().all(|token| !ended.matches(token, at(60))), "all at once");
     }
 }

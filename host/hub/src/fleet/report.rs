@@ -1,7 +1,6 @@
 //! What a report changes in the fleet.
 
 use std::mem;
-use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -27,7 +26,7 @@ impl Fleet {
         let sandbox = self.index.get(place).filter(|sandbox| sandbox.is(sender)).ok_or(Refused::Unknown)?;
         let at = self.clock.moment(beat.at);
         if sandbox.has_seen(&beat, at, &self.rules) {
-            return Ok(Outcome::Duplicate { keeps: sandbox.is_whole() });
+            return Ok(Outcome::Duplicate { keeps: sandbox.is_whole(), next: sandbox.next() });
         }
         let (wall, stopped) = (beat.received, beat.stopped);
         let mut events = Vec::new();
@@ -39,12 +38,12 @@ impl Fleet {
         self.enter(place);
         self.note(place);
         let to = if stopped { Standing::Stopped } else { Standing::Live };
-        events.extend(self.announce(place, to, wall));
+        let standing = self.announce(place, at, to, wall);
         self.wait_from_now(place);
         let sandbox = self.index.get(place).ok_or(Refused::Unknown)?;
         let id = &sandbox.registration.id;
         let told = |Turn { kind, name, detail }| Event { name, detail, ..Event::of(id, kind, wall) };
-        events.extend(turns.into_iter().map(told));
+        events.extend(standing.into_iter().chain(turns).map(told));
         let kept = sandbox.kept(self.clock.instant(sandbox.from)).ok_or(Refused::Unknown)?;
         Ok(Outcome::Accepted { events, kept, keeps: sandbox.is_whole(), next })
     }
@@ -59,36 +58,52 @@ impl Fleet {
             sandbox.own = said;
         }
         let own = Duration::from_millis(sandbox.own.into());
-        let next = self.spread.as_mut().filter(|_| !beat.stopped).and_then(|spread| spread.next(at, own));
+        let spread = self.spread.as_mut().filter(|_| !beat.stopped);
+        let next = spread.and_then(|spread| spread.next(&mut sandbox.slot, at, own));
         sandbox.directed = next.is_some();
         sandbox.assigned = next.map_or(sandbox.own, milliseconds);
         sandbox.from = sandbox.from.max(at);
 
+        let now = u32::try_from(at.seconds()).unwrap_or(u32::MAX);
         let parts = sandbox.parts_for(&mut beat);
+        let mut turns = Vec::new();
         let other_start = matches!((&sandbox.boot, &beat.boot), (Some(last), Some(boot)) if last != boot);
-        let restarted =
-            (other_start && !sandbox.stopped).then_some(Turn { kind: Kind::Restarted, name: None, detail: None });
+        if other_start && !sandbox.stopped {
+            sandbox.allowance.tell(Turn::of(Kind::Restarted), now, &mut turns);
+        }
         let whole = beat.unchanged & codec::PLUGINS == 0;
-        let turns = Failing::update(&mut sandbox.failing, mem::take(&mut beat.faults), whole);
+        let faults = mem::take(&mut beat.faults);
         self.histories.grow(place).note(beat.received, beat.cpu_percent, beat.memory_mb);
         sandbox.keep(beat, parts, room);
-        let seconds = u32::try_from(at.seconds()).unwrap_or(u32::MAX);
-        let health = if sandbox.dropped { Vec::new() } else { turns };
-        (sandbox.allowance.pass(restarted.into_iter().chain(health).collect(), seconds), next)
+        if !sandbox.dropped {
+            turns.extend(Failing::update(&mut sandbox.failing, faults, whole, &mut sandbox.allowance, now));
+        }
+        (turns, next)
     }
 
-    /// Lets a sandbox stand as its report says, and tells where that is new.
-    fn announce(&mut self, place: u32, to: Standing, wall: Timestamp) -> Option<Event> {
-        let sandbox = self.index.get(place)?;
+    /// Lets a sandbox stand as its report says, and tells where that is new. What a sandbox can bring about as often as
+    /// it likes is told as far as it is allowed.
+    fn announce(&mut self, place: u32, at: Moment, to: Standing, wall: Timestamp) -> Vec<Turn> {
+        let mut turns = Vec::new();
+        let Some(sandbox) = self.index.get_mut(place) else { return turns };
         let kind = match (sandbox.standing, to) {
-            (Standing::Live, Standing::Live) | (Standing::Stopped, Standing::Stopped) => return None,
+            (Standing::Live, Standing::Live) | (Standing::Stopped, Standing::Stopped) => return turns,
             (_, Standing::Stopped) => Kind::Stopped,
             (Standing::Lost, _) => Kind::Recovered,
             (Standing::Stopped, _) => Kind::Started,
             _ => Kind::Reported,
         };
-        let id = Arc::clone(&sandbox.registration.id);
+        let now = u32::try_from(at.seconds()).unwrap_or(u32::MAX);
+        let told = if matches!(kind, Kind::Stopped | Kind::Started) {
+            sandbox.allowance.tell(Turn::of(kind), now, &mut turns)
+        } else {
+            turns.push(Turn::of(kind));
+            true
+        };
         self.stand(place, to, wall);
-        Some(Event::of(&id, kind, wall))
+        if let Some(sandbox) = self.index.get_mut(place) {
+            sandbox.untold = !told;
+        }
+        turns
     }
 }

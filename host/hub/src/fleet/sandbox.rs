@@ -15,6 +15,7 @@ use super::index::Identified;
 use super::kept::{Extra, Kept};
 use super::query::{Snapshot, Status};
 use super::registration::Registration;
+use super::spread::Slot;
 use crate::liveness::clock::{Moment, Tick};
 use crate::liveness::suspicion::{Ended, Wait};
 use crate::liveness::{Rules, Standing};
@@ -23,9 +24,11 @@ use crate::liveness::{Rules, Standing};
 #[derive(Debug)]
 pub(super) struct Sandbox {
     pub registration: Arc<Registration>,
-    /// What was last announced.
+    /// What was last announced, or would have been.
     pub standing: Standing,
     pub since: Milliseconds,
+    /// It stands otherwise than its last event said, because that was left out.
+    pub untold: bool,
     /// From when on it is waited for: its registration, its last report, or the hub's start.
     pub from: Moment,
     /// In the fleet's list of changed ones already.
@@ -52,6 +55,7 @@ pub(super) struct Sandbox {
     pub assigned: u32,
     /// Whether the hub directed it.
     pub directed: bool,
+    pub slot: Slot,
     pub failing: Option<Box<Failing>>,
     pub allowance: Allowance,
 }
@@ -71,6 +75,26 @@ pub(super) struct Parts {
     pub missing: u8,
 }
 
+/// What reports may take, in bytes of memory.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Room {
+    pub all: usize,
+    /// By the last reports of the others.
+    pub taken: usize,
+}
+
+impl Room {
+    /// A larger report than this has to leave a quarter of all to those that are not, so that a few large ones do not
+    /// take it from everyone.
+    const MODEST: usize = 4096;
+
+    /// Whether there is room for a report of so many bytes.
+    fn takes(self, size: usize) -> bool {
+        let kept_free = if size > Room::MODEST { self.all / 4 } else { 0 };
+        self.taken.saturating_add(size) <= self.all.saturating_sub(kept_free)
+    }
+}
+
 impl Identified for Sandbox {
     fn id(&self) -> &Arc<str> {
         &self.registration.id
@@ -84,6 +108,7 @@ impl Sandbox {
         Sandbox {
             standing: Standing::NeverReported,
             since: registration.created_at.into(),
+            untold: false,
             registration,
             from,
             noted: false,
@@ -102,6 +127,7 @@ impl Sandbox {
             own: interval,
             assigned: interval,
             directed: false,
+            slot: Slot::default(),
             failing: None,
             allowance: Allowance::default(),
         }
@@ -137,6 +163,11 @@ impl Sandbox {
         Duration::from_millis(self.assigned.into())
     }
 
+    /// When it is to report next, where the hub directed that.
+    pub(super) fn next(&self) -> Option<Duration> {
+        self.directed.then(|| self.assigned())
+    }
+
     /// From when on it counts as silent.
     pub(super) fn silent_from(&self, rules: &Rules) -> Option<Tick> {
         self.wait().silent_from(rules)
@@ -161,13 +192,14 @@ impl Sandbox {
         Wait { from: self.from, interval: self.assigned() }
     }
 
-    /// Takes over a report with what it left out. Its lists are not kept where they would take more than `room` bytes.
-    pub(super) fn keep(&mut self, beat: Encoded, parts: Parts, room: usize) {
+    /// Takes over a report with what it left out. Where it would take more than there is room for, its lists and the
+    /// long texts of its base are not kept.
+    pub(super) fn keep(&mut self, beat: Encoded, parts: Parts, room: Room) {
         let Encoded { received, peer, boot, seq, stopped, tally, base, lean, lists, .. } = beat;
         let Parts { metadata, plugins, collectors, collectors_failed, missing } = parts;
         let extra = Extra::of(metadata, plugins, lists);
         let size = extra.as_ref().map_or(0, |extra| extra.size()) + self.failing.as_ref().map_or(0, |f| f.size());
-        let dropped = size > 0 && base.len() + size > room;
+        let dropped = (size > 0 || lean.is_some()) && !room.takes(base.len() + size);
         if dropped {
             self.failing = None;
         }

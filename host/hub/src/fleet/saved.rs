@@ -44,6 +44,8 @@ pub(crate) struct Changed {
     pub snapshot: Snapshot,
     /// As in [`Saved::history`].
     pub history: Vec<u8>,
+    /// No event told how it stands, so it is to be saved with this.
+    pub untold: bool,
 }
 
 impl Fleet {
@@ -77,9 +79,10 @@ impl Fleet {
             // It may have been deleted, and its place given to another.
             let Some(sandbox) = self.index.get_mut(place).filter(|sandbox| sandbox.noted) else { continue };
             sandbox.noted = false;
+            let untold = sandbox.untold;
             let history = self.histories.get(place).map_or_else(Vec::new, History::to_bytes);
             if let Some(sandbox) = self.index.get(place) {
-                changed.push(Changed { snapshot: self.snapshot(place, sandbox), history });
+                changed.push(Changed { snapshot: self.snapshot(place, sandbox), history, untold });
             }
         }
         changed
@@ -99,7 +102,7 @@ impl Fleet {
             missing: codec::bits(&missing),
         };
         // Nothing happened that anyone would be told of.
-        Failing::update(&mut sandbox.failing, std::mem::take(&mut beat.faults), true);
+        sandbox.failing = Failing::as_told(&mut beat.faults);
         sandbox.keep(beat, parts, self.room());
     }
 }

@@ -161,7 +161,7 @@ impl<'a> Batch<'a> {
     fn rotate(&mut self, id: &str, token: &KeyHash, until: Timestamp, at: Timestamp) -> rusqlite::Result<Effect> {
         let Some(present) = self.registration(id) else { return Ok(Effect::Refused(Refused::Unknown)) };
         let tokens = match &present.tokens {
-            Some(tokens) => tokens.rotated(token.clone(), until),
+            Some(tokens) => tokens.rotated(token.clone(), until, at),
             None => Tokens::of(token.clone()),
         };
         let registration = Arc::new(Registration { tokens: Some(tokens), ..Registration::clone(&present) });

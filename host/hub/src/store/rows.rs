@@ -23,6 +23,7 @@ pub(super) struct Writes<'c> {
     gone: Statement<'c>,
     tokens: Statement<'c>,
     standing: Statement<'c>,
+    untold: Statement<'c>,
     event: Statement<'c>,
     beat: Statement<'c>,
     position: Statement<'c>,
@@ -47,9 +48,11 @@ impl<'c> Writes<'c> {
             )?,
             gone: connection.prepare("DELETE FROM sandboxes WHERE serial = ?1")?,
             tokens: connection.prepare(
-                "UPDATE sandboxes SET token_hash = ?2, previous_hash = ?3, previous_until = ?4 WHERE serial = ?1",
+                "UPDATE sandboxes SET token_hash = ?2, previous_hash = ?3, previous_until = ?4, earlier_hash = ?5,
+                 earlier_until = ?6 WHERE serial = ?1",
             )?,
             standing: connection.prepare("UPDATE sandboxes SET standing = ?2, since = ?3 WHERE id = ?1")?,
+            untold: connection.prepare("UPDATE sandboxes SET standing = ?2, since = ?3 WHERE serial = ?1")?,
             event: connection
                 .prepare("INSERT INTO events (at, sandbox_id, type, name, detail) VALUES (?1, ?2, ?3, ?4, ?5)")?,
             beat: connection.prepare(
@@ -85,10 +88,14 @@ impl<'c> Writes<'c> {
     /// Gives a sandbox the tokens that this registration has.
     pub(super) fn rotate(&mut self, registration: &Registration) -> rusqlite::Result<()> {
         let current = registration.tokens.as_ref().map(|tokens| &tokens.current.digest()[..]);
-        let previous = registration.tokens.as_ref().and_then(|tokens| tokens.previous.as_ref());
-        let hash = previous.map(|previous| &previous.hash.digest()[..]);
-        let until = previous.map(|previous| previous.until.as_millisecond());
-        self.tokens.execute(params![signed(registration.serial), current, hash, until]).map(drop)
+        let mut newest_first = registration.tokens.iter().flat_map(|tokens| tokens.previous.iter().rev());
+        let mut next = || {
+            let previous = newest_first.next();
+            (previous.map(|one| &one.hash.digest()[..]), previous.map(|one| one.until.as_millisecond()))
+        };
+        let ((hash, until), (earlier, earlier_until)) = (next(), next());
+        let serial = signed(registration.serial);
+        self.tokens.execute(params![serial, current, hash, until, earlier, earlier_until]).map(drop)
     }
 
     /// Adds an event, lets its sandbox stand as it says, and returns its number.
@@ -101,6 +108,11 @@ impl<'c> Writes<'c> {
             self.standing.execute(params![id, word(standing), at])?;
         }
         Ok(number)
+    }
+
+    /// Lets a sandbox stand as no event said.
+    pub(super) fn stand(&mut self, serial: u64, standing: Standing, since: Timestamp) -> rusqlite::Result<()> {
+        self.untold.execute(params![signed(serial), word(standing), since.as_millisecond()]).map(drop)
     }
 
     /// Makes a report the last one of a sandbox that is there; without a history it keeps the one that it has.
@@ -120,7 +132,8 @@ impl<'c> Writes<'c> {
 /// What [`found`] reads, in the order of serial numbers.
 pub(super) const SANDBOXES: &str = "
     SELECT s.id, s.serial, s.name, s.image, s.metadata, s.created_at, s.token_hash, s.previous_hash, s.previous_until,
-           s.standing, s.since, b.received, b.peer, b.interval, b.missing, b.report, b.history
+           s.standing, s.since, b.received, b.peer, b.interval, b.missing, b.report, b.history,
+           s.earlier_hash, s.earlier_until
     FROM sandboxes s LEFT JOIN beats b ON b.serial = s.serial ORDER BY s.serial";
 
 /// Reads a sandbox. A beat, or the metadata, that cannot be read is left out and said.
@@ -156,11 +169,13 @@ pub(super) fn found(row: &Row<'_>) -> rusqlite::Result<Found> {
 
 fn found_tokens(row: &Row<'_>) -> rusqlite::Result<Option<Tokens>> {
     let Some(current) = hash(row, 6)? else { return Ok(None) };
-    let previous = match hash(row, 7)? {
-        Some(hash) => Some(Box::new(Previous { hash, until: timestamp(row, 8)? })),
-        None => None,
-    };
-    Ok(Some(Tokens { current, previous }))
+    let mut previous = Vec::new();
+    for column in [17, 7] {
+        if let Some(hash) = hash(row, column)? {
+            previous.push(Previous { hash, until: timestamp(row, column + 1)? });
+        }
+    }
+    Ok(Some(Tokens { current, previous: previous.into() }))
 }
 
 fn found_beat(row: &Row<'_>) -> rusqlite::Result<Option<SavedBeat>> {

@@ -12,7 +12,8 @@ const APPLICATION: i64 = 0x7362_6561;
 pub(super) const STEPS: &[&str] = &[FIRST];
 
 /// Times are milliseconds since 1970, intervals are milliseconds. `report` is the status report as JSON, `missing` the
-/// names of its parts that are not known, `history` the fleet's own; `standing` is as of the sandbox's last event.
+/// names of its parts that are not known, `history` the fleet's own; `standing` is as of the sandbox's last event, or of its last
+/// beat where the event was left out.
 /// An index on events ends with the event's number, as every index of SQLite does, so it gives a page in order.
 const FIRST: &str = "
     CREATE TABLE sandboxes (
@@ -25,6 +26,8 @@ const FIRST: &str = "
         token_hash BLOB,
         previous_hash BLOB,
         previous_until INTEGER,
+        earlier_hash BLOB,
+        earlier_until INTEGER,
         standing TEXT NOT NULL,
         since INTEGER NOT NULL
     ) STRICT;

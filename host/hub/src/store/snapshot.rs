@@ -96,7 +96,10 @@ fn write(connection: &mut Connection, part: &[Changed]) -> rusqlite::Result<()> 
 fn write_all(connection: &mut Connection, part: &[Changed]) -> rusqlite::Result<()> {
     let transaction = connection.transaction()?;
     let mut writes = Writes::new(&transaction)?;
-    for Changed { snapshot, history } in part {
+    for Changed { snapshot, history, untold } in part {
+        if *untold {
+            writes.stand(snapshot.registration.serial, snapshot.standing, snapshot.since)?;
+        }
         if let Some(beat) = &snapshot.beat {
             writes.beat(snapshot.registration.serial, beat, Some(history))?;
         }

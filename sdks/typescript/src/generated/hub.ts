@@ -301,7 +301,7 @@ export interface components {
              * @description Its number; 0 until it is stored.
              */
             id: number;
-            /** @description Which process or collector. */
+            /** @description Which process or collector; at most 255 bytes, without control characters. */
             name?: string;
             /** @description Whose; absent where it concerns the hub as a whole. */
             sandboxId?: string;
@@ -868,7 +868,7 @@ export interface components {
         Rotation: {
             /**
              * Format: double
-             * @description How long the present token goes on, in seconds; 0 ends it at once. `token_overlap` of the hub's configuration when nothing is said.
+             * @description How long the present token goes on, in seconds; 0 ends it, and any before it, at once. `token_overlap` of the hub's configuration when nothing is said.
              * @example 3600
              */
             overlapSecs?: number;

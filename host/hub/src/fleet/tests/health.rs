@@ -47,3 +47,23 @@ fn who_changes_all_the_time_is_told_of_now_and_then() {
     assert_eq!(restarts, 60 + 9, "an hour's at once, then one a minute");
     assert_eq!(told.iter().filter(|kind| **kind == Kind::Suppressed).count(), 1);
 }
+
+#[test]
+fn who_stops_and_starts_all_the_time_stands_right_without_being_told() {
+    let mut hub = Hub::new(10);
+    let a = hub.register("a", 0).unwrap();
+    let mut told = Vec::new();
+    for seq in 0..1401 {
+        let status = if seq % 2 == 0 { "running" } else { "stopped" };
+        let fields = serde_json::json!({"bootId": "x", "seq": seq + 1, "status": status});
+        told.extend(made(hub.beat(&a, "a", 1, fields)));
+        let standing = if seq % 2 == 0 { Standing::Live } else { Standing::Stopped };
+        assert_eq!(hub.find("a").standing, standing);
+    }
+    assert_eq!(told.len(), 62, "its first report, sixty, and that the others are left out");
+    assert_eq!(told.last(), Some(&Kind::Suppressed));
+    assert!(hub.fleet.take_changed(9)[0].untold, "so that it is saved without an event");
+    assert_eq!(hub.expire(8), [("a".into(), Kind::Lost)], "what time brings about is told");
+    assert_eq!(made(hub.beat(&a, "a", 9, boot("x", 2000, 1.0))), [Kind::Recovered]);
+    assert!(!hub.fleet.take_changed(9)[0].untold);
+}

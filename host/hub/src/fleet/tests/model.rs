@@ -168,12 +168,13 @@ impl Pair {
                 assert_eq!(refused, Refused::Unknown);
                 assert_ne!(self.twins.serial(IDS[id]), Some(serial));
             }
-            Ok(Outcome::Duplicate { keeps }) => {
+            Ok(Outcome::Duplicate { keeps, next }) => {
                 assert_eq!(
                     (self.twins.serial(IDS[id]), self.twins.has_seen(IDS[id], &said, self.now)),
                     (Some(serial), true)
                 );
                 assert_eq!(keeps, self.twins.keeps(IDS[id]));
+                assert_eq!(next, self.twins.next(IDS[id]), "an agent that repeats itself stays where it was directed");
             }
             Ok(Outcome::Accepted { events, keeps, next, .. }) => {
                 assert_eq!(

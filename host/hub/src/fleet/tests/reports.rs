@@ -38,7 +38,7 @@ fn what_a_report_leaves_out_is_what_was_in_the_one_before_it() {
     let part = serde_json::json!({"bootId": "x", "seq": 4, "metadata": {"k": "w"}, "unchanged": ["plugins"]});
     let (report, keeps) = kept(hub.beat(&a, "a", 3, part));
     assert_eq!((report.metadata["k"].as_str(), report.plugins[0].name.as_str(), keeps), ("w", "p", true));
-    assert!(matches!(hub.beat(&a, "a", 4, delta("x", 4)), Ok(Outcome::Duplicate { keeps: true })));
+    assert!(matches!(hub.beat(&a, "a", 4, delta("x", 4)), Ok(Outcome::Duplicate { keeps: true, .. })));
     assert_eq!(hub.find("a").beat.unwrap().missing, []);
 }
 
@@ -49,7 +49,7 @@ fn what_is_not_known_is_missing_until_a_whole_report_comes() {
     let (report, keeps) = kept(hub.beat(&a, "a", 1, delta("x", 7)));
     assert!(!keeps && report.metadata.is_empty(), "nothing came before");
     assert_eq!(hub.find("a").beat.unwrap().missing, [Part::Metadata, Part::Plugins]);
-    assert!(matches!(hub.beat(&a, "a", 2, delta("x", 7)), Ok(Outcome::Duplicate { keeps: false })));
+    assert!(matches!(hub.beat(&a, "a", 2, delta("x", 7)), Ok(Outcome::Duplicate { keeps: false, .. })));
     assert!(!kept(hub.beat(&a, "a", 3, delta("x", 8))).1, "what is missing in one is missing in the next");
     assert!(kept(hub.beat(&a, "a", 4, whole("x", 9))).1);
     assert!(kept(hub.beat(&a, "a", 5, delta("x", 10))).1);
@@ -171,4 +171,29 @@ fn past_its_memory_the_hub_keeps_the_base_of_a_report_and_says_so() {
     hub.fleet.remove("a").unwrap();
     hub.fleet.remove("b").unwrap();
     assert_eq!(hub.fleet.size, 0);
+}
+
+#[test]
+fn large_file_systems_take_no_more_than_their_part_of_memory() {
+    let all = 200_000;
+    let mut hub = Hub::with(Settings { report_memory: all, ..settings() });
+    let disk = |n: usize| {
+        serde_json::json!({"path": format!("/{n}{}", "p".repeat(4000)), "sizeBytes": 1, "usedBytes": 1,
+        "availableBytes": 0})
+    };
+    let disks: Vec<_> = (0..16).map(disk).collect();
+    let fields = serde_json::json!({"bootId": "x", "seq": 1, "memoryMB": 7, "resources": {"disks": disks}});
+    let mut dropped = 0;
+    for n in 0..50 {
+        let id = format!("large-{n}");
+        let sender = hub.register(&id, 0).unwrap();
+        let Ok(Outcome::Accepted { kept, .. }) = hub.beat(&sender, &id, 1, fields.clone()) else { panic!("refused") };
+        assert_eq!(kept.report().memory_mb, Some(7), "the figures are kept");
+        assert_eq!(kept.dropped, kept.report().resources.disks.is_empty());
+        dropped += usize::from(kept.dropped);
+    }
+    assert!(dropped == 48 && hub.fleet.size < all, "{dropped} dropped, {} bytes", hub.fleet.size);
+    let modest = hub.register("modest", 0).unwrap();
+    let (report, keeps) = kept(hub.beat(&modest, "modest", 1, whole("x", 1)));
+    assert!(keeps && report.metadata["k"] == "v");
 }

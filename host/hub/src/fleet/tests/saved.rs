@@ -8,7 +8,7 @@ use super::*;
 fn again(hub: &mut Hub, seconds: u32) -> Hub {
     let other = Fleet::new(settings(), hub.at(seconds));
     let mut other = Hub { fleet: other, start: hub.start };
-    for Changed { snapshot, history } in hub.fleet.take_changed(usize::MAX) {
+    for Changed { snapshot, history, .. } in hub.fleet.take_changed(usize::MAX) {
         let Snapshot { registration, beat, standing, since, .. } = snapshot;
         let beat = beat.map(|kept| SavedBeat {
             report: kept.report(),
@@ -64,7 +64,7 @@ fn a_report_comes_back_whole_and_the_next_goes_on_from_it() {
     assert_eq!(after.report().metadata["k"], "v");
     assert_eq!(other.fleet.history("a", wall(61)), hub.fleet.history("a", wall(61)));
     assert_eq!(other.fleet.history("a", wall(61)).unwrap().len(), 1);
-    assert!(matches!(other.beat(&a, "a", 101, failing), Ok(Outcome::Duplicate { keeps: true })));
+    assert!(matches!(other.beat(&a, "a", 101, failing), Ok(Outcome::Duplicate { keeps: true, .. })));
     assert_eq!(made(other.beat(&a, "a", 102, delta("x", 3))), [Kind::ProcessRecovered]);
     assert_eq!(other.find("a").beat.unwrap().report().plugins[0].name, "p");
     assert_eq!(other.fleet.take_changed(10).len(), 1);

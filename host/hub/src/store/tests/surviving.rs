@@ -184,3 +184,30 @@ async fn without_a_directory_it_is_the_same_until_the_end() {
     assert_eq!(store.remove("a").await.unwrap_err(), Refused::Unknown);
     store.close().await;
 }
+
+#[tokio::test]
+async fn tokens_that_were_promised_and_a_standing_without_an_event_survive() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    store.register(registration("a")).await.unwrap();
+    for (new, seconds) in [("second", 100), ("third", 200)] {
+        store.rotate("a", KeyHash::of(&Secret::new(new)), Duration::from_secs(seconds)).await.unwrap();
+    }
+    for seq in 0..101 {
+        let status = if seq % 2 == 0 { "stopped" } else { "running" };
+        report(&store, "a", json!({"bootId": "x", "seq": seq, "status": status})).await.unwrap();
+    }
+    let events = told(&store).await;
+    assert_eq!(events.last(), Some(&("a".into(), Kind::Suppressed)));
+    report(&store, "a", json!({"bootId": "x", "seq": 200, "status": "running"})).await.unwrap();
+    store.close().await;
+
+    let store = open(directory.path());
+    let tokens = store.registration("a").unwrap().tokens.clone().unwrap();
+    let after = |seconds| Timestamp::now() + Duration::from_secs(seconds);
+    let good = |given: &str, seconds| tokens.matches(given, after(seconds));
+    assert!(good(&token("a"), 50) && good("second", 50) && good("third", 50));
+    assert!(!good(&token("a"), 150) && good("second", 150) && !good("second", 250));
+    assert_eq!((store.find("a").unwrap().standing, told(&store).await), (Standing::Live, events));
+    store.close().await;
+}

@@ -187,6 +187,11 @@ impl Twins {
         beat.is_some_and(|beat| beat.boot.is_some() && !beat.missing)
     }
 
+    /// What its last answer directed.
+    pub(super) fn next(&self, id: &str) -> Option<Duration> {
+        self.find(id).filter(|twin| twin.directed).map(|twin| Duration::from_millis(twin.assigned))
+    }
+
     pub(super) fn has_seen(&self, id: &str, said: &Said, now: u64) -> bool {
         let Some(twin) = self.find(id) else { return false };
         let Some(beat) = &twin.beat else { return false };
@@ -225,7 +230,7 @@ impl Twins {
             twin.own = interval;
         }
         let next = next.map(millis);
-        assert!(next.is_none_or(|next| next > twin.own && next <= 3_600_000));
+        assert!(next.is_none_or(|next| next > twin.own && next <= 600_000.min(10 * twin.own)));
         (twin.directed, twin.assigned) = (next.is_some(), next.unwrap_or(twin.own));
         (twin.standing, twin.from, twin.held) = (to, now, false);
         (twin.put_off, twin.seen_due) = (false, None);
