@@ -103,7 +103,8 @@ async fn judge(
     let report = report::read(id, &content)?;
     drop(content);
     let beat = Beat { report, at: Instant::now(), received: Timestamp::now(), peer };
-    let (duplicate, keeps, next) = match shared.store.report(&sender, beat).await? {
+    let (outcome, durable) = shared.store.report(&sender, beat).await?;
+    let (duplicate, keeps, next) = match outcome {
         Outcome::Duplicate { keeps } => {
             shared.measures.duplicate.add(1);
             (true, keeps, None)
@@ -119,6 +120,8 @@ async fn judge(
             (false, keeps, next)
         }
     };
+    // It counts already, also where its sender is told to come again because what it changed is not on disk.
+    durable.wait().await?;
     let next_report_secs = next.map(|next| next.as_secs_f64());
     let accepts: &[&str] = if keeps { &["delta"] } else { &[] };
     Ok(json(StatusCode::OK, &Taken { success: true, sandbox_id: id, duplicate, accepts, next_report_secs }))
