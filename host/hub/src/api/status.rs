@@ -109,7 +109,8 @@ async fn judge(
     // Its token may have ended while the body arrived.
     let sender = shared.sender(id, headers)?;
     let beat = Beat { report, at: Instant::now(), received: Timestamp::now(), peer };
-    let (duplicate, keeps, next) = match shared.store.report(&sender, beat).await? {
+    let (outcome, durable) = shared.store.report(&sender, beat).await?;
+    let (duplicate, keeps, next) = match outcome {
         Outcome::Duplicate { keeps, next } => {
             shared.measures.duplicate.add(1);
             (true, keeps, next)
@@ -125,6 +126,8 @@ async fn judge(
             (false, keeps, next)
         }
     };
+    // It counts already, also where its sender is told to come again because what it changed is not on disk.
+    durable.wait().await?;
     let next_report_secs = next.map(|next| next.as_secs_f64());
     let accepts: &[&str] = if keeps { &["delta"] } else { &[] };
     Ok(json(StatusCode::OK, &Taken { success: true, sandbox_id: id, duplicate, accepts, next_report_secs }))

@@ -108,6 +108,13 @@ impl Beat {
     }
 }
 
+impl Encoded {
+    /// Whose it is.
+    pub(crate) fn sandbox_id(&self) -> &str {
+        &self.sandbox_id
+    }
+}
+
 impl Boot {
     fn new(text: String) -> Self {
         match Uuid::try_parse(&text) {

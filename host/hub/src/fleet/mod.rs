@@ -71,6 +71,8 @@ pub(crate) struct Settings {
     pub report_memory: usize,
     /// So many reports a second are expected at most, where they are spread.
     pub max_reports_per_sec: Option<u32>,
+    /// Whether what changes is to be saved.
+    pub lasts: bool,
 }
 
 /// In whose name a report comes, as it was found before its body was read.
@@ -114,7 +116,7 @@ pub(crate) enum Refused {
     Full(usize),
     #[error("no sandbox has this id; register it first")]
     Unknown,
-    #[error("the hub cannot write to its disk, and keeps nothing that would be lost; its log says why")]
+    #[error("the hub cannot write to its disk, and takes nothing that it could not keep; its log says why")]
     Disk,
 }
 
@@ -140,7 +142,9 @@ pub(crate) struct Fleet {
     /// What all last reports take, in bytes.
     size: usize,
     spread: Option<Spread>,
-    /// Places of what is to be saved.
+    /// Whether anyone saves it.
+    lasts: bool,
+    /// Places of what is to be saved, each once.
     changed: VecDeque<u32>,
 }
 
@@ -159,6 +163,7 @@ impl Settings {
             max_sandboxes: config.max_sandboxes,
             report_memory: config.keep.report_memory,
             max_reports_per_sec: config.max_reports_per_sec,
+            lasts: config.data.is_some(),
         }
     }
 }
@@ -166,7 +171,7 @@ impl Settings {
 impl Fleet {
     /// An empty fleet, made at `now`.
     pub(crate) fn new(settings: Settings, now: Instant) -> Self {
-        let Settings { rules, max_sandboxes, report_memory, max_reports_per_sec } = settings;
+        let Settings { rules, max_sandboxes, report_memory, max_reports_per_sec, lasts } = settings;
         Fleet {
             rules,
             max_sandboxes,
@@ -183,6 +188,7 @@ impl Fleet {
             counters: Counters::default(),
             size: 0,
             spread: max_reports_per_sec.map(Spread::new),
+            lasts,
             changed: VecDeque::new(),
         }
     }
@@ -214,7 +220,10 @@ impl Fleet {
         self.leave(place);
         self.deadlines.set(place, None);
         self.limits.set(place, None);
-        self.index.remove(id);
+        let noted = self.index.remove(id).is_some_and(|(_, sandbox)| sandbox.noted);
+        if let Some(at) = self.changed.iter().position(|changed| noted && *changed == place) {
+            self.changed.swap_remove_back(at);
+        }
         // The place may be another's soon.
         if let Some(history) = self.histories.get_mut(place) {
             *history = History::default();
@@ -326,7 +335,9 @@ impl Fleet {
 
     /// Notes that a sandbox is to be saved.
     fn note(&mut self, place: u32) {
-        if let Some(sandbox) = self.index.get_mut(place).filter(|sandbox| !sandbox.noted) {
+        if self.lasts
+            && let Some(sandbox) = self.index.get_mut(place).filter(|sandbox| !sandbox.noted)
+        {
             sandbox.noted = true;
             self.changed.push_back(place);
         }

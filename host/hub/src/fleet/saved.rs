@@ -88,6 +88,13 @@ impl Fleet {
         changed
     }
 
+    /// Notes that what was taken of a sandbox was not saved.
+    pub(crate) fn note_again(&mut self, id: &str) {
+        if let Some(place) = self.index.find(id) {
+            self.note(place);
+        }
+    }
+
     fn put_back(&self, sandbox: &mut Sandbox, beat: SavedBeat, now: Instant) {
         let SavedBeat { report, missing, received, peer, interval } = beat;
         let mut beat: Encoded = Beat { report, at: now, received, peer }.encode();

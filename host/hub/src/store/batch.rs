@@ -24,6 +24,8 @@ pub(super) enum Command {
     Manage { change: Manage, done: oneshot::Sender<Result<Arc<Registration>, Refused>> },
     /// What has happened already.
     Tell { events: Vec<Event>, beat: Option<Reported>, done: oneshot::Sender<Result<(), Refused>> },
+    /// Nothing; answered once all that was queued before is on disk.
+    Settle { done: oneshot::Sender<Result<(), Refused>> },
     /// How far a webhook is; written with something else, or a moment later.
     Position { webhook: String, event: u64 },
     /// Write everything, and end.
@@ -127,7 +129,7 @@ impl<'a> Batch<'a> {
                 self.rotate(id, token, *until, *at)
             }
             Command::Tell { events, beat, .. } => self.tell_all(events, beat.as_ref()),
-            Command::Position { .. } | Command::Close => Ok(Effect::Told),
+            Command::Settle { .. } | Command::Position { .. } | Command::Close => Ok(Effect::Told),
         }
     }
 

@@ -10,7 +10,7 @@
 //! things happened. Beats are in memory, and saved every `snapshot_interval`.
 //!
 //! # The files
-//! `place` (files, locks, connections) and `schema` (tables, versions) open it; `load` puts the fleet back; `writer`
+//! `pending` is what memory is ahead by. `place` (files, locks, connections) and `schema` (tables, versions) open it; `load` puts the fleet back; `writer`
 //! (the thread) carries out `batch`es and `snapshot`s, and knows `trouble` and the size of the `log`; `events` and `readers` read; `rows` is the
 //! only one that names columns. Nothing outside this folder names SQLite.
 
@@ -19,6 +19,7 @@ mod error;
 mod events;
 mod load;
 mod log;
+mod pending;
 mod place;
 mod readers;
 mod rows;
@@ -38,6 +39,7 @@ use tokio::sync::{broadcast, oneshot, watch};
 
 use self::batch::{Command, Manage, Reported};
 pub use self::error::Error;
+use self::pending::Pending;
 use self::place::Place;
 use self::readers::Readers;
 use self::writer::Worker;
@@ -71,6 +73,8 @@ pub(crate) struct Store {
 #[derive(Debug)]
 struct Shared {
     fleet: Mutex<Fleet>,
+    /// Taken with the fleet's lock, or alone.
+    pending: Mutex<Pending>,
     events: broadcast::Sender<Arc<Event>>,
     /// The most sandboxes.
     limit: usize,
@@ -123,6 +127,7 @@ impl Store {
         }
         let shared = Arc::new(Shared {
             fleet: Mutex::new(fleet),
+            pending: Mutex::default(),
             events: broadcast::Sender::new(BEHIND),
             limit: config.max_sandboxes,
             measures: Arc::new(Measures::new(config.webhooks.len())),
@@ -193,13 +198,12 @@ impl Store {
         self.manage(Manage::Rotate { id: id.to_owned(), token, until, at }).await.map(drop)
     }
 
-    /// Takes a report; see [`Fleet::report`]. A sender that nobody knows yet is registered first. What the report
-    /// changed survives when this returns.
+    /// Takes a report; see [`Fleet::report`]. A sender that nobody knows yet is registered first. It counts when this
+    /// returns; what it changed survives once [`Durable::wait`] says so, and it is answered after that.
     ///
     /// # Errors
-    /// The sandbox is not there any more, a new one finds the hub full, or the disk does not take what it changed. In
-    /// the last case the report counts nevertheless, and its events are told once the disk takes them.
-    pub(crate) async fn report(&self, sender: &Sender, beat: Beat) -> Result<Outcome, Refused> {
+    /// The sandbox is not there any more, or a new one finds the hub full or the disk does not take it.
+    pub(crate) async fn report(&self, sender: &Sender, beat: Beat) -> Result<(Outcome, Durable), Refused> {
         let id = beat.report.sandbox_id.as_str();
         if matches!(sender, Sender::New) && self.registration(id).is_none() {
             match self.register(Registration::by_report(id, beat.received)).await {
@@ -209,10 +213,7 @@ impl Store {
             }
         }
         let (outcome, stored) = self.take(sender, beat.encode())?;
-        if let Some(stored) = stored {
-            stored.await.unwrap_or(Err(Refused::Disk))?;
-        }
-        Ok(outcome)
+        Ok((outcome, Durable(stored)))
     }
 
     /// Notices what silence has changed since the last call, and waits until it is stored; returns whether to call
@@ -297,20 +298,34 @@ impl Store {
 
     /// Takes a report in memory, and queues what it changed under the same lock.
     fn take(&self, sender: &Sender, beat: Encoded) -> Result<(Outcome, Option<Stored>), Refused> {
+        let id = Arc::<str>::from(beat.sandbox_id());
         let mut fleet = self.shared.fleet();
         let mut outcome = fleet.report(sender, beat)?;
         let stored = match &mut outcome {
             Outcome::Accepted { events, kept, .. } if !events.is_empty() => {
                 let events = std::mem::take(events);
-                let id = events.first().and_then(|event| event.sandbox_id.clone());
-                let serial = id.and_then(|id| fleet.registration(&id)).map(|registration| registration.serial);
+                let serial = fleet.registration(&id).map(|registration| registration.serial);
                 let serial = serial.filter(|_| self.lasts);
                 let beat = serial.map(|serial| Reported { serial, kept: Arc::clone(kept) });
                 self.tell(events, beat)
             }
-            _ => None,
+            // Who repeats a report, or that it stops, hears of what was told before whether it survives.
+            Outcome::Accepted { kept, .. } if kept.is_last() => self.settled(&id),
+            Outcome::Duplicate { .. } => self.settled(&id),
+            Outcome::Accepted { .. } => None,
         };
         Ok((outcome, stored))
+    }
+
+    /// Where a sandbox has events under way: arrives once they are on disk. Called with the fleet's lock.
+    fn settled(&self, id: &str) -> Option<Stored> {
+        if !self.shared.pending().has(id) {
+            return None;
+        }
+        let (done, stored) = oneshot::channel();
+        // A writer that is gone drops the other end.
+        let _ = self.commands.send(Command::Settle { done });
+        Some(stored)
     }
 
     /// Queues events; called with the lock under which they came about.
@@ -318,6 +333,7 @@ impl Store {
         if events.is_empty() {
             return None;
         }
+        self.shared.pending().add(&events);
         let (done, stored) = oneshot::channel();
         // A writer that is gone drops the other end.
         let _ = self.commands.send(Command::Tell { events, beat, done });
@@ -327,6 +343,24 @@ impl Store {
 
 /// Arrives once something is on disk.
 type Stored = oneshot::Receiver<Result<(), Refused>>;
+
+/// What a report changed, on its way to disk.
+#[derive(Debug)]
+#[must_use]
+pub(crate) struct Durable(Option<Stored>);
+
+impl Durable {
+    /// Returns once it survives; at once where nothing changed.
+    ///
+    /// # Errors
+    /// The disk does not take it; it is told once the disk does. Or the sandbox was deleted meanwhile.
+    pub(crate) async fn wait(self) -> Result<(), Refused> {
+        match self.0 {
+            Some(stored) => stored.await.unwrap_or(Err(Refused::Disk)),
+            None => Ok(()),
+        }
+    }
+}
 
 impl Drop for Store {
     /// Where nobody closed it, lets the thread end with what it is at, as if the process had been killed then.
@@ -346,6 +380,11 @@ impl Shared {
     /// A panic inside the lock has reached its task's owner; the fleet's own steps leave it whole.
     fn fleet(&self) -> MutexGuard<'_, Fleet> {
         self.fleet.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Each of its steps leaves it whole.
+    fn pending(&self) -> MutexGuard<'_, Pending> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Tells everyone of events that are on disk.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use rusqlite::types::Type;
-use rusqlite::{Connection, Row, Statement, params};
+use rusqlite::{CachedStatement, Connection, Row, params};
 use sandbeat_status::Part;
 
 use crate::auth::KeyHash;
@@ -19,14 +19,14 @@ use crate::liveness::Standing;
 /// Every change there is, ready for one transaction.
 pub(super) struct Writes<'c> {
     connection: &'c Connection,
-    sandbox: Statement<'c>,
-    gone: Statement<'c>,
-    tokens: Statement<'c>,
-    standing: Statement<'c>,
-    untold: Statement<'c>,
-    event: Statement<'c>,
-    beat: Statement<'c>,
-    position: Statement<'c>,
+    sandbox: CachedStatement<'c>,
+    gone: CachedStatement<'c>,
+    tokens: CachedStatement<'c>,
+    standing: CachedStatement<'c>,
+    untold: CachedStatement<'c>,
+    event: CachedStatement<'c>,
+    beat: CachedStatement<'c>,
+    position: CachedStatement<'c>,
 }
 
 /// A sandbox as it was found.
@@ -38,31 +38,32 @@ pub(super) struct Found {
 }
 
 impl<'c> Writes<'c> {
-    /// Prepares them.
+    /// Prepares them; the connection keeps them for the next time.
     pub(super) fn new(connection: &'c Connection) -> rusqlite::Result<Self> {
         Ok(Writes {
             connection,
-            sandbox: connection.prepare(
+            sandbox: connection.prepare_cached(
                 "INSERT INTO sandboxes (id, name, image, metadata, created_at, token_hash, standing, since)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?5) ON CONFLICT (id) DO NOTHING",
             )?,
-            gone: connection.prepare("DELETE FROM sandboxes WHERE serial = ?1")?,
-            tokens: connection.prepare(
+            gone: connection.prepare_cached("DELETE FROM sandboxes WHERE serial = ?1")?,
+            tokens: connection.prepare_cached(
                 "UPDATE sandboxes SET token_hash = ?2, previous_hash = ?3, previous_until = ?4, earlier_hash = ?5,
                  earlier_until = ?6 WHERE serial = ?1",
             )?,
-            standing: connection.prepare("UPDATE sandboxes SET standing = ?2, since = ?3 WHERE id = ?1")?,
-            untold: connection.prepare("UPDATE sandboxes SET standing = ?2, since = ?3 WHERE serial = ?1")?,
-            event: connection
-                .prepare("INSERT INTO events (at, sandbox_id, type, name, detail) VALUES (?1, ?2, ?3, ?4, ?5)")?,
-            beat: connection.prepare(
+            standing: connection.prepare_cached("UPDATE sandboxes SET standing = ?2, since = ?3 WHERE id = ?1")?,
+            untold: connection.prepare_cached("UPDATE sandboxes SET standing = ?2, since = ?3 WHERE serial = ?1")?,
+            event: connection.prepare_cached(
+                "INSERT INTO events (at, sandbox_id, type, name, detail) VALUES (?1, ?2, ?3, ?4, ?5)",
+            )?,
+            beat: connection.prepare_cached(
                 "INSERT INTO beats (serial, received, peer, interval, missing, report, history)
                  SELECT ?1, ?2, ?3, ?4, ?5, ?6, coalesce(?7, x'')
                  WHERE EXISTS (SELECT 1 FROM sandboxes WHERE serial = ?1)
                  ON CONFLICT (serial) DO UPDATE SET received = ?2, peer = ?3, interval = ?4, missing = ?5, report = ?6,
                  history = coalesce(?7, history)",
             )?,
-            position: connection.prepare(
+            position: connection.prepare_cached(
                 "INSERT INTO webhooks (url, position) VALUES (?1, ?2)
                  ON CONFLICT (url) DO UPDATE SET position = excluded.position",
             )?,

@@ -5,6 +5,7 @@
 //! a sandbox that reported twice meanwhile is written once, so the disk gets as much as it can take, and what a crash
 //! loses grows to the length of a round.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
@@ -14,8 +15,9 @@ use super::rows::Writes;
 use crate::fleet::Changed;
 use crate::measure::DiskMeasures;
 
-/// So many sandboxes are written as one transaction, and looked at under one lock.
-const PART: usize = 1024;
+/// So many sandboxes are written as one transaction, and looked at under one lock; what someone waits for comes in
+/// between two of them.
+const PART: usize = 256;
 
 /// The rounds.
 #[derive(Debug)]
@@ -25,8 +27,9 @@ pub(super) struct Rounds {
     began: Option<Instant>,
     /// Sandboxes written in this round.
     written: usize,
-    /// Taken from the fleet, and not written yet.
-    part: Vec<Changed>,
+    /// Sandboxes of this round whose events are not on disk yet: a beat is saved after what it changed, so they are in
+    /// the next round again.
+    later: Vec<Arc<str>>,
     /// The last round was too slow, and that was said.
     slow: bool,
 }
@@ -34,7 +37,7 @@ pub(super) struct Rounds {
 impl Rounds {
     /// The first is an interval away.
     pub(super) fn every(interval: Duration) -> Self {
-        Rounds { interval, next: Instant::now() + interval, began: None, written: 0, part: Vec::new(), slow: false }
+        Rounds { interval, next: Instant::now() + interval, began: None, written: 0, later: Vec::new(), slow: false }
     }
 
     /// When there is something to do; in the past while a round goes on.
@@ -45,22 +48,35 @@ impl Rounds {
     /// Writes a part. Returns whether the round goes on.
     ///
     /// # Errors
-    /// SQLite's; the part is kept for the next call.
+    /// SQLite's; the part is among what the fleet has changed again, so that nothing newer is overwritten later.
     pub(super) fn write_part(&mut self, connection: &mut Connection, shared: &Shared) -> rusqlite::Result<bool> {
         let began = *self.began.get_or_insert_with(Instant::now);
-        if self.part.is_empty() {
-            self.part = shared.fleet().take_changed(PART);
-        }
-        let full = self.part.len() >= PART;
-        if !self.part.is_empty() {
-            write(connection, &self.part)?;
-            self.written += self.part.len();
-            self.part.clear();
+        let (part, full) = self.take_part(shared);
+        if !part.is_empty() {
+            write(connection, &part).inspect_err(|_| {
+                let mut fleet = shared.fleet();
+                part.iter().for_each(|changed| fleet.note_again(&changed.snapshot.registration.id));
+            })?;
+            self.written += part.len();
         }
         if !full {
+            let mut fleet = shared.fleet();
+            self.later.drain(..).for_each(|id| fleet.note_again(&id));
+            drop(fleet);
             self.end(began, &shared.measures.disk);
         }
         Ok(full)
+    }
+
+    /// What is to be written next, and whether there may be more.
+    fn take_part(&mut self, shared: &Shared) -> (Vec<Changed>, bool) {
+        let mut fleet = shared.fleet();
+        let mut part = fleet.take_changed(PART);
+        let full = part.len() >= PART;
+        let pending = shared.pending();
+        let ids = part.extract_if(.., |changed| pending.has(&changed.snapshot.registration.id));
+        self.later.extend(ids.map(|changed| Arc::clone(&changed.snapshot.registration.id)));
+        (part, full)
     }
 
     fn end(&mut self, began: Instant, measures: &DiskMeasures) {

@@ -7,7 +7,7 @@
 //! When a transaction fails, nothing of it has happened: those who wait are told so, and events, which have happened
 //! already, wait here in order for the next try. The queue is bounded by the requests under way.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
@@ -158,7 +158,7 @@ impl Worker {
                 self.positions.insert(webhook, event);
             }
             // There is nothing to wait for.
-            command @ Command::Tell { .. } if self.changes.is_on() => self.put_off(command),
+            command @ (Command::Tell { .. } | Command::Settle { .. }) if self.changes.is_on() => self.put_off(command),
             command => self.taken.push_back(command),
         }
     }
@@ -179,17 +179,30 @@ impl Worker {
         self.disk().commits.note(began.elapsed());
         match result {
             Ok(written) => {
-                self.waiting.drain(..waited);
                 self.positions.clear();
                 self.kept += written.events.len() as u64;
                 self.changes.worked(self.place.path(), self.disk().events_lost.get());
                 self.apply(&written);
+                self.settle(waited, &commands);
                 self.shared.publish(written.events);
                 commands.into_iter().zip(written.effects).for_each(answer);
             }
             Err(error) => {
                 self.changes.failed(self.place.path(), &error);
-                commands.into_iter().for_each(|command| self.put_off(command));
+                // All of them, or what comes later would be written before what is left.
+                let left = std::mem::take(&mut self.taken);
+                commands.into_iter().chain(left).for_each(|command| self.put_off(command));
+            }
+        }
+    }
+
+    /// So many events that have waited, and those of these commands, are on disk.
+    fn settle(&mut self, waited: usize, commands: &[Command]) {
+        let mut pending = self.shared.pending();
+        pending.settle(&self.waiting.drain(..waited).collect::<Vec<_>>());
+        for command in commands {
+            if let Command::Tell { events, .. } = command {
+                pending.settle(events);
             }
         }
     }
@@ -212,13 +225,8 @@ impl Worker {
         if !removed.is_empty() {
             // Under the lock, so that whatever comes later is of a later registration.
             self.take_queued();
-            self.taken.retain_mut(|command| match command {
-                Command::Tell { events, .. } => {
-                    events.retain(|event| !is_of(event, removed));
-                    !events.is_empty()
-                }
-                _ => true,
-            });
+            let taken = std::mem::take(&mut self.taken);
+            self.taken = taken.into_iter().filter_map(|command| without(command, removed, &shared)).collect();
         }
     }
 
@@ -227,12 +235,15 @@ impl Worker {
         match command {
             // Whoever does not wait any more need not be told.
             Command::Manage { done, .. } => drop(done.send(Err(Refused::Disk))),
-            Command::Tell { events, done, .. } => {
+            Command::Tell { mut events, done, .. } => {
                 let room = MOST_WAITING.saturating_sub(self.waiting.len());
-                self.disk().events_lost.add(events.len().saturating_sub(room) as u64);
-                self.waiting.extend(events.into_iter().take(room));
+                let lost = events.split_off(room.min(events.len()));
+                self.disk().events_lost.add(lost.len() as u64);
+                self.shared.pending().settle(&lost);
+                self.waiting.extend(events);
                 drop(done.send(Err(Refused::Disk)));
             }
+            Command::Settle { done } => drop(done.send(Err(Refused::Disk))),
             Command::Position { .. } | Command::Close => {}
         }
     }
@@ -322,6 +333,19 @@ enum Unsaved {
     Disk(#[from] rusqlite::Error),
 }
 
+/// A command without what it tells of sandboxes that were removed; none where nothing else is left of it.
+fn without(command: Command, removed: &HashSet<Arc<str>>, shared: &Shared) -> Option<Command> {
+    let Command::Tell { mut events, beat, done } = command else { return Some(command) };
+    let gone: Vec<_> = events.extract_if(.., |event| is_of(event, removed)).collect();
+    shared.pending().settle(&gone);
+    if events.is_empty() {
+        // Whoever does not wait any more need not be told.
+        let _ = done.send(Err(Refused::Unknown));
+        return None;
+    }
+    Some(Command::Tell { events, beat, done })
+}
+
 fn answer((command, effect): (Command, Effect)) {
     // Whoever does not wait any more need not be told.
     match (command, effect) {
@@ -331,7 +355,7 @@ fn answer((command, effect): (Command, Effect)) {
             Effect::Registered(registration) | Effect::Removed(registration) | Effect::Rotated(registration),
         ) => drop(done.send(Ok(registration))),
         (Command::Tell { done, .. }, Effect::Refused(refused)) => drop(done.send(Err(refused))),
-        (Command::Tell { done, .. }, _) => drop(done.send(Ok(()))),
+        (Command::Tell { done, .. } | Command::Settle { done }, _) => drop(done.send(Ok(()))),
         (Command::Manage { .. } | Command::Position { .. } | Command::Close, _) => {}
     }
 }

@@ -72,7 +72,7 @@ fn settings() -> Settings {
         never_reported_after: 60 * SECOND,
         ..Rules::default()
     };
-    Settings { rules, max_sandboxes: 100, report_memory: 1 << 30, max_reports_per_sec: None }
+    Settings { rules, max_sandboxes: 100, report_memory: 1 << 30, max_reports_per_sec: None, lasts: true }
 }
 
 /// A small report with these fields.

@@ -112,3 +112,18 @@ fn changes_come_in_parts_and_what_was_deleted_is_not_among_them() {
     hub.expire(9);
     assert_eq!(hub.fleet.take_changed(10).len(), 2, "a loss is a change");
 }
+
+#[test]
+fn changes_take_no_more_room_than_what_is_there_to_be_saved() {
+    let mut hub = Hub::new(10);
+    for round in 0..5 {
+        let sender = hub.register("a", round).unwrap();
+        hub.beat(&sender, "a", round, none()).unwrap();
+        hub.fleet.remove("a").unwrap();
+    }
+    assert_eq!(hub.fleet.changed.len(), 0);
+    let mut hub = Hub::with(Settings { lasts: false, ..settings() });
+    let sender = hub.register("a", 0).unwrap();
+    hub.beat(&sender, "a", 1, none()).unwrap();
+    assert_eq!(hub.fleet.changed.len(), 0, "nobody saves it");
+}

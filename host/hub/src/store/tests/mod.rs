@@ -62,7 +62,8 @@ fn beat(id: &str, fields: serde_json::Value) -> Beat {
 /// A report of a sandbox that is registered.
 async fn report(store: &Store, id: &str, fields: serde_json::Value) -> Result<Outcome, Refused> {
     let sender = Sender::Known(store.registration(id).unwrap());
-    store.report(&sender, beat(id, fields)).await
+    let (outcome, durable) = store.report(&sender, beat(id, fields)).await?;
+    durable.wait().await.map(|()| outcome)
 }
 
 /// All events, the oldest first, as sandbox and kind.

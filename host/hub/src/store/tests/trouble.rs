@@ -4,6 +4,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::store::snapshot::Rounds;
 
 /// Lets every change of a kind fail from now on. `how` is `ABORT`, which leaves the transaction open, or `ROLLBACK`,
 /// which ends it, as SQLite does by itself on a full disk.
@@ -157,4 +158,141 @@ async fn a_writer_that_ends_is_noticed() {
     let error = tokio::time::timeout(DEADLINE, store.ended()).await.unwrap();
     assert!(matches!(error, Error::Ended));
     assert_eq!(store.register(registration("a")).await.unwrap_err(), Refused::Disk);
+}
+
+#[tokio::test]
+async fn a_report_that_is_repeated_is_taken_once_what_it_changed_survives() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    for id in ["a", "b"] {
+        store.register(registration(id)).await.unwrap();
+        report(&store, id, json!({"bootId": "x", "seq": 1})).await.unwrap();
+    }
+    let other = database(directory.path());
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let last = json!({"bootId": "x", "seq": 2, "status": "stopped"});
+    let unnumbered = json!({"status": "stopped"});
+    for _ in 0..3 {
+        assert_eq!(report(&store, "a", last.clone()).await.unwrap_err(), Refused::Disk);
+        assert_eq!(report(&store, "b", unnumbered.clone()).await.unwrap_err(), Refused::Disk);
+    }
+    let copy = killed(directory.path());
+    let after = open(copy.path());
+    assert_eq!(after.find("a").unwrap().standing, Standing::Live, "nobody was told otherwise");
+    assert!(matches!(report(&after, "a", last.clone()).await, Ok(Outcome::Accepted { .. })), "so it is told now");
+    assert_eq!(told(&after).await.last().unwrap(), &("a".to_owned(), Kind::Stopped));
+
+    other.execute_batch("ROLLBACK").unwrap();
+    until("the repeated report is taken", || async {
+        let repeated = report(&store, "a", last.clone()).await;
+        assert!(matches!(repeated, Ok(Outcome::Duplicate { .. }) | Err(Refused::Disk)), "{repeated:?}");
+        repeated.is_ok() && report(&store, "b", unnumbered.clone()).await.is_ok()
+    })
+    .await;
+    let copy = killed(directory.path());
+    let after = open(copy.path());
+    for id in ["a", "b"] {
+        assert_eq!(after.find(id).unwrap().standing, Standing::Stopped);
+        let stops = told(&after).await.into_iter().filter(|event| *event == (id.to_owned(), Kind::Stopped)).count();
+        assert_eq!(stops, 1, "{id}");
+    }
+    assert!(!store.shared.pending().has("a"), "nothing is remembered of what is on disk");
+}
+
+#[tokio::test]
+async fn no_beat_is_saved_before_what_it_changed() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut store = open(directory.path());
+    for id in ["a", "b"] {
+        store.register(registration(id)).await.unwrap();
+        report(&store, id, json!({"bootId": "x", "seq": 1})).await.unwrap();
+    }
+    // As if the writer had not come to them yet.
+    let (commands, queue) = mpsc::channel();
+    let writer = std::mem::replace(&mut store.commands, commands);
+    let last = json!({"bootId": "x", "seq": 2, "status": "stopped", "cpuPercent": 5.0});
+    let sender = Sender::Known(store.registration("a").unwrap());
+    let (_, durable) = store.report(&sender, beat("a", last.clone())).await.unwrap();
+    report(&store, "b", json!({"bootId": "x", "seq": 2, "cpuPercent": 5.0})).await.unwrap();
+    let mut rounds = Rounds::every(Duration::ZERO);
+    let mut connection = database(directory.path());
+    assert!(!rounds.write_part(&mut connection, &store.shared).unwrap());
+
+    let copy = killed(directory.path());
+    let after = open(copy.path());
+    let cpu = |id: &str| after.find(id).unwrap().beat.unwrap().report().cpu_percent;
+    assert_eq!((cpu("a"), cpu("b")), (None, Some(5.0)));
+    report(&after, "a", last).await.unwrap();
+    assert_eq!(told(&after).await.last().unwrap(), &("a".to_owned(), Kind::Stopped));
+
+    queue.try_iter().for_each(|command| writer.send(command).unwrap());
+    durable.wait().await.unwrap();
+    assert!(!rounds.write_part(&mut connection, &store.shared).unwrap());
+    let saved = "SELECT count(*) FROM beats WHERE report LIKE '%\"cpuPercent\":5.0%' AND history <> x''";
+    let count: i64 = connection.query_row(saved, [], |row| row.get(0)).unwrap();
+    assert_eq!(count, 2, "the next round has what this one left out");
+}
+
+#[tokio::test]
+async fn a_part_that_failed_does_not_overwrite_what_is_newer() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    store.register(registration("a")).await.unwrap();
+    report(&store, "a", json!({})).await.unwrap();
+    report(&store, "a", json!({"cpuPercent": 1.0})).await.unwrap();
+    let mut rounds = Rounds::every(Duration::ZERO);
+    let mut connection = database(directory.path());
+    fail(directory.path(), "UPDATE ON beats", "ROLLBACK");
+    rounds.write_part(&mut connection, &store.shared).unwrap_err();
+    heal(directory.path());
+    report(&store, "a", json!({"cpuPercent": 2.0, "status": "stopped"})).await.unwrap();
+    assert!(!rounds.write_part(&mut connection, &store.shared).unwrap());
+    let report: String = connection.query_row("SELECT report FROM beats", [], |row| row.get(0)).unwrap();
+    assert!(report.contains("\"cpuPercent\":2.0"), "{report}");
+}
+
+#[tokio::test]
+async fn more_than_one_batch_keeps_its_order() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    store.register(registration("a")).await.unwrap();
+    let before = told(&store).await.len();
+    let id: Arc<str> = "a".into();
+    let tell = |number: usize| {
+        let event = Event::of(&id, Kind::ProcessFailed, Timestamp::now());
+        store.tell(vec![Event { name: Some(number.to_string()), ..event }], None).unwrap()
+    };
+    // While the writer waits for this, more is queued than the transaction that fails then takes.
+    let other = database(directory.path());
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    store.set_webhook_position("http://hook", 1);
+    let mut stored: Vec<_> = (0..3000).map(tell).collect();
+    let sql = "CREATE TRIGGER full BEFORE INSERT ON events BEGIN SELECT RAISE(ROLLBACK, 'a test says so'); END; COMMIT";
+    other.execute_batch(sql).unwrap();
+    assert_eq!(stored.remove(0).await.unwrap(), Err(Refused::Disk));
+    assert_eq!(tell(3000).await.unwrap(), Err(Refused::Disk));
+    heal(directory.path());
+    let all = || EventQuery { after: Some(before as u64), limit: 10_000, ..EventQuery::default() };
+    until("all is told", || async { store.events(all()).await.unwrap().events.len() == 3001 }).await;
+    let page = store.events(all()).await.unwrap();
+    let numbers: Vec<usize> = page.events.iter().map(|event| event.name.as_deref().unwrap().parse().unwrap()).collect();
+    assert!(numbers.is_sorted(), "{:?}", numbers.windows(2).find(|pair| pair[0] > pair[1]));
+}
+
+#[tokio::test]
+async fn a_report_of_one_that_is_being_deleted_is_of_nobody() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Arc::new(open(directory.path()));
+    store.register(registration("a")).await.unwrap();
+    let sender = Sender::Known(store.registration("a").unwrap());
+    until("the writer has nothing to do", || async { store.measures().disk.backlog.get() == 0 }).await;
+    let other = database(directory.path());
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let removing = Arc::clone(&store);
+    let removed = tokio::spawn(async move { removing.remove("a").await });
+    until("the writer is at it", || async { store.measures().disk.backlog.get() == 1 }).await;
+    let (_, durable) = store.report(&sender, beat("a", json!({}))).await.unwrap();
+    other.execute_batch("ROLLBACK").unwrap();
+    assert_eq!((removed.await.unwrap(), durable.wait().await), (Ok(()), Err(Refused::Unknown)));
+    assert!(!store.shared.pending().has("a"));
 }
