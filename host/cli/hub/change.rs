@@ -68,10 +68,10 @@ pub(super) fn rotate(options: &HubToken) -> anyhow::Result<()> {
     if options.access.json {
         return output::json(&answer);
     }
-    if !answer["previousUntil"].is_string() {
-        output::note("it had no token before; this one is shown this once:");
-    } else if options.overlap.is_some_and(|overlap| overlap.is_zero()) {
+    if options.overlap.is_some_and(|overlap| overlap.is_zero()) {
         output::note("the token before this one has ended; this one is shown this once:");
+    } else if !answer["previousUntil"].is_string() {
+        output::note("it had no token before; this one is shown this once:");
     } else {
         let until = show::moment(&answer["previousUntil"]);
         output::note(format_args!("the token before this one goes on until {until}; this one is shown this once:"));

@@ -37,7 +37,7 @@ pub enum Error {
     Exposed(SocketAddr),
     /// The listener does not know its own address.
     #[error("the listener is not usable: {0}")]
-    Listener(#[source] io::Error),
+    Listener(io::Error),
     /// Its certificate or key cannot be used; for the operator.
     #[error("hub.{0}")]
     Tls(#[from] Wrong),
@@ -46,7 +46,7 @@ pub enum Error {
     Store(#[from] store::Error),
     /// The task that notices silence ended; this is a bug.
     #[error("the task that notices silent sandboxes ended: {0}")]
-    Sweep(#[source] JoinError),
+    Sweep(JoinError),
 }
 
 /// Serves a hub on a listener until `shutdown` completes; requests under way then have 5 s to end.

@@ -5,13 +5,13 @@ use std::time::Duration;
 use super::Hub;
 use crate::harness::wait_for;
 
-const PER_SECOND: f64 = 50.0;
+const PER_SECOND: f64 = 200.0;
 /// In seconds.
 const LOOK: usize = 4;
 
 #[test]
 fn reports_settle_below_the_rate_that_the_hub_takes() {
-    let hub = Hub::start("max_reports_per_sec = 50\nlost_grace = \"2s\"");
+    let hub = Hub::start("max_reports_per_sec = 200\nlost_grace = \"2s\"");
     let within = (Duration::from_millis(10), Duration::from_secs(3600));
     let load = hub.load(Duration::from_millis(100)).directed_within(within.0, within.1);
     // A thousand reports a second, if they were let.

@@ -1,6 +1,7 @@
 //! Why the store cannot be opened, and what an operator can do about a disk that fails later.
 //!
-//! A store that is refused is left exactly as it is: every cure is the operator's to choose.
+//! A store that is refused is left exactly as it is: every cure is the operator's to choose. What the system says is in
+//! each text, and so not a source of its own, which would be printed once more.
 
 use std::path::{Path, PathBuf};
 use std::{error, io};
@@ -12,7 +13,7 @@ use rusqlite::ErrorCode;
 pub enum Error {
     /// The directory, or a file in it, cannot be made, opened or written.
     #[error(
-        "{} cannot be used for what the hub keeps: {source}; make it a directory that the hub's user may write to, or \
+        "{} cannot be used for what the hub keeps: {reason}; make it a directory that the hub's user may write to, or \
          name another one in `data` (`--data`)",
         path.display()
     )]
@@ -20,7 +21,7 @@ pub enum Error {
         /// Which.
         path: PathBuf,
         /// What the system says.
-        source: io::Error,
+        reason: io::Error,
     },
     /// Two hubs would overwrite each other.
     #[error(
@@ -77,7 +78,7 @@ pub enum Error {
     },
     /// The database could not be brought up to this version.
     #[error(
-        "{} could not be brought from schema {from} to {to}: {source}; it is left as it was, and a copy is in {}",
+        "{} could not be brought from schema {from} to {to}: {reason}; it is left as it was, and a copy is in {}",
         path.display(), copy.display()
     )]
     Migration {
@@ -90,21 +91,21 @@ pub enum Error {
         /// The schema of this version.
         to: i64,
         /// What SQLite says.
-        source: Box<dyn error::Error + Send + Sync>,
+        reason: Box<dyn error::Error + Send + Sync>,
     },
     /// SQLite cannot read or write it.
-    #[error("{} cannot be used: {source}; {cure}", path.display())]
+    #[error("{} cannot be used: {reason}; {cure}", path.display())]
     Database {
         /// Which.
         path: PathBuf,
         /// What SQLite says.
-        source: Box<dyn error::Error + Send + Sync>,
+        reason: Box<dyn error::Error + Send + Sync>,
         /// What helps.
         cure: &'static str,
     },
     /// The system gives no thread.
     #[error("the thread that writes what the hub keeps cannot be started: {0}")]
-    Thread(#[source] io::Error),
+    Thread(io::Error),
     /// This is a bug.
     #[error("the thread that writes what the hub keeps ended; this is a bug, and standard error says where")]
     Ended,
@@ -112,7 +113,7 @@ pub enum Error {
 
 impl Error {
     pub(super) fn database(path: &Path, source: rusqlite::Error) -> Self {
-        Error::Database { path: path.to_owned(), cure: cure(&source), source: source.into() }
+        Error::Database { path: path.to_owned(), cure: cure(&source), reason: source.into() }
     }
 }
 

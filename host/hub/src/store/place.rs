@@ -59,11 +59,17 @@ impl Place {
         let lock = lock(directory)?;
         let path = directory.join(DATABASE);
         let place = Place::Directory { path };
-        if fs::metadata(place.path()).is_ok_and(|file| file.len() > 0) {
-            let version = check(place.path())?;
-            place.upgrade(version, schema::STEPS)?;
-        } else {
-            create(directory, place.path())?;
+        match fs::metadata(place.path()) {
+            // A new one gets its name when it is whole: this is what a full disk or half a copy leaves.
+            Ok(file) if file.len() == 0 => {
+                return Err(Error::Damaged { path: place.path().to_owned(), reason: "it is empty".into() });
+            }
+            Ok(_) => {
+                let version = check(place.path())?;
+                place.upgrade(version, schema::STEPS)?;
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => create(directory, place.path())?,
+            Err(reason) => return Err(Error::Directory { path: directory.to_owned(), reason }),
         }
         Ok((place, Some(lock)))
     }
@@ -163,31 +169,27 @@ impl Place {
             copy: copy.clone(),
             from,
             to,
-            source: source.into(),
+            reason: source.into(),
         })
     }
 }
 
 /// Makes the directory, and makes it this hub's.
 fn lock(directory: &Path) -> Result<Lock, Error> {
-    let failed = |path: &Path| {
-        let path = path.to_owned();
-        move |source| Error::Directory { path, source }
-    };
-    DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(failed(directory))?;
-    let path = directory.join("hub.lock");
+    let failed = |reason| Error::Directory { path: directory.to_owned(), reason };
+    DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(failed)?;
     let file = OpenOptions::new()
         .create(true)
         .truncate(false)
         .read(true)
         .write(true)
         .mode(0o600)
-        .open(&path)
-        .map_err(failed(&path))?;
+        .open(directory.join("hub.lock"))
+        .map_err(failed)?;
     match flock(&file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(Lock { _file: file }),
         Err(rustix::io::Errno::WOULDBLOCK) => Err(Error::Locked(directory.to_owned())),
-        Err(error) => Err(failed(&path)(error.into())),
+        Err(error) => Err(failed(error.into())),
     }
 }
 
@@ -224,7 +226,7 @@ fn create(directory: &Path, path: &Path) -> Result<(), Error> {
         return Err(Error::Missing { path: path.to_owned(), log });
     }
     let new = beside(path, ".new");
-    let failed = |source| Error::Directory { path: new.clone(), source };
+    let failed = |reason| Error::Directory { path: directory.to_owned(), reason };
     for leftover in [new.clone(), beside(&new, "-journal")] {
         absent(fs::remove_file(leftover)).map_err(failed)?;
     }

@@ -63,9 +63,14 @@ fn a_directory_that_cannot_be_is_named_with_the_cure() {
 }
 
 #[tokio::test]
-async fn an_empty_file_is_a_new_database() {
+async fn an_empty_file_is_what_is_left_of_a_database_and_half_a_new_one_is_nothing() {
     let directory = tempfile::tempdir().unwrap();
-    fs::write(directory.path().join("hub.db"), "").unwrap();
+    let path = directory.path().join("hub.db");
+    fs::write(&path, "").unwrap();
+    assert!(refused(directory.path()).contains("hub.db is damaged (it is empty), and is left as it is"));
+    assert_eq!(fs::read(&path).unwrap(), b"");
+
+    fs::remove_file(&path).unwrap();
     fs::write(directory.path().join("hub.db.new"), "half of one").unwrap();
     let store = open(directory.path());
     store.register(registration("a")).await.unwrap();
