@@ -5,9 +5,11 @@
 
 use std::time::Instant;
 
+use jiff::Timestamp;
 use rusqlite::Connection;
 
-use super::rows;
+use super::{EventQuery, events, rows};
+use crate::event::{Event, Kind};
 use crate::fleet::Fleet;
 
 /// So many rows that cannot be read are named; the others are counted.
@@ -49,4 +51,20 @@ pub(super) fn all(connection: &Connection, fleet: &mut Fleet, now: Instant) -> r
     }
     loaded.events = connection.query_row("SELECT count(*) FROM events", [], |row| row.get(0)).map(rows::unsigned)?;
     Ok(loaded)
+}
+
+/// Whether the hub doubted its own network when it ended.
+///
+/// # Errors
+/// SQLite's.
+pub(super) fn doubted(connection: &mut Connection) -> rusqlite::Result<bool> {
+    let query = EventQuery { kinds: vec![Kind::Suspect, Kind::Trusted], limit: 1, ..EventQuery::default() };
+    let page = events::page(connection, &query)?;
+    Ok(page.events.first().is_some_and(|event| event.kind == Kind::Suspect))
+}
+
+/// The end of that doubt.
+pub(super) fn anew(at: Timestamp) -> Event {
+    let detail = Some("the hub was started anew, and everyone who was live is waited for anew".to_owned());
+    Event { id: 0, at, sandbox_id: None, kind: Kind::Trusted, name: None, detail }
 }

@@ -115,10 +115,11 @@ impl Store {
         let began = Instant::now();
         let (place, lock) = Place::open(config.data.as_deref())?;
         let place = Arc::new(place);
-        let connection = place.writer()?;
+        let mut connection = place.writer()?;
         let mut fleet = Fleet::new(Settings::of(config), began);
         let loaded = load::all(&connection, &mut fleet, began).map_err(|error| place.failed(error))?;
         let load::Loaded { sandboxes, events, unreadable } = loaded;
+        let doubted = load::doubted(&mut connection).map_err(|error| place.failed(error))?;
         if place.lasts() {
             let milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
             tracing::info!(sandboxes, events, unreadable, milliseconds, "{} is open", place.path().display());
@@ -143,7 +144,12 @@ impl Store {
         };
         let writer = thread::Builder::new().name("hub-store".into()).spawn(run).map_err(Error::Thread)?;
         let (lasts, readers) = (place.lasts(), Readers::new(place));
-        Ok(Store { shared, commands, readers, lasts, writer: Mutex::new(Some(writer)), ended })
+        let store = Store { shared, commands, readers, lasts, writer: Mutex::new(Some(writer)), ended };
+        if doubted {
+            // Whoever was told of the doubt would wait for its end for ever.
+            store.tell(vec![load::anew(Timestamp::now())], None);
+        }
+        Ok(store)
     }
 
     /// Returns when the store cannot write any more, because its thread ended before [`Store::close`].

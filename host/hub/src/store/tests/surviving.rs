@@ -211,3 +211,25 @@ async fn tokens_that_were_promised_and_a_standing_without_an_event_survive() {
     assert_eq!((store.find("a").unwrap().standing, told(&store).await), (Standing::Live, events));
     store.close().await;
 }
+
+#[tokio::test]
+async fn a_doubt_ends_with_the_hub_and_that_is_said_once() {
+    let directory = tempfile::tempdir().unwrap();
+    open(directory.path()).close().await;
+    let insert = "INSERT INTO events (at, type) VALUES (0, 'suspect')";
+    database(directory.path()).execute(insert, []).unwrap();
+    for _ in 0..2 {
+        let store = open(directory.path());
+        let query = EventQuery { kinds: vec![Kind::Suspect, Kind::Trusted], limit: 10, ..EventQuery::default() };
+        let deadline = Instant::now() + DEADLINE;
+        let told = loop {
+            let page = store.events(query.clone()).await.unwrap();
+            if page.events.len() > 1 || Instant::now() > deadline {
+                break page.events.iter().map(|event| event.kind).collect::<Vec<_>>();
+            }
+            tokio::task::yield_now().await;
+        };
+        assert_eq!(told, [Kind::Trusted, Kind::Suspect]);
+        store.close().await;
+    }
+}
