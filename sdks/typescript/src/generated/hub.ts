@@ -1700,6 +1700,15 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Without a token, and the hub has no admin key and is not addressed by a loopback name */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
             /** @description There is no such sandbox */
             404: {
                 headers: {
@@ -1729,6 +1738,15 @@ export interface operations {
             };
             /** @description The body is not `application/json`, or in another coding than gzip */
             415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Two large reports of this sandbox are arriving already */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
