@@ -6,7 +6,7 @@ import { readFileSync, readdirSync } from "node:fs";
 import { createServer } from "node:http";
 import { fileURLToPath } from "node:url";
 
-import { until } from "./until.js";
+import { until } from "../npm/until.js";
 
 const FILES = fileURLToPath(new URL("../../host/hub/src/page/static/", import.meta.url));
 const TYPES = { html: "text/html; charset=utf-8", css: "text/css", js: "text/javascript", svg: "image/svg+xml" };

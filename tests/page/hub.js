@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { fileURLToPath } from "node:url";
 import { join, resolve } from "node:path";
 
-import { until } from "./until.js";
+import { until } from "../npm/until.js";
 
 const HERE = fileURLToPath(new URL(".", import.meta.url));
 const PROGRAM = resolve(process.env.SANDBEAT_BIN ?? join(HERE, "../../target/debug/sandbeat"));
