@@ -61,6 +61,8 @@ fn every_report_is_accounted_for_and_nothing_grows() {
     let hub = FakeHub::start();
     let sandbox = sandbox(&hub);
     let agent = sandbox.start(&["run"]);
+    // What follows asks the local API, which listens by then.
+    hub.reports(1);
     let mut ledger = Ledger::default();
     let start = Instant::now();
     let mut early = None;
