@@ -64,6 +64,24 @@ pub enum Error {
         /// The first thing that is wrong.
         reason: String,
     },
+    /// The log of changes is spoilt, and more was committed after that.
+    #[error(
+        "{} is damaged at byte {at}, and {commits} changes in it that come after that would be lost; it is left as it \
+         is, and so is {}: restore a backup of the database (with the hub stopped, and without the `-wal` and `-shm` \
+         files beside it), or move {} away to start with the fleet as it was when the log was last brought into the \
+         database, which may be minutes earlier",
+        log.display(), path.display(), log.display()
+    )]
+    Log {
+        /// The database.
+        path: PathBuf,
+        /// Its log.
+        log: PathBuf,
+        /// The first byte of what is spoilt.
+        at: u64,
+        /// So many transactions come after it; 0 where nobody can say.
+        commits: u64,
+    },
     /// There is a log of changes, but not the database that they belong to.
     #[error(
         "{} is missing while the log of its last changes, {}, is there; put it back, or move the log away to start \

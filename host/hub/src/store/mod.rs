@@ -10,7 +10,7 @@
 //! things happened. Beats are in memory, and saved every `snapshot_interval`.
 //!
 //! # The files
-//! `pending` is what memory is ahead by. `place` (files, locks, connections) and `schema` (tables, versions) open it; `load` puts the fleet back; `writer`
+//! `pending` is what memory is ahead by. `place` (files, locks, connections) and `schema` (tables, versions) open it, `wal` looks at its log before; `load` puts the fleet back; `writer`
 //! (the thread) carries out `batch`es and `snapshot`s, and knows `trouble` and the size of the `log`; `events` and `readers` read; `rows` is the
 //! only one that names columns. Nothing outside this folder names SQLite.
 
@@ -28,6 +28,7 @@ mod snapshot;
 #[cfg(test)]
 mod tests;
 mod trouble;
+mod wal;
 mod writer;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};

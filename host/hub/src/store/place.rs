@@ -5,7 +5,7 @@
 //! through a connection that cannot. Everything in the directory is readable by the hub's user alone.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io;
+use std::io::{self, BufReader};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,6 +17,7 @@ use rustix::fs::{FlockOperation, flock};
 
 use super::error::Error;
 use super::schema::{self, Look};
+use super::wal::{self, Found};
 
 /// The database's file in its directory.
 const DATABASE: &str = "hub.db";
@@ -26,6 +27,9 @@ pub(super) const BUSY: Duration = Duration::from_secs(1);
 const CHECKPOINT_PAGES: u32 = 16_384;
 /// and what it keeps of its file then, in bytes.
 const KEPT_LOG: u64 = 64 << 20;
+
+/// So many bytes of the log are read at once when it is looked through.
+const LOG_BUFFER: usize = 64 << 10;
 
 /// Where the database is.
 #[derive(Debug)]
@@ -65,6 +69,7 @@ impl Place {
                 return Err(Error::Damaged { path: place.path().to_owned(), reason: "it is empty".into() });
             }
             Ok(_) => {
+                check_log(place.path())?;
                 let version = check(place.path())?;
                 place.upgrade(version, schema::STEPS)?;
             }
@@ -190,6 +195,25 @@ fn lock(directory: &Path) -> Result<Lock, Error> {
         Ok(()) => Ok(Lock { _file: file }),
         Err(rustix::io::Errno::WOULDBLOCK) => Err(Error::Locked(directory.to_owned())),
         Err(error) => Err(failed(error.into())),
+    }
+}
+
+/// Looks whether the log of changes beside a database is as SQLite left it. This comes before SQLite looks at it.
+fn check_log(path: &Path) -> Result<(), Error> {
+    let log = beside(path, "-wal");
+    let found = match File::open(&log) {
+        Ok(file) => wal::look(BufReader::with_capacity(LOG_BUFFER, file)),
+        Err(error) => absent(Err(error)).map(|()| Found::Whole),
+    };
+    match found {
+        Ok(Found::Whole) => Ok(()),
+        Ok(Found::Torn { commits }) => {
+            let log = log.display();
+            tracing::warn!(commits, "the end of {log} was not written whole, as after a power cut, and is left out");
+            Ok(())
+        }
+        Ok(Found::Damaged { at, commits }) => Err(Error::Log { path: path.to_owned(), log, at, commits }),
+        Err(reason) => Err(Error::Directory { path: log, reason }),
     }
 }
 

@@ -12,6 +12,7 @@ use rusqlite::Connection;
 
 use super::Shared;
 use super::rows::Writes;
+use super::wal::UNSYNCED;
 use crate::fleet::Changed;
 use crate::measure::DiskMeasures;
 
@@ -30,6 +31,8 @@ pub(super) struct Rounds {
     /// Sandboxes of this round whose events are not on disk yet: a beat is saved after what it changed, so they are in
     /// the next round again.
     later: Vec<Arc<str>>,
+    /// So many parts were not waited for since the last that was.
+    unsynced: u64,
     /// The last round was too slow, and that was said.
     slow: bool,
 }
@@ -37,7 +40,8 @@ pub(super) struct Rounds {
 impl Rounds {
     /// The first is an interval away.
     pub(super) fn every(interval: Duration) -> Self {
-        Rounds { interval, next: Instant::now() + interval, began: None, written: 0, later: Vec::new(), slow: false }
+        let next = Instant::now() + interval;
+        Rounds { interval, next, began: None, written: 0, later: Vec::new(), unsynced: 0, slow: false }
     }
 
     /// When there is something to do; in the past while a round goes on.
@@ -53,7 +57,8 @@ impl Rounds {
         let began = *self.began.get_or_insert_with(Instant::now);
         let (part, full) = self.take_part(shared);
         if !part.is_empty() {
-            write(connection, &part).inspect_err(|_| {
+            self.unsynced = (self.unsynced + 1) % UNSYNCED;
+            write(connection, &part, self.unsynced == 0).inspect_err(|_| {
                 let mut fleet = shared.fleet();
                 part.iter().for_each(|changed| fleet.note_again(&changed.snapshot.registration.id));
             })?;
@@ -100,9 +105,13 @@ impl Rounds {
     }
 }
 
-/// No answer depends on these, so they are not waited for: the log gets them in order, and the next change that is
-/// waited for brings them to disk as well.
-fn write(connection: &mut Connection, part: &[Changed]) -> rusqlite::Result<()> {
+/// No answer depends on these, so most are not waited for: the log gets them in order, and the next change that is
+/// waited for brings them to disk as well. Now and then one is, so that what a power cut leaves of the log can be told
+/// from damage.
+fn write(connection: &mut Connection, part: &[Changed], synced: bool) -> rusqlite::Result<()> {
+    if synced {
+        return write_all(connection, part);
+    }
     connection.pragma_update(None, "synchronous", "normal")?;
     let written = write_all(connection, part);
     connection.pragma_update(None, "synchronous", "full")?;

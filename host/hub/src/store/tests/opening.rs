@@ -123,6 +123,27 @@ async fn a_damaged_database_is_left_alone() {
 }
 
 #[tokio::test]
+async fn a_damaged_log_is_left_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    for id in ["a", "b", "c"] {
+        store.register(registration(id)).await.unwrap();
+    }
+    let copy = killed(directory.path());
+    let log = copy.path().join("hub.db-wal");
+    let whole = fs::read(&log).unwrap();
+    for at in [20, 32 + 20, 32 + 500, 32 + 4120 + 4000] {
+        let mut damaged = whole.clone();
+        damaged[at] ^= 1;
+        fs::write(&log, &damaged).unwrap();
+        let error = refused(copy.path());
+        assert!(error.contains("hub.db-wal is damaged at byte") && error.contains("backup"), "{at}: {error}");
+    }
+    fs::write(&log, &whole[..whole.len() - 1]).unwrap();
+    assert_eq!(open(copy.path()).counts().total(), 2, "a torn end costs what was not on disk");
+}
+
+#[tokio::test]
 async fn a_log_without_its_database_is_not_taken_for_a_new_ones() {
     let directory = tempfile::tempdir().unwrap();
     let store = open(directory.path());
