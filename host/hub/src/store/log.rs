@@ -1,66 +1,170 @@
-//! The log of changes that are not in the database itself yet, kept from growing without end.
+//! The log of changes that are not in the database itself yet: when it is brought there, and how it is kept from
+//! growing without end. Owner is the writer.
 //!
-//! SQLite brings it into the database every so often, but only up to where the oldest reader is: someone who reads for
-//! an hour, a backup for example, lets an hour's changes stay in the log. Beats are most of them, and wait; what is
-//! answered once it is on disk goes on.
+//! A thread of its own copies the log while the writer goes on; when little is left, the writer copies that and starts
+//! the log anew, between two transactions. It is time to where nothing more is asked to be kept for a moment, so that
+//! what one registered is not long in the log alone, and where the log is large. Under load the log's file is written
+//! over from its start, which is cheaper than to make it longer again; at rest it is made empty.
+//!
+//! What somebody reads stays in the log: who reads for an hour, a backup for example, lets an hour's changes stay. A
+//! disk may also take the copies more slowly than the changes. At a size, beats, which are most of them, then wait;
+//! what is answered once it is on disk goes on.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode};
 
+use super::checkpoint::{Checkpointer, Pages, checkpoint};
+use super::error::Error;
 use super::place::{BUSY, Place};
+use super::trouble::{Trouble, What};
 
-/// Whether the log has become too large.
+/// So long after the last change that someone waited for the log is brought into the database,
+const SOON: Duration = Duration::from_secs(1);
+/// so long after the first change of any kind,
+const LATER: Duration = Duration::from_secs(30);
+/// and when it has so many pages of 4 KiB.
+const LARGE: u64 = 16_384;
+/// Beats wait while it has more than so many.
+const MOST: u64 = 65_536;
+/// The writer itself copies so many, at most.
+const REST: u64 = 512;
+
+/// The log, as the writer sees it.
 #[derive(Debug)]
 pub(super) struct Log {
     most: u64,
-    held: bool,
+    checkpointer: Checkpointer,
+    /// Of the first change that is in the log alone.
+    first: Option<Instant>,
+    /// Of the last one that someone waited for.
+    last: Option<Instant>,
+    held: Option<Held>,
+    trouble: Trouble,
+}
+
+/// Since when it is too large.
+#[derive(Debug)]
+struct Held {
+    since: Instant,
+    said: bool,
 }
 
 impl Log {
-    /// A log that may have so many bytes.
-    pub(super) fn of_at_most(most: u64) -> Self {
-        Log { most, held: false }
+    /// The log of the database at this place.
+    ///
+    /// # Errors
+    /// See [`Checkpointer::start`].
+    pub(super) fn of(place: &Place) -> Result<Self, Error> {
+        Self::of_at_most(place, MOST)
     }
 
-    /// Whether it has more, and somebody holds it.
+    fn of_at_most(place: &Place, most: u64) -> Result<Self, Error> {
+        let checkpointer = Checkpointer::start(place)?;
+        let trouble = Trouble::none(What::Log);
+        // There is what a hub before this one left.
+        let now = Some(Instant::now());
+        Ok(Log { most, checkpointer, first: now, last: now, held: None, trouble })
+    }
+
+    /// Something was written; `waited` where someone waited for it.
+    pub(super) fn written(&mut self, waited: bool) {
+        let now = Instant::now();
+        self.first.get_or_insert(now);
+        if waited {
+            self.last = Some(now);
+        }
+    }
+
+    /// Whether it is so large that beats wait.
     pub(super) fn is_held(&self) -> bool {
-        self.held
+        self.held.is_some()
     }
 
-    /// Looks at its size, and tries to make it smaller where it is too large.
+    /// Whether it cannot be brought into the database.
+    pub(super) fn is_in_trouble(&self) -> bool {
+        self.trouble.is_on()
+    }
+
+    /// Goes on where the thread has done its part; after each transaction.
+    pub(super) fn go_on(&mut self, place: &Place, connection: &Connection) {
+        if let Some(result) = self.checkpointer.result() {
+            self.copied(result, place, connection, Instant::now());
+        }
+    }
+
+    /// Looks at its size, and begins what is due; every so often.
     pub(super) fn look(&mut self, place: &Place, connection: &Connection) {
-        if !self.held && place.log_bytes() <= self.most {
-            return;
+        let now = Instant::now();
+        let Ok(Pages { log, left }) = checkpoint(connection, "NOOP") else { return };
+        self.hold(log > self.most && left > 0, place, now);
+        let large = log > LARGE && left > 0;
+        if (large || self.is_held() || self.due().is_some_and(|due| due <= now)) && now >= self.trouble.retry() {
+            self.checkpointer.ask();
         }
-        // Whether it worked is in the size.
-        let _ = checkpoint(connection);
-        let bytes = place.log_bytes();
-        let held = bytes > self.most;
-        if held == self.held {
-            return;
+    }
+
+    /// Copies all of it and makes it empty, once nobody else does; the last call.
+    pub(super) fn finish(self, connection: &Connection) {
+        drop(self.checkpointer);
+        // What is not in the database then is in the log.
+        let _ = start_anew(connection, "TRUNCATE");
+    }
+
+    fn due(&self) -> Option<Instant> {
+        let latest = self.first? + LATER;
+        Some(self.last.map_or(latest, |last| latest.min(last + SOON)))
+    }
+
+    /// The thread has copied what there was.
+    fn copied(&mut self, result: rusqlite::Result<Pages>, place: &Place, connection: &Connection, now: Instant) {
+        let result = match result {
+            Ok(pages) if pages.left > REST => {
+                // More came meanwhile.
+                self.checkpointer.ask();
+                return;
+            }
+            Ok(pages) => start_anew(connection, if pages.log > LARGE { "RESTART" } else { "TRUNCATE" }),
+            Err(error) => Err(error),
+        };
+        match result {
+            Ok(_) => {
+                (self.first, self.last) = (None, None);
+                self.hold(false, place, now);
+                self.trouble.worked(place.path(), 0);
+            }
+            // Someone reads.
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => {}
+            Err(error) => self.trouble.failed(place.path(), &error),
         }
-        self.held = held;
+    }
+
+    fn hold(&mut self, large: bool, place: &Place, now: Instant) {
         let path = place.path().display();
-        if held {
-            tracing::error!(
-                bytes,
-                "another program reads {path} for so long that the log of changes beside it grows; what sandboxes \
-                 report is not saved until it ends"
-            );
-        } else {
-            tracing::info!("the log beside {path} is small again; what sandboxes report is saved again");
+        match (large, &mut self.held) {
+            (true, None) => self.held = Some(Held { since: now, said: false }),
+            (true, Some(held)) if !held.said && now >= held.since + LATER => {
+                held.said = true;
+                tracing::error!(
+                    "the log of changes beside {path} is too large: another program reads {path} for so long, or its \
+                     disk is too slow; what sandboxes report is not saved until it is smaller"
+                );
+            }
+            (false, Some(held)) => {
+                if held.said {
+                    tracing::info!("the log beside {path} is small again; what sandboxes report is saved again");
+                }
+                self.held = None;
+            }
+            _ => {}
         }
     }
 }
 
-/// Brings the log into the database and makes it short. Who reads is not waited for.
-///
-/// # Errors
-/// SQLite's, also when someone reads.
-pub(super) fn checkpoint(connection: &Connection) -> rusqlite::Result<()> {
+/// Copies what is left, and lets the log begin anew. Who reads is not waited for.
+fn start_anew(connection: &Connection, how: &str) -> rusqlite::Result<Pages> {
     connection.busy_timeout(Duration::ZERO)?;
-    let done = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+    let done = checkpoint(connection, how);
     connection.busy_timeout(BUSY)?;
     done
 }
@@ -69,35 +173,70 @@ pub(super) fn checkpoint(connection: &Connection) -> rusqlite::Result<()> {
 mod tests {
     use super::*;
 
+    const DEADLINE: Duration = Duration::from_secs(20);
+
+    fn change(connection: &Connection, log: &mut Log) {
+        let insert = "INSERT INTO events (at, type, detail) VALUES (0, 'lost', ?1)";
+        connection.execute(insert, ["x".repeat(100_000)]).unwrap();
+        log.written(true);
+    }
+
+    #[track_caller]
+    fn until(log: &mut Log, place: &Place, connection: &Connection, good: impl Fn(&Log) -> bool) {
+        let deadline = Instant::now() + DEADLINE;
+        while !good(log) {
+            assert!(Instant::now() < deadline, "not in time: {log:?}");
+            std::thread::yield_now();
+            log.go_on(place, connection);
+            log.look(place, connection);
+        }
+    }
+
+    fn bytes(directory: &tempfile::TempDir) -> u64 {
+        std::fs::metadata(directory.path().join("hub.db-wal")).unwrap().len()
+    }
+
     #[test]
     fn a_log_that_someone_holds_is_noticed_until_they_let_go() {
         let directory = tempfile::tempdir().unwrap();
         let (place, _lock) = Place::open(Some(directory.path())).unwrap();
         let connection = place.writer().unwrap();
-        let change = || {
-            let insert = "INSERT INTO events (at, type, detail) VALUES (0, 'lost', ?1)";
-            connection.execute(insert, ["x".repeat(100_000)]).unwrap();
-        };
-        let mut log = Log::of_at_most(1_000_000);
-        change();
+        let mut log = Log::of_at_most(&place, 250).unwrap();
+        change(&connection, &mut log);
         log.look(&place, &connection);
         assert!(!log.is_held());
 
         let reader = place.reader().unwrap();
         reader.execute_batch("BEGIN; SELECT count(*) FROM events").unwrap();
         for _ in 0..20 {
-            change();
+            change(&connection, &mut log);
         }
         log.look(&place, &connection);
-        assert!(log.is_held() && place.log_bytes() > 1_000_000);
+        assert!(log.is_held() && bytes(&directory) > 1_000_000);
         reader.execute_batch("COMMIT").unwrap();
-        log.look(&place, &connection);
-        assert!(!log.is_held() && place.log_bytes() == 0);
+        until(&mut log, &place, &connection, |log| !log.is_held() && bytes(&directory) == 0);
 
         for _ in 0..20 {
-            change();
+            change(&connection, &mut log);
         }
-        log.look(&place, &connection);
-        assert!(!log.is_held() && place.log_bytes() == 0, "nobody reads, so it is made small at once");
+        until(&mut log, &place, &connection, |log| !log.is_held() && bytes(&directory) == 0);
+    }
+
+    #[test]
+    fn what_someone_waited_for_is_not_long_in_the_log_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let (place, _lock) = Place::open(Some(directory.path())).unwrap();
+        let connection = place.writer().unwrap();
+        let mut log = Log::of(&place).unwrap();
+        change(&connection, &mut log);
+        assert!(bytes(&directory) > 0);
+        until(&mut log, &place, &connection, |_| bytes(&directory) == 0);
+        let now = Instant::now();
+        assert_eq!(log.due(), None);
+        log.written(false);
+        assert!(log.due().unwrap() >= now + LATER, "beats can wait");
+        log.written(true);
+        assert!(log.due().unwrap() <= Instant::now() + SOON);
+        drop(log);
     }
 }

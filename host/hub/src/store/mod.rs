@@ -11,10 +11,12 @@
 //!
 //! # The files
 //! `pending` is what memory is ahead by. `place` (files, locks, connections) and `schema` (tables, versions) open it, `wal` looks at its log before; `load` puts the fleet back; `writer`
-//! (the thread) carries out `batch`es and `snapshot`s, and knows `trouble` and the size of the `log`; `events` and `readers` read; `rows` is the
+//! (the thread) carries out `batch`es and `snapshot`s, and knows `trouble` and the size of the `log`, which `checkpoint`
+//! (a thread as well) brings into the database; `events` and `readers` read; `rows` is the
 //! only one that names columns. Nothing outside this folder names SQLite.
 
 mod batch;
+mod checkpoint;
 mod error;
 mod events;
 mod load;
@@ -136,7 +138,7 @@ impl Store {
         });
         let (commands, queue) = mpsc::channel();
         let worker =
-            Worker::new(Arc::clone(&place), connection, Arc::clone(&shared), queue, config.keep.clone(), events);
+            Worker::new(Arc::clone(&place), connection, Arc::clone(&shared), queue, config.keep.clone(), events)?;
         let (end, ended) = watch::channel(());
         let run = move || {
             // Gone once the thread has ended, however it does.

@@ -23,10 +23,8 @@ use super::wal::{self, Found};
 const DATABASE: &str = "hub.db";
 /// How long a lock that another program holds is waited for.
 pub(super) const BUSY: Duration = Duration::from_secs(1);
-/// The log of changes is brought into the database when it has so many pages of 4 KiB,
-const CHECKPOINT_PAGES: u32 = 16_384;
-/// and what it keeps of its file then, in bytes.
-const KEPT_LOG: u64 = 64 << 20;
+/// What the log of changes keeps of its file when it begins anew under load, in bytes.
+const KEPT_LOG: i64 = 64 << 20;
 
 /// So many bytes of the log are read at once when it is looked through.
 const LOG_BUFFER: usize = 64 << 10;
@@ -87,6 +85,21 @@ impl Place {
         self.configured_writer().map_err(|source| self.failed(source))
     }
 
+    /// A connection that brings the log into the database, and needs no pages of its own.
+    ///
+    /// # Errors
+    /// SQLite's, or the file system's through it.
+    pub(super) fn checkpointer(&self) -> Result<Connection, Error> {
+        let open = || {
+            let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+            let connection = Connection::open_with_flags(self.path(), flags)?;
+            connection.busy_timeout(BUSY)?;
+            connection.pragma_update(None, "synchronous", "full")?;
+            Ok(connection)
+        };
+        open().map_err(|source| self.failed(source))
+    }
+
     /// A connection that reads, whatever is being written.
     ///
     /// # Errors
@@ -103,14 +116,6 @@ impl Place {
     /// Whether it outlives the process.
     pub(super) fn lasts(&self) -> bool {
         matches!(self, Place::Directory { .. })
-    }
-
-    /// The size of the log of changes that are not in the database itself yet, in bytes.
-    pub(super) fn log_bytes(&self) -> u64 {
-        match self {
-            Place::Directory { path } => fs::metadata(beside(path, "-wal")).map_or(0, |file| file.len()),
-            Place::Memory { .. } => 0,
-        }
     }
 
     /// What an operator knows it by.
@@ -147,8 +152,9 @@ impl Place {
             Place::Directory { .. } => {
                 connection.pragma_update(None, "journal_mode", "wal")?;
                 connection.pragma_update(None, "synchronous", "full")?;
-                connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
-                connection.pragma_update(None, "journal_size_limit", KEPT_LOG as i64)?;
+                // Another thread does it; see `checkpoint`.
+                connection.pragma_update(None, "wal_autocheckpoint", 0)?;
+                connection.pragma_update(None, "journal_size_limit", KEPT_LOG)?;
             }
             Place::Memory { .. } => schema::create(&mut connection)?,
         }

@@ -29,6 +29,8 @@ pub(super) enum What {
     Beats,
     /// That the oldest events are forgotten.
     Forgetting,
+    /// The log of changes, on its way into the database.
+    Log,
 }
 
 impl Trouble {
@@ -65,6 +67,9 @@ impl Trouble {
                 "{path} does not take what sandboxes report: {error}; {cure}. Until it does, a restart of the hub \
                  loses the reports since now"
             ),
+            What::Log => tracing::error!(
+                "the log of changes cannot be brought into {path}: {error}; {cure}. Until it can, the log grows"
+            ),
             What::Forgetting => {
                 tracing::error!("{path} does not let old events be forgotten: {error}; {cure}. Until then it grows")
             }
@@ -86,6 +91,7 @@ impl Trouble {
             ),
             What::Changes => tracing::info!(seconds, "{path} takes changes again"),
             What::Beats => tracing::info!(seconds, "{path} takes what sandboxes report again"),
+            What::Log => tracing::info!(seconds, "the log of changes can be brought into {path} again"),
             What::Forgetting => tracing::info!(seconds, "{path} lets old events be forgotten again"),
         }
     }

@@ -16,7 +16,8 @@ use jiff::Timestamp;
 use rusqlite::Connection;
 
 use super::batch::{self, Command, Effect, Written, is_of};
-use super::log::{Log, checkpoint};
+use super::error::Error;
+use super::log::Log;
 use super::place::Place;
 use super::snapshot::Rounds;
 use super::trouble::{Trouble, What};
@@ -34,8 +35,6 @@ const MOST_WAITING: usize = 250_000;
 const TICK: Duration = Duration::from_secs(1);
 /// So many events are forgotten as one step.
 const STEP: usize = 4096;
-/// Beats wait while the log of changes is larger than this, in bytes.
-const MOST_LOG: u64 = 256 << 20;
 /// How long the last round of beats may take.
 const LAST_ROUND: Duration = Duration::from_secs(30);
 
@@ -60,7 +59,8 @@ pub(super) struct Worker {
     /// So many events are kept.
     kept: u64,
     tick: Instant,
-    log: Log,
+    /// None where nothing outlives the process.
+    log: Option<Log>,
     closing: Option<Closing>,
 }
 
@@ -74,6 +74,9 @@ enum Closing {
 
 impl Worker {
     /// A worker for a fleet that was loaded from this connection; `kept` is how many events there are.
+    ///
+    /// # Errors
+    /// See [`Log::of`].
     pub(super) fn new(
         place: Arc<Place>,
         connection: Connection,
@@ -81,8 +84,9 @@ impl Worker {
         commands: Receiver<Command>,
         keep: Keep,
         kept: u64,
-    ) -> Self {
-        Worker {
+    ) -> Result<Self, Error> {
+        Ok(Worker {
+            log: place.lasts().then(|| Log::of(&place)).transpose()?,
             rounds: place.lasts().then(|| Rounds::every(keep.snapshot_interval)),
             place,
             connection,
@@ -97,9 +101,8 @@ impl Worker {
             keep,
             kept,
             tick: Instant::now() + TICK,
-            log: Log::of_at_most(MOST_LOG),
             closing: None,
-        }
+        })
     }
 
     /// Writes until it is told to end, or nobody is there any more to tell it.
@@ -112,8 +115,11 @@ impl Worker {
                 self.tend();
             }
             self.write_beats();
+            if let Some(log) = &mut self.log {
+                log.go_on(&self.place, &self.connection);
+            }
             let trouble = [&self.changes, &self.beats, &self.forgetting].into_iter().any(Trouble::is_on);
-            self.disk().set_trouble(trouble);
+            self.disk().set_trouble(trouble || self.log.as_ref().is_some_and(Log::is_in_trouble));
         }
         if self.closing == Some(Closing::Asked) {
             self.finish();
@@ -139,7 +145,7 @@ impl Worker {
             return Instant::now();
         }
         match &self.rounds {
-            Some(_) if self.log.is_held() => self.tick,
+            Some(_) if self.log_is_held() => self.tick,
             Some(rounds) => self.tick.min(rounds.due().max(self.beats.retry())),
             None => self.tick,
         }
@@ -179,6 +185,7 @@ impl Worker {
         self.disk().commits.note(began.elapsed());
         match result {
             Ok(written) => {
+                self.log.iter_mut().for_each(|log| log.written(true));
                 self.positions.clear();
                 self.kept += written.events.len() as u64;
                 self.changes.worked(self.place.path(), self.disk().events_lost.get());
@@ -250,14 +257,17 @@ impl Worker {
 
     /// Saves a part of the beats where it is time to.
     fn write_beats(&mut self) {
-        let now = Instant::now();
+        let (now, held) = (Instant::now(), self.log_is_held());
         let Some(rounds) = &mut self.rounds else { return };
         // An event of a sandbox is saved before the report that came after it.
-        if self.log.is_held() || self.changes.is_on() || now < rounds.due() || now < self.beats.retry() {
+        if held || self.changes.is_on() || now < rounds.due() || now < self.beats.retry() {
             return;
         }
         match rounds.write_part(&mut self.connection, &self.shared) {
-            Ok(_) => self.beats.worked(self.place.path(), 0),
+            Ok(_) => {
+                self.beats.worked(self.place.path(), 0);
+                self.log.iter_mut().for_each(|log| log.written(false));
+            }
             Err(error) => self.beats.failed(self.place.path(), &error),
         }
     }
@@ -283,7 +293,9 @@ impl Worker {
         };
         // A step that was full is followed by another.
         self.tick = Instant::now() + if step < STEP as u64 { TICK } else { Duration::ZERO };
-        self.log.look(&self.place, &self.connection);
+        if let Some(log) = &mut self.log {
+            log.look(&self.place, &self.connection);
+        }
     }
 
     /// Writes all that there is, once, and says what the disk did not take.
@@ -299,13 +311,18 @@ impl Worker {
         if let Err(error) = self.last_round() {
             tracing::error!(%error, "the last reports of some sandboxes could not be saved");
         }
-        // What is not in the database then is in the log.
-        let _ = checkpoint(&self.connection);
+        if let Some(log) = self.log.take() {
+            log.finish(&self.connection);
+        }
         self.disk().events_lost.add(self.waiting.len() as u64);
         let lost = self.disk().events_lost.get();
         if lost > 0 {
             tracing::error!(lost, "the disk did not take these events since the hub started, and they are gone");
         }
+    }
+
+    fn log_is_held(&self) -> bool {
+        self.log.as_ref().is_some_and(Log::is_held)
     }
 
     fn disk(&self) -> &DiskMeasures {

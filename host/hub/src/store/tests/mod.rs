@@ -36,8 +36,16 @@ fn database(directory: &Path) -> Connection {
 /// What a kill would leave just now, in another directory.
 fn killed(directory: &Path) -> TempDir {
     let copy = tempfile::tempdir().unwrap();
-    for name in ["hub.db", "hub.db-wal"] {
-        std::fs::copy(directory.join(name), copy.path().join(name)).unwrap();
+    let read = |name| std::fs::read(directory.join(name)).unwrap();
+    // The log may come into the database meanwhile.
+    let (database, log) = loop {
+        let (database, log) = (read("hub.db"), read("hub.db-wal"));
+        if database == read("hub.db") {
+            break (database, log);
+        }
+    };
+    for (name, bytes) in [("hub.db", database), ("hub.db-wal", log)] {
+        std::fs::write(copy.path().join(name), bytes).unwrap();
     }
     copy
 }
