@@ -6,6 +6,7 @@ use clap::ValueEnum;
 use crate::args::ServeOptions;
 use crate::config::Source;
 use crate::logging;
+use crate::run::BLOCKED;
 use crate::signals::Terminate;
 
 pub(super) fn run(options: &ServeOptions) -> anyhow::Result<()> {
@@ -29,7 +30,7 @@ pub(super) fn run(options: &ServeOptions) -> anyhow::Result<()> {
     }
     let config = source.hub()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(async {
+    let served = runtime.block_on(async {
         let mut terminate = Terminate::listen()?;
         let listener = tokio::net::TcpListener::bind(config.listen)
             .await
@@ -40,5 +41,8 @@ pub(super) fn run(options: &ServeOptions) -> anyhow::Result<()> {
         };
         sandbeat_hub::serve(listener, config, shutdown).await?;
         Ok(())
-    })
+    });
+    // What reads from a disk that does not answer is not waited for.
+    runtime.shutdown_timeout(BLOCKED);
+    served
 }

@@ -41,7 +41,7 @@ pub enum Error {
     /// Its certificate or key cannot be used; for the operator.
     #[error("hub.{0}")]
     Tls(#[from] Wrong),
-    /// Its state cannot be read.
+    /// Its state cannot be read, or not be written at the end.
     #[error(transparent)]
     Store(#[from] store::Error),
     /// The task that notices silence ended; this is a bug.
@@ -119,8 +119,8 @@ impl Hub {
             error = store.ended() => Err(Error::Store(error)),
         };
         tasks.shutdown().await;
-        store.close().await;
+        let closed = store.close().await;
         tracing::info!("the hub has stopped");
-        result
+        result.and(closed.map_err(Error::Store))
     }
 }

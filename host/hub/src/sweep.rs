@@ -1,4 +1,4 @@
-//! Notices silence, and says once what changed.
+//! Notices silence, and says once what changed; and notices a disk that hangs, for which nothing may wait then.
 //!
 //! The task ends only with the hub; that it ended otherwise is an error of the whole hub, because a hub that no longer
 //! notices losses would lie by its silence.
@@ -13,8 +13,12 @@ use crate::store::Store;
 /// A loss is noticed this long after its deadline at most.
 const TICK: Duration = Duration::from_millis(250);
 
-/// Notices silence until it is dropped.
+/// Notices both until it is dropped.
 pub(crate) async fn run(store: Arc<Store>) {
+    tokio::join!(notice_silence(&store), store.watch());
+}
+
+async fn notice_silence(store: &Store) {
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {

@@ -50,6 +50,11 @@ impl Kept {
         self.stopped
     }
 
+    /// What its parts take, in bytes of memory.
+    pub(crate) fn bytes(&self) -> usize {
+        self.base.len() + self.extra.as_ref().map_or(0, |extra| extra.size())
+    }
+
     /// The report without `metadata`, `metrics`, `processes`, `plugins` and `rejected`: what a list shows.
     pub(crate) fn base(&self) -> Report {
         let identity = Identity {

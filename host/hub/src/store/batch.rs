@@ -1,16 +1,16 @@
 //! What is asked of the writer, and how much of it one transaction carries out.
 //!
 //! Every command of a batch is judged against the fleet in memory and against what the batch itself has done so far;
-//! who is refused costs the others nothing. Nothing in memory changes before the transaction is committed.
+//! who is refused costs the others nothing. What nobody waits for any more is not done. Nothing in memory changes before the transaction is committed.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use rusqlite::Connection;
-use tokio::sync::oneshot;
 
 use super::Shared;
+use super::queue::Answer;
 use super::rows::Writes;
 use super::schema;
 use crate::auth::KeyHash;
@@ -21,11 +21,11 @@ use crate::fleet::{Kept, Refused, Registration, Tokens};
 #[derive(Debug)]
 pub(super) enum Command {
     /// A change of the fleet.
-    Manage { change: Manage, done: oneshot::Sender<Result<Arc<Registration>, Refused>> },
+    Manage { change: Manage, done: Answer<Arc<Registration>> },
     /// What has happened already.
-    Tell { events: Vec<Event>, beat: Option<Reported>, done: oneshot::Sender<Result<(), Refused>> },
+    Tell { events: Vec<Event>, beat: Option<Reported>, done: Answer<()> },
     /// Nothing; answered once all that was queued before is on disk.
-    Settle { done: oneshot::Sender<Result<(), Refused>> },
+    Settle { done: Answer<()> },
     /// How far a webhook is; written with something else, or a moment later.
     Position { webhook: String, event: u64 },
     /// Write everything, and end.
@@ -38,6 +38,19 @@ pub(super) enum Manage {
     Register(Registration),
     Remove { id: String },
     Rotate { id: String, token: KeyHash, until: Timestamp, at: Timestamp },
+}
+
+impl Manage {
+    /// What it takes beyond its own size, in bytes of memory; about.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Manage::Register(Registration { name, image, metadata, .. }) => {
+                let metadata: usize = metadata.iter().map(|(key, value)| key.len() + value.len()).sum();
+                name.len() + image.as_ref().map_or(0, String::len) + metadata
+            }
+            Manage::Remove { .. } | Manage::Rotate { .. } => 0,
+        }
+    }
 }
 
 /// The report that brought events: it is written with them, so that after a crash a sandbox that stopped is known to
@@ -123,6 +136,7 @@ impl<'a> Batch<'a> {
 
     fn carry_out(&mut self, command: &Command) -> rusqlite::Result<Effect> {
         match command {
+            Command::Manage { done, .. } if done.is_withdrawn() => Ok(Effect::Refused(Refused::Disk)),
             Command::Manage { change: Manage::Register(registration), .. } => self.register(registration),
             Command::Manage { change: Manage::Remove { id }, .. } => self.remove(id),
             Command::Manage { change: Manage::Rotate { id, token, until, at }, .. } => {

@@ -4,6 +4,7 @@
 //! each text, and so not a source of its own, which would be printed once more.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use std::{error, io};
 
 use rusqlite::ErrorCode;
@@ -124,6 +125,19 @@ pub enum Error {
     /// The system gives no thread.
     #[error("the thread that writes what the hub keeps cannot be started: {0}")]
     Thread(io::Error),
+    /// The disk hung when the hub was to end.
+    #[error(
+        "{} did not take the last changes within {} s, so the hub ends without; what was answered or told of as done is \
+         in it or in the `-wal` file beside it, and the last reports of some sandboxes are not. Look at its disk, its \
+         file system or the server of that",
+        path.display(), patience.as_secs()
+    )]
+    Hangs {
+        /// The database.
+        path: PathBuf,
+        /// How long it was waited for.
+        patience: Duration,
+    },
     /// This is a bug.
     #[error("the thread that writes what the hub keeps ended; this is a bug, and standard error says where")]
     Ended,

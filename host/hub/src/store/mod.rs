@@ -10,7 +10,7 @@
 //! things happened. Beats are in memory, and saved every `snapshot_interval`.
 //!
 //! # The files
-//! `pending` is what memory is ahead by. `place` (files, locks, connections) and `schema` (tables, versions) open it, `wal` looks at its log before; `load` puts the fleet back; `writer`
+//! `queue` is how the writer is asked, `stall` whether it hangs, `pending` is what memory is ahead by. `place` (files, locks, connections) and `schema` (tables, versions) open it, `wal` looks at its log before; `load` puts the fleet back; `writer`
 //! (the thread) carries out `batch`es and `snapshot`s, and knows `trouble` and the size of the `log`, which `checkpoint`
 //! (a thread as well) brings into the database; `events` and `readers` read; `rows` is the
 //! only one that names columns. Nothing outside this folder names SQLite.
@@ -23,10 +23,12 @@ mod load;
 mod log;
 mod pending;
 mod place;
+mod queue;
 mod readers;
 mod rows;
 mod schema;
 mod snapshot;
+mod stall;
 #[cfg(test)]
 mod tests;
 mod trouble;
@@ -38,13 +40,17 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use tokio::sync::{broadcast, oneshot, watch};
+use tokio::sync::{broadcast, watch};
+use tokio::time::{MissedTickBehavior, interval};
 
 use self::batch::{Command, Manage, Reported};
 pub use self::error::Error;
 use self::pending::Pending;
 use self::place::Place;
+pub(crate) use self::queue::Durable;
+use self::queue::Queue;
 use self::readers::Readers;
+use self::stall::{PATIENCE, Stall};
 use self::writer::Worker;
 use crate::auth::KeyHash;
 use crate::config::Config;
@@ -64,7 +70,7 @@ const BEHIND: usize = 4096;
 #[derive(Debug)]
 pub(crate) struct Store {
     shared: Arc<Shared>,
-    commands: mpsc::Sender<Command>,
+    queue: Queue,
     readers: Readers,
     /// Whether beats are saved.
     lasts: bool,
@@ -82,6 +88,7 @@ struct Shared {
     /// The most sandboxes.
     limit: usize,
     measures: Arc<Measures>,
+    stall: Stall,
 }
 
 /// Which events are asked for.
@@ -115,6 +122,10 @@ impl Store {
     /// # Errors
     /// See [`Error`].
     pub(crate) fn open(config: &Config) -> Result<Self, Error> {
+        Self::open_with(config, PATIENCE)
+    }
+
+    fn open_with(config: &Config, patience: Duration) -> Result<Self, Error> {
         let began = Instant::now();
         let (place, lock) = Place::open(config.data.as_deref())?;
         let place = Arc::new(place);
@@ -135,10 +146,11 @@ impl Store {
             events: broadcast::Sender::new(BEHIND),
             limit: config.max_sandboxes,
             measures: Arc::new(Measures::new(config.webhooks.len())),
+            stall: Stall::none(place.path().to_owned(), patience),
         });
-        let (commands, queue) = mpsc::channel();
+        let (commands, received) = mpsc::channel();
         let worker =
-            Worker::new(Arc::clone(&place), connection, Arc::clone(&shared), queue, config.keep.clone(), events)?;
+            Worker::new(Arc::clone(&place), connection, Arc::clone(&shared), received, config.keep.clone(), events)?;
         let (end, ended) = watch::channel(());
         let run = move || {
             // Gone once the thread has ended, however it does.
@@ -147,10 +159,11 @@ impl Store {
         };
         let writer = thread::Builder::new().name("hub-store".into()).spawn(run).map_err(Error::Thread)?;
         let (lasts, readers) = (place.lasts(), Readers::new(place));
-        let store = Store { shared, commands, readers, lasts, writer: Mutex::new(Some(writer)), ended };
+        let queue = Queue::new(commands, shared.stall.watch());
+        let store = Store { shared, queue, readers, lasts, writer: Mutex::new(Some(writer)), ended };
         if doubted {
             // Whoever was told of the doubt would wait for its end for ever.
-            store.tell(vec![load::anew(Timestamp::now())], None);
+            drop(store.tell(vec![load::anew(Timestamp::now())], None));
         }
         Ok(store)
     }
@@ -162,17 +175,34 @@ impl Store {
         Error::Ended
     }
 
-    /// Writes what is only in memory, and waits for it. The last call.
-    pub(crate) async fn close(&self) {
-        self.readers.close();
-        // It may have ended already.
-        let _ = self.commands.send(Command::Close);
-        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(writer) = writer else { return };
-        let joined = tokio::task::spawn_blocking(move || writer.join().is_ok()).await;
-        if !joined.unwrap_or(false) {
-            tracing::error!("{}", Error::Ended);
+    /// Notices a disk that hangs, until it is dropped.
+    pub(crate) async fn watch(&self) {
+        let mut ticks = interval(self.shared.stall.interval());
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            self.shared.stall.look(&self.shared.measures.disk);
         }
+    }
+
+    /// Writes what is only in memory, and waits for it, unless the disk hangs. The last call.
+    ///
+    /// # Errors
+    /// [`Error::Hangs`], or the writer ended by itself.
+    pub(crate) async fn close(&self) -> Result<(), Error> {
+        self.readers.close();
+        self.queue.send(Command::Close);
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(writer) = writer else { return Ok(()) };
+        let mut ticks = interval(self.shared.stall.interval());
+        while !writer.is_finished() {
+            tokio::select! {
+                // At once where it has ended, which is a moment before the thread is gone.
+                _ = self.ended() => break,
+                _ = ticks.tick() => self.shared.stall.check()?,
+            }
+        }
+        writer.join().map_err(|_| Error::Ended)
     }
 
     /// What the hub notes of itself, the store's disk included.
@@ -185,7 +215,7 @@ impl Store {
     /// # Errors
     /// The id is taken, the hub is full, or the disk does not take it.
     pub(crate) async fn register(&self, registration: Registration) -> Result<Arc<Registration>, Refused> {
-        self.manage(Manage::Register(registration)).await
+        self.queue.manage(Manage::Register(registration)).await
     }
 
     /// Forgets a sandbox.
@@ -193,7 +223,7 @@ impl Store {
     /// # Errors
     /// There is none, or the disk does not take it.
     pub(crate) async fn remove(&self, id: &str) -> Result<(), Refused> {
-        self.manage(Manage::Remove { id: id.to_owned() }).await.map(drop)
+        self.queue.manage(Manage::Remove { id: id.to_owned() }).await.map(drop)
     }
 
     /// Gives a sandbox a new token; the present one goes on for `overlap`. One that was registered by its first report
@@ -204,7 +234,7 @@ impl Store {
     pub(crate) async fn rotate(&self, id: &str, token: KeyHash, overlap: Duration) -> Result<(), Refused> {
         let at = Timestamp::now();
         let until = at.checked_add(overlap).unwrap_or(Timestamp::MAX);
-        self.manage(Manage::Rotate { id: id.to_owned(), token, until, at }).await.map(drop)
+        self.queue.manage(Manage::Rotate { id: id.to_owned(), token, until, at }).await.map(drop)
     }
 
     /// Takes a report; see [`Fleet::report`]. A sender that nobody knows yet is registered first. It counts when this
@@ -221,8 +251,7 @@ impl Store {
                 Err(refused) => return Err(refused),
             }
         }
-        let (outcome, stored) = self.take(sender, beat.encode())?;
-        Ok((outcome, Durable(stored)))
+        self.take(sender, beat.encode())
     }
 
     /// Notices what silence has changed since the last call, and waits until it is stored; returns whether to call
@@ -233,10 +262,8 @@ impl Store {
             let Expired { events, more } = fleet.expire(Instant::now(), Timestamp::now(), BATCH);
             (self.tell(events, None), more)
         };
-        if let Some(stored) = stored {
-            // What the disk does not take now it is offered again, and the log says so.
-            let _ = stored.await;
-        }
+        // What the disk does not take now it is offered again, and the log says so.
+        let _ = stored.wait().await;
         more
     }
 
@@ -294,19 +321,13 @@ impl Store {
 
     /// Notes that a webhook has taken the events up to this number. It may be noted a moment later than this returns.
     pub(crate) fn set_webhook_position(&self, webhook: &str, event: u64) {
-        // Without a writer the hub is about to end, and the webhook gets these events once more.
-        let _ = self.commands.send(Command::Position { webhook: webhook.to_owned(), event });
-    }
-
-    async fn manage(&self, change: Manage) -> Result<Arc<Registration>, Refused> {
-        let (done, result) = oneshot::channel();
-        // A writer that is gone drops the other end.
-        let _ = self.commands.send(Command::Manage { change, done });
-        result.await.unwrap_or(Err(Refused::Disk))
+        if !self.queue.is_closed() {
+            self.queue.send(Command::Position { webhook: webhook.to_owned(), event });
+        }
     }
 
     /// Takes a report in memory, and queues what it changed under the same lock.
-    fn take(&self, sender: &Sender, beat: Encoded) -> Result<(Outcome, Option<Stored>), Refused> {
+    fn take(&self, sender: &Sender, beat: Encoded) -> Result<(Outcome, Durable), Refused> {
         let id = Arc::<str>::from(beat.sandbox_id());
         let mut fleet = self.shared.fleet();
         let mut outcome = fleet.report(sender, beat)?;
@@ -321,61 +342,26 @@ impl Store {
             // Who repeats a report, or that it stops, hears of what was told before whether it survives.
             Outcome::Accepted { kept, .. } if kept.is_last() => self.settled(&id),
             Outcome::Duplicate { .. } => self.settled(&id),
-            Outcome::Accepted { .. } => None,
+            Outcome::Accepted { .. } => Durable::done(),
         };
         Ok((outcome, stored))
     }
 
     /// Where a sandbox has events under way: arrives once they are on disk. Called with the fleet's lock.
-    fn settled(&self, id: &str) -> Option<Stored> {
-        if !self.shared.pending().has(id) {
-            return None;
-        }
-        let (done, stored) = oneshot::channel();
-        // A writer that is gone drops the other end.
-        let _ = self.commands.send(Command::Settle { done });
-        Some(stored)
+    fn settled(&self, id: &str) -> Durable {
+        if self.shared.pending().has(id) { self.queue.settle() } else { Durable::done() }
     }
 
     /// Queues events; called with the lock under which they came about.
-    fn tell(&self, events: Vec<Event>, beat: Option<Reported>) -> Option<Stored> {
-        if events.is_empty() {
-            return None;
-        }
-        self.shared.pending().add(&events);
-        let (done, stored) = oneshot::channel();
-        // A writer that is gone drops the other end.
-        let _ = self.commands.send(Command::Tell { events, beat, done });
-        Some(stored)
-    }
-}
-
-/// Arrives once something is on disk.
-type Stored = oneshot::Receiver<Result<(), Refused>>;
-
-/// What a report changed, on its way to disk.
-#[derive(Debug)]
-#[must_use]
-pub(crate) struct Durable(Option<Stored>);
-
-impl Durable {
-    /// Returns once it survives; at once where nothing changed.
-    ///
-    /// # Errors
-    /// The disk does not take it; it is told once the disk does. Or the sandbox was deleted meanwhile.
-    pub(crate) async fn wait(self) -> Result<(), Refused> {
-        match self.0 {
-            Some(stored) => stored.await.unwrap_or(Err(Refused::Disk)),
-            None => Ok(()),
-        }
+    fn tell(&self, events: Vec<Event>, beat: Option<Reported>) -> Durable {
+        self.queue.tell(events, beat, &self.shared)
     }
 }
 
 impl Drop for Store {
     /// Where nobody closed it, lets the thread end with what it is at, as if the process had been killed then.
     fn drop(&mut self) {
-        let (unconnected, _) = mpsc::channel();
-        self.commands = unconnected;
+        (self.queue.commands, _) = mpsc::channel();
         let writer = self.writer.get_mut().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(writer) = writer
             && writer.join().is_err()

@@ -5,7 +5,8 @@
 //! forgotten a step at a time.
 //!
 //! When a transaction fails, nothing of it has happened: those who wait are told so, and events, which have happened
-//! already, wait here in order for the next try. The queue is bounded by the requests under way.
+//! already, wait here in order for the next try. What nobody waits for any more, and has not happened, does not happen.
+//! While the thread is at something, `stall` knows since when.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use super::batch::{self, Command, Effect, Written, is_of};
 use super::error::Error;
 use super::log::Log;
 use super::place::Place;
+use super::queue::MOST_EVENTS;
 use super::snapshot::Rounds;
 use super::trouble::{Trouble, What};
 use super::{Shared, events};
@@ -29,8 +31,6 @@ use crate::measure::DiskMeasures;
 
 /// The most commands, and the most events that have waited, in one transaction.
 const BATCH: usize = 2048;
-/// The most events that wait for a disk. The oldest are kept: what came first explains what followed.
-const MOST_WAITING: usize = 250_000;
 /// How often old events are looked for, and the log's size is.
 const TICK: Duration = Duration::from_secs(1);
 /// So many events are forgotten as one step.
@@ -107,8 +107,10 @@ impl Worker {
 
     /// Writes until it is told to end, or nobody is there any more to tell it.
     pub(super) fn run(mut self) {
+        let shared = Arc::clone(&self.shared);
         while self.closing.is_none() {
             self.receive();
+            let busy = shared.stall.begin();
             self.disk().backlog.set(self.taken.len() + self.waiting.len());
             if !self.changes.is_on() || Instant::now() >= self.changes.retry() {
                 self.write_changes();
@@ -118,6 +120,7 @@ impl Worker {
             if let Some(log) = &mut self.log {
                 log.go_on(&self.place, &self.connection);
             }
+            drop(busy);
             let trouble = [&self.changes, &self.beats, &self.forgetting].into_iter().any(Trouble::is_on);
             self.disk().set_trouble(trouble || self.log.as_ref().is_some_and(Log::is_in_trouble));
         }
@@ -240,17 +243,16 @@ impl Worker {
     /// Tells whoever waits that the disk does not take it; events stay for the next try.
     fn put_off(&mut self, command: Command) {
         match command {
-            // Whoever does not wait any more need not be told.
-            Command::Manage { done, .. } => drop(done.send(Err(Refused::Disk))),
+            Command::Manage { done, .. } => done.send(Err(Refused::Disk)),
             Command::Tell { mut events, done, .. } => {
-                let room = MOST_WAITING.saturating_sub(self.waiting.len());
+                let room = MOST_EVENTS.saturating_sub(self.waiting.len());
                 let lost = events.split_off(room.min(events.len()));
                 self.disk().events_lost.add(lost.len() as u64);
                 self.shared.pending().settle(&lost);
                 self.waiting.extend(events);
-                drop(done.send(Err(Refused::Disk)));
+                done.send(Err(Refused::Disk));
             }
-            Command::Settle { done } => drop(done.send(Err(Refused::Disk))),
+            Command::Settle { done } => done.send(Err(Refused::Disk)),
             Command::Position { .. } | Command::Close => {}
         }
     }
@@ -300,7 +302,9 @@ impl Worker {
 
     /// Writes all that there is, once, and says what the disk did not take.
     fn finish(&mut self) {
+        let shared = Arc::clone(&self.shared);
         loop {
+            let _busy = shared.stall.begin();
             self.write_changes();
             if self.changes.is_on() || self.taken.is_empty() && self.waiting.is_empty() {
                 break;
@@ -311,6 +315,7 @@ impl Worker {
         if let Err(error) = self.last_round() {
             tracing::error!(%error, "the last reports of some sandboxes could not be saved");
         }
+        let _busy = shared.stall.begin();
         if let Some(log) = self.log.take() {
             log.finish(&self.connection);
         }
@@ -332,12 +337,15 @@ impl Worker {
     fn last_round(&mut self) -> Result<(), Unsaved> {
         let end = Instant::now() + LAST_ROUND;
         let Some(rounds) = &mut self.rounds else { return Ok(()) };
-        while rounds.write_part(&mut self.connection, &self.shared)? {
+        loop {
+            let _busy = self.shared.stall.begin();
+            if !rounds.write_part(&mut self.connection, &self.shared)? {
+                return Ok(());
+            }
             if Instant::now() >= end {
                 return Err(Unsaved::TooSlow);
             }
         }
-        Ok(())
     }
 }
 
@@ -356,23 +364,21 @@ fn without(command: Command, removed: &HashSet<Arc<str>>, shared: &Shared) -> Op
     let gone: Vec<_> = events.extract_if(.., |event| is_of(event, removed)).collect();
     shared.pending().settle(&gone);
     if events.is_empty() {
-        // Whoever does not wait any more need not be told.
-        let _ = done.send(Err(Refused::Unknown));
+        done.send(Err(Refused::Unknown));
         return None;
     }
     Some(Command::Tell { events, beat, done })
 }
 
 fn answer((command, effect): (Command, Effect)) {
-    // Whoever does not wait any more need not be told.
     match (command, effect) {
-        (Command::Manage { done, .. }, Effect::Refused(refused)) => drop(done.send(Err(refused))),
+        (Command::Manage { done, .. }, Effect::Refused(refused)) => done.send(Err(refused)),
         (
             Command::Manage { done, .. },
             Effect::Registered(registration) | Effect::Removed(registration) | Effect::Rotated(registration),
-        ) => drop(done.send(Ok(registration))),
-        (Command::Tell { done, .. }, Effect::Refused(refused)) => drop(done.send(Err(refused))),
-        (Command::Tell { done, .. } | Command::Settle { done }, _) => drop(done.send(Ok(()))),
+        ) => done.send(Ok(registration)),
+        (Command::Tell { done, .. }, Effect::Refused(refused)) => done.send(Err(refused)),
+        (Command::Tell { done, .. } | Command::Settle { done }, _) => done.send(Ok(())),
         (Command::Manage { .. } | Command::Position { .. } | Command::Close, _) => {}
     }
 }

@@ -46,7 +46,7 @@ async fn a_directory_has_one_hub_at_a_time() {
     let store = open(directory.path());
     let error = Store::open(&config(directory.path())).unwrap_err();
     assert!(error.to_string().contains("another hub that is running"), "{error}");
-    store.close().await;
+    store.close().await.unwrap();
     open(directory.path());
 }
 
@@ -93,7 +93,7 @@ async fn a_newer_database_is_left_alone() {
     let directory = tempfile::tempdir().unwrap();
     let store = open(directory.path());
     store.register(registration("a")).await.unwrap();
-    store.close().await;
+    store.close().await.unwrap();
     database(directory.path()).pragma_update(None, "user_version", 1000).unwrap();
     let error = refused(directory.path());
     assert!(error.contains("newer sandbeat") && error.contains("1000"), "{error}");
@@ -106,7 +106,7 @@ async fn a_damaged_database_is_left_alone() {
     for number in 0..500 {
         store.register(registration(&format!("sandbox-{number}"))).await.unwrap();
     }
-    store.close().await;
+    store.close().await.unwrap();
     let path = directory.path().join("hub.db");
     let whole = fs::read(&path).unwrap();
     for page in 1..whole.len() / 4096 {

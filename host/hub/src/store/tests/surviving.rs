@@ -20,7 +20,7 @@ async fn everything_is_there_again() {
     report(&store, "b", json!({})).await.unwrap();
     report(&store, "b", json!({"status": "stopped"})).await.unwrap();
     let before = told(&store).await;
-    store.close().await;
+    store.close().await.unwrap();
 
     let store = open(directory.path());
     assert_eq!(told(&store).await, before);
@@ -112,7 +112,7 @@ async fn closing_saves_what_no_interval_has() {
     report(&store, "a", json!({"cpuPercent": 1.0})).await.unwrap();
     report(&store, "a", json!({"cpuPercent": 2.0})).await.unwrap();
     store.set_webhook_position("http://hook", 7);
-    store.close().await;
+    store.close().await.unwrap();
     assert_eq!(store.register(registration("b")).await.unwrap_err(), Refused::Disk, "nothing is taken any more");
     let log = directory.path().join("hub.db-wal");
     assert!(fs::metadata(log).map_or(0, |file| file.len()) == 0, "all of it is in the database");
@@ -131,7 +131,7 @@ async fn a_row_that_cannot_be_read_costs_no_other() {
         store.register(registration(id)).await.unwrap();
         report(&store, id, json!({})).await.unwrap();
     }
-    store.close().await;
+    store.close().await.unwrap();
     let damage = "
         UPDATE beats SET report = '{\"sandboxId\"' WHERE serial = 1;
         UPDATE sandboxes SET metadata = '[]' WHERE serial = 2;
@@ -145,7 +145,7 @@ async fn a_row_that_cannot_be_read_costs_no_other() {
     assert!(tokens.matches(&token("a"), Timestamp::now()), "its registration is whole");
     assert!(store.registration("b").unwrap().metadata.is_empty());
     assert_eq!(store.register(registration("c")).await.unwrap_err(), Refused::Exists, "its row is still there");
-    store.close().await;
+    store.close().await.unwrap();
     let rows: i64 =
         database(directory.path()).query_row("SELECT count(*) FROM sandboxes", [], |row| row.get(0)).unwrap();
     assert_eq!(rows, 4);
@@ -166,7 +166,7 @@ async fn no_token_is_on_disk() {
     };
     assert!(!contains(secret.reveal().as_bytes()));
     assert!(contains(KeyHash::of(&secret).digest()));
-    store.close().await;
+    store.close().await.unwrap();
     assert!(!contains(secret.reveal().as_bytes()));
     assert!(contains(KeyHash::of(&secret).digest()));
 }
@@ -182,7 +182,7 @@ async fn without_a_directory_it_is_the_same_until_the_end() {
     assert_eq!(told(&other).await, []);
     store.remove("a").await.unwrap();
     assert_eq!(store.remove("a").await.unwrap_err(), Refused::Unknown);
-    store.close().await;
+    store.close().await.unwrap();
 }
 
 #[tokio::test]
@@ -200,7 +200,7 @@ async fn tokens_that_were_promised_and_a_standing_without_an_event_survive() {
     let events = told(&store).await;
     assert_eq!(events.last(), Some(&("a".into(), Kind::Suppressed)));
     report(&store, "a", json!({"bootId": "x", "seq": 200, "status": "running"})).await.unwrap();
-    store.close().await;
+    store.close().await.unwrap();
 
     let store = open(directory.path());
     let tokens = store.registration("a").unwrap().tokens.clone().unwrap();
@@ -209,13 +209,13 @@ async fn tokens_that_were_promised_and_a_standing_without_an_event_survive() {
     assert!(good(&token("a"), 50) && good("second", 50) && good("third", 50));
     assert!(!good(&token("a"), 150) && good("second", 150) && !good("second", 250));
     assert_eq!((store.find("a").unwrap().standing, told(&store).await), (Standing::Live, events));
-    store.close().await;
+    store.close().await.unwrap();
 }
 
 #[tokio::test]
 async fn a_doubt_ends_with_the_hub_and_that_is_said_once() {
     let directory = tempfile::tempdir().unwrap();
-    open(directory.path()).close().await;
+    open(directory.path()).close().await.unwrap();
     let insert = "INSERT INTO events (at, type) VALUES (0, 'suspect')";
     database(directory.path()).execute(insert, []).unwrap();
     for _ in 0..2 {
@@ -230,6 +230,6 @@ async fn a_doubt_ends_with_the_hub_and_that_is_said_once() {
             tokio::task::yield_now().await;
         };
         assert_eq!(told, [Kind::Trusted, Kind::Suspect]);
-        store.close().await;
+        store.close().await.unwrap();
     }
 }

@@ -1,3 +1,4 @@
+use std::cell::RefCell;
 use std::collections::HashMap;
 
 use serde_json::json;
@@ -5,6 +6,7 @@ use tokio::task::JoinSet;
 
 use super::*;
 use crate::store::batch::{Effect, write};
+use crate::store::queue::Load;
 
 #[tokio::test]
 async fn who_comes_at_once_is_judged_one_after_the_other() {
@@ -68,11 +70,17 @@ async fn what_comes_after_a_removal_is_not_told_of_the_next_with_that_id() {
     let store = open(directory.path());
     let a = store.register(registration("a")).await.unwrap();
     store.register(registration("b")).await.unwrap();
+    let load: Arc<Load> = Arc::default();
     let tell = |id: &str| {
         let events = vec![Event::of(&Arc::from(id), Kind::Lost, Timestamp::now())];
-        Command::Tell { events, beat: None, done: oneshot::channel().0 }
+        Command::Tell { events, beat: None, done: load.ask(0, 0).0 }
     };
-    let manage = |change| Command::Manage { change, done: oneshot::channel().0 };
+    let waiting = RefCell::new(Vec::new());
+    let manage = |change| {
+        let (done, answer) = load.ask(0, 0);
+        waiting.borrow_mut().push(answer);
+        Command::Manage { change, done }
+    };
     let commands = [
         tell("a"),
         manage(Manage::Remove { id: "a".into() }),
@@ -153,7 +161,7 @@ async fn the_oldest_are_forgotten() {
     let store = Arc::new(store);
     until("the oldest are forgotten", || async { page(Arc::clone(&store)).await.0 == 15 }).await;
     assert_eq!(page(Arc::clone(&store)).await.1, [16, 17, 18, 19, 20]);
-    store.close().await;
+    store.close().await.unwrap();
 
     config.keep.events_for = Duration::ZERO;
     let store = Arc::new(Store::open(&config).unwrap());

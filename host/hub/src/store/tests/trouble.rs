@@ -1,9 +1,11 @@
 //! A database that takes nothing, by triggers of another program that let it fail at each point, by a lock that
 //! another program holds, and by a limit on its size.
 
+use futures_util::FutureExt;
 use serde_json::json;
 
 use super::*;
+use crate::store::place::BUSY;
 use crate::store::snapshot::Rounds;
 
 /// Lets every change of a kind fail from now on. `how` is `ABORT`, which leaves the transaction open, or `ROLLBACK`,
@@ -108,7 +110,7 @@ async fn events_wait_in_order_and_beats_go_on() {
     }
     assert_eq!(store.measures().disk.events_lost.get(), 0);
     assert!(report(&store, "a", json!({})).await.is_ok(), "all is well again");
-    store.close().await;
+    store.close().await.unwrap();
     let store = open(directory.path());
     assert_eq!(told(&store).await.len(), before.len() + expected.len() + 1);
     assert_eq!(store.find("b").unwrap().beat.unwrap().report().cpu_percent, Some(7.0));
@@ -154,7 +156,7 @@ async fn a_writer_that_ends_is_noticed() {
     let directory = tempfile::tempdir().unwrap();
     let store = open(directory.path());
     assert!(tokio::time::timeout(Duration::from_millis(20), store.ended()).await.is_err());
-    store.commands.send(Command::Close).unwrap();
+    store.queue.send(Command::Close);
     let error = tokio::time::timeout(DEADLINE, store.ended()).await.unwrap();
     assert!(matches!(error, Error::Ended));
     assert_eq!(store.register(registration("a")).await.unwrap_err(), Refused::Disk);
@@ -209,7 +211,7 @@ async fn no_beat_is_saved_before_what_it_changed() {
     }
     // As if the writer had not come to them yet.
     let (commands, queue) = mpsc::channel();
-    let writer = std::mem::replace(&mut store.commands, commands);
+    let writer = std::mem::replace(&mut store.queue.commands, commands);
     let last = json!({"bootId": "x", "seq": 2, "status": "stopped", "cpuPercent": 5.0});
     let sender = Sender::Known(store.registration("a").unwrap());
     let (_, durable) = store.report(&sender, beat("a", last.clone())).await.unwrap();
@@ -260,7 +262,7 @@ async fn more_than_one_batch_keeps_its_order() {
     let id: Arc<str> = "a".into();
     let tell = |number: usize| {
         let event = Event::of(&id, Kind::ProcessFailed, Timestamp::now());
-        store.tell(vec![Event { name: Some(number.to_string()), ..event }], None).unwrap()
+        store.tell(vec![Event { name: Some(number.to_string()), ..event }], None)
     };
     // While the writer waits for this, more is queued than the transaction that fails then takes.
     let other = database(directory.path());
@@ -269,8 +271,8 @@ async fn more_than_one_batch_keeps_its_order() {
     let mut stored: Vec<_> = (0..3000).map(tell).collect();
     let sql = "CREATE TRIGGER full BEFORE INSERT ON events BEGIN SELECT RAISE(ROLLBACK, 'a test says so'); END; COMMIT";
     other.execute_batch(sql).unwrap();
-    assert_eq!(stored.remove(0).await.unwrap(), Err(Refused::Disk));
-    assert_eq!(tell(3000).await.unwrap(), Err(Refused::Disk));
+    assert_eq!(stored.remove(0).wait().await, Err(Refused::Disk));
+    assert_eq!(tell(3000).wait().await, Err(Refused::Disk));
     heal(directory.path());
     let all = || EventQuery { after: Some(before as u64), limit: 10_000, ..EventQuery::default() };
     until("all is told", || async { store.events(all()).await.unwrap().events.len() == 3001 }).await;
@@ -295,4 +297,70 @@ async fn a_report_of_one_that_is_being_deleted_is_of_nobody() {
     other.execute_batch("ROLLBACK").unwrap();
     assert_eq!((removed.await.unwrap(), durable.wait().await), (Ok(()), Err(Refused::Unknown)));
     assert!(!store.shared.pending().has("a"));
+}
+
+#[tokio::test]
+async fn a_disk_that_hangs_is_not_waited_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Arc::new(Store::open_with(&config(directory.path()), Duration::from_millis(100)).unwrap());
+    let watch = tokio::spawn({
+        let store = Arc::clone(&store);
+        async move { store.watch().await }
+    });
+    store.register(registration("a")).await.unwrap();
+    report(&store, "a", json!({})).await.unwrap();
+    assert!(!store.measures().disk.trouble());
+
+    let other = database(directory.path());
+    let began = Instant::now();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    // The writer waits for its lock for a second.
+    let stops = || report(&store, "a", json!({"status": "stopped"}));
+    let (stopped, registered, removed) = tokio::join!(stops(), store.register(registration("b")), store.remove("a"));
+    assert_eq!(stopped.unwrap_err(), Refused::Disk);
+    assert_eq!((registered.map(drop), removed), (disk(), disk()));
+    assert!(store.measures().disk.trouble());
+    assert_eq!(store.register(registration("c")).await.unwrap_err(), Refused::Disk);
+    assert_eq!(stops().await.unwrap_err(), Refused::Disk, "it is not on disk");
+    assert!(began.elapsed() < BUSY, "{:?}", began.elapsed());
+    other.execute_batch("ROLLBACK").unwrap();
+
+    until("the stop is told", || async { told(&store).await.last().unwrap().1 == Kind::Stopped }).await;
+    until("all is well", || async { !store.measures().disk.trouble() }).await;
+    assert!(store.registration("a").is_some(), "what was refused has not happened");
+    assert!(store.registration("b").is_none() && store.registration("c").is_none());
+    assert!(store.register(registration("c")).await.is_ok());
+    watch.abort();
+}
+
+#[tokio::test]
+async fn what_nobody_waits_for_any_more_does_not_happen() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    let other = database(directory.path());
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let first = store.register(registration("a"));
+    let second = async {
+        until("the writer is at the first", || async { store.measures().disk.backlog.get() == 1 }).await;
+        let registered = tokio::time::timeout(Duration::from_millis(1), store.register(registration("b")));
+        assert!(registered.await.is_err());
+        other.execute_batch("ROLLBACK").unwrap();
+    };
+    assert!(tokio::join!(first, second).0.is_ok());
+    store.register(registration("c")).await.unwrap();
+    assert!(store.registration("b").is_none());
+}
+
+#[tokio::test]
+async fn the_end_does_not_wait_for_a_disk_that_hangs() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Store::open_with(&config(directory.path()), Duration::from_millis(100)).unwrap();
+    store.register(registration("a")).await.unwrap();
+    let other = database(directory.path());
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    report(&store, "a", json!({"status": "stopped"})).now_or_never();
+    let began = Instant::now();
+    let error = store.close().await.unwrap_err().to_string();
+    assert!(error.contains("hub.db did not take the last changes"), "{error}");
+    assert!(began.elapsed() < BUSY, "{:?}", began.elapsed());
 }
