@@ -64,8 +64,8 @@ fn description_of_all() -> Value {
             "description": "The hub's admin key. A hub without one listens on loopback only and answers everyone there, \
                             under a loopback name."},
         TOKEN: {"type": "http", "scheme": "bearer",
-            "description": "The sandbox's own token, as its registration answered it. Where the hub takes sandboxes \
-                            without one (`enroll = \"open\"`), those that were not registered with one need none."},
+            "description": "The sandbox's own token, as its registration answered it. Where the hub takes reports \
+                            without one (`enroll = \"open\"`), it is needed from the first report with it on."},
     });
     if let Some(paths) = document["paths"].as_object_mut() {
         for (path, item) in paths {

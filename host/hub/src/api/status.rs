@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use axum::body::Body;
 use axum::extract::{Extension, State};
+use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use jiff::Timestamp;
@@ -22,7 +23,7 @@ use crate::api::request::{SandboxId, body, skip};
 use crate::api::{Shared, report};
 use crate::auth::{addressed_to_loopback, bearer};
 use crate::config::Enroll;
-use crate::fleet::{Beat, Outcome, Refused, Sender};
+use crate::fleet::{Beat, Outcome, Refused, Sender, Tokens};
 use crate::hub::Accepted;
 use crate::server::Peer;
 use crate::server::bodies::Share;
@@ -138,28 +139,38 @@ async fn judge(
 impl Shared {
     /// In whose name a report for this id may come with these headers.
     fn sender(&self, id: &str, headers: &HeaderMap) -> Result<Sender, Problem> {
-        let registration = match (self.store.registration(id), self.enroll) {
-            (Some(registration), _) => registration,
-            (None, Enroll::Open) => return self.for_this_machine(headers, false).map(|()| Sender::New),
-            (None, Enroll::Closed) => return Err(Refused::Unknown.into()),
+        let open = self.enroll == Enroll::Open;
+        let Some(registration) = self.store.registration(id) else {
+            return if open {
+                self.for_this_machine(headers).map(|()| Sender::New)
+            } else {
+                Err(Refused::Unknown.into())
+            };
         };
-        let welcome = match &registration.tokens {
-            Some(tokens) => bearer(headers).is_some_and(|given| tokens.matches(given, Timestamp::now())),
-            None => self.enroll == Enroll::Open,
+        let without = match &registration.tokens {
+            Some(tokens) => {
+                let now = Timestamp::now();
+                if bearer(headers).is_some_and(|given| tokens.matches(given, now)) {
+                    let first = tokens.tokenless_until.is_some();
+                    return Ok(if first { Sender::FirstToken(registration) } else { Sender::Known(registration) });
+                }
+                // A wrong one is not the same as none.
+                !headers.contains_key(AUTHORIZATION) && tokens.may_be_left_out(now)
+            }
+            None => true,
         };
-        self.for_this_machine(headers, registration.tokens.is_some())?;
-        if !welcome {
+        if !(open && without) {
             return Err(Problem::unauthorized("this sandbox reports with the token that its registration answered"));
         }
-        Ok(Sender::Known(registration))
+        self.for_this_machine(headers).map(|()| Sender::Known(registration))
     }
 
-    /// The same again once the body is there, by when its token may have ended. Where the registration is the very one
-    /// of before, and no token of it ends by itself, that is known without hashing once more.
+    /// The same again once the body is there, by when its token may have ended, or be required. Where the registration
+    /// is the very one of before, and says that neither happens by itself, that is known without hashing once more.
     fn sender_after_body(&self, sender: Sender, id: &str, headers: &HeaderMap) -> Result<Sender, Problem> {
         match &sender {
             Sender::Known(before)
-                if before.tokens.as_ref().is_none_or(|tokens| tokens.previous.is_empty())
+                if !before.tokens.as_ref().is_some_and(Tokens::may_change)
                     && self.store.registration(id).is_some_and(|now| Arc::ptr_eq(before, &now)) =>
             {
                 Ok(sender)
@@ -169,8 +180,8 @@ impl Shared {
     }
 
     /// Keeps web pages, which reach a hub on loopback through names of their own, from reporting without a token.
-    fn for_this_machine(&self, headers: &HeaderMap, has_token: bool) -> Result<(), Problem> {
-        if has_token || self.admin_key.is_some() || addressed_to_loopback(headers) {
+    fn for_this_machine(&self, headers: &HeaderMap) -> Result<(), Problem> {
+        if self.admin_key.is_some() || addressed_to_loopback(headers) {
             return Ok(());
         }
         let message = "without an admin key the hub takes reports without a token only under a loopback name such as \

@@ -54,7 +54,8 @@ pub struct Config {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Enroll {
-    /// On a trusted network: an unknown id is registered by its first valid report, and needs no token.
+    /// On a trusted network: an unknown id is registered by its first valid report, and nobody needs a token that was
+    /// not used before.
     Open,
     /// Only registered sandboxes report, each with its token.
     #[default]

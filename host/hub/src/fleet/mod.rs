@@ -80,6 +80,8 @@ pub(crate) struct Settings {
 pub(crate) enum Sender {
     /// This registered sandbox.
     Known(Arc<Registration>),
+    /// The same, with a token that may have been left out so far, and may not be from now on.
+    FirstToken(Arc<Registration>),
     /// An id that nobody knows yet, where such are welcome.
     New,
 }

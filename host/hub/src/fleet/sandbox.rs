@@ -137,7 +137,9 @@ impl Sandbox {
     /// deleted and registered again; and a newcomer may meanwhile have been registered with a token.
     pub(super) fn is(&self, sender: &Sender) -> bool {
         match sender {
-            Sender::Known(registration) => registration.serial == self.registration.serial,
+            Sender::Known(registration) | Sender::FirstToken(registration) => {
+                registration.serial == self.registration.serial
+            }
             Sender::New => self.registration.tokens.is_none(),
         }
     }

@@ -218,8 +218,15 @@ impl Store {
                 Err(refused) => return Err(refused),
             }
         }
-        let (outcome, stored) = self.take(sender, beat.encode())?;
-        Ok((outcome, Durable(stored)))
+        let required = match sender {
+            Sender::FirstToken(registration) => {
+                let id = Arc::clone(&registration.id);
+                Some(self.send(Manage::Require { id, serial: registration.serial }))
+            }
+            Sender::Known(_) | Sender::New => None,
+        };
+        let (outcome, told) = self.take(sender, beat.encode())?;
+        Ok((outcome, Durable { told, required }))
     }
 
     /// Notices what silence has changed since the last call, and waits until it is stored; returns whether to call
@@ -296,10 +303,14 @@ impl Store {
     }
 
     async fn manage(&self, change: Manage) -> Result<Arc<Registration>, Refused> {
+        self.send(change).await.unwrap_or(Err(Refused::Disk))
+    }
+
+    fn send(&self, change: Manage) -> Managed {
         let (done, result) = oneshot::channel();
         // A writer that is gone drops the other end.
         let _ = self.commands.send(Command::Manage { change, done });
-        result.await.unwrap_or(Err(Refused::Disk))
+        result
     }
 
     /// Takes a report in memory, and queues what it changed under the same lock.
@@ -349,11 +360,17 @@ impl Store {
 
 /// Arrives once something is on disk.
 type Stored = oneshot::Receiver<Result<(), Refused>>;
+/// The same of a change of the fleet.
+type Managed = oneshot::Receiver<Result<Arc<Registration>, Refused>>;
 
 /// What a report changed, on its way to disk.
 #[derive(Debug)]
 #[must_use]
-pub(crate) struct Durable(Option<Stored>);
+pub(crate) struct Durable {
+    told: Option<Stored>,
+    /// That the sandbox's token may not be left out any more.
+    required: Option<Managed>,
+}
 
 impl Durable {
     /// Returns once it survives; at once where nothing changed.
@@ -361,8 +378,11 @@ impl Durable {
     /// # Errors
     /// The disk does not take it; it is told once the disk does. Or the sandbox was deleted meanwhile.
     pub(crate) async fn wait(self) -> Result<(), Refused> {
-        match self.0 {
-            Some(stored) => stored.await.unwrap_or(Err(Refused::Disk)),
+        if let Some(required) = self.required {
+            required.await.unwrap_or(Err(Refused::Disk))?;
+        }
+        match self.told {
+            Some(told) => told.await.unwrap_or(Err(Refused::Disk)),
             None => Ok(()),
         }
     }

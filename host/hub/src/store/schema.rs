@@ -28,6 +28,7 @@ const FIRST: &str = "
         previous_until INTEGER,
         earlier_hash BLOB,
         earlier_until INTEGER,
+        tokenless_until INTEGER,
         standing TEXT NOT NULL,
         since INTEGER NOT NULL
     ) STRICT;
