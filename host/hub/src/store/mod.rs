@@ -210,9 +210,12 @@ impl Store {
     /// # Errors
     /// The sandbox is not there any more, or a new one finds the hub full or the disk does not take it.
     pub(crate) async fn report(&self, sender: &Sender, beat: Beat) -> Result<(Outcome, Durable), Refused> {
-        let id = beat.report.sandbox_id.as_str();
+        // What waits for the disk is a fraction of the report.
+        let received = beat.received;
+        let beat = beat.encode();
+        let id = beat.sandbox_id();
         if matches!(sender, Sender::New) && self.registration(id).is_none() {
-            match self.register(Registration::by_report(id, beat.received)).await {
+            match self.register(Registration::by_report(id, received)).await {
                 // Another report of it was faster.
                 Ok(_) | Err(Refused::Exists) => {}
                 Err(refused) => return Err(refused),
@@ -225,7 +228,7 @@ impl Store {
             }
             Sender::Known(_) | Sender::New => None,
         };
-        let (outcome, told) = self.take(sender, beat.encode())?;
+        let (outcome, told) = self.take(sender, beat)?;
         Ok((outcome, Durable { told, required }))
     }
 
