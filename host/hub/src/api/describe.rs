@@ -97,7 +97,10 @@ fn complete(path: &str, method: &str, operation: &mut Value, of_admin: bool) {
     if of_token {
         more.push(("401", "The sandbox's token is missing or wrong"));
         more.push(("403", "Without a token, and the hub has no admin key and is not addressed by a loopback name"));
-        more.push(("429", "Two large reports of this sandbox are arriving already"));
+        more.push((
+            "429",
+            "Two large reports of this sandbox are arriving already, or its address brings in too many sandboxes",
+        ));
     }
     if path.contains("{id}") {
         more.push(("400", "The id has another form"));

@@ -1,7 +1,7 @@
 //! The status route: one sandbox's report, from its token to the answer.
 //!
-//! Order of judgement: id (400), sandbox (404), token (401), type and coding (415), length (413), content (400); only
-//! then something changes.
+//! Order of judgement: id (400), sandbox (404), token (401), type and coding (415), length (413), content (400), and
+//! how many newcomers its origin brings (429); only then something changes.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -27,6 +27,7 @@ use crate::fleet::{Beat, Outcome, Refused, Sender, Tokens};
 use crate::hub::Accepted;
 use crate::server::Peer;
 use crate::server::bodies::Share;
+use crate::server::crowd::Origin;
 
 /// The answer to a report.
 #[derive(Debug, Serialize, ToSchema)]
@@ -112,7 +113,15 @@ async fn judge(
     drop(content);
     let sender = shared.sender_after_body(sender, id, headers)?;
     let beat = Beat { report, at: Instant::now(), received: Timestamp::now(), peer };
-    let (outcome, durable) = shared.store.report(&sender, beat).await?;
+    let newcomer = matches!(sender, Sender::New).then(|| Origin::from(peer));
+    if newcomer.is_some_and(|origin| !shared.newcomers.admits(origin, beat.at)) {
+        return Err(Problem::too_many_newcomers());
+    }
+    let taken = shared.store.report(&sender, beat).await;
+    if let (Some(origin), Err(_)) = (newcomer, &taken) {
+        shared.newcomers.forget(origin);
+    }
+    let (outcome, durable) = taken?;
     let (duplicate, keeps, next) = match outcome {
         Outcome::Duplicate { keeps, next } => {
             shared.measures.duplicate.add(1);

@@ -93,6 +93,9 @@ pub struct Limits {
     pub connections: usize,
     /// Of those, the ones that listen to events. Default 256.
     pub streams: usize,
+    /// Sandboxes that nobody registered and that one address, or IPv6 network of 64 bits, may bring in within a minute
+    /// where enrolment is open. Default 10,000: a fleet that starts behind one address is in after a few minutes.
+    pub newcomers_per_min: u32,
 }
 
 /// What is kept, and how long.
@@ -166,6 +169,7 @@ impl Default for Limits {
             request_timeout: Duration::from_secs(15),
             connections: 4096,
             streams: 256,
+            newcomers_per_min: 10_000,
         }
     }
 }

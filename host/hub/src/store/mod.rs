@@ -22,6 +22,7 @@ mod log;
 mod pending;
 mod place;
 mod readers;
+mod room;
 mod rows;
 mod schema;
 mod snapshot;
@@ -42,6 +43,7 @@ pub use self::error::Error;
 use self::pending::Pending;
 use self::place::Place;
 use self::readers::Readers;
+use self::room::Room;
 use self::writer::Worker;
 use crate::auth::KeyHash;
 use crate::config::Config;
@@ -65,6 +67,7 @@ pub(crate) struct Store {
     readers: Readers,
     /// Whether beats are saved.
     lasts: bool,
+    room: Room,
     writer: Mutex<Option<JoinHandle<()>>>,
     ended: watch::Receiver<()>,
 }
@@ -144,7 +147,8 @@ impl Store {
         };
         let writer = thread::Builder::new().name("hub-store".into()).spawn(run).map_err(Error::Thread)?;
         let (lasts, readers) = (place.lasts(), Readers::new(place));
-        let store = Store { shared, commands, readers, lasts, writer: Mutex::new(Some(writer)), ended };
+        let (room, writer) = (Room::default(), Mutex::new(Some(writer)));
+        let store = Store { shared, commands, readers, lasts, room, writer, ended };
         if doubted {
             // Whoever was told of the doubt would wait for its end for ever.
             store.tell(vec![load::anew(Timestamp::now())], None);
@@ -182,7 +186,11 @@ impl Store {
     /// # Errors
     /// The id is taken, the hub is full, or the disk does not take it.
     pub(crate) async fn register(&self, registration: Registration) -> Result<Arc<Registration>, Refused> {
-        self.manage(Manage::Register(registration)).await
+        let registered = self.manage(Manage::Register(registration)).await;
+        if let Err(Refused::Full(most)) = registered {
+            self.room.none(most);
+        }
+        registered
     }
 
     /// Forgets a sandbox.
@@ -190,7 +198,9 @@ impl Store {
     /// # Errors
     /// There is none, or the disk does not take it.
     pub(crate) async fn remove(&self, id: &str) -> Result<(), Refused> {
-        self.manage(Manage::Remove { id: id.to_owned() }).await.map(drop)
+        self.manage(Manage::Remove { id: id.to_owned() }).await?;
+        self.room.made(self.counts().total(), self.shared.limit);
+        Ok(())
     }
 
     /// Gives a sandbox a new token; the present one goes on for `overlap`. One that was registered by its first report

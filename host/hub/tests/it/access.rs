@@ -73,6 +73,41 @@ async fn open_enrolment_takes_the_registered_without_a_token_until_one_with_it_h
 }
 
 #[tokio::test]
+async fn one_address_brings_in_so_many_unknown_sandboxes_a_minute() {
+    let hub = Hub::start(|config| {
+        (config.enroll, config.limits.newcomers_per_min, config.max_sandboxes) = (Enroll::Open, 2, 3);
+    })
+    .await;
+    let bare = |id: &str| hub.post(&format!("/api/v1/sandboxes/{id}/status")).json(&base(id));
+    for id in ["a", "b"] {
+        assert_eq!(bare(id).send().await.status, 200);
+    }
+    let refused = bare("c").send().await;
+    refused.refused(429, "register them");
+    assert!(refused.head.contains("retry-after: 60"), "{refused:?}");
+    assert_eq!(bare("a").send().await.status, 200, "who is in is none of them");
+    hub.register("c").await;
+    assert_eq!(bare("c").send().await.status, 200);
+    hub.stop().await;
+}
+
+#[tokio::test]
+async fn a_newcomer_that_finds_no_room_is_not_counted() {
+    let hub = Hub::start(|config| {
+        (config.enroll, config.limits.newcomers_per_min, config.max_sandboxes) = (Enroll::Open, 2, 1);
+    })
+    .await;
+    let bare = |id: &str| hub.post(&format!("/api/v1/sandboxes/{id}/status")).json(&base(id));
+    assert_eq!(bare("a").send().await.status, 200);
+    for _ in 0..3 {
+        bare("b").send().await.refused(503, "limit of 1");
+    }
+    assert_eq!(hub.delete("/api/v1/sandboxes/a").send().await.status, 200);
+    assert_eq!(bare("b").send().await.status, 200);
+    hub.stop().await;
+}
+
+#[tokio::test]
 async fn a_new_token_leaves_reports_without_one_the_overlap() {
     let hub = Hub::start(|config| config.enroll = Enroll::Open).await;
     hub.register("registered").await;

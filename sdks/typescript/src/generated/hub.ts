@@ -1745,7 +1745,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Two large reports of this sandbox are arriving already */
+            /** @description Two large reports of this sandbox are arriving already, or its address brings in too many sandboxes */
             429: {
                 headers: {
                     [name: string]: unknown;
