@@ -61,7 +61,7 @@ pub(super) struct Sandbox {
 }
 
 /// A time of the wall clock in half the size.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Milliseconds(i64);
 
 /// The parts of a report that it may have left out.

@@ -121,7 +121,7 @@ impl Store {
         let mut connection = place.writer()?;
         let mut fleet = Fleet::new(Settings::of(config), began);
         let loaded = load::all(&connection, &mut fleet, began).map_err(|error| place.failed(error))?;
-        let load::Loaded { sandboxes, events, unreadable } = loaded;
+        let load::Loaded { sandboxes, events, unreadable, settled: mut untold } = loaded;
         let doubted = load::doubted(&mut connection).map_err(|error| place.failed(error))?;
         if place.lasts() {
             let milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -149,10 +149,9 @@ impl Store {
         let (lasts, readers) = (place.lasts(), Readers::new(place));
         let (room, writer) = (Room::default(), Mutex::new(Some(writer)));
         let store = Store { shared, commands, readers, lasts, room, writer, ended };
-        if doubted {
-            // Whoever was told of the doubt would wait for its end for ever.
-            store.tell(vec![load::anew(Timestamp::now())], None);
-        }
+        // Whoever was told of the doubt would wait for its end for ever.
+        untold.extend(doubted.then(|| load::anew(Timestamp::now())));
+        store.tell(untold, None);
         Ok(store)
     }
 

@@ -57,11 +57,11 @@ impl<'c> Writes<'c> {
                 "INSERT INTO events (at, sandbox_id, type, name, detail) VALUES (?1, ?2, ?3, ?4, ?5)",
             )?,
             beat: connection.prepare_cached(
-                "INSERT INTO beats (serial, received, peer, interval, missing, report, history)
-                 SELECT ?1, ?2, ?3, ?4, ?5, ?6, coalesce(?7, x'')
+                "INSERT INTO beats (serial, received, peer, interval, missing, report, history, dropped)
+                 SELECT ?1, ?2, ?3, ?4, ?5, ?6, coalesce(?7, x''), ?8
                  WHERE EXISTS (SELECT 1 FROM sandboxes WHERE serial = ?1)
                  ON CONFLICT (serial) DO UPDATE SET received = ?2, peer = ?3, interval = ?4, missing = ?5, report = ?6,
-                 history = coalesce(?7, history)",
+                 history = coalesce(?7, history), dropped = ?8",
             )?,
             position: connection.prepare_cached(
                 "INSERT INTO webhooks (url, position) VALUES (?1, ?2)
@@ -122,7 +122,8 @@ impl<'c> Writes<'c> {
         let (received, peer) = (kept.received.as_millisecond(), kept.peer.to_string());
         let interval = i64::try_from(kept.interval.as_millis()).unwrap_or(i64::MAX);
         let (missing, report) = (json(&kept.missing)?, json(&kept.report())?);
-        self.beat.execute(params![signed(serial), received, peer, interval, missing, report, history]).map(drop)
+        let columns = params![signed(serial), received, peer, interval, missing, report, history, kept.dropped];
+        self.beat.execute(columns).map(drop)
     }
 
     /// Notes how far a webhook is.
@@ -135,7 +136,7 @@ impl<'c> Writes<'c> {
 pub(super) const SANDBOXES: &str = "
     SELECT s.id, s.serial, s.name, s.image, s.metadata, s.created_at, s.token_hash, s.previous_hash, s.previous_until,
            s.standing, s.since, b.received, b.peer, b.interval, b.missing, b.report, b.history,
-           s.earlier_hash, s.earlier_until, s.tokenless_until
+           s.earlier_hash, s.earlier_until, s.tokenless_until, b.dropped
     FROM sandboxes s LEFT JOIN beats b ON b.serial = s.serial ORDER BY s.serial";
 
 /// Reads a sandbox. A beat, or the metadata, that cannot be read is left out and said.
@@ -192,6 +193,7 @@ fn found_beat(row: &Row<'_>) -> rusqlite::Result<Option<SavedBeat>> {
         interval: Duration::from_millis(unsigned(row.get(13)?)),
         missing: from_json::<Vec<Part>>(row, 14)?,
         report: from_json(row, 15)?,
+        dropped: row.get(20)?,
     }))
 }
 
