@@ -125,7 +125,7 @@ impl Fleet {
 /// stops, the event for it was lost, and is told now.
 fn settle(sandbox: &mut Sandbox) -> Option<Event> {
     let is_newer = sandbox.received > sandbox.since;
-    if sandbox.base.is_some() && sandbox.stopped && is_newer && sandbox.standing != Standing::Stopped {
+    if sandbox.bytes.is_some() && sandbox.stopped && is_newer && sandbox.standing != Standing::Stopped {
         (sandbox.standing, sandbox.since) = (Standing::Stopped, sandbox.received);
         return Some(Event::of(&sandbox.registration.id, Kind::Stopped, sandbox.received.into()));
     }
