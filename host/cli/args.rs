@@ -218,7 +218,7 @@ pub(crate) struct ServeOptions {
     /// The address to listen on [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDR")]
     pub(crate) listen: Option<SocketAddr>,
-    /// Whether a sandbox that is not registered may report [default: closed]
+    /// Whether a sandbox may report without a token [default: closed]
     #[arg(long, value_enum)]
     pub(crate) enroll: Option<Enroll>,
     /// Where to keep what outlives the hub: sandboxes, tokens, events, last reports [default: nowhere]
@@ -349,7 +349,7 @@ pub(crate) struct HubToken {
     /// The sandbox
     #[arg(value_parser = sandbox_id)]
     pub(crate) id: String,
-    /// How long the present token goes on, 720h at most; 0s ends it at once [default: what the hub is set to, 1h]
+    /// How long the present token, or reports without one, go on, 720h at most; 0s ends it at once [default: what the hub is set to, 1h]
     #[arg(long, value_name = "DURATION", value_parser = overlap)]
     pub(crate) overlap: Option<Duration>,
     #[command(flatten)]
@@ -358,7 +358,7 @@ pub(crate) struct HubToken {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum Enroll {
-    /// Any sandbox on this trusted network, with or without a token
+    /// Any sandbox on this trusted network, without a token until it has used the one that it was registered with
     Open,
     /// Only registered sandboxes, each with its token
     Closed,

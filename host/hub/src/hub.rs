@@ -10,6 +10,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{broadcast, watch};
 use tokio::task::{JoinError, JoinSet};
 
+use crate::api::newcomers::Newcomers;
 use crate::api::{Shared, router};
 use crate::config::{Config, exposed};
 use crate::events::Audience;
@@ -93,6 +94,7 @@ impl Hub {
             audience: Audience::new(&config),
             accepted,
             enroll: config.enroll,
+            newcomers: Newcomers::new(config.limits.newcomers_per_min),
             max_sandboxes: config.max_sandboxes,
             admin_key: config.admin_key,
             limits: config.limits,

@@ -8,9 +8,10 @@
 //! - Liveness is judged on the hub's monotonic clock alone, never on what a sandbox says of time: see [`Rules`].
 //!
 //! # Who may do what
-//! - A sandbox that was registered with a token always needs it for its status route, and it opens nothing else.
+//! - A sandbox's token opens its status route and nothing else. A wrong one opens nothing.
 //! - With `enroll = "closed"` (the default) nothing is taken without a token. With `"open"`, for trusted networks and
-//!   the demo, a sandbox without one is taken as well; that is also the way in for agents that send no token.
+//!   the demo, a report without one is taken as long as none with the sandbox's token has come; that is also the way in
+//!   for agents that send no token. That one has come is on disk before it is answered.
 //! - Managing and reading (register, list, get, delete) needs the admin key. Without one the hub refuses to listen
 //!   beyond loopback, whatever `enroll` says: taking reports from a trusted network is one thing, letting everyone on
 //!   it delete sandboxes another. On loopback without a key, these routes answer only requests addressed to a

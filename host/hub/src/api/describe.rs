@@ -64,8 +64,8 @@ fn description_of_all() -> Value {
             "description": "The hub's admin key. A hub without one listens on loopback only and answers everyone there, \
                             under a loopback name."},
         TOKEN: {"type": "http", "scheme": "bearer",
-            "description": "The sandbox's own token, as its registration answered it. Where the hub takes sandboxes \
-                            without one (`enroll = \"open\"`), those that were not registered with one need none."},
+            "description": "The sandbox's own token, as its registration answered it. Where the hub takes reports \
+                            without one (`enroll = \"open\"`), it is needed from the first report with it on."},
     });
     if let Some(paths) = document["paths"].as_object_mut() {
         for (path, item) in paths {
@@ -97,7 +97,10 @@ fn complete(path: &str, method: &str, operation: &mut Value, of_admin: bool) {
     if of_token {
         more.push(("401", "The sandbox's token is missing or wrong"));
         more.push(("403", "Without a token, and the hub has no admin key and is not addressed by a loopback name"));
-        more.push(("429", "Two large reports of this sandbox are arriving already"));
+        more.push((
+            "429",
+            "Two large reports of this sandbox are arriving already, or its address brings in too many sandboxes",
+        ));
     }
     if path.contains("{id}") {
         more.push(("400", "The id has another form"));

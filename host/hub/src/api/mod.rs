@@ -5,7 +5,7 @@
 //! something changes.
 //!
 //! - `sandboxes`: registering, listing, showing, deleting, the last hour; `tokens`: a new one.
-//! - `status`: taking reports. It stands outside of everything below, because it is what the hub does most.
+//! - `status`: taking reports, `newcomers` how many of them may be of sandboxes that nobody registered. It stands outside of everything below, because it is what the hub does most.
 //! - [`events`]: what happened, as pages and streams.
 //! - `fleet`, `health`, `metrics`: the hub as a whole.
 //! - `describe`: `GET /openapi.json`, made from the routes themselves.
@@ -17,6 +17,7 @@ pub(crate) mod encode;
 mod fleet;
 mod health;
 mod metrics;
+pub(crate) mod newcomers;
 mod registration;
 pub(crate) mod reply;
 mod report;
@@ -39,6 +40,7 @@ use tokio::sync::broadcast;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use self::newcomers::Newcomers;
 use self::reply::Problem;
 use crate::auth::{KeyHash, addressed_to_loopback, bearer};
 use crate::config::{Enroll, Limits};
@@ -53,6 +55,7 @@ pub(crate) struct Shared {
     pub store: Arc<Store>,
     pub accepted: broadcast::Sender<Accepted>,
     pub enroll: Enroll,
+    pub newcomers: Newcomers,
     pub max_sandboxes: usize,
     pub admin_key: Option<KeyHash>,
     pub limits: Limits,

@@ -16,6 +16,8 @@ use crate::fleet::Refused;
 
 /// How soon to try again what the disk did not take, in seconds.
 const RETRY_SECS: &str = "5";
+/// How soon a newcomer of an origin that brings in too many may come again, in seconds: with the next minute.
+const NEWCOMER_RETRY_SECS: &str = "60";
 
 /// A JSON answer. It changes with every beat and may hold what sandboxes say, so nobody keeps it or guesses its type.
 pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Response {
@@ -90,6 +92,12 @@ impl Problem {
             header: Some((WWW_AUTHENTICATE, "Bearer")),
             ..Problem::new(StatusCode::UNAUTHORIZED, format!("unauthorized: {message}"))
         }
+    }
+
+    /// 429 for a sandbox that nobody registered, when its origin has brought in many.
+    pub(crate) fn too_many_newcomers() -> Self {
+        let message = "this address brings in too many new sandboxes a minute; try again, or register them";
+        Problem::new(StatusCode::TOO_MANY_REQUESTS, message).with_header(RETRY_AFTER, NEWCOMER_RETRY_SECS)
     }
 
     /// 408; the rest of the request is not waited for.

@@ -1,7 +1,7 @@
 //! The status route: one sandbox's report, from its token to the answer.
 //!
-//! Order of judgement: id (400), sandbox (404), token (401), type and coding (415), length (413), content (400); only
-//! then something changes.
+//! Order of judgement: id (400), sandbox (404), token (401), type and coding (415), length (413), content (400), and
+//! how many newcomers its origin brings (429); only then something changes.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use axum::body::Body;
 use axum::extract::{Extension, State};
+use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use jiff::Timestamp;
@@ -22,10 +23,11 @@ use crate::api::request::{SandboxId, body, skip};
 use crate::api::{Shared, report};
 use crate::auth::{addressed_to_loopback, bearer};
 use crate::config::Enroll;
-use crate::fleet::{Beat, Outcome, Refused, Sender};
+use crate::fleet::{Beat, Outcome, Refused, Sender, Tokens};
 use crate::hub::Accepted;
 use crate::server::Peer;
 use crate::server::bodies::Share;
+use crate::server::crowd::Origin;
 
 /// The answer to a report.
 #[derive(Debug, Serialize, ToSchema)]
@@ -111,7 +113,15 @@ async fn judge(
     drop(content);
     let sender = shared.sender_after_body(sender, id, headers)?;
     let beat = Beat { report, at: Instant::now(), received: Timestamp::now(), peer };
-    let (outcome, durable) = shared.store.report(&sender, beat).await?;
+    let newcomer = matches!(sender, Sender::New).then(|| Origin::from(peer));
+    if newcomer.is_some_and(|origin| !shared.newcomers.admits(origin, beat.at)) {
+        return Err(Problem::too_many_newcomers());
+    }
+    let taken = shared.store.report(&sender, beat).await;
+    if let (Some(origin), Err(_)) = (newcomer, &taken) {
+        shared.newcomers.forget(origin);
+    }
+    let (outcome, durable) = taken?;
     let (duplicate, keeps, next) = match outcome {
         Outcome::Duplicate { keeps, next } => {
             shared.measures.duplicate.add(1);
@@ -138,28 +148,38 @@ async fn judge(
 impl Shared {
     /// In whose name a report for this id may come with these headers.
     fn sender(&self, id: &str, headers: &HeaderMap) -> Result<Sender, Problem> {
-        let registration = match (self.store.registration(id), self.enroll) {
-            (Some(registration), _) => registration,
-            (None, Enroll::Open) => return self.for_this_machine(headers, false).map(|()| Sender::New),
-            (None, Enroll::Closed) => return Err(Refused::Unknown.into()),
+        let open = self.enroll == Enroll::Open;
+        let Some(registration) = self.store.registration(id) else {
+            return if open {
+                self.for_this_machine(headers).map(|()| Sender::New)
+            } else {
+                Err(Refused::Unknown.into())
+            };
         };
-        let welcome = match &registration.tokens {
-            Some(tokens) => bearer(headers).is_some_and(|given| tokens.matches(given, Timestamp::now())),
-            None => self.enroll == Enroll::Open,
+        let without = match &registration.tokens {
+            Some(tokens) => {
+                let now = Timestamp::now();
+                if bearer(headers).is_some_and(|given| tokens.matches(given, now)) {
+                    let first = tokens.tokenless_until.is_some();
+                    return Ok(if first { Sender::FirstToken(registration) } else { Sender::Known(registration) });
+                }
+                // A wrong one is not the same as none.
+                !headers.contains_key(AUTHORIZATION) && tokens.may_be_left_out(now)
+            }
+            None => true,
         };
-        self.for_this_machine(headers, registration.tokens.is_some())?;
-        if !welcome {
+        if !(open && without) {
             return Err(Problem::unauthorized("this sandbox reports with the token that its registration answered"));
         }
-        Ok(Sender::Known(registration))
+        self.for_this_machine(headers).map(|()| Sender::Known(registration))
     }
 
-    /// The same again once the body is there, by when its token may have ended. Where the registration is the very one
-    /// of before, and no token of it ends by itself, that is known without hashing once more.
+    /// The same again once the body is there, by when its token may have ended, or be required. Where the registration
+    /// is the very one of before, and says that neither happens by itself, that is known without hashing once more.
     fn sender_after_body(&self, sender: Sender, id: &str, headers: &HeaderMap) -> Result<Sender, Problem> {
         match &sender {
             Sender::Known(before)
-                if before.tokens.as_ref().is_none_or(|tokens| tokens.previous.is_empty())
+                if !before.tokens.as_ref().is_some_and(Tokens::may_change)
                     && self.store.registration(id).is_some_and(|now| Arc::ptr_eq(before, &now)) =>
             {
                 Ok(sender)
@@ -169,8 +189,8 @@ impl Shared {
     }
 
     /// Keeps web pages, which reach a hub on loopback through names of their own, from reporting without a token.
-    fn for_this_machine(&self, headers: &HeaderMap, has_token: bool) -> Result<(), Problem> {
-        if has_token || self.admin_key.is_some() || addressed_to_loopback(headers) {
+    fn for_this_machine(&self, headers: &HeaderMap) -> Result<(), Problem> {
+        if self.admin_key.is_some() || addressed_to_loopback(headers) {
             return Ok(());
         }
         let message = "without an admin key the hub takes reports without a token only under a loopback name such as \

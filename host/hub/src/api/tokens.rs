@@ -41,7 +41,7 @@ pub(super) struct Rotated<'a> {
     #[schema(example = "f1d2d2f924e986ac86fdf7b36c94bcdf32beec15c2b1d1b8f1d2d2f924e986ac")]
     token: &'a str,
     /// Until when the one before it goes on, by the hub's clock; absent where there was none, because the sandbox had
-    /// been registered by its first report.
+    /// been registered by its first report. Reports without a token, where they have been welcome, go on as long.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "optional_milliseconds")]
     #[schema(value_type = Option<String>, format = DateTime)]
     previous_until: Option<Timestamp>,

@@ -54,7 +54,8 @@ pub struct Config {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Enroll {
-    /// On a trusted network: an unknown id is registered by its first valid report, and needs no token.
+    /// On a trusted network: an unknown id is registered by its first valid report, and nobody needs a token that was
+    /// not used before.
     Open,
     /// Only registered sandboxes report, each with its token.
     #[default]
@@ -92,6 +93,9 @@ pub struct Limits {
     pub connections: usize,
     /// Of those, the ones that listen to events. Default 256.
     pub streams: usize,
+    /// Sandboxes that nobody registered and that one address, or IPv6 network of 64 bits, may bring in within a minute
+    /// where enrolment is open. Default 10,000: a fleet that starts behind one address is in after a few minutes.
+    pub newcomers_per_min: u32,
 }
 
 /// What is kept, and how long.
@@ -165,6 +169,7 @@ impl Default for Limits {
             request_timeout: Duration::from_secs(15),
             connections: 4096,
             streams: 256,
+            newcomers_per_min: 10_000,
         }
     }
 }

@@ -68,6 +68,8 @@ pub struct RawConfig {
     idle_timeout: Option<Duration>,
     /// The most streams of events.
     max_streams: Option<u32>,
+    /// The most sandboxes that nobody registered, of one address in a minute.
+    max_newcomers_per_min: Option<u32>,
     /// The longest wait for a request's head.
     #[serde(deserialize_with = "optional_duration")]
     header_timeout: Option<Duration>,
@@ -121,6 +123,12 @@ impl RawConfig {
                     default.limits.connections,
                 ),
                 streams: check.count("max_streams", self.max_streams, 1..=100_000, default.limits.streams),
+                newcomers_per_min: check.count(
+                    "max_newcomers_per_min",
+                    self.max_newcomers_per_min,
+                    1..=10_000_000,
+                    default.limits.newcomers_per_min,
+                ),
             },
             liveness: Rules {
                 intervals: check.count(

@@ -45,12 +45,14 @@ pub(crate) struct Encoded {
     pub(super) faults: Faults,
     /// The parts that it leaves out, as [`codec::bits`].
     pub(super) unchanged: u8,
-    pub(super) base: Arc<[u8]>,
-    /// The same without file systems and gap, where that makes a difference.
+    /// Base and lists.
+    pub(super) bytes: Arc<[u8]>,
+    /// How long the base of it is.
+    pub(super) base: usize,
+    /// The base without file systems and gap, where that makes a difference.
     pub(super) lean: Option<Arc<[u8]>>,
     pub(super) metadata: Option<Arc<[u8]>>,
     pub(super) plugins: Option<Arc<[u8]>>,
-    pub(super) lists: Option<Box<[u8]>>,
 }
 
 /// Which start of an agent: its `bootId`, in half the size where it is the UUID that sandbeat's own agents send.
@@ -75,12 +77,11 @@ impl Beat {
     /// Works out all that does not need the fleet.
     pub(crate) fn encode(self) -> Encoded {
         let Beat { mut report, at, received, peer } = self;
-        let base = codec::write_base(&report);
+        let (bytes, base) = codec::write_report(&report);
         let (tally, faults) = (Tally::of(&report), Faults::of(&report));
-        let lists = codec::write_lists(&report);
         let metadata = codec::write_part(&report.metadata, report.metadata.is_empty());
         let plugins = codec::write_part(&report.plugins, report.plugins.is_empty());
-        let lean = (base.len() > LEAN).then(|| {
+        let lean = (base > LEAN).then(|| {
             report.resources.disks.clear();
             report.gap = None;
             codec::write_base(&report)
@@ -98,11 +99,11 @@ impl Beat {
             tally,
             faults,
             unchanged: codec::bits(&report.unchanged),
+            bytes,
             base,
             lean,
             metadata,
             plugins,
-            lists,
             sandbox_id: report.sandbox_id,
         }
     }

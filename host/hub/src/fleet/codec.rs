@@ -1,7 +1,8 @@
 //! How a report looks in memory: bytes, in parts that are read and carried over each by itself.
 //!
 //! The base is all that a list shows and all that every report has; it begins with the host name, so that a search
-//! reads no more than that. What is kept apart of every report (its id, start, number and status) is not in it.
+//! reads no more than that. After it, in the same bytes, come the [`Lists`], where one of them is not empty: one
+//! allocation costs less than two. What is kept apart of every report (its id, start, number and status) is not in it.
 //! Nothing here fails for an acceptable report: writing to memory does not, and what is read is what was written. If
 //! either ever did, the part would be empty, which is what a report is that does not carry it.
 
@@ -39,20 +40,31 @@ pub(super) struct Lists {
     pub rejected: Vec<Rejected>,
 }
 
-/// Writes what a list shows.
-pub(super) fn write_base(report: &Report) -> Arc<[u8]> {
+/// Writes the base of a report and its lists, and says how long the base is.
+pub(super) fn write_report(report: &Report) -> (Arc<[u8]>, usize) {
     // Nearly all fit here; what is allocated only for a moment leaves holes among what stays.
-    let mut buffer = [0; 512];
+    let mut buffer = [0; 1024];
     let mut rest = &mut buffer[..];
     if base(report, &mut rest).is_ok() {
-        let left = rest.len();
-        return buffer[..buffer.len() - left].into();
+        let length = 1024 - rest.len();
+        if lists(report, &mut rest).is_ok() {
+            let all = 1024 - rest.len();
+            return (buffer[..all].into(), length);
+        }
     }
     let mut bytes = Vec::new();
-    match base(report, &mut bytes) {
-        Ok(()) => bytes.into(),
-        Err(_) => Arc::default(),
+    let written = base(report, &mut bytes);
+    let length = bytes.len();
+    match written.and_then(|()| lists(report, &mut bytes)) {
+        Ok(()) => (bytes.into(), length),
+        Err(_) => (Arc::default(), 0),
     }
+}
+
+/// Writes the base alone.
+pub(super) fn write_base(report: &Report) -> Arc<[u8]> {
+    let mut bytes = Vec::new();
+    base(report, &mut bytes).map(|()| bytes.into()).unwrap_or_default()
 }
 
 /// The host name in a base.
@@ -63,20 +75,21 @@ pub(super) fn hostname(base: &[u8]) -> &str {
 }
 
 /// Reads a base back; the rest of the report is empty.
-pub(super) fn read_base(identity: Identity, mut base: &[u8]) -> Report {
+pub(super) fn read_base(identity: Identity, mut bytes: &[u8]) -> Report {
     let mut report = blank(identity);
     // What was read until then stays.
-    let _ = read_into(&mut report, &mut base);
+    let _ = read_into(&mut report, &mut bytes);
     report
 }
 
-/// Writes the [`Lists`] of a report; `None` where they are empty.
-pub(super) fn write_lists(report: &Report) -> Option<Box<[u8]>> {
-    let Report { metrics, processes, rejected, .. } = report;
-    if metrics.is_empty() && processes.is_empty() && rejected.is_empty() {
-        return None;
+/// Reads a base back with the lists after it.
+pub(super) fn read_report(identity: Identity, mut bytes: &[u8]) -> Report {
+    let mut report = blank(identity);
+    if read_into(&mut report, &mut bytes).is_ok() && !bytes.is_empty() {
+        let Lists { metrics, processes, rejected } = read(Some(bytes));
+        (report.metrics, report.processes, report.rejected) = (metrics, processes, rejected);
     }
-    write(&(metrics, processes, rejected))
+    report
 }
 
 /// Writes a part; `None` where it is empty.
@@ -84,7 +97,7 @@ pub(super) fn write_part<T: BorshSerialize>(part: &T, is_empty: bool) -> Option<
     if is_empty { None } else { write(part).map(Arc::from) }
 }
 
-/// Reads back what one of the two before this wrote.
+/// Reads back a part or the lists.
 pub(super) fn read<T: BorshDeserialize + Default>(bytes: Option<&[u8]>) -> T {
     bytes.and_then(|bytes| borsh::from_slice(bytes).ok()).unwrap_or_default()
 }
@@ -108,6 +121,14 @@ fn bit(part: Part) -> u8 {
 
 fn write<T: BorshSerialize>(value: &T) -> Option<Box<[u8]>> {
     borsh::to_vec(value).ok().map(Vec::into_boxed_slice)
+}
+
+fn lists<W: Write>(report: &Report, to: &mut W) -> Result<()> {
+    let Report { metrics, processes, rejected, .. } = report;
+    if metrics.is_empty() && processes.is_empty() && rejected.is_empty() {
+        return Ok(());
+    }
+    (metrics, processes, rejected).serialize(to)
 }
 
 fn base<W: Write>(report: &Report, to: &mut W) -> Result<()> {

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use sandbeat_status::{Part, Report, SandboxStatus};
 
 use super::beat::{Boot, Tally};
-use super::codec::{self, Identity, Lists};
+use super::codec::{self, Identity};
 
 /// An accepted report. It is small and shares its parts with the fleet; each look at them reads them from bytes.
 #[derive(Clone, Debug)]
@@ -31,17 +31,16 @@ pub(crate) struct Kept {
     pub(super) stopped: bool,
     pub(super) boot: Option<Boot>,
     pub(super) seq: Option<u64>,
-    pub(super) base: Arc<[u8]>,
+    /// Base and lists, as [`codec`] has them.
+    pub(super) bytes: Arc<[u8]>,
     pub(super) extra: Option<Arc<Extra>>,
 }
 
-/// What many sandboxes do not have: parts of a report that are not empty.
+/// What many sandboxes do not have: parts of a report that are not empty, and that the next one may leave out.
 #[derive(Debug)]
 pub(super) struct Extra {
     pub metadata: Option<Arc<[u8]>>,
     pub plugins: Option<Arc<[u8]>>,
-    /// See [`Lists`].
-    pub lists: Option<Box<[u8]>>,
 }
 
 impl Kept {
@@ -52,48 +51,44 @@ impl Kept {
 
     /// What its parts take, in bytes of memory.
     pub(crate) fn bytes(&self) -> usize {
-        self.base.len() + self.extra.as_ref().map_or(0, |extra| extra.size())
+        self.bytes.len() + self.extra.as_ref().map_or(0, |extra| extra.size())
     }
 
     /// The report without `metadata`, `metrics`, `processes`, `plugins` and `rejected`: what a list shows.
     pub(crate) fn base(&self) -> Report {
-        let identity = Identity {
-            sandbox_id: self.sandbox_id.to_string(),
-            status: if self.stopped { SandboxStatus::Stopped } else { SandboxStatus::Running },
-            boot_id: self.boot.as_ref().map(Boot::text),
-            seq: self.seq,
-        };
-        codec::read_base(identity, &self.base)
+        codec::read_base(self.identity(), &self.bytes)
     }
 
     /// The report, with the parts that it left out where they are known.
     pub(crate) fn report(&self) -> Report {
-        let mut report = self.base();
-        if let Some(Extra { metadata, plugins, lists }) = self.extra.as_deref() {
-            let Lists { metrics, processes, rejected } = codec::read(lists.as_deref());
+        let mut report = codec::read_report(self.identity(), &self.bytes);
+        if let Some(Extra { metadata, plugins }) = self.extra.as_deref() {
             report.metadata = codec::read(metadata.as_deref());
             report.plugins = codec::read(plugins.as_deref());
-            (report.metrics, report.processes, report.rejected) = (metrics, processes, rejected);
         }
         report
+    }
+
+    fn identity(&self) -> Identity {
+        Identity {
+            sandbox_id: self.sandbox_id.to_string(),
+            status: if self.stopped { SandboxStatus::Stopped } else { SandboxStatus::Running },
+            boot_id: self.boot.as_ref().map(Boot::text),
+            seq: self.seq,
+        }
     }
 }
 
 impl Extra {
     /// `None` where there is nothing in it.
-    pub(super) fn of(
-        metadata: Option<Arc<[u8]>>,
-        plugins: Option<Arc<[u8]>>,
-        lists: Option<Box<[u8]>>,
-    ) -> Option<Arc<Self>> {
-        let is_empty = metadata.is_none() && plugins.is_none() && lists.is_none();
-        (!is_empty).then(|| Arc::new(Extra { metadata, plugins, lists }))
+    pub(super) fn of(metadata: Option<Arc<[u8]>>, plugins: Option<Arc<[u8]>>) -> Option<Arc<Self>> {
+        let is_empty = metadata.is_none() && plugins.is_none();
+        (!is_empty).then(|| Arc::new(Extra { metadata, plugins }))
     }
 
     /// What it takes, in bytes of memory.
     pub(super) fn size(&self) -> usize {
         let length = |part: &Option<Arc<[u8]>>| part.as_ref().map_or(0, |bytes| bytes.len());
-        let parts = length(&self.metadata) + length(&self.plugins);
-        size_of::<Self>() + parts + self.lists.as_ref().map_or(0, |bytes| bytes.len())
+        size_of::<Self>() + length(&self.metadata) + length(&self.plugins)
     }
 }

@@ -60,6 +60,9 @@ use crate::liveness::silence::Silence;
 use crate::liveness::suspicion::{Ended, Suspicion};
 use crate::liveness::{Liveness, Rules, Standing};
 
+/// Twenty looks at the clock; less may be a busy machine.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
 /// What a fleet may be.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
@@ -73,6 +76,8 @@ pub(crate) struct Settings {
     pub max_reports_per_sec: Option<u32>,
     /// Whether what changes is to be saved.
     pub lasts: bool,
+    /// A hub that neither looked at the clock nor heard anyone for longer stood still.
+    pub longest_pause: Duration,
 }
 
 /// In whose name a report comes, as it was found before its body was read.
@@ -80,6 +85,8 @@ pub(crate) struct Settings {
 pub(crate) enum Sender {
     /// This registered sandbox.
     Known(Arc<Registration>),
+    /// The same, with a token that may have been left out so far, and may not be from now on.
+    FirstToken(Arc<Registration>),
     /// An id that nobody knows yet, where such are welcome.
     New,
 }
@@ -126,6 +133,7 @@ pub(crate) struct Fleet {
     rules: Rules,
     max_sandboxes: usize,
     report_memory: usize,
+    longest_pause: Duration,
     clock: Clock,
     index: Index<Sandbox>,
     /// By the places of the index.
@@ -164,6 +172,7 @@ impl Settings {
             report_memory: config.keep.report_memory,
             max_reports_per_sec: config.max_reports_per_sec,
             lasts: config.data.is_some(),
+            longest_pause: LONGEST_PAUSE,
         }
     }
 }
@@ -171,11 +180,12 @@ impl Settings {
 impl Fleet {
     /// An empty fleet, made at `now`.
     pub(crate) fn new(settings: Settings, now: Instant) -> Self {
-        let Settings { rules, max_sandboxes, report_memory, max_reports_per_sec, lasts } = settings;
+        let Settings { rules, max_sandboxes, report_memory, max_reports_per_sec, lasts, longest_pause } = settings;
         Fleet {
             rules,
             max_sandboxes,
             report_memory,
+            longest_pause,
             clock: Clock::new(now),
             index: Index::new(),
             histories: Chunks::default(),
@@ -340,6 +350,14 @@ impl Fleet {
         {
             sandbox.noted = true;
             self.changed.push_back(place);
+        }
+    }
+
+    /// It is now `now`. Silence while the hub itself stood still means nothing.
+    fn advance(&mut self, now: Instant) {
+        if let Some(pause) = self.clock.advance(now, self.longest_pause) {
+            let seconds = pause.as_secs();
+            tracing::warn!(seconds, "the hub stood still, and waits for everyone for so much longer");
         }
     }
 

@@ -89,7 +89,7 @@ impl<'a> Paging<'a> {
         let mentions = |search: &String| {
             contains(&registration.id, search)
                 || contains(&registration.name, search)
-                || sandbox.base.as_ref().is_some_and(|base| contains(codec::hostname(base), search))
+                || sandbox.bytes.as_ref().is_some_and(|bytes| contains(codec::hostname(bytes), search))
         };
         status.is_none_or(|status| status == sandbox.status())
             && liveness.is_none_or(|liveness: Liveness| liveness == sandbox.standing.liveness())

@@ -29,6 +29,8 @@ pub(crate) struct Registration {
 
 /// So many replaced tokens go on at once: the one that an agent was promised first, and the last one.
 pub(crate) const MOST_PREVIOUS: usize = 2;
+/// The last second that there is; in the whole milliseconds that are stored, unlike the last moment.
+const FOREVER: Timestamp = Timestamp::constant(253_402_207_200, 0);
 
 /// A sandbox's tokens.
 #[derive(Clone, Debug)]
@@ -37,6 +39,9 @@ pub(crate) struct Tokens {
     pub current: KeyHash,
     /// Those before it that still open the status route, at most [`MOST_PREVIOUS`], the oldest first.
     pub previous: Box<[Previous]>,
+    /// Until when a report without any may come, by the hub's wall clock, where such are welcome; none from the first
+    /// report with one on.
+    pub tokenless_until: Option<Timestamp>,
 }
 
 /// A token that has been replaced.
@@ -65,9 +70,26 @@ impl Registration {
 }
 
 impl Tokens {
-    /// One token, and none before it.
+    /// A new sandbox's token, which nobody has shown yet.
     pub(crate) fn of(current: KeyHash) -> Self {
-        Tokens { current, previous: Box::default() }
+        Tokens { current, previous: Box::default(), tokenless_until: Some(FOREVER) }
+    }
+
+    /// The tokens of a sandbox that has had `present`, after a rotation at `at`. What opens the status route now goes on
+    /// until `until`: the present token, and reports without any where they have been welcome. The oldest token of
+    /// those before goes on as long as it was promised. Where `until` is not after `at`, all end at once.
+    pub(crate) fn rotated(present: Option<&Self>, current: KeyHash, until: Timestamp, at: Timestamp) -> Self {
+        let tokenless = present.map_or(Some(FOREVER), |present| present.tokenless_until);
+        let mut tokens = Tokens { current, previous: Box::default(), tokenless_until: None };
+        if until <= at {
+            return tokens;
+        }
+        tokens.tokenless_until = tokenless.map(|tokenless| tokenless.min(until));
+        if let Some(Tokens { current, previous, .. }) = present {
+            let promised = previous.iter().filter(|previous| at < previous.until).take(MOST_PREVIOUS - 1).cloned();
+            tokens.previous = promised.chain([Previous { hash: current.clone(), until }]).collect();
+        }
+        tokens
     }
 
     /// Whether a text is one of them at `now`.
@@ -76,15 +98,14 @@ impl Tokens {
             || self.previous.iter().any(|previous| now < previous.until && previous.hash.matches(given))
     }
 
-    /// The tokens after a rotation at `at`: the present one goes on until `until`, and the oldest of those before it
-    /// that still go on as long as it was promised. Where `until` is not after `at`, all end at once.
-    pub(crate) fn rotated(&self, current: KeyHash, until: Timestamp, at: Timestamp) -> Self {
-        if until <= at {
-            return Tokens::of(current);
-        }
-        let promised = self.previous.iter().filter(|previous| at < previous.until).take(MOST_PREVIOUS - 1).cloned();
-        let present = Previous { hash: self.current.clone(), until };
-        Tokens { current, previous: promised.chain([present]).collect() }
+    /// Whether a report without any may come at `now`, where such are welcome.
+    pub(crate) fn may_be_left_out(&self, now: Timestamp) -> bool {
+        self.tokenless_until.is_some_and(|until| now < until)
+    }
+
+    /// Whether what opens the status route changes by itself: as time goes on, or by the next report.
+    pub(crate) fn may_change(&self) -> bool {
+        !self.previous.is_empty() || self.tokenless_until.is_some()
     }
 
     /// Until when the last one before the present goes on.
@@ -102,22 +123,37 @@ mod tests {
     fn a_rotated_token_goes_on_for_its_overlap_and_no_longer() {
         let at = |second| Timestamp::from_second(second).unwrap();
         let hash = |text: &str| KeyHash::of(&Secret::new(text));
-        let tokens = Tokens::of(hash("first")).rotated(hash("second"), at(100), at(0));
+        let tokens = Tokens::rotated(Some(&Tokens::of(hash("first"))), hash("second"), at(100), at(0));
         assert!(tokens.matches("first", at(99)) && tokens.matches("second", at(99)));
         assert!(!tokens.matches("first", at(100)) && tokens.matches("second", at(100)));
-        let tokens = tokens.rotated(hash("third"), at(200), at(50));
+        let tokens = Tokens::rotated(Some(&tokens), hash("third"), at(200), at(50));
         assert!(["first", "second", "third"].iter().all(|token| tokens.matches(token, at(99))), "as was promised");
         assert!(!tokens.matches("first", at(100)) && tokens.matches("second", at(199)));
-        let fourth = tokens.rotated(hash("fourth"), at(300), at(60));
+        let fourth = Tokens::rotated(Some(&tokens), hash("fourth"), at(300), at(60));
         assert!(
             fourth.matches("first", at(99)) && !fourth.matches("second", at(60)) && fourth.matches("third", at(299))
         );
         assert_eq!((fourth.previous.len(), fourth.previous_until()), (MOST_PREVIOUS, Some(at(300))));
-        let later = tokens.rotated(hash("fourth"), at(300), at(100));
+        let later = Tokens::rotated(Some(&tokens), hash("fourth"), at(300), at(100));
         assert!(
             !later.matches("first", at(100)) && later.matches("second", at(199)) && later.matches("third", at(299))
         );
-        let ended = tokens.rotated(hash("fourth"), at(60), at(60));
+        let ended = Tokens::rotated(Some(&tokens), hash("fourth"), at(60), at(60));
         assert!(["first", "second", "third"].iter().all(|token| !ended.matches(token, at(60))), "all at once");
+    }
+    #[test]
+    fn a_token_may_be_left_out_until_it_was_shown_or_replaced() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let hash = |text: &str| KeyHash::of(&Secret::new(text));
+        let new = Tokens::of(hash("first"));
+        assert!(new.may_be_left_out(at(1_000_000_000)));
+        let shown = Tokens { tokenless_until: None, ..new.clone() };
+        for (present, left_out) in [(None, true), (Some(&new), true), (Some(&shown), false)] {
+            let once = Tokens::rotated(present, hash("second"), at(100), at(0));
+            assert_eq!((once.may_be_left_out(at(99)), once.may_be_left_out(at(100))), (left_out, false));
+            let twice = Tokens::rotated(Some(&once), hash("third"), at(200), at(50));
+            assert_eq!((twice.may_be_left_out(at(99)), twice.may_be_left_out(at(100))), (left_out, false));
+            assert!(!Tokens::rotated(present, hash("second"), at(0), at(0)).may_be_left_out(at(0)));
+        }
     }
 }

@@ -22,6 +22,7 @@ impl Fleet {
     /// # Errors
     /// The sandbox in whose name it came is not there any more.
     pub(crate) fn report(&mut self, sender: &Sender, beat: Encoded) -> Result<Outcome, Refused> {
+        self.advance(beat.at);
         let place = self.index.find(&beat.sandbox_id).ok_or(Refused::Unknown)?;
         let sandbox = self.index.get(place).filter(|sandbox| sandbox.is(sender)).ok_or(Refused::Unknown)?;
         let at = self.clock.moment(beat.at);

@@ -20,7 +20,7 @@ use crate::liveness::clock::{Moment, Tick};
 use crate::liveness::suspicion::{Ended, Wait};
 use crate::liveness::{Rules, Standing};
 
-/// A sandbox. Until its first report, everything from `base` on is as good as absent.
+/// A sandbox. Until its first report, everything from `bytes` on is as good as absent.
 #[derive(Debug)]
 pub(super) struct Sandbox {
     pub registration: Arc<Registration>,
@@ -34,7 +34,8 @@ pub(super) struct Sandbox {
     /// In the fleet's list of changed ones already.
     pub noted: bool,
 
-    pub base: Option<Arc<[u8]>>,
+    /// Base and lists of its report, as [`codec`] has them.
+    pub bytes: Option<Arc<[u8]>>,
     pub extra: Option<Arc<Extra>>,
     pub dropped: bool,
     pub stopped: bool,
@@ -61,7 +62,7 @@ pub(super) struct Sandbox {
 }
 
 /// A time of the wall clock in half the size.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Milliseconds(i64);
 
 /// The parts of a report that it may have left out.
@@ -112,7 +113,7 @@ impl Sandbox {
             registration,
             from,
             noted: false,
-            base: None,
+            bytes: None,
             extra: None,
             dropped: false,
             stopped: false,
@@ -137,7 +138,9 @@ impl Sandbox {
     /// deleted and registered again; and a newcomer may meanwhile have been registered with a token.
     pub(super) fn is(&self, sender: &Sender) -> bool {
         match sender {
-            Sender::Known(registration) => registration.serial == self.registration.serial,
+            Sender::Known(registration) | Sender::FirstToken(registration) => {
+                registration.serial == self.registration.serial
+            }
             Sender::New => self.registration.tokens.is_none(),
         }
     }
@@ -195,15 +198,21 @@ impl Sandbox {
     /// Takes over a report with what it left out. Where it would take more than there is room for, its lists and the
     /// long texts of its base are not kept.
     pub(super) fn keep(&mut self, beat: Encoded, parts: Parts, room: Room) {
-        let Encoded { received, peer, boot, seq, stopped, tally, base, lean, lists, .. } = beat;
+        let Encoded { received, peer, boot, seq, stopped, tally, bytes, base, lean, .. } = beat;
         let Parts { metadata, plugins, collectors, collectors_failed, missing } = parts;
-        let extra = Extra::of(metadata, plugins, lists);
-        let size = extra.as_ref().map_or(0, |extra| extra.size()) + self.failing.as_ref().map_or(0, |f| f.size());
-        let dropped = (size > 0 || lean.is_some()) && !room.takes(base.len() + size);
+        let extra = Extra::of(metadata, plugins);
+        let lists = bytes.len() - base;
+        let size =
+            lists + extra.as_ref().map_or(0, |extra| extra.size()) + self.failing.as_ref().map_or(0, |f| f.size());
+        let dropped = (size > 0 || lean.is_some()) && !room.takes(base + size);
         if dropped {
             self.failing = None;
         }
-        self.base = Some(lean.filter(|_| dropped).unwrap_or(base));
+        self.bytes = Some(match lean {
+            Some(lean) if dropped => lean,
+            None if dropped && lists > 0 => bytes[..base].into(),
+            _ => bytes,
+        });
         self.extra = extra.filter(|_| !dropped);
         (self.dropped, self.stopped, self.missing) = (dropped, stopped, missing);
         (self.received, self.peer) = (received.into(), peer);
@@ -239,14 +248,14 @@ impl Sandbox {
 
     /// What its report takes, in bytes of memory.
     pub(super) fn size(&self) -> usize {
-        self.base.as_ref().map_or(0, |base| base.len())
+        self.bytes.as_ref().map_or(0, |bytes| bytes.len())
             + self.extra.as_ref().map_or(0, |extra| extra.size())
             + self.failing.as_ref().map_or(0, |failing| failing.size())
     }
 
     /// The status that clients see.
     pub(super) fn status(&self) -> Status {
-        match &self.base {
+        match &self.bytes {
             None => Status::Pending,
             Some(_) if self.stopped => Status::Stopped,
             Some(_) => Status::Running,
@@ -255,7 +264,7 @@ impl Sandbox {
 
     /// Its last report, that was heard at `at`.
     pub(super) fn kept(&self, at: Instant) -> Option<Arc<Kept>> {
-        let base = Arc::clone(self.base.as_ref()?);
+        let bytes = Arc::clone(self.bytes.as_ref()?);
         Some(Arc::new(Kept {
             at,
             received: self.received.into(),
@@ -268,7 +277,7 @@ impl Sandbox {
             stopped: self.stopped,
             boot: self.boot.clone(),
             seq: self.seq(),
-            base,
+            bytes,
             extra: self.extra.clone(),
         }))
     }

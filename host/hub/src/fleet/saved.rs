@@ -15,6 +15,7 @@ use super::query::Snapshot;
 use super::registration::Registration;
 use super::sandbox::{Parts, Sandbox, milliseconds};
 use super::{Encoded, Fleet};
+use crate::event::{Event, Kind};
 use crate::liveness::Standing;
 
 /// A sandbox as it outlives the hub.
@@ -36,6 +37,8 @@ pub(crate) struct SavedBeat {
     pub received: Timestamp,
     pub peer: IpAddr,
     pub interval: Duration,
+    /// As in [`Kept::dropped`](super::Kept::dropped).
+    pub dropped: bool,
 }
 
 /// A sandbox with more in it than at the last look.
@@ -50,23 +53,25 @@ pub(crate) struct Changed {
 
 impl Fleet {
     /// Puts a sandbox back as it was saved. It stands as it did, and where it is waited for, it is from `now` on: the
-    /// hub was not there to hear it. One whose id is there already is left out.
-    pub(crate) fn restore(&mut self, saved: Saved, now: Instant) {
+    /// hub was not there to hear it. One whose id is there already is left out. Returns what has yet to be told of it.
+    pub(crate) fn restore(&mut self, saved: Saved, now: Instant) -> Option<Event> {
         let Saved { registration, standing, since, beat, history } = saved;
         if self.index.find(&registration.id).is_some() {
-            return;
+            return None;
         }
         let mut sandbox = Sandbox::new(registration, self.clock.moment(now), &self.rules);
         (sandbox.standing, sandbox.since) = (standing, since.into());
         if let Some(beat) = beat {
             self.put_back(&mut sandbox, beat, now);
         }
+        let settled = settle(&mut sandbox);
         let place = self.index.insert(sandbox);
         if let Some(history) = History::from_bytes(&history) {
             *self.histories.grow(place) = history;
         }
         self.enter(place);
         self.wait_for(place);
+        settled
     }
 
     /// Sandboxes that have changed since they were taken here last, by a report or because they stand otherwise: `most`
@@ -96,7 +101,7 @@ impl Fleet {
     }
 
     fn put_back(&self, sandbox: &mut Sandbox, beat: SavedBeat, now: Instant) {
-        let SavedBeat { report, missing, received, peer, interval } = beat;
+        let SavedBeat { report, missing, received, peer, interval, dropped } = beat;
         let mut beat: Encoded = Beat { report, at: now, received, peer }.encode();
         sandbox.assigned = milliseconds(interval);
         sandbox.own = beat.interval.map_or(sandbox.own, milliseconds);
@@ -111,5 +116,19 @@ impl Fleet {
         // Nothing happened that anyone would be told of.
         sandbox.failing = Failing::as_told(&mut beat.faults);
         sandbox.keep(beat, parts, self.room());
+        sandbox.dropped |= dropped;
     }
+}
+
+/// Lets how a sandbox stands and what its report says of that agree. How it stands is told first and saved with the
+/// report, so one is the newer only where the disk had trouble: where that is the report, and it says that the sandbox
+/// stops, the event for it was lost, and is told now.
+fn settle(sandbox: &mut Sandbox) -> Option<Event> {
+    let is_newer = sandbox.received > sandbox.since;
+    if sandbox.bytes.is_some() && sandbox.stopped && is_newer && sandbox.standing != Standing::Stopped {
+        (sandbox.standing, sandbox.since) = (Standing::Stopped, sandbox.received);
+        return Some(Event::of(&sandbox.registration.id, Kind::Stopped, sandbox.received.into()));
+    }
+    sandbox.stopped = sandbox.standing == Standing::Stopped;
+    None
 }

@@ -24,6 +24,7 @@ impl Fleet {
     /// whoever waits meanwhile. Those at their limit come first: they are lost in any case, and are none of the silent
     /// any more by whom the others are judged.
     pub(crate) fn expire(&mut self, now: Instant, wall: Timestamp, most: usize) -> Expired {
+        self.advance(now);
         let now = self.clock.moment(now);
         let mut events = Vec::new();
         self.silence.advance(now.tick());

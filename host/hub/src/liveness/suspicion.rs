@@ -15,9 +15,9 @@
 //! alike, begins no doubt there, and being waited for anew does not move it. Without this, sandboxes that fall silent
 //! and come back in turn, as on an uplink that comes and goes or on purpose, would hide the loss of all others.
 //!
-//! One that was never put off has no limit: a hub that stood still for long finds everyone past their deadline at
-//! once, and doubts; but when it trusts again, who is still silent and past its limit is lost. A restart forgets doubts
-//! and waits for everyone from then on, which is a new first deadline.
+//! One that was never put off has no limit. A restart forgets doubts and waits for everyone from then on, which is a
+//! new first deadline. Time in which the hub itself stood still does not count ([`clock`](super::clock)): whoever is
+//! waited for has as much left after it as before, whether that is the first deadline, a limit or `suspect_hold`.
 
 use std::time::Duration;
 

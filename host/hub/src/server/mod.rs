@@ -7,7 +7,7 @@
 mod answer;
 pub(crate) mod bodies;
 mod connection;
-mod crowd;
+pub(crate) mod crowd;
 mod descriptors;
 mod phase;
 mod stall;

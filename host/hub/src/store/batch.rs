@@ -36,8 +36,20 @@ pub(super) enum Command {
 #[derive(Debug)]
 pub(super) enum Manage {
     Register(Registration),
-    Remove { id: String },
-    Rotate { id: String, token: KeyHash, until: Timestamp, at: Timestamp },
+    Remove {
+        id: String,
+    },
+    Rotate {
+        id: String,
+        token: KeyHash,
+        until: Timestamp,
+        at: Timestamp,
+    },
+    /// This registration's token was shown: from now on it may not be left out.
+    Require {
+        id: Arc<str>,
+        serial: u64,
+    },
 }
 
 impl Manage {
@@ -48,7 +60,7 @@ impl Manage {
                 let metadata: usize = metadata.iter().map(|(key, value)| key.len() + value.len()).sum();
                 name.len() + image.as_ref().map_or(0, String::len) + metadata
             }
-            Manage::Remove { .. } | Manage::Rotate { .. } => 0,
+            Manage::Remove { .. } | Manage::Rotate { .. } | Manage::Require { .. } => 0,
         }
     }
 }
@@ -77,6 +89,7 @@ pub(super) struct Written {
 pub(super) enum Effect {
     Registered(Arc<Registration>),
     Removed(Arc<Registration>),
+    /// It has other tokens, or other rules for them.
     Rotated(Arc<Registration>),
     Told,
     Refused(Refused),
@@ -142,6 +155,7 @@ impl<'a> Batch<'a> {
             Command::Manage { change: Manage::Rotate { id, token, until, at }, .. } => {
                 self.rotate(id, token, *until, *at)
             }
+            Command::Manage { change: Manage::Require { id, serial }, .. } => self.require(id, *serial),
             Command::Tell { events, beat, .. } => self.tell_all(events, beat.as_ref()),
             Command::Settle { .. } | Command::Position { .. } | Command::Close => Ok(Effect::Told),
         }
@@ -176,13 +190,27 @@ impl<'a> Batch<'a> {
 
     fn rotate(&mut self, id: &str, token: &KeyHash, until: Timestamp, at: Timestamp) -> rusqlite::Result<Effect> {
         let Some(present) = self.registration(id) else { return Ok(Effect::Refused(Refused::Unknown)) };
-        let tokens = match &present.tokens {
-            Some(tokens) => tokens.rotated(token.clone(), until, at),
-            None => Tokens::of(token.clone()),
+        let tokens = Tokens::rotated(present.tokens.as_ref(), token.clone(), until, at);
+        self.tell(&Event::of(&present.id, Kind::TokenRotated, at))?;
+        self.give(&present, tokens)
+    }
+
+    fn require(&mut self, id: &str, serial: u64) -> rusqlite::Result<Effect> {
+        let Some(present) = self.registration(id).filter(|present| present.serial == serial) else {
+            return Ok(Effect::Refused(Refused::Unknown));
         };
-        let registration = Arc::new(Registration { tokens: Some(tokens), ..Registration::clone(&present) });
+        match &present.tokens {
+            Some(tokens) if tokens.tokenless_until.is_some() => {
+                self.give(&present, Tokens { tokenless_until: None, ..tokens.clone() })
+            }
+            // Another report was faster.
+            _ => Ok(Effect::Rotated(present)),
+        }
+    }
+
+    fn give(&mut self, present: &Registration, tokens: Tokens) -> rusqlite::Result<Effect> {
+        let registration = Arc::new(Registration { tokens: Some(tokens), ..present.clone() });
         self.writes.rotate(&registration)?;
-        self.tell(&Event::of(&registration.id, Kind::TokenRotated, at))?;
         self.registrations.insert(Arc::clone(&registration.id), Some(Arc::clone(&registration)));
         Ok(Effect::Rotated(registration))
     }

@@ -22,6 +22,8 @@ pub(super) struct Loaded {
     pub events: u64,
     /// Sandboxes that could not be read, or not all of them.
     pub unreadable: usize,
+    /// What has yet to be told of them.
+    pub settled: Vec<Event>,
 }
 
 /// Puts everything that was saved into the fleet, as of `now`.
@@ -35,7 +37,7 @@ pub(super) fn all(connection: &Connection, fleet: &mut Fleet, now: Instant) -> r
     while let Some(row) = found.next()? {
         let unreadable = match rows::found(row) {
             Ok(found) => {
-                fleet.restore(found.saved, now);
+                loaded.settled.extend(fleet.restore(found.saved, now));
                 loaded.sandboxes += 1;
                 found.unreadable
             }

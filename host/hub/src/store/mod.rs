@@ -25,6 +25,7 @@ mod pending;
 mod place;
 mod queue;
 mod readers;
+mod room;
 mod rows;
 mod schema;
 mod snapshot;
@@ -48,8 +49,9 @@ pub use self::error::Error;
 use self::pending::Pending;
 use self::place::Place;
 pub(crate) use self::queue::Durable;
-use self::queue::Queue;
+use self::queue::{Queue, Stored};
 use self::readers::Readers;
+use self::room::Room;
 use self::stall::{PATIENCE, Stall};
 use self::writer::Worker;
 use crate::auth::KeyHash;
@@ -74,6 +76,7 @@ pub(crate) struct Store {
     readers: Readers,
     /// Whether beats are saved.
     lasts: bool,
+    room: Room,
     writer: Mutex<Option<JoinHandle<()>>>,
     ended: watch::Receiver<()>,
 }
@@ -132,7 +135,7 @@ impl Store {
         let mut connection = place.writer()?;
         let mut fleet = Fleet::new(Settings::of(config), began);
         let loaded = load::all(&connection, &mut fleet, began).map_err(|error| place.failed(error))?;
-        let load::Loaded { sandboxes, events, unreadable } = loaded;
+        let load::Loaded { sandboxes, events, unreadable, settled: mut untold } = loaded;
         let doubted = load::doubted(&mut connection).map_err(|error| place.failed(error))?;
         if place.lasts() {
             let milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -160,11 +163,11 @@ impl Store {
         let writer = thread::Builder::new().name("hub-store".into()).spawn(run).map_err(Error::Thread)?;
         let (lasts, readers) = (place.lasts(), Readers::new(place));
         let queue = Queue::new(commands, shared.stall.watch());
-        let store = Store { shared, queue, readers, lasts, writer: Mutex::new(Some(writer)), ended };
-        if doubted {
-            // Whoever was told of the doubt would wait for its end for ever.
-            drop(store.tell(vec![load::anew(Timestamp::now())], None));
-        }
+        let (room, writer) = (Room::default(), Mutex::new(Some(writer)));
+        let store = Store { shared, queue, readers, lasts, room, writer, ended };
+        // Whoever was told of the doubt would wait for its end for ever.
+        untold.extend(doubted.then(|| load::anew(Timestamp::now())));
+        drop(store.tell(untold, None));
         Ok(store)
     }
 
@@ -215,7 +218,11 @@ impl Store {
     /// # Errors
     /// The id is taken, the hub is full, or the disk does not take it.
     pub(crate) async fn register(&self, registration: Registration) -> Result<Arc<Registration>, Refused> {
-        self.queue.manage(Manage::Register(registration)).await
+        let registered = self.queue.manage(Manage::Register(registration)).wait().await;
+        if let Err(Refused::Full(most)) = registered {
+            self.room.none(most);
+        }
+        registered
     }
 
     /// Forgets a sandbox.
@@ -223,7 +230,9 @@ impl Store {
     /// # Errors
     /// There is none, or the disk does not take it.
     pub(crate) async fn remove(&self, id: &str) -> Result<(), Refused> {
-        self.queue.manage(Manage::Remove { id: id.to_owned() }).await.map(drop)
+        self.queue.manage(Manage::Remove { id: id.to_owned() }).wait().await?;
+        self.room.made(self.counts().total(), self.shared.limit);
+        Ok(())
     }
 
     /// Gives a sandbox a new token; the present one goes on for `overlap`. One that was registered by its first report
@@ -234,7 +243,7 @@ impl Store {
     pub(crate) async fn rotate(&self, id: &str, token: KeyHash, overlap: Duration) -> Result<(), Refused> {
         let at = Timestamp::now();
         let until = at.checked_add(overlap).unwrap_or(Timestamp::MAX);
-        self.queue.manage(Manage::Rotate { id: id.to_owned(), token, until, at }).await.map(drop)
+        self.queue.manage(Manage::Rotate { id: id.to_owned(), token, until, at }).wait().await.map(drop)
     }
 
     /// Takes a report; see [`Fleet::report`]. A sender that nobody knows yet is registered first. It counts when this
@@ -243,15 +252,26 @@ impl Store {
     /// # Errors
     /// The sandbox is not there any more, or a new one finds the hub full or the disk does not take it.
     pub(crate) async fn report(&self, sender: &Sender, beat: Beat) -> Result<(Outcome, Durable), Refused> {
-        let id = beat.report.sandbox_id.as_str();
+        // What waits for the disk is a fraction of the report.
+        let received = beat.received;
+        let beat = beat.encode();
+        let id = beat.sandbox_id();
         if matches!(sender, Sender::New) && self.registration(id).is_none() {
-            match self.register(Registration::by_report(id, beat.received)).await {
+            match self.register(Registration::by_report(id, received)).await {
                 // Another report of it was faster.
                 Ok(_) | Err(Refused::Exists) => {}
                 Err(refused) => return Err(refused),
             }
         }
-        self.take(sender, beat.encode())
+        let required = match sender {
+            Sender::FirstToken(registration) => {
+                let id = Arc::clone(&registration.id);
+                Some(self.queue.manage(Manage::Require { id, serial: registration.serial }))
+            }
+            Sender::Known(_) | Sender::New => None,
+        };
+        let (outcome, told) = self.take(sender, beat)?;
+        Ok((outcome, Durable { told, required }))
     }
 
     /// Notices what silence has changed since the last call, and waits until it is stored; returns whether to call
@@ -327,7 +347,7 @@ impl Store {
     }
 
     /// Takes a report in memory, and queues what it changed under the same lock.
-    fn take(&self, sender: &Sender, beat: Encoded) -> Result<(Outcome, Durable), Refused> {
+    fn take(&self, sender: &Sender, beat: Encoded) -> Result<(Outcome, Stored), Refused> {
         let id = Arc::<str>::from(beat.sandbox_id());
         let mut fleet = self.shared.fleet();
         let mut outcome = fleet.report(sender, beat)?;
@@ -342,18 +362,18 @@ impl Store {
             // Who repeats a report, or that it stops, hears of what was told before whether it survives.
             Outcome::Accepted { kept, .. } if kept.is_last() => self.settled(&id),
             Outcome::Duplicate { .. } => self.settled(&id),
-            Outcome::Accepted { .. } => Durable::done(),
+            Outcome::Accepted { .. } => Stored::nothing(),
         };
         Ok((outcome, stored))
     }
 
     /// Where a sandbox has events under way: arrives once they are on disk. Called with the fleet's lock.
-    fn settled(&self, id: &str) -> Durable {
-        if self.shared.pending().has(id) { self.queue.settle() } else { Durable::done() }
+    fn settled(&self, id: &str) -> Stored {
+        if self.shared.pending().has(id) { self.queue.settle() } else { Stored::nothing() }
     }
 
     /// Queues events; called with the lock under which they came about.
-    fn tell(&self, events: Vec<Event>, beat: Option<Reported>) -> Durable {
+    fn tell(&self, events: Vec<Event>, beat: Option<Reported>) -> Stored {
         self.queue.tell(events, beat, &self.shared)
     }
 }

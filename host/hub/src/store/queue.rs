@@ -42,16 +42,23 @@ pub(super) struct Answer<T> {
 /// What a report changed, on its way to disk.
 #[derive(Debug)]
 #[must_use]
-pub(crate) struct Durable(State);
+pub(crate) struct Durable {
+    pub(super) told: Stored,
+    /// That the sandbox's token may not be left out any more.
+    pub(super) required: Option<Stored<Arc<Registration>>>,
+}
+
+/// Something that was asked of the writer.
+#[derive(Debug)]
+#[must_use]
+pub(super) struct Stored<T = ()>(State<T>);
 
 #[derive(Debug)]
-enum State {
+enum State<T> {
     /// There is nothing to wait for.
-    Done,
-    /// The queue is full, or the disk hangs.
-    Refused,
+    Known(Result<T, Refused>),
     Waits {
-        done: oneshot::Receiver<Result<(), Refused>>,
+        done: oneshot::Receiver<Result<T, Refused>>,
         hangs: watch::Receiver<bool>,
     },
 }
@@ -62,26 +69,24 @@ impl Queue {
         Queue { commands, load: Arc::default(), hangs }
     }
 
-    /// Asks for a change of the fleet, and waits for it.
-    ///
-    /// # Errors
-    /// It is refused; nothing has changed then, unless the disk hung in the middle of it.
-    pub(super) async fn manage(&self, change: Manage) -> Result<Arc<Registration>, Refused> {
+    /// Asks for a change of the fleet. Where it is refused nothing has changed, unless the disk hung in the middle of
+    /// it.
+    pub(super) fn manage(&self, change: Manage) -> Stored<Arc<Registration>> {
         if self.is_closed() {
-            return Err(Refused::Disk);
+            return Stored::refused();
         }
         let (answer, done) = self.load.ask(size_of::<Command>() + change.bytes(), 0);
         self.send(Command::Manage { change, done: answer });
-        answered(done, self.hangs.clone()).await
+        self.stored(done)
     }
 
     /// Queues events; called with the lock under which they came about.
-    pub(super) fn tell(&self, mut events: Vec<Event>, beat: Option<Reported>, shared: &Shared) -> Durable {
+    pub(super) fn tell(&self, mut events: Vec<Event>, beat: Option<Reported>, shared: &Shared) -> Stored {
         let room = MOST_EVENTS.saturating_sub(self.load.events.load(Ordering::Relaxed));
         let lost = events.split_off(room.min(events.len()));
         shared.measures.disk.events_lost.add(lost.len() as u64);
         if events.is_empty() {
-            return Durable(if lost.is_empty() { State::Done } else { State::Refused });
+            return if lost.is_empty() { Stored::nothing() } else { Stored::refused() };
         }
         shared.pending().add(&events);
         let closed = self.is_closed();
@@ -90,17 +95,17 @@ impl Queue {
         let bytes = events.iter().map(bytes).sum::<usize>() + beat.as_ref().map_or(0, |beat| beat.kept.bytes());
         let (answer, done) = self.load.ask(bytes, events.len());
         self.send(Command::Tell { events, beat, done: answer });
-        if closed { Durable(State::Refused) } else { self.durable(done) }
+        if closed { Stored::refused() } else { self.stored(done) }
     }
 
     /// Arrives once all that was queued before is on disk.
-    pub(super) fn settle(&self) -> Durable {
+    pub(super) fn settle(&self) -> Stored {
         if self.is_closed() {
-            return Durable(State::Refused);
+            return Stored::refused();
         }
         let (answer, done) = self.load.ask(size_of::<Command>(), 0);
         self.send(Command::Settle { done: answer });
-        self.durable(done)
+        self.stored(done)
     }
 
     /// Sends a command that nobody waits for.
@@ -114,8 +119,8 @@ impl Queue {
         self.load.is_full() || *self.hangs.borrow()
     }
 
-    fn durable(&self, done: oneshot::Receiver<Result<(), Refused>>) -> Durable {
-        Durable(State::Waits { done, hangs: self.hangs.clone() })
+    fn stored<T>(&self, done: oneshot::Receiver<Result<T, Refused>>) -> Stored<T> {
+        Stored(State::Waits { done, hangs: self.hangs.clone() })
     }
 }
 
@@ -132,39 +137,53 @@ impl<T> Answer<T> {
 }
 
 impl Durable {
-    /// Nothing changed.
-    pub(super) fn done() -> Self {
-        Durable(State::Done)
-    }
-
     /// Returns once it survives; at once where nothing changed.
     ///
     /// # Errors
     /// The disk does not take it; it is told once the disk does. Or the sandbox was deleted meanwhile.
     pub(crate) async fn wait(self) -> Result<(), Refused> {
-        match self.0 {
-            State::Done => Ok(()),
-            State::Refused => Err(Refused::Disk),
-            State::Waits { done, hangs } => answered(done, hangs).await,
+        if let Some(required) = self.required {
+            required.wait().await?;
         }
+        self.told.wait().await
+    }
+}
+
+impl Stored {
+    /// Nothing was asked for.
+    pub(super) fn nothing() -> Self {
+        Stored(State::Known(Ok(())))
+    }
+}
+
+impl<T> Stored<T> {
+    /// Returns once it is on disk.
+    ///
+    /// # Errors
+    /// The writer refuses it, or the disk does not take it.
+    pub(super) async fn wait(self) -> Result<T, Refused> {
+        match self.0 {
+            State::Known(result) => result,
+            State::Waits { done, mut hangs } => {
+                tokio::select! {
+                    biased;
+                    // A writer that is gone drops the other end.
+                    answer = done => answer.unwrap_or(Err(Refused::Disk)),
+                    _ = hangs.wait_for(|hangs| *hangs) => Err(Refused::Disk),
+                }
+            }
+        }
+    }
+
+    /// The queue is full, or the disk hangs.
+    fn refused() -> Self {
+        Stored(State::Known(Err(Refused::Disk)))
     }
 }
 
 fn bytes(event: &Event) -> usize {
     let length = |text: &Option<String>| text.as_ref().map_or(0, String::len);
     size_of::<Event>() + length(&event.name) + length(&event.detail)
-}
-
-async fn answered<T>(
-    done: oneshot::Receiver<Result<T, Refused>>,
-    mut hangs: watch::Receiver<bool>,
-) -> Result<T, Refused> {
-    tokio::select! {
-        biased;
-        // A writer that is gone drops the other end.
-        answer = done => answer.unwrap_or(Err(Refused::Disk)),
-        _ = hangs.wait_for(|hangs| *hangs) => Err(Refused::Disk),
-    }
 }
 
 /// What was asked for and not answered yet.
@@ -235,7 +254,7 @@ mod tests {
                 waiting.push(done);
             }
             assert_eq!(waiting.len(), most);
-            assert_eq!(queue.manage(rotation("b".into())).await.unwrap_err(), Refused::Disk);
+            assert_eq!(queue.manage(rotation("b".into())).wait().await.unwrap_err(), Refused::Disk);
             assert_eq!(queue.settle().wait().await, Err(Refused::Disk));
             assert_eq!(queued.try_iter().count(), most, "what is answered makes room");
             assert!(!queue.is_closed());

@@ -43,13 +43,13 @@ impl<'c> Writes<'c> {
         Ok(Writes {
             connection,
             sandbox: connection.prepare_cached(
-                "INSERT INTO sandboxes (id, name, image, metadata, created_at, token_hash, standing, since)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?5) ON CONFLICT (id) DO NOTHING",
+                "INSERT INTO sandboxes (id, name, image, metadata, created_at, token_hash, tokenless_until,
+                 standing, since) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?5) ON CONFLICT (id) DO NOTHING",
             )?,
             gone: connection.prepare_cached("DELETE FROM sandboxes WHERE serial = ?1")?,
             tokens: connection.prepare_cached(
                 "UPDATE sandboxes SET token_hash = ?2, previous_hash = ?3, previous_until = ?4, earlier_hash = ?5,
-                 earlier_until = ?6 WHERE serial = ?1",
+                 earlier_until = ?6, tokenless_until = ?7 WHERE serial = ?1",
             )?,
             standing: connection.prepare_cached("UPDATE sandboxes SET standing = ?2, since = ?3 WHERE id = ?1")?,
             untold: connection.prepare_cached("UPDATE sandboxes SET standing = ?2, since = ?3 WHERE serial = ?1")?,
@@ -57,11 +57,11 @@ impl<'c> Writes<'c> {
                 "INSERT INTO events (at, sandbox_id, type, name, detail) VALUES (?1, ?2, ?3, ?4, ?5)",
             )?,
             beat: connection.prepare_cached(
-                "INSERT INTO beats (serial, received, peer, interval, missing, report, history)
-                 SELECT ?1, ?2, ?3, ?4, ?5, ?6, coalesce(?7, x'')
+                "INSERT INTO beats (serial, received, peer, interval, missing, report, history, dropped)
+                 SELECT ?1, ?2, ?3, ?4, ?5, ?6, coalesce(?7, x''), ?8
                  WHERE EXISTS (SELECT 1 FROM sandboxes WHERE serial = ?1)
                  ON CONFLICT (serial) DO UPDATE SET received = ?2, peer = ?3, interval = ?4, missing = ?5, report = ?6,
-                 history = coalesce(?7, history)",
+                 history = coalesce(?7, history), dropped = ?8",
             )?,
             position: connection.prepare_cached(
                 "INSERT INTO webhooks (url, position) VALUES (?1, ?2)
@@ -75,9 +75,9 @@ impl<'c> Writes<'c> {
         let Registration { id, name, image, metadata, created_at, tokens, .. } = registration;
         let metadata = json(metadata)?;
         let hash = tokens.as_ref().map(|tokens| &tokens.current.digest()[..]);
-        let standing = word(Standing::NeverReported);
+        let (tokenless, standing) = (tokenless(registration), word(Standing::NeverReported));
         let at = created_at.as_millisecond();
-        let added = self.sandbox.execute(params![&**id, &**name, image, metadata, at, hash, standing])?;
+        let added = self.sandbox.execute(params![&**id, &**name, image, metadata, at, hash, tokenless, standing])?;
         Ok((added > 0).then(|| unsigned(self.connection.last_insert_rowid())))
     }
 
@@ -96,7 +96,8 @@ impl<'c> Writes<'c> {
         };
         let ((hash, until), (earlier, earlier_until)) = (next(), next());
         let serial = signed(registration.serial);
-        self.tokens.execute(params![serial, current, hash, until, earlier, earlier_until]).map(drop)
+        let tokenless = tokenless(registration);
+        self.tokens.execute(params![serial, current, hash, until, earlier, earlier_until, tokenless]).map(drop)
     }
 
     /// Adds an event, lets its sandbox stand as it says, and returns its number.
@@ -121,7 +122,8 @@ impl<'c> Writes<'c> {
         let (received, peer) = (kept.received.as_millisecond(), kept.peer.to_string());
         let interval = i64::try_from(kept.interval.as_millis()).unwrap_or(i64::MAX);
         let (missing, report) = (json(&kept.missing)?, json(&kept.report())?);
-        self.beat.execute(params![signed(serial), received, peer, interval, missing, report, history]).map(drop)
+        let columns = params![signed(serial), received, peer, interval, missing, report, history, kept.dropped];
+        self.beat.execute(columns).map(drop)
     }
 
     /// Notes how far a webhook is.
@@ -134,7 +136,7 @@ impl<'c> Writes<'c> {
 pub(super) const SANDBOXES: &str = "
     SELECT s.id, s.serial, s.name, s.image, s.metadata, s.created_at, s.token_hash, s.previous_hash, s.previous_until,
            s.standing, s.since, b.received, b.peer, b.interval, b.missing, b.report, b.history,
-           s.earlier_hash, s.earlier_until
+           s.earlier_hash, s.earlier_until, s.tokenless_until, b.dropped
     FROM sandboxes s LEFT JOIN beats b ON b.serial = s.serial ORDER BY s.serial";
 
 /// Reads a sandbox. A beat, or the metadata, that cannot be read is left out and said.
@@ -176,7 +178,8 @@ fn found_tokens(row: &Row<'_>) -> rusqlite::Result<Option<Tokens>> {
             previous.push(Previous { hash, until: timestamp(row, column + 1)? });
         }
     }
-    Ok(Some(Tokens { current, previous: previous.into() }))
+    let tokenless_until = row.get::<_, Option<i64>>(19)?.map(|_| timestamp(row, 19)).transpose()?;
+    Ok(Some(Tokens { current, previous: previous.into(), tokenless_until }))
 }
 
 fn found_beat(row: &Row<'_>) -> rusqlite::Result<Option<SavedBeat>> {
@@ -190,6 +193,7 @@ fn found_beat(row: &Row<'_>) -> rusqlite::Result<Option<SavedBeat>> {
         interval: Duration::from_millis(unsigned(row.get(13)?)),
         missing: from_json::<Vec<Part>>(row, 14)?,
         report: from_json(row, 15)?,
+        dropped: row.get(20)?,
     }))
 }
 
@@ -246,6 +250,10 @@ fn standing(text: &str) -> Option<Standing> {
 
 fn timestamp(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
     Timestamp::from_millisecond(row.get(column)?).map_err(|error| unreadable_as(column, error))
+}
+
+fn tokenless(registration: &Registration) -> Option<i64> {
+    registration.tokens.as_ref()?.tokenless_until.map(Timestamp::as_millisecond)
 }
 
 fn hash(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<KeyHash>> {

@@ -49,14 +49,82 @@ async fn open_enrolment_takes_newcomers_but_not_at_the_cost_of_the_registered() 
     assert_eq!((&sandbox["name"], &sandbox["liveness"]), (&json!("new"), &json!("live")));
     assert_eq!(hub.report("some-token", &base("new")).await.status, 200, "nobody asked for a token");
 
-    let token = hub.register("s").await;
-    let bare = hub.post("/api/v1/sandboxes/s/status").json(&base("s")).send().await;
-    bare.refused(401, "unauthorized");
-    assert_eq!(hub.report(&token, &base("s")).await.status, 200);
-
     let bad = hub.post("/api/v1/sandboxes/bad/status").text("{}").send().await;
     bad.refused(400, "missing field");
     hub.get("/api/v1/sandboxes/bad").send().await.refused(404, "no sandbox");
+    hub.stop().await;
+}
+
+#[tokio::test]
+async fn open_enrolment_takes_the_registered_without_a_token_until_one_with_it_has_come() {
+    let hub = Hub::start(|config| config.enroll = Enroll::Open).await;
+    let token = hub.register("s").await;
+    let bare = || hub.post("/api/v1/sandboxes/s/status").json(&base("s"));
+    assert_eq!(bare().send().await.status, 200, "an agent that sends none");
+    hub.report("wrong", &base("s")).await.refused(401, "unauthorized");
+    let basic = bare().header("Authorization", &format!("Basic {token}"));
+    basic.send().await.refused(401, "unauthorized");
+    assert_eq!(bare().send().await.status, 200, "a wrong one changes nothing");
+    bare().host("rebound.example").send().await.refused(403, "loopback");
+    assert_eq!(hub.report(&token, &base("s")).await.status, 200);
+    bare().send().await.refused(401, "unauthorized");
+    assert_eq!(hub.report(&token, &base("s")).await.status, 200);
+    hub.stop().await;
+}
+
+#[tokio::test]
+async fn one_address_brings_in_so_many_unknown_sandboxes_a_minute() {
+    let hub = Hub::start(|config| {
+        (config.enroll, config.limits.newcomers_per_min, config.max_sandboxes) = (Enroll::Open, 2, 3);
+    })
+    .await;
+    let bare = |id: &str| hub.post(&format!("/api/v1/sandboxes/{id}/status")).json(&base(id));
+    for id in ["a", "b"] {
+        assert_eq!(bare(id).send().await.status, 200);
+    }
+    let refused = bare("c").send().await;
+    refused.refused(429, "register them");
+    assert!(refused.head.contains("retry-after: 60"), "{refused:?}");
+    assert_eq!(bare("a").send().await.status, 200, "who is in is none of them");
+    hub.register("c").await;
+    assert_eq!(bare("c").send().await.status, 200);
+    hub.stop().await;
+}
+
+#[tokio::test]
+async fn a_newcomer_that_finds_no_room_is_not_counted() {
+    let hub = Hub::start(|config| {
+        (config.enroll, config.limits.newcomers_per_min, config.max_sandboxes) = (Enroll::Open, 2, 1);
+    })
+    .await;
+    let bare = |id: &str| hub.post(&format!("/api/v1/sandboxes/{id}/status")).json(&base(id));
+    assert_eq!(bare("a").send().await.status, 200);
+    for _ in 0..3 {
+        bare("b").send().await.refused(503, "limit of 1");
+    }
+    assert_eq!(hub.delete("/api/v1/sandboxes/a").send().await.status, 200);
+    assert_eq!(bare("b").send().await.status, 200);
+    hub.stop().await;
+}
+
+#[tokio::test]
+async fn a_new_token_leaves_reports_without_one_the_overlap() {
+    let hub = Hub::start(|config| config.enroll = Enroll::Open).await;
+    hub.register("registered").await;
+    for id in ["registered", "newcomer"] {
+        let bare = || hub.post(&format!("/api/v1/sandboxes/{id}/status")).json(&base(id));
+        let rotate = async |seconds: u32| {
+            let path = format!("/api/v1/sandboxes/{id}/token");
+            let answer = hub.post(&path).json(&json!({"overlapSecs": seconds})).send().await;
+            answer.body["token"].as_str().unwrap().to_owned()
+        };
+        assert_eq!(bare().send().await.status, 200, "{id}");
+        rotate(600).await;
+        assert_eq!(bare().send().await.status, 200, "{id}: its agent has yet to be told");
+        let token = rotate(0).await;
+        bare().send().await.refused(401, "unauthorized");
+        assert_eq!(hub.report(&token, &base(id)).await.status, 200, "{id}");
+    }
     hub.stop().await;
 }
 

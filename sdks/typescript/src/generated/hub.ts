@@ -855,7 +855,7 @@ export interface components {
         Rotated: {
             /**
              * Format: date-time
-             * @description Until when the one before it goes on, by the hub's clock; absent where there was none, because the sandbox had been registered by its first report.
+             * @description Until when the one before it goes on, by the hub's clock; absent where there was none, because the sandbox had been registered by its first report. Reports without a token, where they have been welcome, go on as long.
              */
             previousUntil?: string;
             /**
@@ -1745,7 +1745,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Two large reports of this sandbox are arriving already */
+            /** @description Two large reports of this sandbox are arriving already, or its address brings in too many sandboxes */
             429: {
                 headers: {
                     [name: string]: unknown;

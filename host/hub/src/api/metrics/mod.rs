@@ -1,9 +1,9 @@
 //! `GET /metrics`: the hub's own figures for Prometheus, and those of each sandbox where that is switched on.
 //!
 //! OpenMetrics where `Accept` names it, else the text format 0.0.4. `own` says what there is of the hub, `sandboxes` what
-//! there is of each sandbox, `text` writes it. The figures of sandboxes are written a page at a time while they are
-//! read, so that the answer costs the same memory whatever the size of the fleet; each family is therefore of slightly
-//! later moments than the one before. No sample has a timestamp.
+//! there is of each sandbox, `text` writes it. The figures of sandboxes are read in one pass over the fleet, a page
+//! under each lock, and kept as numbers while the text is written, some 90 bytes of each sandbox. No sample has a
+//! timestamp.
 
 mod own;
 mod process;

@@ -1,70 +1,96 @@
-//! The base figures of each sandbox, a page of the fleet at a time.
+//! The base figures of each sandbox. A family's samples have to follow each other, and the fleet is passed over once: a
+//! page at a time it becomes numbers, [`Row`]s of some 90 bytes, which are then written as text a page at a time.
 
 use std::sync::Arc;
 use std::time::Instant;
 
-use futures_util::{Stream, stream};
-use sandbeat_status::Value;
+use futures_util::{Stream, StreamExt, stream};
+use sandbeat_status::{Report, Value};
 
 use super::text::{Family, Form, Format, labels, samples, text};
 use crate::fleet::{Query, Snapshot};
 use crate::liveness::Standing;
 use crate::store::Store;
 
-/// So many sandboxes are read and written at once.
+/// So many sandboxes are read under one lock, and written at once.
 const PAGE: usize = 1000;
 
-/// What is said of each sandbox: name, unit, help, and the figure where it is known.
-type Figure = (&'static str, &'static str, &'static str, fn(&Snapshot, Instant) -> Option<f64>);
-
-const FIGURES: [Figure; 9] = [
-    ("sandbeat_sandbox_up", "", "1 while the hub hears the sandbox.", |sandbox, _| {
-        Some(f64::from(sandbox.standing == Standing::Live && !sandbox.suspect))
-    }),
-    ("sandbeat_sandbox_heartbeat_age", "seconds", "Time since its last report.", |sandbox, now| {
-        Some(now.saturating_duration_since(sandbox.beat.as_ref()?.at).as_secs_f64())
-    }),
-    ("sandbeat_sandbox_cpu", "ratio", "CPU use, of what the sandbox may use.", |sandbox, _| {
-        Some(sandbox.beat.as_ref()?.base().cpu_percent? / 100.0)
-    }),
-    ("sandbeat_sandbox_memory", "bytes", "Memory in use.", |sandbox, _| {
-        Some(mebibytes(sandbox.beat.as_ref()?.base().memory_mb?))
-    }),
-    ("sandbeat_sandbox_memory_limit", "bytes", "Memory that the sandbox may use.", |sandbox, _| {
-        Some(mebibytes(sandbox.beat.as_ref()?.base().resources.memory_limit_mb?))
-    }),
-    ("sandbeat_sandbox_sessions", "", "Sessions in the sandbox.", |sandbox, _| {
-        sandbox.beat.as_ref()?.base().session_count.map(f64::from)
-    }),
-    ("sandbeat_sandbox_processes_failed", "", "Supervised processes in `error`.", |sandbox, _| {
-        Some(f64::from(sandbox.beat.as_ref()?.tally.processes_failed))
-    }),
-    ("sandbeat_sandbox_collectors_failed", "", "Collectors that fail or were put out of work.", |sandbox, _| {
-        Some(f64::from(sandbox.beat.as_ref()?.tally.collectors_failed))
-    }),
-    ("sandbeat_sandbox_suspect", "", "1 while it is silent and the hub doubts its own network.", |sandbox, _| {
-        Some(f64::from(sandbox.suspect))
-    }),
+/// What is said of each sandbox: name, unit and help, in the order of [`Row::figures`].
+const FIGURES: [(&str, &str, &str); 9] = [
+    ("sandbeat_sandbox_up", "", "1 while the hub hears the sandbox."),
+    ("sandbeat_sandbox_heartbeat_age", "seconds", "Time since its last report."),
+    ("sandbeat_sandbox_cpu", "ratio", "CPU use, of what the sandbox may use."),
+    ("sandbeat_sandbox_memory", "bytes", "Memory in use."),
+    ("sandbeat_sandbox_memory_limit", "bytes", "Memory that the sandbox may use."),
+    ("sandbeat_sandbox_sessions", "", "Sessions in the sandbox."),
+    ("sandbeat_sandbox_processes_failed", "", "Supervised processes in `error`."),
+    ("sandbeat_sandbox_collectors_failed", "", "Collectors that fail or were put out of work."),
+    ("sandbeat_sandbox_suspect", "", "1 while it is silent and the hub doubts its own network."),
 ];
 
-/// All families, in pieces. A sandbox's figures are there once in each, whatever comes and goes meanwhile, because pages
-/// follow each other by id.
+/// A sandbox in numbers.
+#[derive(Debug)]
+struct Row {
+    id: Arc<str>,
+    /// Not a number where it is not known; smaller than an `Option`.
+    figures: [f64; FIGURES.len()],
+}
+
+/// All families, in pieces, with the same sandboxes in each.
 pub(super) fn texts(store: Arc<Store>, format: Format) -> impl Stream<Item = String> {
-    stream::unfold((store, 0, None), move |(store, at, after)| async move {
-        let (name, unit, help, figure) = *FIGURES.get(at)?;
-        let is_first = after.is_none();
+    stream::once(rows(store)).flat_map(move |rows| {
+        let pages = rows.len().div_ceil(PAGE).max(1);
+        let pieces = (0..FIGURES.len() * pages).map(move |piece| {
+            let page = rows.chunks(PAGE).nth(piece % pages).unwrap_or_default();
+            written(page, piece / pages, piece % pages == 0, format)
+        });
+        stream::iter(pieces)
+    })
+}
+
+/// Everyone, in the order of ids; each once, whatever comes and goes meanwhile, because pages follow each other by id.
+async fn rows(store: Arc<Store>) -> Vec<Row> {
+    let mut rows: Vec<Row> = Vec::with_capacity(store.counts().total());
+    loop {
+        let after = rows.last().map(|row| row.id.to_string());
         let page = store.page(&Query { after, limit: PAGE, ..Query::default() }).await;
         let now = Instant::now();
-        let of = |sandbox: &Snapshot| {
-            Some((labels([("sandbox", &*sandbox.registration.id)]), Value::Gauge(figure(sandbox, now)?)))
-        };
-        let found = page.sandboxes.iter().filter_map(of).collect();
-        let family = Family { name, unit, form: Form::Gauge, help, samples: found };
-        let text = if is_first { text(vec![family], format) } else { samples(family, format) };
-        let last = page.sandboxes.last().map(|sandbox| sandbox.registration.id.to_string());
-        let next = if page.more { (store, at, last) } else { (store, at + 1, None) };
-        Some((text, next))
-    })
+        rows.extend(page.sandboxes.iter().map(|sandbox| Row::of(sandbox, now)));
+        if !page.more {
+            return rows;
+        }
+        // The reports of others come first.
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Of one figure, a page.
+fn written(page: &[Row], figure: usize, is_first: bool, format: Format) -> String {
+    let (name, unit, help) = FIGURES[figure];
+    let known = page.iter().filter(|row| !row.figures[figure].is_nan());
+    let found = known.map(|row| (labels([("sandbox", &*row.id)]), Value::Gauge(row.figures[figure])));
+    let family = Family { name, unit, form: Form::Gauge, help, samples: found.collect() };
+    if is_first { text(vec![family], format) } else { samples(family, format) }
+}
+
+impl Row {
+    fn of(sandbox: &Snapshot, now: Instant) -> Self {
+        let beat = sandbox.beat.as_ref();
+        let base = beat.map(|beat| beat.base());
+        let said = |figure: fn(&Report) -> Option<f64>| base.as_ref().and_then(figure);
+        let figures = [
+            Some(f64::from(sandbox.standing == Standing::Live && !sandbox.suspect)),
+            beat.map(|beat| now.saturating_duration_since(beat.at).as_secs_f64()),
+            said(|report| Some(report.cpu_percent? / 100.0)),
+            said(|report| report.memory_mb.map(mebibytes)),
+            said(|report| report.resources.memory_limit_mb.map(mebibytes)),
+            said(|report| report.session_count.map(f64::from)),
+            beat.map(|beat| f64::from(beat.tally.processes_failed)),
+            beat.map(|beat| f64::from(beat.tally.collectors_failed)),
+            Some(f64::from(sandbox.suspect)),
+        ];
+        Row { id: Arc::clone(&sandbox.registration.id), figures: figures.map(|figure| figure.unwrap_or(f64::NAN)) }
+    }
 }
 
 fn mebibytes(mebibytes: u64) -> f64 {

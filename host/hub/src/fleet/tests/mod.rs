@@ -72,7 +72,14 @@ fn settings() -> Settings {
         never_reported_after: 60 * SECOND,
         ..Rules::default()
     };
-    Settings { rules, max_sandboxes: 100, report_memory: 1 << 30, max_reports_per_sec: None, lasts: true }
+    Settings {
+        rules,
+        max_sandboxes: 100,
+        report_memory: 1 << 30,
+        max_reports_per_sec: None,
+        lasts: true,
+        longest_pause: Duration::MAX,
+    }
 }
 
 /// A small report with these fields.

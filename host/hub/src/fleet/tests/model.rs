@@ -36,6 +36,8 @@ enum Step {
     Expire(usize),
     /// Beats are written to disk.
     Snapshot,
+    /// There is no room on disk for the events from now on until the next start; for beats there is.
+    LoseEvents,
     /// The hub is killed and started again.
     Restart,
 }
@@ -61,6 +63,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (-10_000_000..10_000_000_i64).prop_map(Step::Set),
         6 => (1..4_usize).prop_map(Step::Expire),
         1 => Just(Step::Snapshot),
+        1 => Just(Step::LoseEvents),
         1 => Just(Step::Restart),
     ]
 }
@@ -76,6 +79,8 @@ struct Pair {
     wall: i64,
     registrations: BTreeMap<usize, Vec<Arc<Registration>>>,
     saved: BTreeMap<String, Changed>,
+    /// How those stood whose events were lost since then.
+    stood: BTreeMap<String, Snapshot>,
 }
 
 impl Pair {
@@ -100,6 +105,7 @@ impl Pair {
             wall: 1_800_000_000_000,
             registrations: BTreeMap::new(),
             saved: BTreeMap::new(),
+            stood: BTreeMap::new(),
         }
     }
 
@@ -112,6 +118,7 @@ impl Pair {
     }
 
     fn take(&mut self, step: &Step) {
+        self.twins.wall = self.wall;
         match step {
             Step::Register(id) => self.register(*id),
             Step::Remove(id) => {
@@ -132,6 +139,10 @@ impl Pair {
                     self.saved.insert(changed.snapshot.registration.id.to_string(), changed);
                 }
                 self.twins.snapshot();
+            }
+            Step::LoseEvents => {
+                self.stood = self.all().into_iter().map(|found| (found.registration.id.to_string(), found)).collect();
+                self.twins.lose_events();
             }
             Step::Restart => self.restart(),
         }
@@ -204,13 +215,16 @@ impl Pair {
         assert!(self.twins.nobody_is_hidden(self.now));
     }
 
-    /// Registrations and how each stands are on disk at once, beats as of the last snapshot.
+    /// Registrations and how each stands are on disk at once, unless events are lost; beats as of the last snapshot, as
+    /// of a hub that was killed after it told of a change and before it saved the report that brought it.
     fn restart(&mut self) {
         let mut fleet = Fleet::new(self.settings.clone(), self.instant());
-        let all = Query { limit: usize::MAX, ..Query::default() };
-        let mut paging = Paging::new(&all);
-        while paging.step(&self.fleet, 3) {}
-        for Snapshot { registration, standing, since, .. } in paging.finish().sandboxes {
+        let mut made = Vec::new();
+        for found in self.all() {
+            let registration = Arc::clone(&found.registration);
+            let before = self.stood.get(&*registration.id);
+            let stood = before.filter(|before| before.registration.serial == registration.serial).unwrap_or(&found);
+            let (standing, since) = (stood.standing, stood.since);
             let saved = self
                 .saved
                 .get(&*registration.id)
@@ -221,12 +235,22 @@ impl Pair {
                 received: kept.received,
                 peer: kept.peer,
                 interval: kept.interval,
+                dropped: kept.dropped,
             });
             let history = saved.map_or_else(Vec::new, |saved| saved.history.clone());
-            fleet.restore(Saved { registration, standing, since, beat, history }, self.instant());
+            made.extend(fleet.restore(Saved { registration, standing, since, beat, history }, self.instant()));
         }
         self.fleet = fleet;
-        self.twins.restart(self.now);
+        self.stood.clear();
+        assert_eq!(names(&made), self.twins.restart(self.now));
+    }
+
+    /// All sandboxes, in the order of ids.
+    fn all(&self) -> Vec<Snapshot> {
+        let all = Query { limit: usize::MAX, ..Query::default() };
+        let mut paging = Paging::new(&all);
+        while paging.step(&self.fleet, 3) {}
+        paging.finish().sandboxes
     }
 
     fn compare(&self) {
@@ -238,6 +262,9 @@ impl Pair {
                 continue;
             };
             assert_eq!((found.standing, found.suspect), (twin.standing, twin.held), "{id}");
+            if found.beat.is_some() {
+                assert_eq!(found.status() == Status::Stopped, found.standing == Standing::Stopped, "{id}");
+            }
             let (report, said) = (found.beat.as_ref().map(|kept| kept.report()), twin.beat.as_ref());
             assert_eq!(report.as_ref().map(|report| report.seq), said.map(|beat| beat.seq), "{id}");
             let number = report.and_then(|report| report.metadata.get("n").cloned());

@@ -16,6 +16,7 @@ fn again(hub: &mut Hub, seconds: u32) -> Hub {
             received: kept.received,
             peer: kept.peer,
             interval: kept.interval,
+            dropped: kept.dropped,
         });
         other.fleet.restore(Saved { registration, standing, since, beat, history }, hub.at(seconds));
     }
@@ -126,4 +127,52 @@ fn changes_take_no_more_room_than_what_is_there_to_be_saved() {
     let sender = hub.register("a", 0).unwrap();
     hub.beat(&sender, "a", 1, none()).unwrap();
     assert_eq!(hub.fleet.changed.len(), 0, "nobody saves it");
+}
+
+#[test]
+fn who_said_that_it_stops_and_was_not_told_of_has_stopped() {
+    let mut hub = Hub::new(10);
+    let a = hub.register("a", 0).unwrap();
+    let stopped = serde_json::json!({"bootId": "x", "seq": 9, "status": "stopped"});
+    hub.beat(&a, "a", 1, boot("x", 1, 5.0)).unwrap();
+    hub.beat(&a, "a", 20, stopped).unwrap();
+    let Snapshot { registration, beat, .. } = hub.find("a");
+    let kept = beat.unwrap();
+    let back = |standing, since: u32| {
+        let mut other = Hub { fleet: Fleet::new(settings(), hub.at(30)), start: hub.start };
+        let beat = SavedBeat {
+            report: kept.report(),
+            missing: Vec::new(),
+            received: kept.received,
+            peer: kept.peer,
+            interval: kept.interval,
+            dropped: false,
+        };
+        let (registration, since) = (Arc::clone(&registration), wall(since));
+        let saved = Saved { registration, standing, since, beat: Some(beat), history: Vec::new() };
+        (other.fleet.restore(saved, hub.at(30)).map(|event| (event.kind, event.at)), other)
+    };
+    let (event, mut other) = back(Standing::Live, 1);
+    assert_eq!(event, Some((Kind::Stopped, wall(20))));
+    let found = other.find("a");
+    assert_eq!((found.standing, found.since, found.status()), (Standing::Stopped, wall(20), Status::Stopped));
+    assert_eq!(other.expire(100_000), [], "it is not waited for");
+    assert_eq!(made(other.beat(&a, "a", 100_001, boot("y", 1, 5.0))), [Kind::Started]);
+
+    let (event, mut other) = back(Standing::Live, 25);
+    assert_eq!((event, other.find("a").status()), (None, Status::Running), "it has started since");
+    assert_eq!(other.expire(37), [("a".into(), Kind::Lost)]);
+    assert_eq!(back(Standing::Stopped, 20).0, None, "told before");
+}
+
+#[test]
+fn what_was_not_kept_of_a_report_is_not_taken_for_empty_later() {
+    let mut hub = Hub::with(Settings { report_memory: 1, ..settings() });
+    let a = hub.register("a", 0).unwrap();
+    assert!(!kept(hub.beat(&a, "a", 1, whole("x", 1))).1);
+    let mut other = again(&mut hub, 10);
+    assert!(other.find("a").beat.unwrap().dropped);
+    assert!(matches!(other.beat(&a, "a", 11, whole("x", 1)), Ok(Outcome::Duplicate { keeps: false, .. })));
+    other.beat(&a, "a", 12, delta("x", 2)).unwrap();
+    assert_eq!(other.find("a").beat.unwrap().missing, [Part::Metadata, Part::Plugins]);
 }

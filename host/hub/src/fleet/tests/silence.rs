@@ -242,3 +242,35 @@ fn a_fleet_that_is_spread_is_waited_for_as_it_was_directed() {
     let (next, interval) = next(hub.beat(sender, id, 60, serde_json::json!({"intervalSecs": 20.0})));
     assert_eq!((next, interval), (None, 2 * SECOND));
 }
+
+#[test]
+fn nobody_is_lost_because_the_hub_itself_stood_still() {
+    // Too few to doubt, and enough; who is heard first afterwards, and how many of ten.
+    for (least, heard_first, others) in [(100, false, 0), (100, true, 7), (3, false, 7), (3, true, 9)] {
+        let rules =
+            Rules { suspect_least: least, suspect_fraction: 0.2, suspect_hold: 60 * SECOND, ..settings().rules };
+        let mut hub = Hub::with(Settings { rules, longest_pause: 5 * SECOND, ..settings() });
+        let ids: Vec<_> = (0..10).map(|n| format!("s{n}")).collect();
+        let senders: Vec<_> = ids.iter().map(|id| hub.register(id, 0).unwrap()).collect();
+        for (id, sender) in ids.iter().zip(&senders) {
+            hub.beat(sender, id, 1, none()).unwrap();
+        }
+        assert_eq!(hub.expire(2), []);
+        // Past patience and `suspect_hold` many times over, and a beat comes before anyone looks at the clock.
+        if heard_first {
+            assert_eq!(made(hub.beat(&senders[0], &ids[0], 10_002, none())), []);
+        }
+        assert_eq!(hub.expire(10_002), []);
+        for second in [10_004, 10_007] {
+            for (id, sender) in ids.iter().zip(&senders).take(others) {
+                assert_eq!(made(hub.beat(sender, id, second, none())), []);
+            }
+            assert_eq!(hub.expire(second), [], "{heard_first} {others}");
+            assert_eq!(hub.fleet.counts().suspect, 0);
+        }
+        // Silent ones are lost in the end: heard at 1, due at 8 of the time that the hub was awake.
+        if others == 9 {
+            assert_eq!(hub.expire(10_008), [("s9".into(), Kind::Lost)]);
+        }
+    }
+}

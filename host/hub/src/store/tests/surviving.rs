@@ -49,6 +49,28 @@ async fn everything_is_there_again() {
 }
 
 #[tokio::test]
+async fn that_a_token_was_shown_survives_a_kill() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    let until = |store: &Store, id: &str| store.registration(id).unwrap().tokens.as_ref().unwrap().tokenless_until;
+    for id in ["shown", "never", "rotated"] {
+        store.register(registration(id)).await.unwrap();
+    }
+    report(&store, "never", json!({})).await.unwrap();
+    store.rotate("rotated", KeyHash::of(&Secret::new("another token")), Duration::from_secs(60)).await.unwrap();
+    let sender = Sender::FirstToken(store.registration("shown").unwrap());
+    let (_, durable) = store.report(&sender, beat("shown", json!({}))).await.unwrap();
+    durable.wait().await.unwrap();
+    let after = open(killed(directory.path()).path());
+    let soon = Timestamp::now().checked_add(Duration::from_secs(61)).unwrap();
+    for store in [&store, &after] {
+        assert_eq!(until(store, "shown"), None);
+        assert!(until(store, "never") > Some(soon));
+        assert!(until(store, "rotated").is_some_and(|until| until < soon), "as long as was promised");
+    }
+}
+
+#[tokio::test]
 async fn a_kill_costs_nothing_that_was_answered() {
     let directory = tempfile::tempdir().unwrap();
     let store = open(directory.path());

@@ -39,6 +39,10 @@ pub(super) struct Said {
 pub(super) struct Twin {
     serial: u64,
     pub standing: Standing,
+    /// Since when, by the wall clock.
+    since: i64,
+    /// Both as they are on disk, where that is not as they are.
+    stood: Option<(Standing, i64)>,
     /// From when on it is waited for, in milliseconds.
     from: u64,
     /// Its time was over in a doubt that goes on.
@@ -59,6 +63,8 @@ pub(super) struct Twin {
 /// Its last report.
 #[derive(Clone, Debug)]
 pub(super) struct TwinBeat {
+    /// By the wall clock.
+    received: i64,
     boot: Option<u8>,
     pub seq: Option<u64>,
     stopped: bool,
@@ -85,6 +91,8 @@ pub(super) struct Twins {
     start: u64,
     /// The last time that anything was judged.
     judged: u64,
+    /// The wall clock.
+    pub wall: i64,
 }
 
 type Told = Vec<(Kind, Option<String>)>;
@@ -106,7 +114,7 @@ impl Said {
 
 impl Twins {
     pub(super) fn new(rules: Rules) -> Self {
-        Twins { rules, all: BTreeMap::new(), trust: Trust::Full, anew: None, start: 0, judged: 0 }
+        Twins { rules, all: BTreeMap::new(), trust: Trust::Full, anew: None, start: 0, judged: 0, wall: 0 }
     }
 
     pub(super) fn find(&self, id: &str) -> Option<&Twin> {
@@ -131,6 +139,8 @@ impl Twins {
         let twin = Twin {
             serial,
             standing: Standing::NeverReported,
+            since: 0,
+            stood: None,
             from: now,
             held: false,
             put_off: false,
@@ -157,16 +167,31 @@ impl Twins {
         self.all.values_mut().for_each(|twin| twin.saved = twin.beat.clone());
     }
 
-    pub(super) fn restart(&mut self, now: u64) {
+    pub(super) fn lose_events(&mut self) {
+        self.all.values_mut().for_each(|twin| twin.stood = Some((twin.standing, twin.since)));
+    }
+
+    pub(super) fn restart(&mut self, now: u64) -> Told {
         let default = millis(self.rules.default_interval);
-        for twin in self.all.values_mut() {
+        let mut told = Vec::new();
+        for (id, twin) in &mut self.all {
             twin.beat = twin.saved.clone();
+            (twin.standing, twin.since) = twin.stood.take().unwrap_or((twin.standing, twin.since));
+            if let Some(beat) = &mut twin.beat {
+                // It was said after whatever was told, so its own event was lost.
+                if beat.stopped && twin.standing != Standing::Stopped && beat.received > twin.since {
+                    (twin.standing, twin.since) = (Standing::Stopped, beat.received);
+                    told.push((Kind::Stopped, Some((*id).to_owned())));
+                }
+                beat.stopped = twin.standing == Standing::Stopped;
+            }
             (twin.from, twin.held, twin.earlier, twin.directed) = (now, false, None, false);
             (twin.put_off, twin.seen_due) = (false, None);
             (twin.own, twin.assigned) =
                 twin.beat.as_ref().map_or((default, default), |beat| (beat.interval, beat.assigned));
         }
         (self.trust, self.anew, self.start, self.judged) = (Trust::Full, None, now, now);
+        told
     }
 
     /// What a sandbox says, given what it said before.
@@ -232,6 +257,9 @@ impl Twins {
         let next = next.map(millis);
         assert!(next.is_none_or(|next| next > twin.own && next <= 600_000.min(10 * twin.own)));
         (twin.directed, twin.assigned) = (next.is_some(), next.unwrap_or(twin.own));
+        if twin.standing != to {
+            twin.since = self.wall;
+        }
         (twin.standing, twin.from, twin.held) = (to, now, false);
         (twin.put_off, twin.seen_due) = (false, None);
         if last_boot != said.boot {
@@ -244,7 +272,16 @@ impl Twins {
             (None, None) => (None, true),
         };
         let (boot, seq, stopped) = (said.boot, Some(said.seq), said.stopped);
-        twin.beat = Some(TwinBeat { boot, seq, stopped, metadata, missing, interval, assigned: twin.assigned });
+        twin.beat = Some(TwinBeat {
+            received: self.wall,
+            boot,
+            seq,
+            stopped,
+            metadata,
+            missing,
+            interval,
+            assigned: twin.assigned,
+        });
         told
     }
 
@@ -321,7 +358,7 @@ impl Twins {
         };
         told.push((kind, Some(id.to_owned())));
         if let Some(twin) = self.all.get_mut(id) {
-            (twin.standing, twin.held) = (to, false);
+            (twin.standing, twin.since, twin.held) = (to, self.wall, false);
         }
     }
 
