@@ -76,7 +76,7 @@ pub struct Limits {
     /// The longest body, in bytes. Default 1 MiB.
     pub body: usize,
     /// All bodies that are arriving or being read, in bytes, those of up to 16 KiB apart; one address, or IPv6
-    /// network of 64 bits, gets half of it. Default 64 MiB.
+    /// network of 56 bits, gets half of it. Default 64 MiB.
     pub body_memory: usize,
     /// From the first byte of a request's head to its last; also the whole handshake of TLS. Default 10 s.
     pub header_timeout: Duration,
@@ -86,9 +86,9 @@ pub struct Limits {
     /// From a request's head to its answer, the body's arrival included; also how long a client may leave an answer
     /// unread. Half of it is the longest wait for `body_memory`. Default 15 s.
     pub request_timeout: Duration,
-    /// Connections at the same time. At the limit a newcomer takes the place of one of the address that holds the
-    /// most, which may be its own; there is no fixed share, since a whole fleet may come from one address. Default
-    /// 4,096.
+    /// Connections at the same time. At the limit a newcomer takes the place of one that has never brought a request,
+    /// else of one of the address that holds the most, which may be its own; there is no fixed share, since a whole
+    /// fleet may come from one address. Default 4,096.
     pub connections: usize,
     /// Of those, the ones that listen to events. Default 256.
     pub streams: usize,
