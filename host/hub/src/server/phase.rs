@@ -2,7 +2,9 @@
 //!
 //! hyper alone knows when a request begins and ends, and has one timeout for the wait before a head and the head
 //! itself. So the phase is noted where it shows: the first byte of a head in [`Watched`]'s reads, a request in the
-//! service, the end of an answer in its body ([`Busy`]) and in the flush after it.
+//! service, the end of an answer in its body ([`Busy`]) and in the flush after it. What hyper has read of the next head
+//! by then does not show: such a connection is idle until its next byte, which gives its client no more than one that
+//! sends nothing has, and from then on it has the time of a head, however slowly more comes.
 //!
 //! A phase is one atomic word, because the accept loop may end a connection that waits ([`Phase::claim`]) while its
 //! task goes on: who changes the word first wins. A connection that was claimed reads nothing and serves nothing more.

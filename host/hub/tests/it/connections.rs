@@ -100,6 +100,23 @@ async fn a_head_that_drips_is_late_all_the_same() {
 }
 
 #[tokio::test]
+async fn a_head_that_began_behind_another_request_is_late_from_its_next_byte_on() {
+    let hub = Hub::start(|config| config.limits.header_timeout = Duration::from_millis(300)).await;
+    let mut stream = hub.connect().await;
+    stream.write_all(b"GET /health HTTP/1.1\r\nHost: hub\r\n\r\nGET /health HT").await.unwrap();
+    let mut read = [0; 1024];
+    assert!(timeout(DEADLINE, stream.read(&mut read)).await.unwrap().unwrap() > 0);
+    let start = Instant::now();
+    while timeout(Duration::from_millis(20), stream.read(&mut read)).await.is_err() {
+        assert!(start.elapsed() < DEADLINE, "it goes on");
+        if stream.write_all(b"T").await.is_err() {
+            break;
+        }
+    }
+    hub.stop().await;
+}
+
+#[tokio::test]
 async fn between_two_requests_the_time_for_a_head_does_not_run() {
     let hub = Hub::start(|config| config.limits.header_timeout = Duration::from_millis(100)).await;
     let mut stream = hub.connect().await;
