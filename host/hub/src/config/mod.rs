@@ -6,7 +6,7 @@ mod raw;
 mod webhooks;
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use crate::auth::{KeyHash, Secret};
 use crate::event::Kind;
 use crate::liveness::Rules;
 
-const LISTEN: &str = "127.0.0.1:8080";
+const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
 
 /// What the hub runs on.
 #[derive(Clone, Debug)]
@@ -138,7 +138,7 @@ impl Webhook {
 impl Default for Config {
     fn default() -> Self {
         Config {
-            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            listen: DEFAULT_LISTEN,
             enroll: Enroll::Closed,
             admin_key: None,
             max_sandboxes: 100_000,
@@ -191,6 +191,6 @@ impl Config {
 pub(crate) fn exposed(address: SocketAddr) -> String {
     format!(
         "listening on {address}, beyond loopback, needs an admin key: write one into a file and name it in \
-         `admin_key_file`, or listen on {LISTEN}"
+         `admin_key_file`, or listen on {DEFAULT_LISTEN}"
     )
 }
