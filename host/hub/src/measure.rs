@@ -55,7 +55,9 @@ pub(crate) struct WebhookMeasures {
     pub(crate) delivered: Counter,
     /// Attempts that failed.
     pub(crate) failures: Counter,
-    /// Events that wait for it.
+    /// Events that it did not take for so long that they were given up.
+    pub(crate) given_up: Counter,
+    /// Events that wait for it, as far as was counted.
     pub(crate) behind: Gauge,
 }
 

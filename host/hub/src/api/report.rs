@@ -3,7 +3,9 @@
 //! Types are serde's matter; here are the bounds. Numbers are bounded by what a machine can be, texts and counts by
 //! what the agent itself would send, and everything together by the body's limit. Names of metrics and units follow
 //! the shared rules. Texts that are for a person (reasons, errors) are bounded in length only: a report that is
-//! otherwise good is not refused for a line break, and whoever shows them escapes them.
+//! otherwise good is not refused for a line break, and whoever shows them escapes them. Names that are perhaps
+//! themselves what is wrong, of a collector's file or of a rejected metric, are escaped and shortened here, so that
+//! they can stand in lists, events and logs.
 //!
 //! A report is a sign of life first: a figure of `resources` that no machine has is taken as one that was not
 //! measured, and costs nothing else. Some kernels and file systems say such things for as long as they run.
@@ -54,6 +56,8 @@ const MAX_URL: usize = 2048;
 const MAX_PATH: usize = 4096;
 /// What is for a person to read; in bytes.
 const MAX_PROSE: usize = 8192;
+/// Of a name that is escaped, in bytes; a mark that it was longer makes it [`MAX_WORD`].
+const MAX_SHOWN: usize = MAX_WORD - '…'.len_utf8();
 
 /// Reads the report that was posted for a sandbox.
 ///
@@ -66,6 +70,7 @@ pub(crate) fn read(id: &str, body: &[u8]) -> Result<Report, Problem> {
     }
     check(&report)?;
     settle_unchanged(&mut report);
+    escape_names(&mut report);
     keep_plausible(&mut report.resources);
     Ok(report)
 }
@@ -82,6 +87,14 @@ fn settle_unchanged(report: &mut Report) {
         if !carried(part) && !unchanged.contains(&part) {
             unchanged.push(part);
         }
+    }
+}
+
+fn escape_names(Report { plugins, rejected, .. }: &mut Report) {
+    let plugins = plugins.iter_mut().map(|plugin| &mut plugin.name);
+    let rejected = rejected.iter_mut().flat_map(|rejected| rejected.plugin.iter_mut().chain([&mut rejected.name]));
+    for name in plugins.chain(rejected) {
+        *name = names::shown(name, MAX_SHOWN);
     }
 }
 

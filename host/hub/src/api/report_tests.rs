@@ -194,3 +194,20 @@ fn as_many_metrics_as_ten_collectors_may_return_are_taken_and_one_more_is_not() 
     assert!(read("s", body(10_000).as_bytes()).is_ok());
     assert!(read("s", body(10_001).as_bytes()).is_err());
 }
+
+#[test]
+fn names_that_may_be_anything_are_escaped_and_shortened() {
+    let bad = "a\nb\u{1b}[0m".to_owned() + &"x".repeat(1000);
+    let rejected = [(Some(&bad), bad.as_str(), "two\nlines"), (None, "a.b", "r")]
+        .map(|(plugin, name, reason)| json!({"plugin": plugin, "name": name, "reason": reason, "count": 1}));
+    let mut body = base();
+    body["plugins"] = json!([{"name": "net", "state": "active"}, {"name": bad, "state": "rejected", "reason": "r"}]);
+    body["rejected"] = json!(rejected);
+    let report = read("s", body.to_string().as_bytes()).unwrap();
+    assert_eq!(report.plugins[0].name, "net");
+    let [first, second] = &*report.rejected else { panic!("{:?}", report.rejected) };
+    for name in [&report.plugins[1].name, first.plugin.as_ref().unwrap(), &first.name] {
+        assert!(name.starts_with("a\\nb\\u{1b}[0mx") && name.ends_with("x…") && name.len() == 255, "{name}");
+    }
+    assert_eq!((&*first.reason, &*second.name, &second.plugin), ("two\nlines", "a.b", &None));
+}

@@ -123,12 +123,8 @@ async fn judge(
     }
     let (outcome, durable) = taken?;
     let (duplicate, keeps, next) = match outcome {
-        Outcome::Duplicate { keeps, next } => {
-            shared.measures.duplicate.add(1);
-            (true, keeps, next)
-        }
+        Outcome::Duplicate { keeps, next } => (true, keeps, next),
         Outcome::Accepted { kept, keeps, next, .. } => {
-            shared.measures.report_accepted(kept.at);
             shared.audience.beats.note(id);
             if shared.accepted.receiver_count() > 0 {
                 let report = Arc::new(kept.report());
@@ -138,8 +134,12 @@ async fn judge(
             (false, keeps, next)
         }
     };
-    // It counts already, also where its sender is told to come again because what it changed is not on disk.
+    // It is kept already, also where its sender is told to come again because what it changed is not on disk.
     durable.wait().await?;
+    match duplicate {
+        true => shared.measures.duplicate.add(1),
+        false => shared.measures.report_accepted(Instant::now()),
+    }
     let next_report_secs = next.map(|next| next.as_secs_f64());
     let accepts: &[&str] = if keeps { &["delta"] } else { &[] };
     Ok(json(StatusCode::OK, &Taken { success: true, sandbox_id: id, duplicate, accepts, next_report_secs }))

@@ -6,7 +6,7 @@ mod raw;
 mod webhooks;
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use crate::auth::{KeyHash, Secret};
 use crate::event::Kind;
 use crate::liveness::Rules;
 
-const LISTEN: &str = "127.0.0.1:8080";
+const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
 
 /// What the hub runs on.
 #[derive(Clone, Debug)]
@@ -77,7 +77,7 @@ pub struct Limits {
     /// The longest body, in bytes. Default 1 MiB.
     pub body: usize,
     /// All bodies that are arriving or being read, in bytes, those of up to 16 KiB apart; one address, or IPv6
-    /// network of 64 bits, gets half of it. Default 64 MiB.
+    /// network of 56 bits, gets half of it. Default 64 MiB.
     pub body_memory: usize,
     /// From the first byte of a request's head to its last; also the whole handshake of TLS. Default 10 s.
     pub header_timeout: Duration,
@@ -87,9 +87,9 @@ pub struct Limits {
     /// From a request's head to its answer, the body's arrival included; also how long a client may leave an answer
     /// unread. Half of it is the longest wait for `body_memory`. Default 15 s.
     pub request_timeout: Duration,
-    /// Connections at the same time. At the limit a newcomer takes the place of one of the address that holds the
-    /// most, which may be its own; there is no fixed share, since a whole fleet may come from one address. Default
-    /// 4,096.
+    /// Connections at the same time. At the limit a newcomer takes the place of one that has never brought a request,
+    /// else of one of the address that holds the most, which may be its own; there is no fixed share, since a whole
+    /// fleet may come from one address. Default 4,096.
     pub connections: usize,
     /// Of those, the ones that listen to events. Default 256.
     pub streams: usize,
@@ -142,7 +142,7 @@ impl Webhook {
 impl Default for Config {
     fn default() -> Self {
         Config {
-            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            listen: DEFAULT_LISTEN,
             enroll: Enroll::Closed,
             admin_key: None,
             max_sandboxes: 100_000,
@@ -196,6 +196,6 @@ impl Config {
 pub(crate) fn exposed(address: SocketAddr) -> String {
     format!(
         "listening on {address}, beyond loopback, needs an admin key: write one into a file and name it in \
-         `admin_key_file`, or listen on {LISTEN}"
+         `admin_key_file`, or listen on {DEFAULT_LISTEN}"
     )
 }

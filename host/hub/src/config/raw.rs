@@ -12,7 +12,7 @@ use serde::{Deserialize, Deserializer, de};
 
 use super::check::Check;
 use super::webhooks::{self, RawWebhook};
-use super::{Config, Enroll, Keep, LISTEN, Limits, exposed};
+use super::{Config, DEFAULT_LISTEN, Enroll, Keep, Limits, exposed};
 use crate::auth::{KeyHash, Secret};
 use crate::liveness::Rules;
 
@@ -101,78 +101,20 @@ pub struct RawConfig {
 impl RawConfig {
     /// What the table means, and everything that is wrong with it. Use the first only when there is nothing of the
     /// second. Keys are relative to the table.
-    pub fn resolve(self) -> (Config, Vec<Problem>) {
+    pub fn resolve(mut self) -> (Config, Vec<Problem>) {
         let default = Config::default();
         let mut check = Check::default();
-        let admin_key = check.admin_key(self.admin_key, self.admin_key_file);
+        let admin_key = check.admin_key(self.admin_key.take(), self.admin_key_file.take());
         let config = Config {
             listen: self.listen.unwrap_or(default.listen),
             enroll: self.enroll,
             admin_key: admin_key.as_ref().map(KeyHash::of),
             max_sandboxes: check.count("max_sandboxes", self.max_sandboxes, 1..=10_000_000, default.max_sandboxes),
-            limits: Limits {
-                body: check.body_limit(self.body_limit, default.limits.body),
-                body_memory: check.size("body_memory", self.body_memory, default.limits.body_memory),
-                header_timeout: check.time("header_timeout", self.header_timeout, default.limits.header_timeout),
-                idle_timeout: check.time("idle_timeout", self.idle_timeout, default.limits.idle_timeout),
-                request_timeout: check.time("request_timeout", self.request_timeout, default.limits.request_timeout),
-                connections: check.count(
-                    "max_connections",
-                    self.max_connections,
-                    1..=1_000_000,
-                    default.limits.connections,
-                ),
-                streams: check.count("max_streams", self.max_streams, 1..=100_000, default.limits.streams),
-                newcomers_per_min: check.count(
-                    "max_newcomers_per_min",
-                    self.max_newcomers_per_min,
-                    1..=10_000_000,
-                    default.limits.newcomers_per_min,
-                ),
-            },
-            liveness: Rules {
-                intervals: check.count(
-                    "lost_after_intervals",
-                    self.lost_after_intervals,
-                    1..=1000,
-                    default.liveness.intervals,
-                ),
-                grace: check.time("lost_grace", self.lost_grace, default.liveness.grace),
-                default_interval: check.time(
-                    "default_interval",
-                    self.default_interval,
-                    default.liveness.default_interval,
-                ),
-                never_reported_after: check.time(
-                    "never_reported_after",
-                    self.never_reported_after,
-                    default.liveness.never_reported_after,
-                ),
-                suspect_fraction: check.fraction(
-                    "suspect_fraction",
-                    self.suspect_fraction,
-                    default.liveness.suspect_fraction,
-                ),
-                suspect_least: check.count(
-                    "suspect_least",
-                    self.suspect_least,
-                    1..=10_000_000,
-                    default.liveness.suspect_least,
-                ),
-                suspect_hold: check.time("suspect_hold", self.suspect_hold, default.liveness.suspect_hold),
-            },
-            data: check.path("data", self.data),
-            keep: Keep {
-                snapshot_interval: check.time(
-                    "snapshot_interval",
-                    self.snapshot_interval,
-                    default.keep.snapshot_interval,
-                ),
-                events: check.count("max_events", self.max_events, 1000..=1_000_000_000, default.keep.events),
-                events_for: check.long_time("events_for", self.events_for, default.keep.events_for),
-                report_memory: check.size("report_memory", self.report_memory, default.keep.report_memory),
-            },
-            tls: check.tls(self.tls_cert, self.tls_key),
+            limits: self.limits(&mut check, &default.limits),
+            liveness: self.liveness(&mut check, &default.liveness),
+            data: check.path("data", self.data.take()),
+            keep: self.keep(&mut check, &default.keep),
+            tls: check.tls(self.tls_cert.take(), self.tls_key.take()),
             token_overlap: check.time("token_overlap", self.token_overlap, default.token_overlap),
             max_reports_per_sec: self
                 .max_reports_per_sec
@@ -180,22 +122,63 @@ impl RawConfig {
             metrics_per_sandbox: self.metrics_per_sandbox,
             webhooks: webhooks::resolve(&mut check, self.webhooks),
         };
-        if config.limits.body_memory / 2 < config.limits.body {
-            let message = "one address gets half of it, and a body of `body_limit` does not fit; make it larger";
-            check.problem("body_memory", message.into());
-        }
         // A key that is wrong has been named already; a second line about the same key would mislead.
         if !check.has_problem("admin_key") && config.exposed_on(config.listen) {
             check.problem("admin_key_file", exposed(config.listen));
         }
         (config, check.into_problems())
     }
+
+    fn limits(&self, check: &mut Check, default: &Limits) -> Limits {
+        let limits = Limits {
+            body: check.body_limit(self.body_limit, default.body),
+            body_memory: check.size("body_memory", self.body_memory, default.body_memory),
+            header_timeout: check.time("header_timeout", self.header_timeout, default.header_timeout),
+            idle_timeout: check.time("idle_timeout", self.idle_timeout, default.idle_timeout),
+            request_timeout: check.time("request_timeout", self.request_timeout, default.request_timeout),
+            connections: check.count("max_connections", self.max_connections, 1..=1_000_000, default.connections),
+            streams: check.count("max_streams", self.max_streams, 1..=100_000, default.streams),
+            newcomers_per_min: check.count(
+                "max_newcomers_per_min",
+                self.max_newcomers_per_min,
+                1..=10_000_000,
+                default.newcomers_per_min,
+            ),
+        };
+        if limits.body_memory / 2 < limits.body {
+            let message = "one address gets half of it, and a body of `body_limit` does not fit; make it larger";
+            check.problem("body_memory", message.into());
+        }
+        limits
+    }
+
+    fn liveness(&self, check: &mut Check, default: &Rules) -> Rules {
+        let never_reported_after = default.never_reported_after;
+        Rules {
+            intervals: check.count("lost_after_intervals", self.lost_after_intervals, 1..=1000, default.intervals),
+            grace: check.time("lost_grace", self.lost_grace, default.grace),
+            default_interval: check.time("default_interval", self.default_interval, default.default_interval),
+            never_reported_after: check.time("never_reported_after", self.never_reported_after, never_reported_after),
+            suspect_fraction: check.fraction("suspect_fraction", self.suspect_fraction, default.suspect_fraction),
+            suspect_least: check.count("suspect_least", self.suspect_least, 1..=10_000_000, default.suspect_least),
+            suspect_hold: check.time("suspect_hold", self.suspect_hold, default.suspect_hold),
+        }
+    }
+
+    fn keep(&self, check: &mut Check, default: &Keep) -> Keep {
+        Keep {
+            snapshot_interval: check.time("snapshot_interval", self.snapshot_interval, default.snapshot_interval),
+            events: check.count("max_events", self.max_events, 1000..=1_000_000_000, default.events),
+            events_for: check.long_time("events_for", self.events_for, default.events_for),
+            report_memory: check.size("report_memory", self.report_memory, default.report_memory),
+        }
+    }
 }
 
 fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SocketAddr>, D::Error> {
     let text = String::deserialize(deserializer)?;
     text.parse().map(Some).map_err(|_| {
-        de::Error::custom(format!("`{text}` is not an IP address with a port; write one such as `{LISTEN}`"))
+        de::Error::custom(format!("`{text}` is not an IP address with a port; write one such as `{DEFAULT_LISTEN}`"))
     })
 }
 

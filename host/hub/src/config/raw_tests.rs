@@ -16,7 +16,7 @@ fn resolve(text: &str) -> (Config, Vec<String>) {
 fn an_empty_table_is_closed_and_on_loopback() {
     let (config, problems) = resolve("");
     assert!(problems.is_empty(), "{problems:?}");
-    assert_eq!(config.listen.to_string(), LISTEN);
+    assert_eq!(config.listen, DEFAULT_LISTEN);
     assert_eq!(config.enroll, Enroll::Closed);
     assert_eq!(config.limits.body, 1024 * 1024);
     assert!(config.admin_key.is_none());

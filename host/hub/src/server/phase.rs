@@ -2,7 +2,9 @@
 //!
 //! hyper alone knows when a request begins and ends, and has one timeout for the wait before a head and the head
 //! itself. So the phase is noted where it shows: the first byte of a head in [`Watched`]'s reads, a request in the
-//! service, the end of an answer in its body ([`Busy`]) and in the flush after it.
+//! service, the end of an answer in its body ([`Busy`]) and in the flush after it. What hyper has read of the next head
+//! by then does not show: such a connection is idle until its next byte, which gives its client no more than one that
+//! sends nothing has, and from then on it has the time of a head, however slowly more comes.
 //!
 //! A phase is one atomic word, because the accept loop may end a connection that waits ([`Phase::claim`]) while its
 //! task goes on: who changes the word first wins. A connection that was claimed reads nothing and serves nothing more.
@@ -19,11 +21,11 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::config::Limits;
 
-/// The stage is in the highest bits, the time in milliseconds below: ten million years.
-const TIME: u64 = (1 << CLOSING_BIT) - 1;
-const CLOSING_BIT: u32 = 60;
-const CLOSING: u64 = 1 << CLOSING_BIT;
+/// The stage is in the highest bits, then two marks, the time in milliseconds below: ten million years.
 const STAGE_SHIFT: u32 = 61;
+const CLOSING: u64 = 1 << 60;
+const SERVED: u64 = 1 << 59;
+const TIME: u64 = SERVED - 1;
 
 /// A connection's phase.
 #[derive(Debug)]
@@ -56,6 +58,8 @@ pub(super) struct State {
     pub stage: Stage,
     /// After the epoch.
     pub since: Duration,
+    /// A request of it has been answered.
+    pub served: bool,
 }
 
 /// It was claimed.
@@ -66,7 +70,8 @@ pub(super) struct Gone;
 impl Phase {
     /// A connection that has just been made.
     pub(super) fn new(epoch: Instant) -> Self {
-        Phase { word: AtomicU64::new(word(Stage::Opening, epoch.elapsed())), epoch }
+        let opening = State { stage: Stage::Opening, since: epoch.elapsed(), served: false };
+        Phase { word: AtomicU64::new(word(opening)), epoch }
     }
 
     /// The present state.
@@ -81,17 +86,17 @@ impl Phase {
 
     /// Takes a connection away from its task; false when it has gone on since it was seen in this state.
     pub(super) fn claim(&self, seen: State) -> bool {
-        let gone = word(Stage::Gone, seen.since);
+        let gone = word(State { stage: Stage::Gone, ..seen });
         let swap = |seen| self.word.compare_exchange(seen, gone, Ordering::AcqRel, Ordering::Acquire).is_ok();
-        seen.stage != Stage::Gone && swap(word(seen.stage, seen.since))
+        seen.stage != Stage::Gone && swap(word(seen))
     }
 
     /// Lets it end: at once when it waits, which is then true, else after the request that is under way.
     pub(super) fn close(&self) -> bool {
         let next = |before: u64| match state(before) {
-            State { stage: Stage::Opening | Stage::Head | Stage::Idle, since } => Some(word(Stage::Gone, since)),
-            State { stage: Stage::Busy | Stage::Answered, .. } => Some(before | CLOSING),
+            seen if seen.stage.waits() => Some(word(State { stage: Stage::Gone, ..seen })),
             State { stage: Stage::Gone, .. } => None,
+            _ => Some(before | CLOSING),
         };
         let before = self.word.fetch_update(Ordering::AcqRel, Ordering::Acquire, next);
         before.is_ok_and(|before| !matches!(state(before).stage, Stage::Busy | Stage::Answered))
@@ -104,14 +109,15 @@ impl Phase {
     pub(super) fn enter(&self, stage: Stage) -> Result<(), Gone> {
         let begins = matches!(stage, Stage::Head | Stage::Idle).then(|| self.epoch.elapsed());
         let next = |before| {
-            let State { stage: present, since } = state(before);
-            (present != Stage::Gone).then(|| word(stage, begins.unwrap_or(since)) | before & CLOSING)
+            let State { stage: present, since, served } = state(before);
+            let next = State { stage, since: begins.unwrap_or(since), served: served || stage == Stage::Answered };
+            (present != Stage::Gone).then(|| word(next) | before & CLOSING)
         };
         self.word.fetch_update(Ordering::AcqRel, Ordering::Acquire, next).map(|_| ()).map_err(|_| Gone)
     }
 
     fn deadline(&self, limits: &Limits) -> Option<Instant> {
-        let State { stage, since } = self.state();
+        let State { stage, since, .. } = self.state();
         let limit = match stage {
             Stage::Opening | Stage::Idle => limits.idle_timeout,
             Stage::Head => limits.header_timeout,
@@ -121,9 +127,16 @@ impl Phase {
     }
 }
 
-fn word(stage: Stage, since: Duration) -> u64 {
+impl Stage {
+    /// Whether it is the client's turn, and no request of it is under way.
+    pub(super) fn waits(self) -> bool {
+        matches!(self, Stage::Opening | Stage::Head | Stage::Idle)
+    }
+}
+
+fn word(State { stage, since, served }: State) -> u64 {
     let since = u64::try_from(since.as_millis()).unwrap_or(TIME).min(TIME);
-    (stage as u64) << STAGE_SHIFT | since
+    (stage as u64) << STAGE_SHIFT | if served { SERVED } else { 0 } | since
 }
 
 fn state(word: u64) -> State {
@@ -135,7 +148,7 @@ fn state(word: u64) -> State {
         4 => Stage::Answered,
         _ => Stage::Gone,
     };
-    State { stage, since: Duration::from_millis(word & TIME) }
+    State { stage, since: Duration::from_millis(word & TIME), served: word & SERVED != 0 }
 }
 
 /// A request under way, for as long as this lives.
@@ -307,7 +320,7 @@ mod tests {
         let mut stream = Watched::new(here, Arc::clone(&phase));
         there.write_all(b"GE").await.unwrap();
         stream.read_exact(&mut [0; 2]).await.unwrap();
-        assert_eq!(phase.state().stage, Stage::Head);
+        assert_eq!(phase.state(), State { stage: Stage::Head, since: Duration::ZERO, served: false });
         let busy = Busy::begin(&phase).unwrap();
         there.write_all(b"xx").await.unwrap();
         stream.read_exact(&mut [0; 2]).await.unwrap();
@@ -317,7 +330,10 @@ mod tests {
         assert_eq!(phase.state().stage, Stage::Answered);
         advance(Duration::from_secs(3)).await;
         stream.flush().await.unwrap();
-        assert_eq!(phase.state(), State { stage: Stage::Idle, since: Duration::from_secs(3) });
+        assert_eq!(phase.state(), State { stage: Stage::Idle, since: Duration::from_secs(3), served: true });
+        there.write_all(b"GE").await.unwrap();
+        stream.read_exact(&mut [0; 2]).await.unwrap();
+        assert!(phase.state().stage == Stage::Head && phase.state().served, "that stays known");
     }
 
     #[tokio::test]

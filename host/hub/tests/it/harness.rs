@@ -8,7 +8,7 @@ use std::time::Duration;
 use sandbeat_hub::{Accepted, Config, Error, KeyHash, Secret};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{broadcast, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
@@ -47,6 +47,21 @@ impl Hub {
 
     pub(crate) async fn connect(&self) -> TcpStream {
         TcpStream::connect(self.address).await.unwrap()
+    }
+
+    /// The same from one of the addresses of loopback.
+    pub(crate) async fn connect_from(&self, source: [u8; 4]) -> TcpStream {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind((source, 0).into()).unwrap();
+        socket.connect(self.address).await.unwrap()
+    }
+
+    /// A connection with half of a request.
+    pub(crate) async fn half_open(&self, source: [u8; 4]) -> TcpStream {
+        let mut stream = self.connect_from(source).await;
+        // It may have been closed already, for the next one.
+        let _ = stream.write_all(b"POST /api/v1/sandboxes/s/status HTTP/1.1\r\nX-Slow: ").await;
+        stream
     }
 
     pub(crate) fn get(&self, path: &str) -> Call {

@@ -2,6 +2,7 @@
 
 mod access;
 mod connections;
+mod crowds;
 mod encoding;
 mod events;
 mod harness;

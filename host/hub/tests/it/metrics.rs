@@ -2,9 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
+use std::time::Duration;
+
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::harness::{ADMIN_KEY, DEADLINE, Hub, admin_key, base, with};
 use crate::openmetrics::{read, value};
@@ -65,6 +67,39 @@ async fn the_hub_tells_of_itself() {
     let (kind, text) = scrape(&hub, "*/*").await;
     assert_eq!(kind, "text/plain; version=0.0.4; charset=utf-8");
     assert!(text.contains("# TYPE sandbeat_hub_reports_accepted_total counter\n") && !text.contains("# EOF"), "{text}");
+    hub.stop().await;
+}
+
+#[tokio::test]
+async fn a_report_counts_once_as_what_its_sender_was_told() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("data");
+    let hub = Hub::start(|config| config.data = Some(data.clone())).await;
+    let token = hub.register("s").await;
+    // What another program does to the database lets each event fail.
+    let database = rusqlite::Connection::open(data.join("hub.db")).unwrap();
+    database
+        .execute_batch("CREATE TRIGGER full BEFORE INSERT ON events BEGIN SELECT RAISE(ABORT, 'full'); END")
+        .unwrap();
+    let report = with("s", json!({"bootId": "b", "seq": 1}));
+    for _ in 0..2 {
+        hub.report(&token, &report).await.refused(503, "disk");
+    }
+    let counts = async || {
+        let families = read(&scrape(&hub, OPEN).await.1).unwrap();
+        let of = |sample: &str, labels: &[(&str, &str)]| value(&families, sample, labels).unwrap_or(0.0);
+        let accepted = of("sandbeat_hub_reports_accepted_total", &[]);
+        let refused = of("sandbeat_hub_reports_refused_total", &[("status", "503")]);
+        (accepted, of("sandbeat_hub_reports_duplicate_total", &[]), refused)
+    };
+    assert_eq!(counts().await, (0.0, 0.0, 2.0));
+    database.execute_batch("DROP TRIGGER full").unwrap();
+    let mut refused = 2.0;
+    while hub.report(&token, &report).await.status == 503 {
+        refused += 1.0;
+        sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(counts().await, (0.0, 1.0, refused), "it was there already, and its sender has now heard so");
     hub.stop().await;
 }
 

@@ -344,6 +344,7 @@ async fn an_endpoint_that_is_gone_is_left_alone_and_the_others_go_on() {
     }
     assert_eq!(other.sandboxes(4).await, ["a", "b", "c", "d"]);
     assert_eq!(gone.sandboxes(2).await, ["a", "b"]);
+    until_figure(&hub, "events_behind", |behind| behind == 0.0).await;
     hub.register("e").await;
     assert_eq!(other.sandboxes(1).await, ["e"]);
     hub.stop().await;

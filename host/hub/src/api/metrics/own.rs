@@ -84,8 +84,11 @@ fn webhooks(families: &mut Vec<Family>, measures: &Measures) {
     families.push(Family::counter("sandbeat_hub_webhook_events_delivered", help, delivered));
     let failures = webhooks().map(|(at, webhook)| (of(at), webhook.failures.get())).collect();
     families.push(Family::counter("sandbeat_hub_webhook_failures", "Failed attempts to deliver one.", failures));
+    let given_up = webhooks().map(|(at, webhook)| (of(at), webhook.given_up.get())).collect();
+    let help = "Events that were given up because it has not taken them for a day.";
+    families.push(Family::counter("sandbeat_hub_webhook_events_given_up", help, given_up));
     let behind = webhooks().map(|(at, webhook)| (of(at), Value::Gauge(webhook.behind.get() as f64))).collect();
-    let help = "Events that wait for a webhook.";
+    let help = "Events that wait for a webhook; of more than 1000, no more are counted.";
     families.push(Family::of("sandbeat_hub_webhook_events_behind", "", Form::Gauge, help, behind));
 }
 

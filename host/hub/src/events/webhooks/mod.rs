@@ -3,9 +3,10 @@
 //! Each has a task and a place in the store, which is noted once an event was taken; so an event is posted at least
 //! once, and again when the hub ended between the two. A webhook that is new begins with what happens from then on, one
 //! that is known goes on where it was. While an endpoint fails, its events wait in the store and cost no memory; what
-//! becomes of them is the matter of `schedule`. An endpoint that answers 410 is left alone until the next start. Events
-//! that the store no longer has when their turn comes are missed, and the log says so. When the store does not answer,
-//! the same is asked again later. Owner of the tasks is [`super::Telling`].
+//! becomes of them is the matter of `schedule`. Events that are given up are counted and logged, those in a row at once.
+//! An endpoint that answers 410 is left alone until the next start, and nothing waits for it. Events that the store no
+//! longer has when their turn comes are missed; the log says so, but how many they were nobody knows any more. When the
+//! store does not answer, the same is asked again later. Owner of the tasks is [`super::Telling`].
 
 mod client;
 mod schedule;
@@ -32,7 +33,7 @@ use crate::store::{EventQuery, Store};
 
 /// Until the store is asked again after it has not answered.
 const STORE_PAUSE: Duration = Duration::from_secs(5);
-/// Of the events that wait, so many are counted.
+/// Of the events that wait, so many are counted; more are told as so many.
 const MOST_COUNTED: usize = 1000;
 /// How often the place is noted while there is nothing to post, so that it does not fall behind what the store keeps.
 const NOTE_EVERY: Duration = Duration::from_secs(60);
@@ -77,6 +78,15 @@ pub(super) struct Poster {
     trouble: Option<String>,
     /// Events that wait, as far as was counted.
     waiting: usize,
+    given_up: GivenUp,
+}
+
+/// Events that were given up and of which the log has not spoken.
+#[derive(Debug, Default)]
+struct GivenUp {
+    count: u64,
+    /// The number of the first one.
+    first: u64,
 }
 
 impl Surroundings<'_> {
@@ -105,6 +115,7 @@ impl Surroundings<'_> {
             schedule: Schedule::default(),
             trouble: None,
             waiting: 0,
+            given_up: GivenUp::default(),
         };
         // Where the store does not answer, which it says itself, the task asks again.
         let _ = poster.try_open().await;
@@ -180,22 +191,18 @@ impl Poster {
         if more && let Some(event) = events.first() {
             self.count_waiting(event).await;
         }
-        let (mut given_up, mut first) = (0, 0);
         for event in events {
             self.measure().behind.set(self.waiting);
             match self.post(event).await {
                 Fate::Taken => {}
-                Fate::GivenUp => (given_up, first) = (given_up + 1, if given_up == 0 { event.id } else { first }),
+                Fate::GivenUp => self.given_up(event),
                 Fate::Ended => return false,
             }
             self.note(event.id);
             self.waiting = self.waiting.saturating_sub(1);
         }
         self.measure().behind.set(self.waiting);
-        if given_up > 0 {
-            let webhook = &self.name;
-            tracing::warn!(webhook, events = given_up, first, "gave up events that it has not taken for a day");
-        }
+        self.say_given_up();
         true
     }
 
@@ -206,6 +213,7 @@ impl Poster {
             if self.schedule.is_over_for(begun.elapsed().max(age), Instant::now()) {
                 return Fate::GivenUp;
             }
+            self.say_given_up();
             if let Some(at) = self.schedule.not_before()
                 && self.closes_within(at).await
             {
@@ -221,6 +229,7 @@ impl Poster {
                     return Fate::Taken;
                 }
                 Outcome::Gone => {
+                    self.measure().behind.set(0);
                     let webhook = &self.name;
                     tracing::warn!(
                         webhook,
@@ -251,6 +260,21 @@ impl Poster {
         if self.trouble.as_ref() != Some(&reason) {
             tracing::warn!(webhook = self.name, reason, "it does not take an event; trying on");
             self.trouble = Some(reason);
+        }
+    }
+
+    fn given_up(&mut self, event: &Event) {
+        self.measure().given_up.add(1);
+        let GivenUp { count, first } = &mut self.given_up;
+        *first = if *count == 0 { event.id } else { *first };
+        *count += 1;
+    }
+
+    fn say_given_up(&mut self) {
+        let GivenUp { count, first } = std::mem::take(&mut self.given_up);
+        if count > 0 {
+            let webhook = &self.name;
+            tracing::warn!(webhook, events = count, first, "gave up events that it has not taken for a day");
         }
     }
 
@@ -287,5 +311,42 @@ impl Poster {
             () = ending(&mut self.closing) => true,
             () = sleep_until(then) => false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::fleet::Registration;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_given_up_is_counted() {
+        // Nobody listens there.
+        let url = "http://127.0.0.1:1/".to_owned();
+        let webhook = Webhook { url, secret: None, events: vec![Kind::Registered] };
+        let store = Arc::new(Store::open(&Config::default()).unwrap());
+        let (measures, (close, closing)) = (Arc::new(Measures::new(1)), watch::channel(false));
+        let surroundings = Surroundings {
+            client: Client::new().await.unwrap(),
+            store: &store,
+            measures: &measures,
+            closing: &closing,
+        };
+        let poster = surroundings.poster(0, &webhook).await.unwrap();
+        for id in ["a", "b"] {
+            store.register(Registration::by_report(id, Timestamp::now())).await.unwrap();
+        }
+        let posting = tokio::spawn(poster.run());
+        let of = &measures.webhooks[0];
+        while of.given_up.get() < 2 {
+            // It has failed for all of the time until then.
+            assert!(of.delivered.get() == 0 && !posting.is_finished());
+            sleep_until(Instant::now() + Duration::from_secs(60 * 60)).await;
+        }
+        assert!(of.failures.get() > 250, "{} tries in a day", of.failures.get());
+        close.send(true).unwrap();
+        posting.await.unwrap();
+        assert_eq!((of.given_up.get(), of.behind.get()), (2, 0));
     }
 }

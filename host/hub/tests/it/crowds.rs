@@ -1,0 +1,93 @@
+//! Who gives way when there are as many connections as there may be.
+
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::harness::{DEADLINE, Hub, base};
+
+#[tokio::test]
+async fn a_flood_of_half_open_requests_from_one_address_holds_up_no_other() {
+    let hub = Hub::start(|config| config.limits.connections = 50).await;
+    let token = hub.register("s").await;
+    // One that is there already, and stays.
+    let mut kept = hub.connect_from([127, 0, 0, 3]).await;
+    kept.write_all(b"GET /health HTTP/1.1\r\nHost: hub\r\n\r\n").await.unwrap();
+    assert!(timeout(DEADLINE, kept.read(&mut [0; 1024])).await.unwrap().unwrap() > 0);
+    let mut flood = Vec::new();
+    for _ in 0..4 {
+        for _ in 0..50 {
+            flood.push(hub.half_open([127, 0, 0, 2]).await);
+        }
+        let start = Instant::now();
+        assert_eq!(hub.report(&token, &base("s")).await.status, 200);
+        assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+    }
+    kept.write_all(b"GET /health HTTP/1.1\r\nHost: hub\r\nConnection: close\r\n\r\n").await.unwrap();
+    assert!(timeout(DEADLINE, kept.read(&mut [0; 1024])).await.unwrap().unwrap() > 0, "the other address is spared");
+    hub.stop().await;
+}
+
+#[tokio::test]
+async fn half_open_requests_from_many_addresses_hold_up_nobody() {
+    let hub = Hub::start(|config| config.limits.connections = 20).await;
+    let token = hub.register("s").await;
+    let mut half = Vec::new();
+    for last in 1..20 {
+        half.push(hub.half_open([127, 0, 1, last]).await);
+    }
+    // The address that holds the most, as they all do, is in the middle of a request.
+    let call = hub.post("/api/v1/sandboxes/s/status").bearer(&token).header("Content-Type", "application/json");
+    let mut busy = hub.connect_from([127, 0, 2, 1]).await;
+    let head = call.header("Content-Length", "100").header("Expect", "100-continue").bytes();
+    busy.write_all(&head).await.unwrap();
+    timeout(DEADLINE, busy.read_exact(&mut [0; 25])).await.unwrap().unwrap();
+    let start = Instant::now();
+    let is_let_in = async || {
+        let mut stream = hub.connect_from([127, 0, 0, 1]).await;
+        let _ = stream.write_all(b"GET /health HTTP/1.1\r\nHost: hub\r\n\r\n").await;
+        let read = timeout(DEADLINE, stream.read(&mut [0; 1024])).await.unwrap();
+        read.is_ok_and(|read| read > 0)
+    };
+    // Each has a few seconds first, for it might be slow.
+    while !is_let_in().await {
+        assert!(start.elapsed() < Duration::from_secs(6), "nobody gives way");
+        sleep(Duration::from_millis(10)).await;
+    }
+    drop((half, busy));
+    hub.stop().await;
+}
+
+#[tokio::test]
+async fn bodies_that_drip_from_one_address_hold_up_no_other() {
+    let hub = Hub::start(|config| config.limits.connections = 20).await;
+    let token = hub.register("s").await;
+    let call = hub.post("/api/v1/sandboxes/s/status").bearer(&token).header("Content-Type", "application/json");
+    let slow = call.header("Content-Length", "100").header("Expect", "100-continue").bytes();
+    let mut dripping = Vec::new();
+    for _ in 0..20 {
+        let mut stream = hub.connect_from([127, 0, 0, 2]).await;
+        stream.write_all(&slow).await.unwrap();
+        // All of them are in the middle of a request.
+        timeout(DEADLINE, stream.read_exact(&mut [0; 25])).await.unwrap().unwrap();
+        dripping.push(stream);
+    }
+    let start = Instant::now();
+    assert_eq!(hub.report(&token, &base("s")).await.status, 200);
+    assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+    drop(dripping);
+    hub.stop().await;
+}
+
+#[tokio::test]
+async fn past_the_limit_a_newcomer_takes_the_place_of_one_that_waits() {
+    let hub = Hub::start(|config| config.limits.connections = 1).await;
+    let mut idle = hub.connect().await;
+    idle.write_all(b"GET /health HTTP/1.1\r\nHost: hub\r\n\r\n").await.unwrap();
+    assert!(timeout(DEADLINE, idle.read(&mut [0; 1024])).await.unwrap().unwrap() > 0);
+    assert_eq!(hub.get("/health").send().await.status, 200);
+    let gone = timeout(DEADLINE, idle.read(&mut [0; 1024])).await.expect("the idle one is still there");
+    assert!(matches!(gone, Ok(0) | Err(_)), "{gone:?}");
+    hub.stop().await;
+}
