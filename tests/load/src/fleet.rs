@@ -87,6 +87,14 @@ pub(crate) fn id(prefix: &str, number: u32) -> String {
     format!("{prefix}-{number:07}")
 }
 
+/// A number of the same width that looks random and is the same each time: the last step of SplitMix64.
+pub(crate) fn spread(number: u64) -> u64 {
+    let mixed = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

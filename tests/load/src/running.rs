@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow, bail};
 
-use crate::beats::{Beats, DIRECTED, Manner, spread};
+use crate::beats::{Beats, DIRECTED, Manner};
 use crate::engine::{Engine, Target};
 use crate::enrol::Enrol;
 use crate::figures::Figures;
-use crate::fleet::Fleet;
+use crate::fleet::{Fleet, spread};
 use crate::report::{Shape, Template};
 
 /// How long a report may take, as with the agent.
