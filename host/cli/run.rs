@@ -86,10 +86,10 @@ fn start(options: &ConfigFile, guard: Option<&Guard>) -> anyhow::Result<ExitCode
 
 /// Gives the allocator a number of arenas. Without one, glibc asks for the number of processors when the ninth thread
 /// allocates, and reads that from `/sys` or `/proc/stat`: where such a file hangs, so would that thread, the beat for
-/// one. And each further arena would keep what is free in it for itself.
+/// one. And each further arena would keep what is free in it for itself. The operator's own number stands.
 fn bound_arenas() {
     #[cfg(target_env = "gnu")]
-    {
+    if std::env::var_os("MALLOC_ARENA_MAX").is_none() {
         #[expect(unsafe_code, reason = "there is no safe interface to the allocator's settings")]
         // SAFETY: it sets a number inside the allocator, under the allocator's own lock.
         let set = unsafe { libc::mallopt(libc::M_ARENA_MAX, ARENAS) };

@@ -374,8 +374,8 @@ fn a_replacement_runs_soon_after_the_crash() {
     }
     took.sort();
     eprintln!("from the kill to the replacement's program: {took:?}");
-    // The machine may be busy; the middle of ten says what the agent does.
-    assert!(took[5] < Duration::from_millis(50), "{took:?}");
+    // The machine may be busy; the middle of ten says whether the agent waits: a backoff is 400 ms at the least.
+    assert!(took[5] < Duration::from_millis(300), "{took:?}");
     stops_well(agent, &family);
 }
 

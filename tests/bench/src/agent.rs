@@ -10,6 +10,9 @@ use serde_json::Value;
 use crate::collector::Collector;
 use crate::hub::Hub;
 
+/// How it is built.
+const BUILD: [&str; 7] = ["build", "--release", "--locked", "--package", "sandbeat", "--bin", "sandbeat"];
+
 /// The program under test.
 #[derive(Clone, Debug)]
 pub struct Binary(PathBuf);
@@ -30,20 +33,24 @@ impl Binary {
     /// The file that `SANDBEAT_BIN` names; without it, what `cargo build --release` makes of the sources around.
     ///
     /// # Errors
-    /// They do not build.
+    /// It is not there, or they do not build.
     pub fn released() -> anyhow::Result<Self> {
+        let build = || format!("cargo {}", BUILD.join(" "));
         if let Some(path) = std::env::var_os("SANDBEAT_BIN") {
-            return Ok(Binary(std::fs::canonicalize(path).context("SANDBEAT_BIN")?));
+            let found = std::fs::canonicalize(&path);
+            return found.map(Binary).with_context(|| {
+                format!("SANDBEAT_BIN names {}; `{}` builds the binary under test", path.display(), build())
+            });
         }
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         let output = Command::new(cargo)
-            .args(["build", "--release", "--locked", "--package", "sandbeat", "--bin", "sandbeat"])
+            .args(BUILD)
             .args(["--message-format", "json-render-diagnostics"])
             .current_dir(root)
             .stderr(Stdio::inherit())
             .output()?;
-        ensure!(output.status.success(), "the binary under test does not build");
+        ensure!(output.status.success(), "the binary under test does not build: {}", build());
         let text = String::from_utf8(output.stdout)?;
         let messages = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
         let path = messages.filter_map(|message| message["executable"].as_str().map(PathBuf::from)).next_back();

@@ -7,6 +7,7 @@ use anyhow::bail;
 use crate::agent::Binary;
 use crate::collects::Repeated;
 use crate::machine::Machine;
+use crate::receiving::Beside;
 use crate::table::{Row, markdown};
 use crate::{collects, document, footprint, latency, punctuality, receiving, supervision};
 
@@ -19,12 +20,13 @@ const FLEETS: [u32; 2] = [100_000, 1_000_000];
 const REPEAT: Duration = Duration::from_secs(10);
 
 const USAGE: &str = "\
-usage: cargo bench … [-- [PART…] [--settle SECONDS] [--fleet SIZE]… [--write]]
+usage: cargo bench … [-- [PART…] [--settle SECONDS] [--fleet SIZE]… [--beside NAME=HOST:PORT] [--write]]
        cargo bench … -- --repeat warm|fresh|load
 
 PART      collects, footprint, latency, punctuality, supervision or hub; all but the hub without one
 --settle  how long agents run before their memory is looked at (60)
 --fleet   how many sandboxes the hub has; may be repeated (100000 and 1000000)
+--beside  a running server that the hub's rate is held against as well
 --write   puts the figures into docs/performance.md
 --repeat  does nothing but that for ten seconds, for a profiler to look at
 
@@ -35,6 +37,7 @@ struct Wanted {
     parts: Vec<Part>,
     settle: Duration,
     fleets: Vec<u32>,
+    beside: Option<Beside>,
     write: bool,
     repeat: Option<Repeated>,
 }
@@ -85,7 +88,7 @@ pub fn run(arguments: Vec<String>) -> anyhow::Result<()> {
             }
             Part::Punctuality => rows.extend(punctuality::measure(&binary)?),
             Part::Supervision => rows.extend(supervision::measure(&binary, wanted.settle)?),
-            Part::Hub => rows.extend(receiving::measure(&binary, &wanted.fleets)?),
+            Part::Hub => rows.extend(receiving::measure(&binary, &wanted.fleets, wanted.beside.as_ref())?),
         }
     }
     let figures = format!("{machine}.\n\n{}", markdown(&rows));
@@ -94,7 +97,8 @@ pub fn run(arguments: Vec<String>) -> anyhow::Result<()> {
 }
 
 fn parse(arguments: Vec<String>) -> Option<Wanted> {
-    let mut wanted = Wanted { parts: Vec::new(), settle: SETTLE, fleets: Vec::new(), write: false, repeat: None };
+    let mut wanted =
+        Wanted { parts: Vec::new(), settle: SETTLE, fleets: Vec::new(), beside: None, write: false, repeat: None };
     let mut arguments = arguments.into_iter();
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
@@ -107,6 +111,11 @@ fn parse(arguments: Vec<String>) -> Option<Wanted> {
             "supervision" => wanted.parts.push(Part::Supervision),
             "hub" => wanted.parts.push(Part::Hub),
             "--fleet" => wanted.fleets.push(arguments.next()?.parse().ok()?),
+            "--beside" => {
+                let argument = arguments.next()?;
+                let (name, address) = argument.split_once('=')?;
+                wanted.beside = Some(Beside { name: name.to_owned(), address: address.parse().ok()? });
+            }
             "--settle" => wanted.settle = Duration::from_secs(arguments.next()?.parse().ok()?),
             "--write" => wanted.write = true,
             "--repeat" => {
@@ -141,6 +150,9 @@ mod tests {
         assert_eq!(wanted.parts, [Part::Latency]);
         assert_eq!((wanted.settle.as_secs(), wanted.write), (5, true));
         assert_eq!(parse("hub --fleet 5 --fleet 7").unwrap().fleets, [5, 7]);
+        let beside = parse("hub --beside other=127.0.0.1:3000").unwrap().beside.unwrap();
+        assert_eq!((beside.name.as_str(), beside.address.port()), ("other", 3000));
+        assert_eq!(parse("--beside 127.0.0.1:3000"), None);
         assert_eq!(parse("--repeat warm").unwrap().repeat, Some(Repeated::Warm));
         assert_eq!(parse("--settle"), None);
         assert_eq!(parse("nonsense"), None);

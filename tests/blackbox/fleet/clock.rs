@@ -31,7 +31,7 @@ fn a_wall_clock_that_jumps_loses_nobody_and_spoils_no_history() {
     fs::write(&clock, "0").unwrap();
     let sandbox =
         sandbox.env("LD_PRELOAD", library.to_str().unwrap()).env("SANDBEAT_TEST_CLOCK", clock.to_str().unwrap());
-    let hub = Hub::start_in(sandbox, "lost_grace = \"500ms\"\nsuspect_fraction = 1.0\nnever_reported_after = \"1h\"");
+    let hub = Hub::start_in(sandbox, "lost_grace = \"1s\"\nsuspect_fraction = 1.0\nnever_reported_after = \"1h\"");
 
     let api = Api::tcp(&hub.address.to_string());
     let (status, registered) = api.ask("POST /api/v1/sandboxes", &json!({"id": "rotated"}));
@@ -46,7 +46,7 @@ fn a_wall_clock_that_jumps_loses_nobody_and_spoils_no_history() {
     for offset in ["7200", "-7200", "36000", "0"] {
         fs::write(&clock, offset).unwrap();
         // More time than a loss takes.
-        more_reports(&running, 0.0, 8);
+        more_reports(&running, 0.0, 10);
         assert_eq!((hub.count("live"), hub.events("lost,recovered,overdue,suspect").len()), (31, 0), "{offset}");
         let history = hub.get(&format!("/sandboxes/{}/history", running.fleet().id(0)));
         let times = times(&history["points"]);

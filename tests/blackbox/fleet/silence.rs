@@ -7,10 +7,12 @@ use crate::harness::wait_for;
 
 const INTERVAL: Duration = Duration::from_millis(200);
 const AGENTS: u32 = 100;
+/// Far more than a busy machine holds up a report, so that nobody is lost who is not silent.
+const GRACE: &str = "lost_grace = \"1s\"\n";
 
 #[test]
 fn half_a_fleet_that_falls_silent_at_once_is_doubted_and_nobody_is_lost() {
-    let hub = Hub::start("lost_grace = \"300ms\"");
+    let hub = Hub::start(GRACE);
     let running = hub.play(&hub.load(INTERVAL), AGENTS);
     running.silence(0.5);
     wait_for("the doubt", || (hub.events("suspect").len() == 1).then_some(()));
@@ -33,7 +35,7 @@ fn half_a_fleet_that_falls_silent_at_once_is_doubted_and_nobody_is_lost() {
 
 #[test]
 fn a_few_that_fall_silent_are_lost_and_recover() {
-    let hub = Hub::start("lost_grace = \"300ms\"");
+    let hub = Hub::start(GRACE);
     let running = hub.play(&hub.load(INTERVAL), AGENTS);
     // Fewer than what is doubted.
     let silent = silent_ones(running.fleet(), 0.05);
@@ -49,7 +51,7 @@ fn a_few_that_fall_silent_are_lost_and_recover() {
 #[test]
 fn nobody_is_lost_because_the_hub_was_away() {
     // Nothing but the restart itself can keep it from calling them lost.
-    let mut hub = Hub::start("lost_grace = \"500ms\"\nsnapshot_interval = \"100ms\"\nsuspect_fraction = 1.0");
+    let mut hub = Hub::start(&format!("{GRACE}snapshot_interval = \"100ms\"\nsuspect_fraction = 1.0"));
     let running = hub.play(&hub.load(INTERVAL), AGENTS);
     let silent = silent_ones(running.fleet(), 0.1);
     running.silence(0.1);
@@ -57,7 +59,7 @@ fn nobody_is_lost_because_the_hub_was_away() {
 
     hub.kill();
     let away = std::time::Instant::now();
-    wait_for("more time than a loss takes", || (away.elapsed() > Duration::from_secs(2)).then_some(()));
+    wait_for("more time than a loss takes", || (away.elapsed() > Duration::from_secs(3)).then_some(()));
     hub.come_back();
     more_reports(&running, 0.1, 10);
     assert_eq!(hub.whose("lost"), silent, "those that were lost before, and no others");

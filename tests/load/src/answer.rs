@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
+use memchr::memmem::Finder;
 
 /// More than a hub sends with an answer to a report or a registration.
 const MAX_HEADERS: usize = 32;
@@ -29,6 +30,44 @@ impl Answer<'_> {
     /// Whether it is a success.
     pub(crate) fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
+    }
+}
+
+/// What the body of an answer to a report says, found without parsing it: most say nothing.
+#[derive(Debug)]
+pub(crate) struct Marks {
+    next_report_secs: Finder<'static>,
+    duplicate: Finder<'static>,
+    delta: Finder<'static>,
+}
+
+impl Default for Marks {
+    fn default() -> Self {
+        Marks {
+            next_report_secs: Finder::new("\"nextReportSecs\":"),
+            duplicate: Finder::new("\"duplicate\":true"),
+            delta: Finder::new("\"delta\""),
+        }
+    }
+}
+
+impl Marks {
+    /// The `nextReportSecs`, where the hub directs an interval.
+    pub(crate) fn next_report_secs(&self, body: &[u8]) -> Option<f64> {
+        let found = self.next_report_secs.find(body)?;
+        let text = &body[found + self.next_report_secs.needle().len()..];
+        let end = text.iter().position(|byte| !b"0123456789.eE+-".contains(byte)).unwrap_or(text.len());
+        std::str::from_utf8(&text[..end]).ok()?.parse().ok()
+    }
+
+    /// Whether the hub had the report already.
+    pub(crate) fn is_duplicate(&self, body: &[u8]) -> bool {
+        self.duplicate.find(body).is_some()
+    }
+
+    /// Whether the hub keeps what reports leave out.
+    pub(crate) fn takes_deltas(&self, body: &[u8]) -> bool {
+        self.delta.find(body).is_some()
     }
 }
 
@@ -89,6 +128,18 @@ mod tests {
         let answer = read(answer).unwrap().unwrap();
         assert_eq!((answer.status, answer.retry_after), (503, Some(Duration::from_secs(2))));
         assert!(answer.close && !answer.is_success());
+    }
+
+    #[test]
+    fn what_a_body_says_is_found() {
+        let marks = Marks::default();
+        let says = br#"{"success":true,"sandboxId":"a","duplicate":true,"nextReportSecs":2.5e1,"accepts":["delta"]}"#;
+        assert_eq!(marks.next_report_secs(says), Some(25.0));
+        assert!(marks.is_duplicate(says) && marks.takes_deltas(says));
+        for nothing in [&br#"{"success":true}"#[..], br#"{"duplicate":false,"nextReportSecs":null}"#] {
+            assert_eq!(marks.next_report_secs(nothing), None);
+            assert!(!marks.is_duplicate(nothing) && !marks.takes_deltas(nothing));
+        }
     }
 
     #[test]

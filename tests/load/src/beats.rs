@@ -1,4 +1,4 @@
-//! The agents at work: who makes a report when, what it carries, and what follows from its answer.
+//! The agents at work: who makes a report when, and what follows from its answer.
 //!
 //! An agent here does what the real one does as far as a hub can tell: it makes reports around its places in a grid,
 //! sends the newest only, tries again after a growing random pause, obeys `nextReportSecs` and `Retry-After`, and
@@ -8,30 +8,20 @@
 //! connection's next report is made when it is free, by the agents in turn.
 
 use std::collections::VecDeque;
-use std::fmt::Write as _;
-use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
-use memchr::memmem::Finder;
-use uuid::Uuid;
-
-use crate::answer::Answer;
+use crate::agent::{Agent, Kind};
+use crate::answer::{Answer, Marks};
 use crate::engine::{Failure, Next, Work};
 use crate::figures::Figures;
-use crate::fleet::Fleet;
-use crate::report::{Fields, Template};
+use crate::fleet::{Fleet, spread};
+use crate::report::Template;
+use crate::request::Requests;
 use crate::running::{ALL, Shared, is_silent};
 use crate::schedule::{Grid, Schedule, What};
 
-/// The first pause after a failure is drawn from an eighth of the interval and no more than this, in nanoseconds.
-const MOST_FIRST_PAUSE: u64 = 1_000_000_000;
-/// The longest pause after answers that are final, in nanoseconds.
-const SLOWEST: u64 = 300_000_000_000;
-/// Nothing is left out for longer, in nanoseconds.
-const WHOLE_EVERY: u64 = 600_000_000_000;
 /// Within what `nextReportSecs` is obeyed where nothing else is asked for: the agent's own bounds, in seconds.
 pub(crate) const DIRECTED: (f64, f64) = (1.0, 3600.0);
 const SECOND: Duration = Duration::from_secs(1);
@@ -54,67 +44,16 @@ pub(crate) struct Beats {
     manner: Manner,
     fleet: Arc<Fleet>,
     shared: Arc<Shared>,
-    host: String,
     origin: Instant,
     until: Option<Instant>,
-    template: Template,
+    requests: Requests,
+    marks: Marks,
     agents: Vec<Agent>,
     schedule: Schedule,
     /// In a closed loop, those whose turn it is.
     turns: VecDeque<u32>,
-    clock: Clock,
-    /// Random for each load: one start of all agents.
-    start: u64,
     second: Figures,
     second_began: Instant,
-    body: Vec<u8>,
-    directs: Finder<'static>,
-    repeats: Finder<'static>,
-    accepts: Finder<'static>,
-}
-
-/// What kind of failure a report met.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    /// It may be over by itself.
-    Passing,
-    /// The hub wants fewer.
-    Throttled,
-    /// Only another report can be better.
-    Final,
-}
-
-/// One agent; few bytes, as there may be a million.
-#[derive(Clone, Copy, Debug, Default)]
-struct Agent {
-    /// Of the newest report that was made.
-    seq: u64,
-    /// Of the one that was sent last.
-    sent: u64,
-    /// Where its grid begins, in nanoseconds.
-    anchor: u64,
-    /// When its next report is due; another entry in the schedule is one that the hub has moved since.
-    next: u64,
-    /// Where the hub directs another interval than its own, in nanoseconds; else 0.
-    directed: u64,
-    /// Nothing is sent before, because of an answer.
-    hold: u64,
-    /// When a whole report was accepted last.
-    whole_at: u64,
-    /// Reports since the last accepted one that will never arrive.
-    missed: u32,
-    /// How many of them the report under way tells of.
-    told: u32,
-    /// Failures in a row.
-    failures: u8,
-    /// A report is under way.
-    busy: bool,
-    /// A report waits, the newest.
-    waits: bool,
-    /// The hub keeps what may be left out.
-    delta: bool,
-    /// The report under way is whole.
-    whole: bool,
 }
 
 impl Beats {
@@ -133,19 +72,13 @@ impl Beats {
             manner,
             fleet,
             shared,
-            host,
             origin,
-            template,
+            requests: Requests::new(template, manner.gzip, host),
+            marks: Marks::default(),
             schedule: Schedule::default(),
             turns: VecDeque::new(),
-            clock: Clock::default(),
-            start: fastrand::u64(..),
             second: Figures::default(),
             second_began: origin,
-            body: Vec::new(),
-            directs: Finder::new("\"nextReportSecs\":"),
-            repeats: Finder::new("\"duplicate\":true"),
-            accepts: Finder::new("\"delta\""),
         };
         for at in 0..beats.fleet.len() {
             if beats.fleet.may_report(at) {
@@ -212,13 +145,9 @@ impl Beats {
             if what == What::Report {
                 // Places that went by since this one was due, and the report that waited.
                 let skipped = u32::try_from((now - due) / interval.max(1)).unwrap_or(u32::MAX);
-                let superseded = skipped + u32::from(agent.waits);
-                agent.seq += u64::from(skipped) + 1;
-                agent.missed = agent.missed.saturating_add(superseded);
-                self.second.missed += u64::from(superseded);
-                agent.waits = true;
+                self.second.missed += u64::from(agent.make(skipped));
             }
-            if agent.waits && !agent.busy && agent.hold <= now {
+            if agent.may_send(now) {
                 return Some((at, (what == What::Report).then_some(due)));
             }
         }
@@ -240,76 +169,20 @@ impl Beats {
                 continue;
             }
             let agent = &mut self.agents[at as usize];
-            agent.seq += u64::from(!agent.waits);
+            if !agent.waits {
+                agent.make(0);
+            }
             return Some((at, None));
         }
         None
     }
 
-    fn write(&mut self, at: u32, now: u64, out: &mut Vec<u8>) {
-        let timestamp = self.clock.read(now);
-        let agent = &mut self.agents[at as usize];
-        (agent.sent, agent.told) = (agent.seq, agent.missed);
-        agent.whole = !(agent.delta && self.template.has_delta() && now - agent.whole_at < WHOLE_EVERY);
-        let id = self.fleet.id(at);
-        let mut boot = Uuid::encode_buffer();
-        let figure = spread(self.start ^ (u64::from(at) << 20) ^ agent.seq);
-        let fields = Fields {
-            id: &id,
-            boot_id: Uuid::from_u64_pair(self.start, spread(u64::from(at))).hyphenated().encode_lower(&mut boot),
-            seq: agent.seq,
-            uptime_secs: 3600 + now / 1_000_000_000,
-            timestamp,
-            cpu: (figure % 10_000) as u32,
-            memory_mb: 256 + (spread(u64::from(at)) % 2048) as u32 + (figure >> 32) as u32 % 64,
-            missed: agent.missed.into(),
-        };
-        let gzip = self.template.write(&fields, !agent.whole, self.manner.gzip, &mut self.body);
-        // As the agent's own HTTP client writes it. Writing to memory does not fail.
-        let _ = write!(
-            out,
-            "POST /api/v1/sandboxes/{id}/status HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\naccept: \
-             application/json\r\nuser-agent: sandbeat/{}\r\n",
-            self.host,
-            env!("CARGO_PKG_VERSION")
-        );
-        if let Some(token) = self.fleet.token(at) {
-            let _ = write!(out, "authorization: Bearer {token}\r\n");
-        }
-        if gzip {
-            out.extend_from_slice(b"content-encoding: gzip\r\n");
-        }
-        let _ = write!(out, "content-length: {}\r\n\r\n", self.body.len());
-        out.extend_from_slice(&self.body);
-    }
-
     /// A report was not accepted; `hold` is how long the hub wants to be left alone.
     fn not_accepted(&mut self, at: u32, now: u64, hold: Option<Duration>, kind: Kind) {
-        let is_final = kind == Kind::Final;
         let interval = self.interval(at);
-        let agent = &mut self.agents[at as usize];
-        agent.busy = false;
-        agent.delta = false;
-        let doubled = 1_u64 << agent.failures.min(16);
-        agent.failures = agent.failures.saturating_add(1);
-        let pause = if is_final {
-            interval.saturating_mul(doubled).min(SLOWEST.max(interval))
-        } else {
-            let bound = (interval / 8).min(MOST_FIRST_PAUSE).saturating_mul(doubled).min(interval);
-            // Below 2⁵³, and the cast saturates.
-            (bound as f64 * fastrand::f64()) as u64
-        };
-        let asked = hold.map(|hold| now.saturating_add(u64::try_from(hold.as_nanos()).unwrap_or(u64::MAX)));
-        agent.hold = asked.unwrap_or(if kind == Kind::Passing { 0 } else { now.saturating_add(pause) });
-        // A newer one that was made meanwhile takes its place; after a final answer it is not tried again.
-        if agent.waits || is_final {
-            agent.missed = agent.missed.saturating_add(1);
-            self.second.missed += 1;
-        }
-        let newer = agent.waits && !is_final;
-        agent.waits = agent.waits || !is_final;
-        let again = if newer { now } else { now.saturating_add(pause) };
-        self.schedule.push(again.max(agent.hold), at, What::Retry);
+        let setback = self.agents[at as usize].not_accepted(now, hold, kind, interval, fastrand::f64());
+        self.second.missed += u64::from(setback.missed);
+        self.schedule.push(setback.again, at, What::Retry);
     }
 
     /// The next report comes at another interval from now on, where the hub says so.
@@ -317,16 +190,10 @@ impl Beats {
         if self.manner.closed {
             return;
         }
-        let directed = self.directs.find(answer).map_or(0, |found| {
-            let text = answer.get(found + self.directs.needle().len()..).unwrap_or_default();
-            let end = text.iter().position(|byte| !b"0123456789.eE+-".contains(byte)).unwrap_or(text.len());
-            let seconds = std::str::from_utf8(&text[..end]).ok().and_then(|text| text.parse::<f64>().ok());
-            let (least, most) = self.manner.directed;
-            seconds.filter(|it| *it > 0.0).map_or(0, |it| (it.clamp(least, most) * 1e9) as u64)
-        });
-        let agent = &mut self.agents[at as usize];
-        if agent.directed != directed {
-            (agent.directed, agent.anchor) = (directed, now);
+        let (least, most) = self.manner.directed;
+        let directed = self.marks.next_report_secs(answer).filter(|seconds| *seconds > 0.0);
+        let directed = directed.map_or(0, |seconds| (seconds.clamp(least, most) * 1e9) as u64);
+        if self.agents[at as usize].direct(directed, now) {
             self.plan(at, now, self.manner.jitter);
         }
     }
@@ -350,9 +217,9 @@ impl Work for Beats {
             let next = self.schedule.next().map(|next| self.origin + Duration::from_nanos(next));
             return next.map_or(Next::Wait, Next::At);
         };
-        self.write(at, nanos, out);
         let agent = &mut self.agents[at as usize];
-        (agent.busy, agent.waits) = (true, false);
+        agent.send(nanos, self.requests.has_delta());
+        self.requests.write(&self.fleet, at, agent, nanos, out);
         self.second.note_sent(out.len(), due.map(|due| Duration::from_nanos(nanos - due)));
         Next::Send(at)
     }
@@ -361,28 +228,16 @@ impl Work for Beats {
         let nanos = self.nanos(now);
         self.second.note_answer(answer.status, now.duration_since(sent));
         if !answer.is_success() {
-            let kind = match answer.status {
-                429 => Kind::Throttled,
-                408 | 500.. => Kind::Passing,
-                _ => Kind::Final,
-            };
-            return self.not_accepted(ticket, nanos, answer.retry_after, kind);
+            return self.not_accepted(ticket, nanos, answer.retry_after, Kind::of(answer.status));
         }
         self.second.accepted += 1;
         self.shared.accepted.fetch_add(1, Relaxed);
-        // The usual answer is shorter than one that says more.
-        if self.repeats.find(answer.body).is_some() {
-            self.second.duplicates += 1;
-        }
+        self.second.duplicates += u64::from(self.marks.is_duplicate(answer.body));
         self.direct(ticket, nanos, answer.body);
-        let keeps = self.template.has_delta() && self.accepts.find(answer.body).is_some();
+        let keeps = self.requests.has_delta() && self.marks.takes_deltas(answer.body);
         let sent = self.nanos(sent);
         let agent = &mut self.agents[ticket as usize];
-        if agent.whole {
-            agent.whole_at = sent;
-        }
-        (agent.busy, agent.delta, agent.failures, agent.hold) = (false, keeps, 0, 0);
-        agent.missed = agent.missed.saturating_sub(agent.told);
+        agent.accepted(sent, keeps);
         let seq = agent.sent;
         if self.manner.closed {
             self.turns.push_back(ticket);
@@ -402,32 +257,4 @@ impl Work for Beats {
             self.end_second(now);
         }
     }
-}
-
-/// The wall clock as reports write it, read once in a millisecond.
-#[derive(Debug, Default)]
-struct Clock {
-    text: String,
-    millisecond: u64,
-}
-
-impl Clock {
-    fn read(&mut self, now: u64) -> &str {
-        let millisecond = now / 1_000_000 + 1;
-        if millisecond != self.millisecond {
-            self.millisecond = millisecond;
-            self.text.clear();
-            // Writing to a string does not fail.
-            let _ = write!(self.text, "{:.3}", Timestamp::now());
-        }
-        &self.text
-    }
-}
-
-/// A number of the same width that looks random: the last step of SplitMix64.
-pub(crate) fn spread(number: u64) -> u64 {
-    let mixed = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^ (mixed >> 31)
 }

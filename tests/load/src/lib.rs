@@ -7,11 +7,12 @@
 //!   fleet fall silent and ends when it is told to, or by itself after its `length`.
 //! - [`Figures`] are what came of it. [`Faults`] are clients that mean ill, beside it.
 //!
-//! Reports are the agent's own in shape and size (`report`), made when it would make them (`schedule`, `beats`), and
-//! tried again as it would. What differs from as many real agents: they share a bounded number of connections, and
+//! Reports are the agent's own in shape and size (`report`, `request`), made when it would make them (`schedule`,
+//! `beats`), and tried again as it would (`agent`). What differs from as many real agents: they share a bounded number of connections, and
 //! their totals do not grow. Who makes the load shares the machine with the hub, so it is one thread with prebuilt
 //! requests on bare sockets (`engine`), as fast as tools that know nothing of reports.
 
+mod agent;
 mod answer;
 mod beats;
 mod engine;
@@ -20,6 +21,7 @@ mod faults;
 mod figures;
 mod fleet;
 mod report;
+mod request;
 mod running;
 mod schedule;
 

@@ -36,6 +36,9 @@ struct Args {
     /// The hub's admin key, for registering
     #[arg(long, env = "SANDBEAT_ADMIN_KEY", hide_env_values = true)]
     key: Option<String>,
+    /// What registrations name as image, which some servers demand
+    #[arg(long)]
+    image: Option<String>,
     /// What ids begin with
     #[arg(long, default_value = "load")]
     prefix: String,
@@ -154,6 +157,9 @@ fn load(args: &Args, address: SocketAddr) -> anyhow::Result<Load> {
         .processes(args.processes);
     if let Some(key) = &args.key {
         load = load.key(key);
+    }
+    if let Some(image) = &args.image {
+        load = load.image(image);
     }
     if let Some(from) = args.from {
         load = load.from(from);

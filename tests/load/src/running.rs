@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow, bail};
 
-use crate::beats::{Beats, DIRECTED, Manner, spread};
+use crate::beats::{Beats, DIRECTED, Manner};
 use crate::engine::{Engine, Target};
 use crate::enrol::Enrol;
 use crate::figures::Figures;
-use crate::fleet::Fleet;
+use crate::fleet::{Fleet, spread};
 use crate::report::{Shape, Template};
 
 /// How long a report may take, as with the agent.
@@ -26,6 +26,7 @@ pub(crate) const ALL: u32 = 1000;
 pub struct Load {
     target: Target,
     key: Option<String>,
+    image: Option<String>,
     length: Option<Duration>,
     manner: Manner,
     plugins: usize,
@@ -65,6 +66,7 @@ impl Load {
         Load {
             target: Target { address, from: None, connections: 64, timeout: TIMEOUT },
             key: None,
+            image: None,
             length: None,
             manner: Manner {
                 interval: Duration::from_secs(30),
@@ -81,6 +83,12 @@ impl Load {
     /// The hub's admin key, for registering.
     pub fn key(mut self, key: &str) -> Self {
         self.key = Some(key.to_owned());
+        self
+    }
+
+    /// What registrations name as image. Without this they name none, where some servers demand one.
+    pub fn image(mut self, image: &str) -> Self {
+        self.image = Some(image.to_owned());
         self
     }
 
@@ -157,13 +165,13 @@ impl Load {
     pub fn register(&self, prefix: &str, agents: u32, within: Duration) -> anyhow::Result<(Fleet, Figures)> {
         let start = Instant::now();
         let host = self.target.address.to_string();
-        let mut enrol = Enrol::new(prefix, agents, host, self.key.clone(), start + within);
+        let mut enrol = Enrol::new(prefix, agents, host, start + within).with(self.key.clone(), self.image.clone());
         Engine::new(self.target)?.run(&mut enrol)?;
         if let Some(refused) = enrol.refused {
             bail!("a registration was refused: {refused}");
         }
         enrol.figures.elapsed = start.elapsed();
-        Ok((Fleet::registered(prefix, enrol.tokens), enrol.figures))
+        Ok((Fleet::registered(prefix, enrol.tokens, enrol.renamed), enrol.figures))
     }
 
     /// Starts the agents of a fleet, anew where they have been there before.

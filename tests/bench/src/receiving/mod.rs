@@ -11,15 +11,16 @@ mod rate;
 mod size;
 
 pub use self::bare::{BARE, bare};
+pub use self::rate::Beside;
 use crate::agent::Binary;
 use crate::table::Row;
 
-/// All of it, with fleets of these sizes for what depends on the size.
+/// All of it, with fleets of these sizes for what depends on the size, and `beside` a server that runs already.
 ///
 /// # Errors
 /// A hub does not run, or does not take what it should.
-pub fn measure(binary: &Binary, sizes: &[u32]) -> anyhow::Result<Vec<Row>> {
-    let mut rows = rate::measure(binary)?;
+pub fn measure(binary: &Binary, sizes: &[u32], beside: Option<&Beside>) -> anyhow::Result<Vec<Row>> {
+    let mut rows = rate::measure(binary, beside)?;
     for size in sizes {
         rows.extend(size::measure(binary, *size)?);
     }

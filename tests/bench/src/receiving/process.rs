@@ -92,15 +92,25 @@ impl Server {
         Ok(under(self.folder.path())? as f64 / 1e6)
     }
 
-    /// `GET`, and the answer's body, a line at a time. In HTTP/1.0, which knows no chunks.
+    /// `GET`, and the answer's body, a line at a time.
     pub(super) fn get(&self, path: &str, accept: &str) -> anyhow::Result<BufReader<TcpStream>> {
+        self.ask("GET", path, accept)
+    }
+
+    /// `DELETE`.
+    pub(super) fn delete(&self, path: &str) -> anyhow::Result<()> {
+        self.ask("DELETE", path, "application/json").map(drop)
+    }
+
+    /// In HTTP/1.0, which knows no chunks.
+    fn ask(&self, method: &str, path: &str, accept: &str) -> anyhow::Result<BufReader<TcpStream>> {
         let mut stream = TcpStream::connect(self.address)?;
         stream.set_read_timeout(Some(PATIENCE))?;
-        write!(stream, "GET {path} HTTP/1.0\r\nhost: {}\r\naccept: {accept}\r\n\r\n", self.address)?;
+        write!(stream, "{method} {path} HTTP/1.0\r\nhost: {}\r\naccept: {accept}\r\n\r\n", self.address)?;
         let mut reader = BufReader::new(stream);
         let mut line = String::new();
         reader.read_line(&mut line)?;
-        anyhow::ensure!(line.split(' ').nth(1) == Some("200"), "GET {path}: {line}");
+        anyhow::ensure!(line.split(' ').nth(1) == Some("200"), "{method} {path}: {line}");
         while line.trim_end() != "" {
             line.clear();
             reader.read_line(&mut line)?;

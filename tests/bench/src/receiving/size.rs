@@ -1,14 +1,15 @@
 //! What a fleet of some size costs a hub: memory for each sandbox, and how soon the loss of some of it is noticed.
 //!
-//! Memory is the difference between the hub with the fleet, each of which has reported, and the same hub before the
-//! first was registered. In it is everything that grew meanwhile: the allocator's slack, the database's caches, buffers
-//! of connections.
+//! Memory is looked at twice: of a hub that is empty but has been at work, so that what it takes whatever the fleet's
+//! size is in place, and of the same hub with the fleet, each of which has reported. The one by the size of the fleet is
+//! what a sandbox costs in all, the difference what a further one does. In both is all that grows with the fleet: the
+//! allocator's slack, the database's caches.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
-use sandbeat_load_generator::Load;
+use sandbeat_load_generator::{Load, Running};
 
 use super::loss;
 use super::process::Server;
@@ -29,9 +30,19 @@ const FIRST_REPORTS: Duration = Duration::from_secs(600);
 const INTERVALS: u32 = 2;
 const LOOKS: usize = 5;
 const LOOK: Duration = Duration::from_secs(1);
-/// In bytes for each sandbox.
+/// In bytes for each further sandbox.
 const TARGET: f64 = 1024.0;
+/// In bytes for each of a million, in all.
+const TARGET_OF_MANY: f64 = 1500.0;
+const MANY: u32 = 1_000_000;
 const GRACE: Duration = Duration::from_secs(2);
+/// How many sandboxes are registered, report and are deleted before the fleet comes: one for each connection.
+const FIRST: u32 = CONNECTIONS as u32;
+/// For how long those report.
+const WARM_UP: Duration = Duration::from_secs(5);
+/// After how long without a request a connection is closed: those that are not needed any more are not to be counted as
+/// sandboxes.
+const IDLE: Duration = Duration::from_secs(2);
 
 /// Memory and losses of a fleet of this size.
 ///
@@ -39,10 +50,39 @@ const GRACE: Duration = Duration::from_secs(2);
 /// The hub does not run, or does not take the fleet.
 pub(super) fn measure(binary: &Binary, size: u32) -> anyhow::Result<Vec<Row>> {
     let interval = Duration::from_secs((size / RATE).max(LEAST_INTERVAL).into());
-    // Connections that are not needed any more are not to be counted as sandboxes.
-    let config = format!("lost_grace = \"{}s\"\nidle_timeout = \"2s\"\n", GRACE.as_secs());
-    let hub = Server::hub(binary, size, &config)?;
-    let empty = hub.memory()?;
+    let config = format!("lost_grace = \"{}s\"\nidle_timeout = \"{}s\"\n", GRACE.as_secs(), IDLE.as_secs());
+    let hub = Server::hub(binary, size.max(FIRST), &config)?;
+    warm_up(&hub)?;
+    let empty = looks(&hub)?;
+    let running = play(&hub, interval, size)?;
+    std::thread::sleep(interval * INTERVALS);
+    let full = looks(&hub)?;
+    eprintln!("{size} sandboxes: {:?}, then {:?}; {:.0} MB on disk", empty.last(), full.last(), hub.disk()?);
+    let mut rows = memory(size, &empty, &full)?;
+    rows.extend(loss::measure(&hub, &running, interval * 3 + GRACE, size)?);
+    eprintln!("{}", running.stop()?);
+    Ok(rows)
+}
+
+/// Leaves the hub empty, after it has done everything that it does.
+fn warm_up(hub: &Server) -> anyhow::Result<()> {
+    let load = Load::to(hub.address).connections(CONNECTIONS).closed().length(WARM_UP);
+    let (fleet, registered) = load.register("first", FIRST, REGISTRATION)?;
+    ensure!(fleet.known() == FIRST, "{} of {FIRST} are registered: {registered}; {}", fleet.known(), hub.log());
+    let fleet = Arc::new(fleet);
+    let figures = load.start(&fleet)?.wait()?;
+    ensure!(figures.accepted >= FIRST.into(), "not each has reported: {figures}");
+    for number in 0..FIRST {
+        hub.delete(&format!("/api/v1/sandboxes/{}", fleet.id(number)))?;
+    }
+    let counts = hub.json("/api/v1/fleet")?;
+    ensure!(counts["total"] == 0, "the hub is not empty: {counts}");
+    std::thread::sleep(IDLE);
+    Ok(())
+}
+
+/// Registers a fleet of this size, and waits until each of it has reported.
+fn play(hub: &Server, interval: Duration, size: u32) -> anyhow::Result<Running> {
     let load = Load::to(hub.address).connections(CONNECTIONS).interval(interval);
     let (fleet, registered) = load.register("size", size, REGISTRATION)?;
     eprintln!("registered: {registered}");
@@ -58,29 +98,44 @@ pub(super) fn measure(binary: &Binary, size: u32) -> anyhow::Result<Vec<Row>> {
         std::thread::sleep(LOOK);
     }
     eprintln!("each has reported after {:?}: {}", began.elapsed(), running.figures());
-    std::thread::sleep(interval * INTERVALS);
-    let mut looks = Vec::new();
-    for _ in 0..LOOKS {
+    Ok(running)
+}
+
+fn looks(hub: &Server) -> anyhow::Result<Vec<Memory>> {
+    let look = |_| {
         std::thread::sleep(LOOK);
-        looks.push(hub.memory()?);
-    }
-    eprintln!("{size} sandboxes: {empty:?}, then {:?}; {:.0} MB on disk", looks.last(), hub.disk()?);
-    let row = |what: &str, of: fn(&Memory) -> f64, target| {
+        hub.memory()
+    };
+    (0..LOOKS).map(look).collect()
+}
+
+/// What a sandbox costs in all, and what a further one does.
+fn memory(size: u32, empty: &[Memory], full: &[Memory]) -> anyhow::Result<Vec<Row>> {
+    let of =
+        |looks: &[Memory], figure: fn(&Memory) -> f64| Distribution::of(looks.iter().map(figure)).context("no looks");
+    let row = |what: &str, figure: fn(&Memory) -> f64, without: f64, target| {
         // Megabytes of 10⁶ bytes.
-        let each = looks.iter().map(|look| (of(look) - of(&empty)) * 1e6 / f64::from(size));
+        let each = full.iter().map(|look| (figure(look) - without) * 1e6 / f64::from(size));
         anyhow::Ok(Row {
-            what: format!("{what} for each of {size} live sandboxes"),
+            what: format!("{what} of {size} live sandboxes"),
             unit: Unit::Bytes,
             ours: Distribution::of(each).context("no looks")?,
             peer: None,
             target: Target { at_most: target, ..Target::default() },
         })
     };
-    let mut rows = vec![
-        row("resident memory", |memory| memory.resident, Some(TARGET))?,
-        row("private memory", |memory| memory.private_dirty, None)?,
-    ];
-    rows.extend(loss::measure(&hub, &running, interval * 3 + GRACE, size)?);
-    eprintln!("{}", running.stop()?);
-    Ok(rows)
+    let (resident, private): (fn(&Memory) -> f64, fn(&Memory) -> f64) = (|it| it.resident, |it| it.private_dirty);
+    let none = of(empty, resident)?;
+    Ok(vec![
+        row("resident memory for each", resident, 0.0, (size >= MANY).then_some(TARGET_OF_MANY))?,
+        row("resident memory for each further one", resident, none.median(), Some(TARGET))?,
+        row("private memory for each further one", private, of(empty, private)?.median(), None)?,
+        Row {
+            what: format!("resident memory of the hub that is empty again, before these {size}"),
+            unit: Unit::Megabytes,
+            ours: none,
+            peer: None,
+            target: Target::default(),
+        },
+    ])
 }

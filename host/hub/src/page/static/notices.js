@@ -121,12 +121,16 @@ export class Lock {
     this.node = el("dialog.lock", { "aria-labelledby": "lock-title", oncancel: (event) => event.preventDefault() }, form);
   }
 
-  /** Asks; `wrong` when there was a key and it was not the hub's. */
+  /**
+   * Asks; `wrong` when there was a key and it was not the hub's. While it asks already nothing changes: more may be
+   * refused by then, and what is being typed has to stay.
+   */
   ask(wrong) {
+    if (this.node.open) return;
     setText(this.note, wrong ? "The hub does not take this key. Please check it and try again." : "This hub shows its fleet to those who have its admin key.");
     setAttribute(this.note, "data-tone", wrong ? "bad" : null);
     setAttribute(this.field, "aria-invalid", wrong ? "true" : null);
-    if (!this.node.open) this.node.showModal();
+    this.node.showModal();
     this.field.value = "";
     this.field.focus();
   }
