@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::api::reply::Problem;
 use crate::api::request;
 use crate::auth::{KeyHash, Secret};
-use crate::fleet::{Registration, Tokens};
+use crate::fleet::{Described, Registration, Tokens};
 
 const MAX_NAME: usize = 128;
 const MAX_IMAGE: usize = 512;
@@ -39,11 +39,9 @@ pub(crate) fn read(body: &[u8], created_at: Timestamp) -> Result<(Registration, 
     let token = new_token()?;
     let id: Arc<str> = id.unwrap_or_else(|| Uuid::new_v4().to_string()).into();
     let registration = Registration {
-        name: name.map_or_else(|| Arc::clone(&id), Arc::from),
         id,
         serial: 0,
-        image,
-        metadata,
+        described: Described { name: name.map(Box::from), image: image.map(Box::from), metadata }.kept(),
         created_at,
         tokens: Some(Tokens::of(KeyHash::of(&token))),
     };
@@ -119,7 +117,7 @@ mod tests {
     fn nothing_has_to_be_said() {
         let (registration, token) = read(json!({})).unwrap();
         assert_eq!(names::sandbox_id(&registration.id), Ok(()));
-        assert_eq!(registration.name, registration.id);
+        assert_eq!(registration.name(), &*registration.id);
         assert!(registration.tokens.as_ref().unwrap().matches(token.reveal(), Timestamp::UNIX_EPOCH));
         let (other, other_token) = read(json!({})).unwrap();
         assert_ne!(registration.id, other.id);
@@ -132,9 +130,9 @@ mod tests {
             json!({"id": "sbox-1", "name": "Größe 1", "image": "python:3.11", "metadata": {"team": "a"}, "cpu": 2}),
         )
         .unwrap();
-        assert_eq!((&*registration.id, &*registration.name), ("sbox-1", "Größe 1"));
-        assert_eq!(registration.image.as_deref(), Some("python:3.11"));
-        assert_eq!(registration.metadata["team"], "a");
+        assert_eq!((&*registration.id, registration.name()), ("sbox-1", "Größe 1"));
+        assert_eq!(registration.image(), Some("python:3.11"));
+        assert_eq!(registration.metadata()["team"], "a");
     }
 
     #[test]

@@ -179,11 +179,11 @@ impl Sandbox {
         let registration = &*snapshot.registration;
         Sandbox {
             id: registration.id.to_string(),
-            name: registration.name.to_string(),
+            name: registration.name().to_owned(),
             status: snapshot.status(),
-            image: registration.image.clone(),
+            image: registration.image().map(str::to_owned),
             created_at: registration.created_at,
-            metadata: registration.metadata.clone(),
+            metadata: registration.metadata().clone(),
             liveness: snapshot.standing.liveness(),
             liveness_since: snapshot.since,
             overdue: snapshot.standing == Standing::Overdue,

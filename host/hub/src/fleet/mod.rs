@@ -46,7 +46,7 @@ use self::index::Index;
 pub(crate) use self::kept::Kept;
 pub(crate) use self::paging::Paging;
 pub(crate) use self::query::{Counts, Minute, Page, Query, Snapshot, Status};
-pub(crate) use self::registration::{Previous, Registration, Tokens};
+pub(crate) use self::registration::{Described, Previous, Registration, Tokens};
 use self::sandbox::{Room, Sandbox};
 pub(crate) use self::saved::{Changed, Saved, SavedBeat};
 use self::spread::Spread;

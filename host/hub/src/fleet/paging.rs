@@ -84,11 +84,11 @@ impl<'a> Paging<'a> {
         let Query { status, liveness, metadata, .. } = self.query;
         let registration = &*sandbox.registration;
         let has = |(key, value): &(String, Option<String>)| {
-            registration.metadata.get(key).is_some_and(|present| value.as_ref().is_none_or(|value| value == present))
+            registration.metadata().get(key).is_some_and(|present| value.as_ref().is_none_or(|value| value == present))
         };
         let mentions = |search: &String| {
             contains(&registration.id, search)
-                || contains(&registration.name, search)
+                || contains(registration.name(), search)
                 || sandbox.bytes.as_ref().is_some_and(|bytes| contains(codec::hostname(bytes), search))
         };
         status.is_none_or(|status| status == sandbox.status())

@@ -15,16 +15,23 @@ pub(crate) struct Registration {
     /// Which registration of this id it is: the store's number, never given twice; 0 until it is stored. A new token
     /// does not change it.
     pub serial: u64,
-    /// For a person; the id, and then the same memory, where none was given.
-    pub name: Arc<str>,
-    /// What it was started from, as its owner calls it.
-    pub image: Option<String>,
-    /// What its owner wants to know of it.
-    pub metadata: BTreeMap<String, String>,
+    /// What its owner says of it.
+    pub described: Option<Box<Described>>,
     /// When it was registered, by the hub's wall clock.
     pub created_at: Timestamp,
     /// What is kept of its tokens; none when its first report registered it.
     pub tokens: Option<Tokens>,
+}
+
+/// What an owner may say of a sandbox; many say nothing of most.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Described {
+    /// For a person.
+    pub name: Option<Box<str>>,
+    /// What it was started from, as its owner calls it.
+    pub image: Option<Box<str>>,
+    /// What its owner wants to know of it.
+    pub metadata: BTreeMap<String, String>,
 }
 
 /// So many replaced tokens go on at once: the one that an agent was promised first, and the last one.
@@ -56,16 +63,31 @@ pub(crate) struct Previous {
 impl Registration {
     /// The registration that a first report makes.
     pub(crate) fn by_report(id: &str, created_at: Timestamp) -> Self {
-        let id = Arc::from(id);
-        Registration {
-            name: Arc::clone(&id),
-            id,
-            serial: 0,
-            image: None,
-            metadata: BTreeMap::new(),
-            created_at,
-            tokens: None,
-        }
+        Registration { id: Arc::from(id), serial: 0, described: None, created_at, tokens: None }
+    }
+
+    /// What it is called; its id where its owner said nothing.
+    pub(crate) fn name(&self) -> &str {
+        self.described.as_deref().and_then(|described| described.name.as_deref()).unwrap_or(&self.id)
+    }
+
+    /// What it was started from.
+    pub(crate) fn image(&self) -> Option<&str> {
+        self.described.as_deref()?.image.as_deref()
+    }
+
+    /// What its owner wants to know of it.
+    pub(crate) fn metadata(&self) -> &BTreeMap<String, String> {
+        static NONE: BTreeMap<String, String> = BTreeMap::new();
+        self.described.as_deref().map_or(&NONE, |described| &described.metadata)
+    }
+}
+
+impl Described {
+    /// To be kept; none where nothing is said.
+    pub(crate) fn kept(self) -> Option<Box<Self>> {
+        let Described { name, image, metadata } = &self;
+        (name.is_some() || image.is_some() || !metadata.is_empty()).then(|| Box::new(self))
     }
 }
 

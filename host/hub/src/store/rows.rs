@@ -13,7 +13,7 @@ use sandbeat_status::Part;
 
 use crate::auth::KeyHash;
 use crate::event::{Event, Kind};
-use crate::fleet::{Kept, Previous, Registration, Saved, SavedBeat, Tokens};
+use crate::fleet::{Described, Kept, Previous, Registration, Saved, SavedBeat, Tokens};
 use crate::liveness::Standing;
 
 /// Every change there is, ready for one transaction.
@@ -72,12 +72,12 @@ impl<'c> Writes<'c> {
 
     /// Adds a sandbox, and returns its serial number; none when its id is there already.
     pub(super) fn register(&mut self, registration: &Registration) -> rusqlite::Result<Option<u64>> {
-        let Registration { id, name, image, metadata, created_at, tokens, .. } = registration;
-        let metadata = json(metadata)?;
+        let Registration { id, created_at, tokens, .. } = registration;
+        let (name, image, metadata) = (registration.name(), registration.image(), json(registration.metadata())?);
         let hash = tokens.as_ref().map(|tokens| &tokens.current.digest()[..]);
         let (tokenless, standing) = (tokenless(registration), word(Standing::NeverReported));
         let at = created_at.as_millisecond();
-        let added = self.sandbox.execute(params![&**id, &**name, image, metadata, at, hash, tokenless, standing])?;
+        let added = self.sandbox.execute(params![&**id, name, image, metadata, at, hash, tokenless, standing])?;
         Ok((added > 0).then(|| unsigned(self.connection.last_insert_rowid())))
     }
 
@@ -150,12 +150,12 @@ pub(super) fn found(row: &Row<'_>) -> rusqlite::Result<Found> {
     };
     let metadata = from_json(row, 4).map_err(|error| or_none("its metadata", error)).unwrap_or_default();
     let beat = found_beat(row).map_err(|error| or_none("its last report", error)).unwrap_or_default();
+    let (id, name) = (row.get_ref(0)?.as_str()?, row.get_ref(2)?.as_str()?);
+    let name = (name != id).then(|| Box::from(name));
     let registration = Registration {
-        id: Arc::from(row.get_ref(0)?.as_str()?),
+        id: Arc::from(id),
         serial: unsigned(row.get(1)?),
-        name: Arc::from(row.get_ref(2)?.as_str()?),
-        image: row.get(3)?,
-        metadata,
+        described: Described { name, image: row.get(3)?, metadata }.kept(),
         created_at: timestamp(row, 5)?,
         tokens: found_tokens(row)?,
     };

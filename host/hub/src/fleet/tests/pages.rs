@@ -21,8 +21,12 @@ fn five() -> Hub {
     let mut hub = Hub::new(10);
     for id in ["e", "c", "a", "d", "b"] {
         let registration = Registration {
-            name: format!("Name of {id}").into(),
-            metadata: [("team".to_owned(), if id < "c" { "red" } else { "blue" }.to_owned())].into(),
+            described: Described {
+                name: Some(format!("Name of {id}").into()),
+                image: None,
+                metadata: [("team".to_owned(), if id < "c" { "red" } else { "blue" }.to_owned())].into(),
+            }
+            .kept(),
             ..Registration::by_report(id, wall(0))
         };
         hub.fleet.register(Arc::new(registration), hub.at(0)).unwrap();

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::auth::Secret;
-use crate::fleet::Tokens;
+use crate::fleet::{Described, Tokens};
 use crate::liveness::Standing;
 
 mod opening;

@@ -10,7 +10,8 @@ async fn everything_is_there_again() {
     let directory = tempfile::tempdir().unwrap();
     let store = open(directory.path());
     let metadata = BTreeMap::from([("team".to_owned(), "ü".to_owned())]);
-    let full = Registration { name: "One".into(), image: Some("i:1".into()), metadata, ..registration("a") };
+    let described = Described { name: Some("One".into()), image: Some("i:1".into()), metadata }.kept();
+    let full = Registration { described, ..registration("a") };
     let first = store.register(full).await.unwrap();
     store.register(registration("b")).await.unwrap();
     store.register(registration("c")).await.unwrap();
@@ -26,9 +27,9 @@ async fn everything_is_there_again() {
     assert_eq!(told(&store).await, before);
     let a = store.find("a").unwrap();
     assert_eq!((a.registration.serial, a.standing), (first.serial, Standing::Live));
-    assert_eq!(&*a.registration.name, "One");
-    assert_eq!(a.registration.image.as_deref(), Some("i:1"));
-    assert_eq!(a.registration.metadata["team"], "ü");
+    assert_eq!(a.registration.name(), "One");
+    assert_eq!(a.registration.image(), Some("i:1"));
+    assert_eq!(a.registration.metadata()["team"], "ü");
     assert_eq!(a.registration.created_at.as_millisecond(), first.created_at.as_millisecond());
     let last = a.beat.unwrap();
     let report = last.report();
@@ -165,7 +166,7 @@ async fn a_row_that_cannot_be_read_costs_no_other() {
     assert!(store.find("a").unwrap().beat.is_none() && store.find("d").unwrap().beat.is_some());
     let tokens = store.registration("a").unwrap().tokens.clone().unwrap();
     assert!(tokens.matches(&token("a"), Timestamp::now()), "its registration is whole");
-    assert!(store.registration("b").unwrap().metadata.is_empty());
+    assert!(store.registration("b").unwrap().metadata().is_empty());
     assert_eq!(store.register(registration("c")).await.unwrap_err(), Refused::Exists, "its row is still there");
     store.close().await.unwrap();
     let rows: i64 =
