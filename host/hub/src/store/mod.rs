@@ -297,12 +297,19 @@ impl Store {
         self.shared.fleet().counts()
     }
 
-    /// Events that happened.
+    /// Events that happened; without those that cannot be read.
     ///
     /// # Errors
     /// The disk does not give them.
     pub(crate) async fn events(&self, query: EventQuery) -> Result<EventPage, Refused> {
-        self.readers.read(move |connection| events::page(connection, &query)).await
+        let (page, unreadable) = self.readers.read(move |connection| events::page(connection, &query)).await?;
+        if let Some((event, error)) = unreadable.first {
+            let counter = &self.shared.measures.disk.events_unreadable;
+            if counter.add(unreadable.count) == 0 {
+                tracing::error!(event, %error, "an event cannot be read and is left out; this is not said of any other");
+            }
+        }
+        Ok(page)
     }
 
     /// Every event from now on, once it is stored.
