@@ -1,4 +1,4 @@
-//! Events as they are read back, and how the oldest are forgotten.
+//! Events as they are read back.
 //!
 //! What a read costs is bounded by its limit, not by how many events are kept: where certain kinds are asked for, each
 //! kind's own index gives its part of the page, and the parts are merged. A row that is not an event's is passed over, so
@@ -6,7 +6,6 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use rusqlite::{Connection, Transaction, params};
 
 use super::rows::{self, EVENT, signed, unsigned};
@@ -38,35 +37,6 @@ pub(super) fn page(connection: &mut Connection, query: &EventQuery) -> rusqlite:
     let more = events.len() > query.limit;
     events.truncate(query.limit);
     Ok((EventPage { events, more, forgotten: forgotten(&transaction)? }, unreadable))
-}
-
-/// Forgets the oldest events that are more than `most` or older than `since`, but only among the `step` oldest ones.
-/// `kept` is how many there are; returns how many there were to forget.
-///
-/// # Errors
-/// SQLite's; nothing has changed then.
-pub(super) fn forget(
-    connection: &Connection,
-    kept: u64,
-    most: u64,
-    since: Timestamp,
-    step: usize,
-) -> rusqlite::Result<u64> {
-    let (excess, since) = (kept.saturating_sub(most), since.as_millisecond());
-    let (mut count, mut last) = (0, None);
-    let mut oldest = connection.prepare("SELECT id, at FROM events ORDER BY id LIMIT ?1")?;
-    let mut rows = oldest.query([signed(step as u64)])?;
-    while let Some(row) = rows.next()? {
-        if count >= excess && row.get::<_, i64>(1)? >= since {
-            break;
-        }
-        (count, last) = (count + 1, Some(row.get::<_, i64>(0)?));
-    }
-    drop(rows);
-    if let Some(last) = last {
-        connection.execute("DELETE FROM events WHERE id <= ?1", [last])?;
-    }
-    Ok(count)
 }
 
 /// The number of the last event that a webhook has taken.
