@@ -12,13 +12,14 @@
 //! # The files
 //! `queue` is how the writer is asked, `stall` whether it hangs, `pending` is what memory is ahead by. `place` (files, locks, connections) and `schema` (tables, versions) open it, `wal` looks at its log before; `load` puts the fleet back; `writer`
 //! (the thread) carries out `batch`es and `snapshot`s, and knows `trouble` and the size of the `log`, which `checkpoint`
-//! (a thread as well) brings into the database; `forgetting` deletes the oldest events, `events` and `readers` read; `rows` is the
+//! (a thread as well) brings into the database; `forgetting` deletes the oldest events, `files` are looked after; `events` and `readers` read; `rows` is the
 //! only one that names columns. Nothing outside this folder names SQLite.
 
 mod batch;
 mod checkpoint;
 mod error;
 mod events;
+mod files;
 mod forgetting;
 mod load;
 mod log;

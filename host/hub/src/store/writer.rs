@@ -18,6 +18,7 @@ use rusqlite::Connection;
 use super::Shared;
 use super::batch::{self, Command, Effect, Written, is_of};
 use super::error::Error;
+use super::files::Files;
 use super::forgetting::Forgetting;
 use super::log::Log;
 use super::place::Place;
@@ -31,6 +32,7 @@ use crate::measure::DiskMeasures;
 
 /// The most commands, and the most events that have waited, in one transaction.
 const BATCH: usize = 2048;
+/// How often the log's size is looked at, and the files are.
 const TICK: Duration = Duration::from_secs(1);
 /// How long the last round of beats may take.
 const LAST_ROUND: Duration = Duration::from_secs(30);
@@ -53,6 +55,7 @@ pub(super) struct Worker {
     /// None where nothing outlives the process.
     rounds: Option<Rounds>,
     tick: Instant,
+    files: Files,
     /// None where nothing outlives the process.
     log: Option<Log>,
     closing: Option<Closing>,
@@ -80,6 +83,7 @@ impl Worker {
         events: u64,
     ) -> Result<Self, Error> {
         let forgetting = Forgetting::at_opening(&connection, keep, events).map_err(|error| place.failed(error))?;
+        let files = Files::of(&place);
         Ok(Worker {
             log: place.lasts().then(|| Log::of(&place)).transpose()?,
             rounds: place.lasts().then(|| Rounds::every(keep.snapshot_interval)),
@@ -94,6 +98,7 @@ impl Worker {
             beats: Trouble::none(What::Beats),
             forgetting,
             tick: Instant::now() + TICK,
+            files,
             closing: None,
         })
     }
@@ -277,6 +282,7 @@ impl Worker {
             return;
         }
         self.tick = now + TICK;
+        self.files.look();
         if let Some(log) = &mut self.log {
             log.look(&self.place, &self.connection);
         }
@@ -310,7 +316,7 @@ impl Worker {
 
     fn is_in_trouble(&self) -> bool {
         let log = self.log.as_ref().is_some_and(Log::is_in_trouble);
-        log || self.changes.is_on() || self.beats.is_on() || self.forgetting.is_in_trouble()
+        log || self.changes.is_on() || self.beats.is_on() || self.forgetting.is_in_trouble() || self.files.are_gone()
     }
 
     fn log_is_held(&self) -> bool {
