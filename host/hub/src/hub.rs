@@ -1,8 +1,10 @@
 //! The hub as a whole: made from a [`Config`], served on a listener until told to stop.
 
-use std::future::Future;
+use std::future::{Future, pending};
 use std::io;
 use std::net::SocketAddr;
+use std::panic::resume_unwind;
+use std::pin::pin;
 use std::sync::Arc;
 
 use sandbeat_status::Report;
@@ -77,7 +79,7 @@ impl Hub {
         self.accepted.subscribe()
     }
 
-    /// Serves; see [`serve`].
+    /// Serves; see [`serve`]. Told to stop while its state is read, it does not wait for that.
     ///
     /// # Errors
     /// See [`Error`].
@@ -88,7 +90,14 @@ impl Hub {
             return Err(Error::Exposed(address));
         }
         let tls = config.tls.as_ref().map(Tls::read).transpose()?;
-        let store = Arc::new(Store::open(&config)?);
+        let mut shutdown = pin!(shutdown);
+        let (config, store) = tokio::select! {
+            opened = open(config) => opened?,
+            () = &mut shutdown => {
+                tracing::info!("the hub has stopped before its state was read");
+                return Ok(());
+            }
+        };
         let shared = Arc::new(Shared {
             store: Arc::clone(&store),
             audience: Audience::new(&config),
@@ -124,5 +133,48 @@ impl Hub {
         let closed = store.close().await;
         tracing::info!("the hub has stopped");
         result.and(closed.map_err(Error::Store))
+    }
+}
+
+/// Opens the store where nobody else waits for that: a large one takes seconds.
+async fn open(config: Config) -> Result<(Config, Arc<Store>), Error> {
+    let opening = tokio::task::spawn_blocking(move || Store::open(&config).map(|store| (config, Arc::new(store))));
+    match opening.await {
+        Ok(opened) => Ok(opened?),
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => resume_unwind(panic),
+            // The runtime ends, and this with it.
+            Err(_) => pending().await,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::OpenOptions;
+    use std::time::Duration;
+
+    use rustix::fs::{CWD, Mode, mkfifoat};
+    use tokio::sync::oneshot;
+    use tokio::time::timeout;
+
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn the_end_does_not_wait_for_what_is_still_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let config = Config { data: Some(directory.path().to_owned()), ..Config::default() };
+        Store::open(&config).unwrap().close().await.unwrap();
+        // Reading this takes until somebody writes.
+        let log = directory.path().join("hub.db-wal");
+        mkfifoat(CWD, &log, Mode::RUSR | Mode::WUSR).unwrap();
+
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let mut serving = tokio::spawn(serve(listener, config, async { drop(stopped.await) }));
+        stop.send(()).unwrap();
+        let ended = timeout(Duration::from_secs(5), &mut serving).await;
+        drop(OpenOptions::new().write(true).open(log).unwrap());
+        ended.expect("the hub does not stop").unwrap().unwrap();
     }
 }

@@ -74,6 +74,8 @@ pub(crate) struct DiskMeasures {
     pub(crate) backlog: Gauge,
     /// Events that there was no room for while the disk did not take them.
     pub(crate) events_lost: Counter,
+    /// Times that one was left out of what was asked for, because it could not be read.
+    pub(crate) events_unreadable: Counter,
     trouble: AtomicBool,
 }
 
@@ -130,6 +132,7 @@ impl Measures {
                 snapshot_sandboxes: Gauge::default(),
                 backlog: Gauge::default(),
                 events_lost: Counter::default(),
+                events_unreadable: Counter::default(),
                 trouble: AtomicBool::new(false),
             },
         }
@@ -187,8 +190,9 @@ impl DiskMeasures {
 }
 
 impl Counter {
-    pub(crate) fn add(&self, more: u64) {
-        self.0.fetch_add(more, Ordering::Relaxed);
+    /// Returns what it was before.
+    pub(crate) fn add(&self, more: u64) -> u64 {
+        self.0.fetch_add(more, Ordering::Relaxed)
     }
 
     pub(crate) fn get(&self) -> u64 {

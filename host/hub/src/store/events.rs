@@ -1,26 +1,34 @@
-//! Events as they are read back, and how the oldest are forgotten.
+//! Events as they are read back.
 //!
 //! What a read costs is bounded by its limit, not by how many events are kept: where certain kinds are asked for, each
-//! kind's own index gives its part of the page, and the parts are merged.
+//! kind's own index gives its part of the page, and the parts are merged. A row that is not an event's is passed over, so
+//! that it costs none of the others, and is counted.
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use rusqlite::{Connection, Transaction, params};
 
 use super::rows::{self, EVENT, signed, unsigned};
 use super::{EventPage, EventQuery};
 use crate::event::{Event, Kind};
 
+/// Rows that could not be read.
+#[derive(Debug, Default)]
+pub(super) struct Unreadable {
+    pub count: u64,
+    /// The number of the first, and what is wrong with it.
+    pub first: Option<(i64, rusqlite::Error)>,
+}
+
 /// Reads a page, as of one moment.
 ///
 /// # Errors
-/// SQLite's, or a row is not an event's.
-pub(super) fn page(connection: &mut Connection, query: &EventQuery) -> rusqlite::Result<EventPage> {
+/// SQLite's.
+pub(super) fn page(connection: &mut Connection, query: &EventQuery) -> rusqlite::Result<(EventPage, Unreadable)> {
     let transaction = connection.transaction()?;
-    let mut events = Vec::new();
+    let (mut events, mut unreadable) = (Vec::new(), Unreadable::default());
     for part in parts(query) {
-        read(&transaction, query, part, &mut events)?;
+        read(&transaction, query, part, &mut events, &mut unreadable)?;
     }
     match query.after {
         Some(_) => events.sort_unstable_by_key(|event: &Arc<Event>| event.id),
@@ -28,36 +36,7 @@ pub(super) fn page(connection: &mut Connection, query: &EventQuery) -> rusqlite:
     }
     let more = events.len() > query.limit;
     events.truncate(query.limit);
-    Ok(EventPage { events, more, forgotten: forgotten(&transaction)? })
-}
-
-/// Forgets the oldest events that are more than `most` or older than `since`, but only among the `step` oldest ones.
-/// `kept` is how many there are; returns how many there were to forget.
-///
-/// # Errors
-/// SQLite's; nothing has changed then.
-pub(super) fn forget(
-    connection: &Connection,
-    kept: u64,
-    most: u64,
-    since: Timestamp,
-    step: usize,
-) -> rusqlite::Result<u64> {
-    let (excess, since) = (kept.saturating_sub(most), since.as_millisecond());
-    let (mut count, mut last) = (0, None);
-    let mut oldest = connection.prepare("SELECT id, at FROM events ORDER BY id LIMIT ?1")?;
-    let mut rows = oldest.query([signed(step as u64)])?;
-    while let Some(row) = rows.next()? {
-        if count >= excess && row.get::<_, i64>(1)? >= since {
-            break;
-        }
-        (count, last) = (count + 1, Some(row.get::<_, i64>(0)?));
-    }
-    drop(rows);
-    if let Some(last) = last {
-        connection.execute("DELETE FROM events WHERE id <= ?1", [last])?;
-    }
-    Ok(count)
+    Ok((EventPage { events, more, forgotten: forgotten(&transaction)? }, unreadable))
 }
 
 /// The number of the last event that a webhook has taken.
@@ -91,6 +70,7 @@ fn read(
     query: &EventQuery,
     part: Part<'_>,
     events: &mut Vec<Arc<Event>>,
+    unreadable: &mut Unreadable,
 ) -> rusqlite::Result<()> {
     let bound = match (query.after, query.before) {
         (Some(after), _) => signed(after),
@@ -110,7 +90,14 @@ fn read(
     while left > 0
         && let Some(row) = rows.next()?
     {
-        let event = rows::event(row)?;
+        let event = match rows::event(row) {
+            Ok(event) => event,
+            Err(error) => {
+                unreadable.count += 1;
+                unreadable.first.get_or_insert((row.get(0)?, error));
+                continue;
+            }
+        };
         if query.kinds.is_empty() || query.kinds.contains(&event.kind) {
             events.push(Arc::new(event));
             left -= 1;

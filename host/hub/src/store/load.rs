@@ -61,7 +61,7 @@ pub(super) fn all(connection: &Connection, fleet: &mut Fleet, now: Instant) -> r
 /// SQLite's.
 pub(super) fn doubted(connection: &mut Connection) -> rusqlite::Result<bool> {
     let query = EventQuery { kinds: vec![Kind::Suspect, Kind::Trusted], limit: 1, ..EventQuery::default() };
-    let page = events::page(connection, &query)?;
+    let (page, _) = events::page(connection, &query)?;
     Ok(page.events.first().is_some_and(|event| event.kind == Kind::Suspect))
 }
 

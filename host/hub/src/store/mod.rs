@@ -12,13 +12,15 @@
 //! # The files
 //! `queue` is how the writer is asked, `stall` whether it hangs, `pending` is what memory is ahead by. `place` (files, locks, connections) and `schema` (tables, versions) open it, `wal` looks at its log before; `load` puts the fleet back; `writer`
 //! (the thread) carries out `batch`es and `snapshot`s, and knows `trouble` and the size of the `log`, which `checkpoint`
-//! (a thread as well) brings into the database; `events` and `readers` read; `rows` is the
+//! (a thread as well) brings into the database; `forgetting` deletes the oldest events, `files` are looked after; `events` and `readers` read; `rows` is the
 //! only one that names columns. Nothing outside this folder names SQLite.
 
 mod batch;
 mod checkpoint;
 mod error;
 mod events;
+mod files;
+mod forgetting;
 mod load;
 mod log;
 mod pending;
@@ -152,8 +154,7 @@ impl Store {
             stall: Stall::none(place.path().to_owned(), patience),
         });
         let (commands, received) = mpsc::channel();
-        let worker =
-            Worker::new(Arc::clone(&place), connection, Arc::clone(&shared), received, config.keep.clone(), events)?;
+        let worker = Worker::new(Arc::clone(&place), connection, Arc::clone(&shared), received, &config.keep, events)?;
         let (end, ended) = watch::channel(());
         let run = move || {
             // Gone once the thread has ended, however it does.
@@ -317,12 +318,19 @@ impl Store {
         self.shared.fleet().counts()
     }
 
-    /// Events that happened.
+    /// Events that happened; without those that cannot be read.
     ///
     /// # Errors
     /// The disk does not give them.
     pub(crate) async fn events(&self, query: EventQuery) -> Result<EventPage, Refused> {
-        self.readers.read(move |connection| events::page(connection, &query)).await
+        let (page, unreadable) = self.readers.read(move |connection| events::page(connection, &query)).await?;
+        if let Some((event, error)) = unreadable.first {
+            let counter = &self.shared.measures.disk.events_unreadable;
+            if counter.add(unreadable.count) == 0 {
+                tracing::error!(event, %error, "an event cannot be read and is left out; this is not said of any other");
+            }
+        }
+        Ok(page)
     }
 
     /// Every event from now on, once it is stored.

@@ -118,6 +118,14 @@ impl Place {
         matches!(self, Place::Directory { .. })
     }
 
+    /// Its files, once it is open.
+    pub(super) fn files(&self) -> Vec<PathBuf> {
+        match self {
+            Place::Directory { path } => vec![path.clone(), beside(path, "-wal")],
+            Place::Memory { .. } => Vec::new(),
+        }
+    }
+
     /// What an operator knows it by.
     pub(super) fn path(&self) -> &Path {
         match self {

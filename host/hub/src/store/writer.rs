@@ -13,17 +13,18 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
 use rusqlite::Connection;
 
+use super::Shared;
 use super::batch::{self, Command, Effect, Written, is_of};
 use super::error::Error;
+use super::files::Files;
+use super::forgetting::Forgetting;
 use super::log::Log;
 use super::place::Place;
 use super::queue::MOST_EVENTS;
 use super::snapshot::Rounds;
 use super::trouble::{Trouble, What};
-use super::{Shared, events};
 use crate::config::Keep;
 use crate::event::Event;
 use crate::fleet::Refused;
@@ -31,10 +32,8 @@ use crate::measure::DiskMeasures;
 
 /// The most commands, and the most events that have waited, in one transaction.
 const BATCH: usize = 2048;
-/// How often old events are looked for, and the log's size is.
+/// How often the log's size is looked at, and the files are.
 const TICK: Duration = Duration::from_secs(1);
-/// So many events are forgotten as one step.
-const STEP: usize = 4096;
 /// How long the last round of beats may take.
 const LAST_ROUND: Duration = Duration::from_secs(30);
 
@@ -52,13 +51,11 @@ pub(super) struct Worker {
     positions: HashMap<String, u64>,
     changes: Trouble,
     beats: Trouble,
-    forgetting: Trouble,
+    forgetting: Forgetting,
     /// None where nothing outlives the process.
     rounds: Option<Rounds>,
-    keep: Keep,
-    /// So many events are kept.
-    kept: u64,
     tick: Instant,
+    files: Files,
     /// None where nothing outlives the process.
     log: Option<Log>,
     closing: Option<Closing>,
@@ -73,18 +70,20 @@ enum Closing {
 }
 
 impl Worker {
-    /// A worker for a fleet that was loaded from this connection; `kept` is how many events there are.
+    /// A worker for a fleet that was loaded from this connection; `events` is how many there are.
     ///
     /// # Errors
-    /// See [`Log::of`].
+    /// SQLite's, or see [`Log::of`].
     pub(super) fn new(
         place: Arc<Place>,
         connection: Connection,
         shared: Arc<Shared>,
         commands: Receiver<Command>,
-        keep: Keep,
-        kept: u64,
+        keep: &Keep,
+        events: u64,
     ) -> Result<Self, Error> {
+        let forgetting = Forgetting::at_opening(&connection, keep, events).map_err(|error| place.failed(error))?;
+        let files = Files::of(&place);
         Ok(Worker {
             log: place.lasts().then(|| Log::of(&place)).transpose()?,
             rounds: place.lasts().then(|| Rounds::every(keep.snapshot_interval)),
@@ -97,10 +96,9 @@ impl Worker {
             positions: HashMap::new(),
             changes: Trouble::none(What::Changes),
             beats: Trouble::none(What::Beats),
-            forgetting: Trouble::none(What::Forgetting),
-            keep,
-            kept,
+            forgetting,
             tick: Instant::now() + TICK,
+            files,
             closing: None,
         })
     }
@@ -121,8 +119,7 @@ impl Worker {
                 log.go_on(&self.place, &self.connection);
             }
             drop(busy);
-            let trouble = [&self.changes, &self.beats, &self.forgetting].into_iter().any(Trouble::is_on);
-            self.disk().set_trouble(trouble || self.log.as_ref().is_some_and(Log::is_in_trouble));
+            self.disk().set_trouble(self.is_in_trouble());
         }
         if self.closing == Some(Closing::Asked) {
             self.finish();
@@ -147,10 +144,11 @@ impl Worker {
         if !self.taken.is_empty() || !self.waiting.is_empty() {
             return Instant::now();
         }
+        let due = self.tick.min(self.forgetting.due());
         match &self.rounds {
-            Some(_) if self.log_is_held() => self.tick,
-            Some(rounds) => self.tick.min(rounds.due().max(self.beats.retry())),
-            None => self.tick,
+            Some(_) if self.log_is_held() => due,
+            Some(rounds) => due.min(rounds.due().max(self.beats.retry())),
+            None => due,
         }
     }
 
@@ -190,7 +188,7 @@ impl Worker {
             Ok(written) => {
                 self.log.iter_mut().for_each(|log| log.written(true));
                 self.positions.clear();
-                self.kept += written.events.len() as u64;
+                self.forgetting.added(written.events.len());
                 self.changes.worked(self.place.path(), self.disk().events_lost.get());
                 self.apply(&written);
                 self.settle(waited, &commands);
@@ -274,27 +272,17 @@ impl Worker {
         }
     }
 
-    /// What is due once a second, and more often while there is more of it.
+    /// What is due every so often.
     fn tend(&mut self) {
-        let most = u64::from(self.keep.events);
-        let overflows = self.kept > most + STEP as u64 && !self.forgetting.is_on();
-        if Instant::now() < self.tick && !overflows {
+        let now = Instant::now();
+        if now >= self.forgetting.due() {
+            self.forgetting.step(&self.connection, self.place.path());
+        }
+        if now < self.tick {
             return;
         }
-        let since = Timestamp::now().checked_sub(self.keep.events_for).unwrap_or(Timestamp::MIN);
-        let step = match events::forget(&self.connection, self.kept, most, since, STEP) {
-            Ok(forgotten) => {
-                self.kept -= forgotten.min(self.kept);
-                self.forgetting.worked(self.place.path(), 0);
-                forgotten
-            }
-            Err(error) => {
-                self.forgetting.failed(self.place.path(), &error);
-                0
-            }
-        };
-        // A step that was full is followed by another.
-        self.tick = Instant::now() + if step < STEP as u64 { TICK } else { Duration::ZERO };
+        self.tick = now + TICK;
+        self.files.look();
         if let Some(log) = &mut self.log {
             log.look(&self.place, &self.connection);
         }
@@ -324,6 +312,11 @@ impl Worker {
         if lost > 0 {
             tracing::error!(lost, "the disk did not take these events since the hub started, and they are gone");
         }
+    }
+
+    fn is_in_trouble(&self) -> bool {
+        let log = self.log.as_ref().is_some_and(Log::is_in_trouble);
+        log || self.changes.is_on() || self.beats.is_on() || self.forgetting.is_in_trouble() || self.files.are_gone()
     }
 
     fn log_is_held(&self) -> bool {

@@ -108,12 +108,14 @@ fn disk(families: &mut Vec<Family>, measures: &Measures) {
     ] {
         families.push(Family::gauge(name, "", help, value));
     }
-    let help = "Events that there was no room for while the disk took nothing.";
-    families.push(Family::counter(
-        "sandbeat_hub_store_events_lost",
-        help,
-        vec![(Labels::new(), disk.events_lost.get())],
-    ));
+    let lost = "Events that there was no room for while the disk took nothing.";
+    let unreadable = "Times that an event was left out because it could not be read.";
+    for (name, help, counter) in [
+        ("sandbeat_hub_store_events_lost", lost, &disk.events_lost),
+        ("sandbeat_hub_store_events_unreadable", unreadable, &disk.events_unreadable),
+    ] {
+        families.push(Family::counter(name, help, vec![(Labels::new(), counter.get())]));
+    }
 }
 
 fn durations(name: &'static str, help: &'static str, durations: &Durations) -> Family {

@@ -175,6 +175,34 @@ async fn a_row_that_cannot_be_read_costs_no_other() {
 }
 
 #[tokio::test]
+async fn an_event_that_cannot_be_read_costs_no_other() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    for id in ["a", "b", "c", "d", "e"] {
+        store.register(registration(id)).await.unwrap();
+    }
+    store.close().await.unwrap();
+    let damage = "
+        UPDATE events SET type = 'no-such' WHERE id = 1;
+        UPDATE events SET sandbox_id = CAST(x'ff' AS TEXT) WHERE id = 3;
+        UPDATE events SET at = 9223372036854775807 WHERE id = 5;";
+    database(directory.path()).execute_batch(damage).unwrap();
+
+    let store = open(directory.path());
+    let two = EventQuery { after: Some(0), limit: 2, ..EventQuery::default() };
+    for query in [two.clone(), EventQuery { after: None, ..two.clone() }] {
+        let page = store.events(query).await.unwrap();
+        let mut ids: Vec<_> = page.events.iter().map(|event| event.id).collect();
+        ids.sort_unstable();
+        assert_eq!((ids, page.more), (vec![2, 4], false));
+    }
+    assert_eq!(store.measures().disk.events_unreadable.get(), 6);
+    store.register(registration("f")).await.unwrap();
+    let after = EventQuery { after: Some(4), ..two };
+    assert_eq!(store.events(after).await.unwrap().events[0].id, 6);
+}
+
+#[tokio::test]
 async fn no_token_is_on_disk() {
     let directory = tempfile::tempdir().unwrap();
     let store = open(directory.path());

@@ -169,3 +169,20 @@ async fn the_oldest_are_forgotten() {
     store.register(registration("new")).await.unwrap();
     until("so is that one", || async { page(Arc::clone(&store)).await == (21, vec![]) }).await;
 }
+
+#[tokio::test]
+async fn a_wall_clock_that_jumped_forward_costs_no_event() {
+    let directory = tempfile::tempdir().unwrap();
+    open(directory.path()).close().await.unwrap();
+    let day = Duration::from_secs(86_400);
+    let insert = "INSERT INTO events (at, type) VALUES (?1, 'lost')";
+    for days in [132, 101, 100] {
+        let at = Timestamp::now() - days * day;
+        database(directory.path()).execute(insert, [at.as_millisecond()]).unwrap();
+    }
+    let mut config = config(directory.path());
+    config.keep.events_for = 31 * day;
+    let store = Store::open(&config).unwrap();
+    until("the oldest is forgotten", || async { told(&store).await.len() < 3 }).await;
+    assert_eq!(told(&store).await.len(), 2, "the others are not old for the newest");
+}

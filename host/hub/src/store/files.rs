@@ -1,0 +1,58 @@
+//! Whether the database's files are still those that were opened. What is written to one that was deleted, or that
+//! another took the place of, is gone when the hub ends, and nothing else would say so.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+
+use super::place::Place;
+
+/// The files as they were opened.
+#[derive(Debug)]
+pub(super) struct Files {
+    opened: Vec<(PathBuf, Option<Identity>)>,
+    gone: bool,
+}
+
+/// Device and inode.
+type Identity = (u64, u64);
+
+impl Files {
+    /// Those of a database that is open; none where it is in memory.
+    pub(super) fn of(place: &Place) -> Self {
+        let opened = place.files().into_iter().map(|path| (identity(&path).ok().flatten(), path));
+        Files { opened: opened.map(|(identity, path)| (path, identity)).collect(), gone: false }
+    }
+
+    /// Whether one of them was not there when they were last looked at.
+    pub(super) fn are_gone(&self) -> bool {
+        self.gone
+    }
+
+    /// Looks at them.
+    pub(super) fn look(&mut self) {
+        // What cannot be looked at is not called gone.
+        let is_other = |(path, opened): &&(PathBuf, _)| identity(path).is_ok_and(|found| found != *opened);
+        let gone = self.opened.iter().find(is_other);
+        match gone {
+            Some((path, _)) if !self.gone => tracing::error!(
+                "{} was deleted or replaced under the hub, and what the hub keeps from now on is lost when it ends; \
+                 put the file back, or stop the hub, restore a backup and start it",
+                path.display()
+            ),
+            None if self.gone => tracing::info!("the files of the database are those of the hub again"),
+            _ => {}
+        }
+        self.gone = gone.is_some();
+    }
+}
+
+/// None where there is no file.
+fn identity(path: &PathBuf) -> io::Result<Option<Identity>> {
+    match fs::metadata(path) {
+        Ok(file) => Ok(Some((file.dev(), file.ino()))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
