@@ -1,8 +1,8 @@
 //! What the hub runs on.
 
 mod check;
-pub(crate) mod files;
 mod raw;
+mod secret;
 mod webhooks;
 
 use std::fmt;

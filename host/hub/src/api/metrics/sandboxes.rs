@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use futures_util::{Stream, stream};
 use sandbeat_status::Value;
+use sandbeat_status::exposition::{Family, Form, Format, labels, samples, text};
 
-use super::text::{Family, Form, Format, labels, samples, text};
 use crate::fleet::{Query, Snapshot};
 use crate::liveness::Standing;
 use crate::store::Store;
@@ -59,7 +59,7 @@ pub(super) fn texts(store: Arc<Store>, format: Format) -> impl Stream<Item = Str
             Some((labels([("sandbox", &*sandbox.registration.id)]), Value::Gauge(figure(sandbox, now)?)))
         };
         let found = page.sandboxes.iter().filter_map(of).collect();
-        let family = Family { name, unit, form: Form::Gauge, help, samples: found };
+        let family = Family::of(name, unit, Form::Gauge, help, found);
         let text = if is_first { text(vec![family], format) } else { samples(family, format) };
         let last = page.sandboxes.last().map(|sandbox| sandbox.registration.id.to_string());
         let next = if page.more { (store, at, last) } else { (store, at + 1, None) };
