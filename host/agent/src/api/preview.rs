@@ -14,11 +14,13 @@ use axum::http::StatusCode;
 use bytes::Bytes;
 use jiff::Timestamp;
 use sandbeat_collectors::Descriptions;
+use sandbeat_status::exposition::Format;
+use sandbeat_status::usage::Usage;
 use sandbeat_status::{PluginStatus, Report, Sample, Trigger};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{sleep_until, timeout};
 
-use super::metrics::{self, Format, OwnProcess};
+use super::metrics;
 use super::problem::Problem;
 use super::shared::Closing;
 use super::{About, State};
@@ -64,7 +66,7 @@ pub(super) struct Snapshot {
     pub(super) delivery: Delivery,
     pub(super) sample: Sample,
     pub(super) unavailable: Vec<Unavailable>,
-    pub(super) process: OwnProcess,
+    pub(super) usage: Usage,
     pub(super) descriptions: BTreeMap<String, Arc<Descriptions>>,
     /// The report that would be posted.
     pub(super) report: Report,
@@ -191,7 +193,7 @@ impl Snapshot {
             delivery,
             sample,
             unavailable,
-            process: OwnProcess::measure(),
+            usage: Usage::of_this_process(),
             descriptions: state.sources.collectors.descriptions(),
             report,
             now,

@@ -7,7 +7,7 @@
 //!
 //! - `url` and `client`: one exchange over HTTP. `connect` makes the connection and knows which stage of it failed:
 //!   `resolve` the name, `proxy` the tunnel, `tls` the rest; `allowance` bounds what a hub may send. `credentials`
-//!   reads `token` and certificates again when their `files` change.
+//!   reads `token` and certificates again when their files change.
 //! - `outcome`: what an exchange means, in the operator's words. `delivery`: how delivery stands. `schedule`: when to
 //!   report. `pace`: when to try again. `wire`: which parts of a report are sent, and how. All of these are pure.
 //! - `courier`: puts these together.
@@ -18,7 +18,6 @@ mod connect;
 mod courier;
 mod credentials;
 mod delivery;
-mod files;
 mod outcome;
 mod pace;
 mod proxy;

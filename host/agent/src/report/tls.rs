@@ -18,11 +18,11 @@ use rustls::sign::CertifiedKey;
 use rustls::{AlertDescription, CertificateError, ClientConfig, RootCertStore, SignatureScheme};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
+use sandbeat_status::files;
 use sandbeat_status::names::shown;
 use sha1::{Digest, Sha1};
 
 use super::TlsFiles;
-use super::files;
 
 /// The most bytes of a file; the roots of a whole system have a quarter of it.
 const MAX_FILE: usize = 1 << 20;

@@ -3,9 +3,8 @@
 use std::path::Path;
 
 use hyper::header::HeaderValue;
+use sandbeat_status::files;
 use secrecy::{ExposeSecret, SecretString};
-
-use super::files;
 
 /// The longest token, in bytes.
 const MAX_TOKEN: usize = 4096;

@@ -136,9 +136,10 @@ async fn judge(
     };
     // It is kept already, also where its sender is told to come again because what it changed is not on disk.
     durable.wait().await?;
-    match duplicate {
-        true => shared.measures.duplicate.add(1),
-        false => shared.measures.report_accepted(Instant::now()),
+    if duplicate {
+        shared.measures.duplicate.add(1);
+    } else {
+        shared.measures.report_accepted(Instant::now());
     }
     let next_report_secs = next.map(|next| next.as_secs_f64());
     let accepts: &[&str] = if keeps { &["delta"] } else { &[] };

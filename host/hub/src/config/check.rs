@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sandbeat_status::settings::Problem;
 
-use super::{Tls, files};
+use super::{Tls, secret};
 use crate::auth::Secret;
 use crate::server::tls::{self, Wrong};
 
@@ -37,7 +37,7 @@ impl Check {
         match (written, file) {
             (None, None) => None,
             (Some(secret), None) => self.secret("admin_key", Ok(secret)),
-            (None, Some(file)) => self.secret("admin_key_file", files::read_secret(&file)),
+            (None, Some(file)) => self.secret("admin_key_file", secret::read(&file)),
             (Some(_), Some(_)) => {
                 self.problem("admin_key", "there is an `admin_key_file` as well; keep one of them".into());
                 None

@@ -1,8 +1,8 @@
 //! What the hub runs on.
 
 mod check;
-pub(crate) mod files;
 mod raw;
+mod secret;
 mod webhooks;
 
 use std::fmt;
@@ -93,7 +93,7 @@ pub struct Limits {
     pub connections: usize,
     /// Of those, the ones that listen to events. Default 256.
     pub streams: usize,
-    /// Sandboxes that nobody registered and that one address, or IPv6 network of 64 bits, may bring in within a minute
+    /// Sandboxes that nobody registered and that one address, or IPv6 network of 56 bits, may bring in within a minute
     /// where enrolment is open. Default 10,000: a fleet that starts behind one address is in after a few minutes.
     pub newcomers_per_min: u32,
 }

@@ -8,7 +8,7 @@ use hyper::Uri;
 use serde::Deserialize;
 
 use super::check::Check;
-use super::{Webhook, files};
+use super::{Webhook, secret};
 use crate::auth::Secret;
 use crate::event::Kind;
 
@@ -48,7 +48,7 @@ pub(super) fn resolve(check: &mut Check, webhooks: Vec<RawWebhook>) -> Vec<Webho
             check.problem(&key("url"), "another webhook has this URL; put the events of both into one".into());
         }
         let secret = secret_file.and_then(|file| {
-            let secret = files::read_secret(&file).and_then(|secret| check_key(&secret).map(|()| secret));
+            let secret = secret::read(&file).and_then(|secret| check_key(&secret).map(|()| secret));
             check.secret(&key("secret_file"), secret)
         });
         let mut events = events.unwrap_or_else(Webhook::default_events);

@@ -60,6 +60,15 @@ pub(crate) struct Previous {
     pub until: Timestamp,
 }
 
+impl Described {
+    /// What it takes, in bytes of memory; about.
+    pub(crate) fn bytes(&self) -> usize {
+        let length = |text: &Option<Box<str>>| text.as_ref().map_or(0, |text| text.len());
+        let metadata: usize = self.metadata.iter().map(|(key, value)| key.len() + value.len()).sum();
+        size_of::<Self>() + length(&self.name) + length(&self.image) + metadata
+    }
+}
+
 impl Registration {
     /// The registration that a first report makes.
     pub(crate) fn by_report(id: &str, created_at: Timestamp) -> Self {

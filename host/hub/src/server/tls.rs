@@ -16,11 +16,12 @@ use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{CertificateError, RootCertStore, ServerConfig};
 use rustls_pki_types::pem::{self, PemObject};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
+use sandbeat_status::files;
 use sha2::{Digest, Sha256};
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
-use crate::config::{self, files};
+use crate::config;
 
 /// The most bytes of a file.
 const MAX_FILE: usize = 1 << 20;

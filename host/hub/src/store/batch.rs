@@ -56,10 +56,7 @@ impl Manage {
     /// What it takes beyond its own size, in bytes of memory; about.
     pub(super) fn bytes(&self) -> usize {
         match self {
-            Manage::Register(Registration { name, image, metadata, .. }) => {
-                let metadata: usize = metadata.iter().map(|(key, value)| key.len() + value.len()).sum();
-                name.len() + image.as_ref().map_or(0, String::len) + metadata
-            }
+            Manage::Register(registration) => registration.described.as_ref().map_or(0, |described| described.bytes()),
             Manage::Remove { .. } | Manage::Rotate { .. } | Manage::Require { .. } => 0,
         }
     }

@@ -3,10 +3,11 @@
 
 use std::collections::BTreeMap;
 
+use sandbeat_status::exposition::{Form, Labels, labels};
 use sandbeat_status::{Kind, ReportedMetric};
 
-use super::family::{Families, Labels, Reason, labels};
-use super::name::{Form, Name, label};
+use super::family::{Families, Reason};
+use super::name::{self, label};
 use crate::api::preview::Snapshot;
 
 /// The agent's own label.
@@ -33,7 +34,7 @@ pub(super) fn add(families: &mut Families, snapshot: &Snapshot) {
             Some(described) if !described.is_empty() => described.clone(),
             _ => format!("Measured by the collector {plugin}."),
         };
-        let name = Name::of(&metric.name, &metric.unit, form);
+        let name = name::of(&metric.name, &metric.unit, form);
         families.add(name, form, help, labels_of(plugin, &metric.attributes, form), metric.value.clone());
     }
 }
@@ -57,7 +58,7 @@ fn labels_of(plugin: &str, attributes: &BTreeMap<String, String>, form: Form) ->
         joined.push_str(value);
     }
     joined.insert(PLUGIN.to_owned(), plugin.to_owned());
-    joined.into_iter().collect()
+    joined.into_iter().map(|(label, value)| (label.into(), value)).collect()
 }
 
 #[cfg(test)]

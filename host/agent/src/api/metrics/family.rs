@@ -6,38 +6,20 @@
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
+use sandbeat_status::exposition::{Family, Form, Labels, Name};
 use sandbeat_status::{Histogram, Value};
 
-pub(super) use super::name::Form;
-use super::name::Name;
+use super::name;
 
 /// The most bytes of text that the collectors' samples take, roughly; the last ones are left out.
 const MAX_TEXT: usize = 4 << 20;
 
-/// Labels by name, none of them empty: an empty one is the same as none.
-pub(super) type Labels = Vec<(String, String)>;
-
 /// A number and what it is of.
 pub(super) type Sample = (Labels, f64);
-
-/// Labels with these values.
-pub(super) fn labels<const N: usize>(pairs: [(&str, &str); N]) -> Labels {
-    let pairs = pairs.into_iter().filter(|(_, value)| !value.is_empty());
-    pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
-}
 
 /// A number of the whole, where there is one.
 pub(super) fn whole(value: impl Into<Option<f64>>) -> Option<Sample> {
     value.into().map(|value| (Labels::new(), value))
-}
-
-/// Samples of one name.
-#[derive(Clone, Debug)]
-pub(super) struct Family {
-    pub(super) name: Name,
-    pub(super) form: Form,
-    pub(super) help: String,
-    pub(super) samples: Vec<(Labels, Value)>,
 }
 
 /// Why a sample is left out.
@@ -81,14 +63,18 @@ impl Families {
     /// A family of the agent's own, with its name in OpenTelemetry's form. Without samples it is not there; of those
     /// with the same labels the first one is told.
     pub(super) fn own(&mut self, name: &str, unit: &str, form: Form, help: &str, samples: Vec<(Labels, Value)>) {
-        let name = Name::of(name, unit, form);
+        self.push(Family { name: name::of(name, unit, form), form, help: help.to_owned().into(), samples });
+    }
+
+    /// The same of one that is named already.
+    pub(super) fn push(&mut self, Family { name, form, help, samples }: Family) {
         self.taken.extend(name.taken(form));
         let mut known = HashSet::new();
         let mut is_new = |labels: &Labels| known.insert(labels.clone());
         let samples: Vec<_> =
             samples.into_iter().filter(|(labels, value)| can_be_told(value) && is_new(labels)).collect();
         if !samples.is_empty() {
-            self.list.push(Family { name, form, help: help.to_owned(), samples });
+            self.list.push(Family { name, form, help, samples });
         }
     }
 
@@ -143,7 +129,7 @@ impl Families {
                     return Err(Reason::Name);
                 }
                 self.taken.extend(names);
-                self.list.push(Family { name: name.clone(), form, help: help(), samples: Vec::new() });
+                self.list.push(Family { name: name.clone(), form, help: help().into(), samples: Vec::new() });
                 entry.insert((self.list.len() - 1, HashSet::new()))
             }
         };
@@ -177,7 +163,7 @@ fn can_be_told(value: &Value) -> bool {
 /// About how many bytes its lines take.
 fn text_len(name: &Name, labels: &Labels, value: &Value) -> usize {
     const NUMBER: usize = 40;
-    let name = name.stem.len() + name.unit.as_ref().map_or(0, String::len);
+    let name = name.stem.len() + name.unit.as_ref().map_or(0, |unit| unit.len());
     // A character may be written as two.
     let labels: usize = labels.iter().map(|(label, value)| label.len() + 2 * value.len() + 4).sum();
     let lines = match value {
@@ -189,6 +175,8 @@ fn text_len(name: &Name, labels: &Labels, value: &Value) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use sandbeat_status::exposition::labels;
+
     use super::*;
 
     fn add(families: &mut Families, name: &str, unit: &str, value: Value, label: &str) {
@@ -197,8 +185,8 @@ mod tests {
             Value::Counter(_) => Form::Counter,
             Value::Histogram(_) => Form::Histogram,
         };
-        let labels = vec![("of".to_owned(), label.to_owned())];
-        families.add(Name::of(name, unit, form), form, || "Help.".to_owned(), labels, value);
+        let labels = labels([("of", label)]);
+        families.add(name::of(name, unit, form), form, || "Help.".to_owned(), labels, value);
     }
 
     fn left_out(families: &Families) -> Vec<u64> {

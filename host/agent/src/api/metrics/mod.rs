@@ -3,7 +3,7 @@
 //! Made from one [`Snapshot`], on a thread that may block, by its keeper; nothing here asks the beat for anything.
 //! Families are told in this order: the sandbox (`native`), its processes and plugins and the agent itself (`own`),
 //! then what the collectors measured (`collected`), whose names cannot be those of the others. `name` maps names,
-//! `family` keeps the whole valid and bounded, `text` writes it. A figure that is not known has no sample.
+//! `family` keeps the whole valid and bounded. A figure that is not known has no sample.
 //!
 //! No sample has a timestamp: a collector's value is that of its last call, and
 //! `sandbeat_plugin_measurement_age_seconds` says how old that is.
@@ -13,14 +13,12 @@ mod family;
 mod name;
 mod native;
 mod own;
-mod process;
 #[cfg(test)]
 mod tests;
-mod text;
+
+use sandbeat_status::exposition::{Format, text};
 
 use self::family::Families;
-pub(super) use self::process::OwnProcess;
-pub(super) use self::text::Format;
 use super::preview::Snapshot;
 
 /// The whole answer.
@@ -31,5 +29,5 @@ pub(super) fn exposition(snapshot: &Snapshot, format: Format) -> String {
     collected::reserve(&mut families);
     collected::add(&mut families, snapshot);
     collected::add_left_out(&mut families);
-    text::text(families.into_list(), format)
+    text(families.into_list(), format) + format.end()
 }

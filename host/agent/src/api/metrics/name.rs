@@ -4,81 +4,42 @@
 //! openmetrics.md) as github.com/prometheus/otlptranslator applies them: what is not a letter or a digit parts words,
 //! words are joined by one `_`, the unit's word comes last, `_total` after it for counters, `_ratio` for gauges of `1`.
 
-/// The form of a family's values.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Form {
-    Gauge,
-    Counter,
-    Histogram,
-    /// Labels with the value 1.
-    Info,
-}
+use sandbeat_status::exposition::{Form, Name};
 
-/// A family's name.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Name {
-    /// Without the unit and what the form adds.
-    pub(super) stem: String,
-    /// The unit, where the name ends with it; OpenMetrics allows none else.
-    pub(super) unit: Option<String>,
-}
-
-impl Name {
-    /// The name of a metric with a unit in UCUM's notation.
-    pub(super) fn of(name: &str, unit: &str, form: Form) -> Self {
-        let mut words: Vec<&str> =
-            name.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).collect();
-        if form == Form::Counter {
-            words.retain(|word| *word != "total");
-        }
-        let (main, per) = unit_words(unit);
-        let is_ratio = unit == "1" && form == Form::Gauge;
-        let mut ends: Vec<String> = Vec::new();
-        if is_ratio {
-            words.retain(|word| *word != "ratio");
-            ends.push("ratio".to_owned());
-        }
-        ends.extend(main.filter(|main| !words.contains(&main.as_str())));
-        if let Some(per) = per.filter(|per| !words.contains(&per.as_str())) {
-            ends.extend(["per".to_owned(), per]);
-        }
-        let mut stem = words.join("_");
-        if stem.is_empty() || stem.starts_with(|c: char| c.is_ascii_digit()) {
-            stem.insert(0, '_');
-        }
-        if !ends.is_empty() {
-            return Name { stem, unit: Some(ends.join("_")) };
-        }
-        // The name says it already.
-        let (main, _) = unit_words(unit);
-        let parted = main.and_then(|main| {
-            let rest = stem.strip_suffix(&main)?.strip_suffix('_').filter(|rest| !rest.is_empty())?.to_owned();
-            Some((rest, main))
-        });
-        match parted {
-            Some((stem, unit)) => Name { stem, unit: Some(unit) },
-            None => Name { stem, unit: None },
-        }
+/// The name of a metric with a unit in UCUM's notation.
+pub(super) fn of(name: &str, unit: &str, form: Form) -> Name {
+    let mut words: Vec<&str> =
+        name.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).collect();
+    if form == Form::Counter {
+        words.retain(|word| *word != "total");
     }
-
-    /// The family's name.
-    pub(super) fn family(&self) -> String {
-        match &self.unit {
-            Some(unit) => format!("{}_{unit}", self.stem),
-            None => self.stem.clone(),
-        }
+    let (main, per) = unit_words(unit);
+    let is_ratio = unit == "1" && form == Form::Gauge;
+    let mut ends: Vec<String> = Vec::new();
+    if is_ratio {
+        words.retain(|word| *word != "ratio");
+        ends.push("ratio".to_owned());
     }
-
-    /// Every name that the family takes: no other may have one of them.
-    pub(super) fn taken(&self, form: Form) -> Vec<String> {
-        let family = self.family();
-        let ends: &[&str] = match form {
-            Form::Gauge => &[],
-            Form::Counter => &["_total", "_created"],
-            Form::Histogram => &["_bucket", "_count", "_sum", "_created"],
-            Form::Info => &["_info"],
-        };
-        ends.iter().map(|end| format!("{family}{end}")).chain([family.clone()]).collect()
+    ends.extend(main.filter(|main| !words.contains(&main.as_str())));
+    if let Some(per) = per.filter(|per| !words.contains(&per.as_str())) {
+        ends.extend(["per".to_owned(), per]);
+    }
+    let mut stem = words.join("_");
+    if stem.is_empty() || stem.starts_with(|c: char| c.is_ascii_digit()) {
+        stem.insert(0, '_');
+    }
+    if !ends.is_empty() {
+        return Name { stem: stem.into(), unit: Some(ends.join("_").into()) };
+    }
+    // The name says it already.
+    let (main, _) = unit_words(unit);
+    let parted = main.and_then(|main| {
+        let rest = stem.strip_suffix(&main)?.strip_suffix('_').filter(|rest| !rest.is_empty())?.to_owned();
+        Some((rest, main))
+    });
+    match parted {
+        Some((stem, unit)) => Name { stem: stem.into(), unit: Some(unit.into()) },
+        None => Name { stem: stem.into(), unit: None },
     }
 }
 
@@ -183,7 +144,7 @@ mod tests {
             ("odd", "/", Gauge, "odd", None),
             ("total", "1", Counter, "_", None),
         ] {
-            let mapped = Name::of(name, unit, form);
+            let mapped = of(name, unit, form);
             assert_eq!((mapped.family().as_str(), mapped.unit.as_deref()), (family, shown_unit), "{name} {unit}");
         }
     }
@@ -198,7 +159,7 @@ mod tests {
         for name in ["", "7", "ä", "a..b", "a-b c\n", "total", "ratio"] {
             for unit in ["", "1", "{}", "{a}/{b}", "By/By", "°C", "\"/\\"] {
                 for form in [Form::Gauge, Form::Counter, Form::Histogram, Form::Info] {
-                    assert!(good(&Name::of(name, unit, form).family()), "{name:?} {unit:?} {form:?}");
+                    assert!(good(&of(name, unit, form).family()), "{name:?} {unit:?} {form:?}");
                 }
             }
             assert!(good(&label(name, &[])), "{name:?}");

@@ -3,9 +3,10 @@
 
 use std::collections::BTreeMap;
 
+use sandbeat_status::exposition::{Form, Labels, labels};
 use sandbeat_status::{Disk, Pressure, Stalls};
 
-use super::family::{Families, Form, Labels, Sample, labels, whole};
+use super::family::{Families, Sample, whole};
 use crate::api::preview::Snapshot;
 use crate::sample::Unavailable;
 

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use sandbeat_status::exposition::{Form, Labels, labels};
 use sandbeat_status::{PluginState, PluginStatus, ProcessState, ProcessStatus, Value};
 
-use super::family::{Families, Form, Labels, labels, whole};
+use super::family::{Families, whole};
 use crate::api::preview::Snapshot;
 
 pub(super) fn add(families: &mut Families, snapshot: &Snapshot) {
@@ -20,7 +21,9 @@ pub(super) fn add(families: &mut Families, snapshot: &Snapshot) {
     ages(families, snapshot);
     beat(families, snapshot);
     reports(families, snapshot);
-    snapshot.process.add(families, snapshot.about.since);
+    for family in snapshot.usage.families("the agent itself", snapshot.about.since) {
+        families.push(family);
+    }
 }
 
 fn processes(families: &mut Families, snapshot: &Snapshot) {

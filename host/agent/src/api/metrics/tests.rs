@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use sandbeat_collectors::Contribution;
+use sandbeat_status::usage::Usage;
 use sandbeat_status::{
     Disk, Histogram, Metric, PluginStatus, Pressure, Sample, SandboxStatus, Source, Stall, Stalls, Throttling, Trigger,
     Value,
@@ -60,7 +61,7 @@ fn snapshot(sample: Sample, contributions: Vec<Contribution>) -> Snapshot {
         delivery: Delivery::default(),
         sample,
         unavailable: Vec::new(),
-        process: OwnProcess::measure(),
+        usage: Usage::of_this_process(),
         descriptions: BTreeMap::new(),
         report,
         now,

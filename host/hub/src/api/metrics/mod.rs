@@ -1,14 +1,12 @@
 //! `GET /metrics`: the hub's own figures for Prometheus, and those of each sandbox where that is switched on.
 //!
 //! OpenMetrics where `Accept` names it, else the text format 0.0.4. `own` says what there is of the hub, `sandboxes` what
-//! there is of each sandbox, `text` writes it. The figures of sandboxes are read in one pass over the fleet, a page
+//! there is of each sandbox. The figures of sandboxes are read in one pass over the fleet, a page
 //! under each lock, and kept as numbers while the text is written, some 90 bytes of each sandbox. No sample has a
 //! timestamp.
 
 mod own;
-mod process;
 mod sandboxes;
-mod text;
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -19,8 +17,8 @@ use axum::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, VARY};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use futures_util::{StreamExt, stream};
+use sandbeat_status::exposition::{Format, text};
 
-use self::text::Format;
 use super::Shared;
 use super::reply::{Problem, ProblemBody};
 
@@ -44,7 +42,7 @@ pub(in crate::api) async fn metrics(
         tracing::error!(%error, "the hub's own figures cannot be measured");
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the figures cannot be measured; the hub's log says why")
     })?;
-    let (mut own, end) = (text::text(own, format), format.end());
+    let (mut own, end) = (text(own, format), format.end());
     let body = if shared.metrics_per_sandbox {
         let texts = stream::iter([own]).chain(sandboxes::texts(Arc::clone(&shared.store), format));
         Body::from_stream(texts.chain(stream::iter([end.to_owned()])).map(Ok::<_, Infallible>))

@@ -1,9 +1,9 @@
 //! The hub's own figures as families.
 
 use sandbeat_status::Value;
+use sandbeat_status::exposition::{Family, Form, Labels, labels};
+use sandbeat_status::usage::Usage;
 
-use super::process::OwnProcess;
-use super::text::{Family, Form, Labels, labels};
 use crate::api::Shared;
 use crate::fleet::Counts;
 use crate::measure::{Durations, Measures};
@@ -26,7 +26,7 @@ pub(super) fn families(shared: &Shared) -> Vec<Family> {
     clients(&mut families, measures);
     webhooks(&mut families, measures);
     disk(&mut families, measures);
-    OwnProcess::measure().add(&mut families, measures.since);
+    families.extend(Usage::of_this_process().families("the hub", measures.since));
     families
 }
 

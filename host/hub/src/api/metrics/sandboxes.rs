@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use futures_util::{Stream, StreamExt, stream};
+use sandbeat_status::exposition::{Family, Form, Format, labels, samples, text};
 use sandbeat_status::{Report, Value};
 
-use super::text::{Family, Form, Format, labels, samples, text};
 use crate::fleet::{Query, Snapshot};
 use crate::liveness::Standing;
 use crate::store::Store;
@@ -69,7 +69,7 @@ fn written(page: &[Row], figure: usize, is_first: bool, format: Format) -> Strin
     let (name, unit, help) = FIGURES[figure];
     let known = page.iter().filter(|row| !row.figures[figure].is_nan());
     let found = known.map(|row| (labels([("sandbox", &*row.id)]), Value::Gauge(row.figures[figure])));
-    let family = Family { name, unit, form: Form::Gauge, help, samples: found.collect() };
+    let family = Family::of(name, unit, Form::Gauge, help, found.collect());
     if is_first { text(vec![family], format) } else { samples(family, format) }
 }
 

@@ -1,9 +1,13 @@
-//! Families of samples, and their text in one of two formats. Pure.
+//! Families of samples, and their text in one of Prometheus' two formats. Pure.
+//!
+//! Who makes them keeps them valid: a scraper takes an answer whole or not at all, so no family may be there twice, nor a
+//! sample of one.
 //!
 //! The encoder writes OpenMetrics 1.0. The older format of Prometheus differs in what names a counter's and an info's
 //! family, and has no types and units of its own for them (github.com/prometheus/docs, exposition_formats.md); said
 //! with other descriptors, the same encoder writes that as well.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use prometheus_client::collector::Collector;
@@ -11,37 +15,50 @@ use prometheus_client::encoding::text::encode_registry;
 use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::{Registry, Unit};
-use sandbeat_status::{Histogram, Value};
+
+use crate::metric::{Histogram, Value};
 
 /// Labels by name, none of them empty: an empty one is the same as none.
-pub(super) type Labels = Vec<(&'static str, String)>;
+pub type Labels = Vec<(Cow<'static, str>, String)>;
 
 /// The form of a family's values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Form {
+pub enum Form {
+    /// Goes up and down.
     Gauge,
+    /// Only grows.
     Counter,
+    /// By buckets.
     Histogram,
     /// Labels with the value 1.
     Info,
 }
 
+/// A family's name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Name {
+    /// Without the unit and what the form adds.
+    pub stem: Cow<'static, str>,
+    /// The unit in Prometheus' words, where the name ends with it; OpenMetrics allows none else.
+    pub unit: Option<Cow<'static, str>>,
+}
+
 /// Samples of one name.
 #[derive(Clone, Debug)]
-pub(super) struct Family {
-    /// Without the unit and what the form adds.
-    pub(super) name: &'static str,
-    /// Prometheus' word for it, with which the name goes on; empty for none.
-    pub(super) unit: &'static str,
-    pub(super) form: Form,
-    pub(super) help: &'static str,
+pub struct Family {
+    /// Its name.
+    pub name: Name,
+    /// Of all its values.
+    pub form: Form,
+    /// What it is, for a person.
+    pub help: Cow<'static, str>,
     /// No two with the same labels.
-    pub(super) samples: Vec<(Labels, Value)>,
+    pub samples: Vec<(Labels, Value)>,
 }
 
 /// What the text is to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Format {
+pub enum Format {
     /// Version 1.0.0.
     OpenMetrics,
     /// Prometheus' text format, version 0.0.4.
@@ -50,7 +67,7 @@ pub(super) enum Format {
 
 impl Format {
     /// For `Content-Type`.
-    pub(super) fn content_type(self) -> &'static str {
+    pub fn content_type(self) -> &'static str {
         match self {
             Format::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
             Format::Text => "text/plain; version=0.0.4; charset=utf-8",
@@ -58,7 +75,7 @@ impl Format {
     }
 
     /// What follows the last family.
-    pub(super) fn end(self) -> &'static str {
+    pub fn end(self) -> &'static str {
         match self {
             Format::OpenMetrics => "# EOF\n",
             Format::Text => "",
@@ -66,7 +83,7 @@ impl Format {
     }
 
     /// Which one a scraper wants, from `Accept`: OpenMetrics where it is named and not liked less than the other.
-    pub(super) fn wanted(accept: &str) -> Self {
+    pub fn wanted(accept: &str) -> Self {
         let best = |kind: &str, versions: &[&str]| {
             let ranges = accept.split(',').filter_map(|range| quality(range, kind, versions));
             ranges.fold(0.0_f64, f64::max)
@@ -78,12 +95,13 @@ impl Format {
 }
 
 /// Labels with these values.
-pub(super) fn labels<const N: usize>(pairs: [(&'static str, &str); N]) -> Labels {
-    pairs.into_iter().filter(|(_, value)| !value.is_empty()).map(|(name, value)| (name, value.to_owned())).collect()
+pub fn labels<const N: usize>(pairs: [(&'static str, &str); N]) -> Labels {
+    let pairs = pairs.into_iter().filter(|(_, value)| !value.is_empty());
+    pairs.map(|(name, value)| (Cow::Borrowed(name), value.to_owned())).collect()
 }
 
 /// The text of families, without the end that follows the last one.
-pub(super) fn text(families: Vec<Family>, format: Format) -> String {
+pub fn text(families: Vec<Family>, format: Format) -> String {
     let mut registry = Registry::default();
     registry.register_collector(Box::new(Exposition { families, format }));
     let mut text = String::new();
@@ -93,32 +111,56 @@ pub(super) fn text(families: Vec<Family>, format: Format) -> String {
 }
 
 /// More samples of a family whose first ones have been written.
-pub(super) fn samples(family: Family, format: Format) -> String {
+pub fn samples(family: Family, format: Format) -> String {
     let text = text(vec![family], format);
     let comments = text.lines().take_while(|line| line.starts_with('#')).map(|line| line.len() + 1).sum();
     text.get(comments..).unwrap_or_default().to_owned()
 }
 
+impl Name {
+    /// The family's name.
+    pub fn family(&self) -> String {
+        match &self.unit {
+            Some(unit) => format!("{}_{unit}", self.stem),
+            None => self.stem.clone().into_owned(),
+        }
+    }
+
+    /// Every name that the family takes: no other may have one of them.
+    pub fn taken(&self, form: Form) -> Vec<String> {
+        let family = self.family();
+        let ends: &[&str] = match form {
+            Form::Gauge => &[],
+            Form::Counter => &["_total", "_created"],
+            Form::Histogram => &["_bucket", "_count", "_sum", "_created"],
+            Form::Info => &["_info"],
+        };
+        ends.iter().map(|end| format!("{family}{end}")).chain([family.clone()]).collect()
+    }
+}
+
 impl Family {
-    pub(super) fn of(
-        name: &'static str,
+    /// A family; `unit` is empty for none.
+    pub fn of(
+        stem: &'static str,
         unit: &'static str,
         form: Form,
-        help: &'static str,
+        help: impl Into<Cow<'static, str>>,
         samples: Vec<(Labels, Value)>,
     ) -> Self {
-        Family { name, unit, form, help, samples }
+        let unit = (!unit.is_empty()).then_some(Cow::Borrowed(unit));
+        Family { name: Name { stem: Cow::Borrowed(stem), unit }, form, help: help.into(), samples }
     }
 
     /// A gauge of the whole.
-    pub(super) fn gauge(name: &'static str, unit: &'static str, help: &'static str, value: f64) -> Self {
-        Family::of(name, unit, Form::Gauge, help, vec![(Labels::new(), Value::Gauge(value))])
+    pub fn gauge(stem: &'static str, unit: &'static str, help: impl Into<Cow<'static, str>>, value: f64) -> Self {
+        Family::of(stem, unit, Form::Gauge, help, vec![(Labels::new(), Value::Gauge(value))])
     }
 
-    /// A counter.
-    pub(super) fn counter(name: &'static str, help: &'static str, counts: Vec<(Labels, u64)>) -> Self {
+    /// A counter of things.
+    pub fn counter(stem: &'static str, help: impl Into<Cow<'static, str>>, counts: Vec<(Labels, u64)>) -> Self {
         let samples = counts.into_iter().map(|(labels, count)| (labels, Value::Counter(count as f64))).collect();
-        Family::of(name, "", Form::Counter, help, samples)
+        Family::of(stem, "", Form::Counter, help, samples)
     }
 }
 
@@ -138,7 +180,7 @@ impl Collector for Exposition {
 }
 
 fn open(family: &Family, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
-    let unit = (!family.unit.is_empty()).then(|| Unit::Other(family.unit.to_owned()));
+    let unit = family.name.unit.clone().map(|unit| Unit::Other(unit.into_owned()));
     let kind = match family.form {
         Form::Gauge => MetricType::Gauge,
         Form::Counter => MetricType::Counter,
@@ -146,7 +188,7 @@ fn open(family: &Family, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
         Form::Info => MetricType::Info,
     };
     let help = family.help.replace('\\', "\\\\").replace('\n', "\\n").replace('"', "\\\"");
-    let mut metrics = encoder.encode_descriptor(family.name, &help, unit.as_ref(), kind)?;
+    let mut metrics = encoder.encode_descriptor(&family.name.stem, &help, unit.as_ref(), kind)?;
     for (labels, value) in &family.samples {
         if family.form == Form::Info {
             metrics.encode_info(labels)?;
@@ -169,10 +211,7 @@ fn sample(metric: &mut MetricEncoder<'_>, value: &Value) -> fmt::Result {
 }
 
 fn plain(family: &Family, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
-    let name = match family.unit {
-        "" => family.name.to_owned(),
-        unit => format!("{}_{unit}", family.name),
-    };
+    let name = family.name.family();
     let (name, kind) = match family.form {
         Form::Gauge => (name, MetricType::Gauge),
         Form::Counter => (format!("{name}_total"), MetricType::Counter),
