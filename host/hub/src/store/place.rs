@@ -155,7 +155,8 @@ impl Place {
         };
         connection.busy_timeout(BUSY)?;
         connection.pragma_update(None, "foreign_keys", true)?;
-        connection.pragma_update(None, "cache_size", -16_384)?;
+        // In KiB. A part of a round of beats is a fraction of it, and what it does not hold the system's own cache does.
+        connection.pragma_update(None, "cache_size", -4096)?;
         match self {
             Place::Directory { .. } => {
                 connection.pragma_update(None, "journal_mode", "wal")?;

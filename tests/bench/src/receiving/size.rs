@@ -124,7 +124,8 @@ fn memory(size: u32, empty: &[Memory], full: &[Memory]) -> anyhow::Result<Vec<Ro
             target: Target { at_most: target, ..Target::default() },
         })
     };
-    let (resident, private): (fn(&Memory) -> f64, fn(&Memory) -> f64) = (|it| it.resident, |it| it.private_dirty);
+    let resident: fn(&Memory) -> f64 = |look| look.resident;
+    let private: fn(&Memory) -> f64 = |look| look.private_dirty;
     let none = of(empty, resident)?;
     Ok(vec![
         row("resident memory for each", resident, 0.0, (size >= MANY).then_some(TARGET_OF_MANY))?,
