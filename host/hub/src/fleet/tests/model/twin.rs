@@ -41,6 +41,8 @@ pub(super) struct Twin {
     pub standing: Standing,
     /// Since when, by the wall clock.
     since: i64,
+    /// Nothing that is saved has changed since the last restart.
+    restored: bool,
     /// Both as they are on disk, where that is not as they are.
     stood: Option<(Standing, i64)>,
     /// From when on it is waited for, in milliseconds.
@@ -140,6 +142,7 @@ impl Twins {
             serial,
             standing: Standing::NeverReported,
             since: 0,
+            restored: false,
             stood: None,
             from: now,
             held: false,
@@ -164,7 +167,8 @@ impl Twins {
     }
 
     pub(super) fn snapshot(&mut self) {
-        self.all.values_mut().for_each(|twin| twin.saved = twin.beat.clone());
+        // What came back at the last restart is there already.
+        self.all.values_mut().filter(|twin| !twin.restored).for_each(|twin| twin.saved = twin.beat.clone());
     }
 
     pub(super) fn lose_events(&mut self) {
@@ -186,6 +190,7 @@ impl Twins {
                 beat.stopped = twin.standing == Standing::Stopped;
             }
             (twin.from, twin.held, twin.earlier, twin.directed) = (now, false, None, false);
+            twin.restored = true;
             (twin.put_off, twin.seen_due) = (false, None);
             (twin.own, twin.assigned) =
                 twin.beat.as_ref().map_or((default, default), |beat| (beat.interval, beat.assigned));
@@ -272,6 +277,7 @@ impl Twins {
             (None, None) => (None, true),
         };
         let (boot, seq, stopped) = (said.boot, Some(said.seq), said.stopped);
+        twin.restored = false;
         twin.beat = Some(TwinBeat {
             received: self.wall,
             boot,
@@ -359,6 +365,7 @@ impl Twins {
         told.push((kind, Some(id.to_owned())));
         if let Some(twin) = self.all.get_mut(id) {
             (twin.standing, twin.since, twin.held) = (to, self.wall, false);
+            twin.restored = false;
         }
     }
 
