@@ -278,7 +278,10 @@ async fn what_was_not_taken_and_is_not_kept_is_missed_and_the_rest_is_not() {
         Hub::start(change).await
     };
     let mut receiver = Receiver::start([]).await;
-    start(vec![hook(receiver.url())]).await.stop().await;
+    // From here on it is known.
+    let hub = start(vec![hook(receiver.url())]).await;
+    assert_eq!(hub.get("/health").send().await.status, 200);
+    hub.stop().await;
     let hub = start(Vec::new()).await;
     for n in 0..20 {
         hub.register(&format!("s-{n}")).await;
