@@ -75,25 +75,31 @@ pub fn run(arguments: Vec<String>) -> anyhow::Result<()> {
     if let Some(what) = wanted.repeat {
         return collects::repeat(&binary, what, REPEAT);
     }
-    let machine = Machine::here();
-    let mut rows: Vec<Row> = Vec::new();
+    let (machine, mut rows) = (Machine::here(), Vec::new());
+    let measured = measure(&binary, &wanted, &mut rows);
+    let figures = format!("{machine}.\n\n{}", markdown(&rows));
+    println!("\n{figures}");
+    measured?;
+    if wanted.write { document::update(&figures) } else { Ok(()) }
+}
+
+/// Adds what is wanted to `rows`.
+fn measure(binary: &Binary, wanted: &Wanted, rows: &mut Vec<Row>) -> anyhow::Result<()> {
     for part in &wanted.parts {
         eprintln!("measuring: {part:?}");
         match part {
-            Part::Collects => rows.extend(collects::measure(&binary)?),
-            Part::Footprint => rows.extend(footprint::measure(&binary, wanted.settle)?),
+            Part::Collects => rows.extend(collects::measure(binary)?),
+            Part::Footprint => rows.extend(footprint::measure(binary, wanted.settle)?),
             Part::Latency => {
-                rows.push(latency::file_to_report(&binary)?);
-                rows.extend(latency::start_to_report(&binary)?);
+                rows.push(latency::file_to_report(binary)?);
+                rows.extend(latency::start_to_report(binary)?);
             }
-            Part::Punctuality => rows.extend(punctuality::measure(&binary)?),
-            Part::Supervision => rows.extend(supervision::measure(&binary, wanted.settle)?),
-            Part::Hub => rows.extend(receiving::measure(&binary, &wanted.fleets, wanted.beside.as_ref())?),
+            Part::Punctuality => rows.extend(punctuality::measure(binary)?),
+            Part::Supervision => rows.extend(supervision::measure(binary, wanted.settle)?),
+            Part::Hub => receiving::measure(binary, &wanted.fleets, wanted.beside.as_ref(), rows)?,
         }
     }
-    let figures = format!("{machine}.\n\n{}", markdown(&rows));
-    println!("\n{figures}");
-    if wanted.write { document::update(&figures) } else { Ok(()) }
+    Ok(())
 }
 
 fn parse(arguments: Vec<String>) -> Option<Wanted> {

@@ -42,7 +42,7 @@ pub(crate) fn read(body: &[u8], created_at: Timestamp) -> Result<(Registration, 
         id,
         serial: 0,
         described: Described { name: name.map(Box::from), image: image.map(Box::from), metadata }.kept(),
-        created_at,
+        created_at: created_at.into(),
         tokens: Some(Tokens::of(KeyHash::of(&token))),
     };
     Ok((registration, token))

@@ -182,7 +182,7 @@ impl Sandbox {
             name: registration.name().to_owned(),
             status: snapshot.status(),
             image: registration.image().map(str::to_owned),
-            created_at: registration.created_at,
+            created_at: registration.created_at.into(),
             metadata: registration.metadata().clone(),
             liveness: snapshot.standing.liveness(),
             liveness_since: snapshot.since,

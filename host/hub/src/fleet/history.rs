@@ -1,4 +1,4 @@
-//! The last hour of a sandbox: its highest CPU and memory use in each minute of the hub's wall clock, in 244 bytes.
+//! The last hour of a sandbox: its highest CPU and memory use in each minute of the hub's wall clock, in 184 bytes.
 //!
 //! A minute without a report is empty. The clock may be set: forward, and the minutes between are empty; back, and
 //! what was noted of minutes that are the future again is forgotten, but for one, since reports that arrive together
@@ -11,10 +11,11 @@ use super::query::Minute;
 /// So many minutes.
 const MINUTES: u32 = 60;
 /// What [`History::to_bytes`] writes first.
-const VERSION: u8 = 1;
-const NONE: u16 = u16::MAX;
-/// An exbibyte in MiB, more than any machine has; so that no [`short`] number is [`NONE`].
-const MOST_SHORT: u64 = 1 << 40;
+const VERSION: u8 = 2;
+/// Of twelve bits, the last.
+const NONE: u16 = 0xfff;
+/// 8 TiB in MiB, about: the largest [`short`] number but [`NONE`].
+const MOST_SHORT: u64 = (0x100 | 0xfe) << 14;
 
 /// The last hour.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,15 +26,11 @@ pub(super) struct History {
     points: [Point; MINUTES as usize],
 }
 
+/// Twelve bits of CPU use, in tenths of a percent, and twelve of memory, as [`short`] has it; either may be [`NONE`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Point {
-    /// In hundredths of a percent, or [`NONE`].
-    cpu: u16,
-    /// See [`short`], or [`NONE`].
-    memory: u16,
-}
+struct Point([u8; 3]);
 
-const EMPTY: Point = Point { cpu: NONE, memory: NONE };
+const EMPTY: Point = Point::of(NONE, NONE);
 
 impl Default for History {
     /// An hour with nothing in it yet.
@@ -54,18 +51,18 @@ impl History {
             self.newest = minute;
         }
         let point = &mut self.points[(minute % MINUTES) as usize];
-        point.cpu = highest(point.cpu, cpu_percent.map(hundredths));
-        point.memory = highest(point.memory, memory_mb.map(short));
+        let (cpu, memory) = (cpu_percent.map(tenths), memory_mb.map(short));
+        *point = Point::of(highest(point.cpu(), cpu), highest(point.memory(), memory));
     }
 
     /// What is known of the hour before a moment, the oldest first.
     pub(super) fn minutes(&self, now: Timestamp) -> Vec<Minute> {
         let now = minute_of(now);
         let known = |minute: u32| {
-            let Point { cpu, memory } = self.points[(minute % MINUTES) as usize];
+            let point = self.points[(minute % MINUTES) as usize];
             let at = Timestamp::from_second(i64::from(minute) * 60).ok()?;
-            let cpu_percent = (cpu != NONE).then(|| f64::from(cpu) / 100.0);
-            let memory_mb = (memory != NONE).then(|| long(memory));
+            let cpu_percent = (point.cpu() != NONE).then(|| f64::from(point.cpu()) / 10.0);
+            let memory_mb = (point.memory() != NONE).then(|| long(point.memory()));
             (cpu_percent.is_some() || memory_mb.is_some()).then_some(Minute { at, cpu_percent, memory_mb })
         };
         let first = self.newest.max(now).saturating_sub(MINUTES - 1);
@@ -83,25 +80,21 @@ impl History {
         for (count, point) in (1..).zip(back.clone()) {
             known = if point == EMPTY { known } else { count };
         }
-        for point in back.take(known) {
-            bytes.extend(point.cpu.to_le_bytes());
-            bytes.extend(point.memory.to_le_bytes());
-        }
+        back.take(known).for_each(|point| bytes.extend(point.0));
         bytes
     }
 
     /// Reads what [`History::to_bytes`] wrote; `None` where it is something else.
     pub(super) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (newest, points) = bytes.strip_prefix(&[VERSION])?.split_first_chunk::<4>()?;
-        let (points, []) = points.as_chunks::<4>() else { return None };
+        let (points, []) = points.as_chunks::<3>() else { return None };
         let mut history = History { newest: u32::from_le_bytes(*newest), ..History::default() };
         if points.len() > MINUTES as usize {
             return None;
         }
-        for (age, [a, b, c, d]) in (0..).zip(points) {
+        for (age, point) in (0..).zip(points) {
             let place = history.newest.checked_sub(age)? % MINUTES;
-            let (cpu, memory) = (u16::from_le_bytes([*a, *b]), u16::from_le_bytes([*c, *d]));
-            history.points[place as usize] = Point { cpu, memory };
+            history.points[place as usize] = Point(*point);
         }
         Some(history)
     }
@@ -109,6 +102,21 @@ impl History {
     /// Forgets from one minute to another, 60 at most.
     fn clear(&mut self, from: u32, to: u32) {
         (from..=to).for_each(|minute| self.points[(minute % MINUTES) as usize] = EMPTY);
+    }
+}
+
+impl Point {
+    const fn of(cpu: u16, memory: u16) -> Self {
+        let ([low, high], [rest, most]) = (cpu.to_le_bytes(), (memory << 4).to_le_bytes());
+        Point([low, high | rest, most])
+    }
+
+    fn cpu(self) -> u16 {
+        u16::from_le_bytes([self.0[0], self.0[1] & 0xf])
+    }
+
+    fn memory(self) -> u16 {
+        u16::from_le_bytes([self.0[1], self.0[2]]) >> 4
     }
 }
 
@@ -124,27 +132,35 @@ fn highest(present: u16, other: Option<u16>) -> u16 {
     }
 }
 
-/// Percent in hundredths, 655.34 % at most.
-fn hundredths(percent: f64) -> u16 {
+/// Percent in tenths, 409.4 % at most.
+fn tenths(percent: f64) -> u16 {
     // A cast is bounded by its type; what is no number is 0.
-    ((percent * 100.0).round() as u16).min(NONE - 1)
+    ((percent * 10.0).round() as u16).min(NONE - 1)
 }
 
-/// A number as eleven of its bits and how often they are doubled: exact below 2,048, to a twentieth of a percent above.
+/// A number in twelve bits: exact below 512, to a fifth of a percent above, as its nine highest bits, of which the first
+/// goes without saying, and how often they are doubled.
 fn short(number: u64) -> u16 {
     let (mut bits, mut doublings) = (number.min(MOST_SHORT), 0_u16);
-    while bits >= 2048 {
+    while bits >= 512 {
         // Rounded once, by the last bit that goes.
-        let last = bits < 4096;
+        let last = bits < 1024;
         bits = (bits >> 1) + if last { bits & 1 } else { 0 };
         doublings += 1;
     }
-    (doublings << 11) | bits as u16
+    match bits {
+        0..256 => bits as u16,
+        _ => (doublings + 1) << 8 | bits as u16 & 0xff,
+    }
 }
 
 /// The number of a [`short`] one.
 fn long(short: u16) -> u64 {
-    u64::from(short & 0x7ff) << (short >> 11)
+    let bits = u64::from(short & 0xff);
+    match short >> 8 {
+        0 => bits,
+        above => (0x100 | bits) << (above - 1),
+    }
 }
 
 #[cfg(test)]
@@ -155,10 +171,10 @@ mod tests {
         Timestamp::from_second(minute * 60 + 30).unwrap()
     }
 
-    /// A history to which a minute's own number was reported as its CPU use in hundredths.
+    /// A history to which a minute's own number was reported as its CPU use in tenths.
     fn of(minutes: impl IntoIterator<Item = i64>) -> History {
         let mut history = History::default();
-        minutes.into_iter().for_each(|minute| history.note(at(minute), Some(minute as f64 / 100.0), None));
+        minutes.into_iter().for_each(|minute| history.note(at(minute), Some(minute as f64 / 10.0), None));
         history
     }
 
@@ -176,8 +192,8 @@ mod tests {
         history.note(at(101), Some(100_000.0), Some(1 << 30));
         history.note(at(102), None, None);
         let minutes = history.minutes(at(103));
-        assert_eq!((minutes.len(), minutes[0].cpu_percent, minutes[0].memory_mb), (2, Some(12.35), Some(512)));
-        assert_eq!((minutes[1].cpu_percent, minutes[1].memory_mb), (Some(655.34), Some(1 << 30)));
+        assert_eq!((minutes.len(), minutes[0].cpu_percent, minutes[0].memory_mb), (2, Some(12.3), Some(512)));
+        assert_eq!((minutes[1].cpu_percent, minutes[1].memory_mb), (Some(409.4), Some(MOST_SHORT)));
     }
 
     #[test]
@@ -186,7 +202,7 @@ mod tests {
         assert_eq!(seen(&history, 199), (140..200).filter(|minute| minute % 3 == 0).collect::<Vec<_>>());
         assert_eq!(seen(&history, 250), (191..200).filter(|minute| minute % 3 == 0).collect::<Vec<_>>());
         assert!(seen(&history, 400).is_empty());
-        assert!(history.minutes(at(199)).iter().all(|m| m.cpu_percent == Some(m.at.as_second() as f64 / 6000.0)));
+        assert!(history.minutes(at(199)).iter().all(|m| m.cpu_percent == Some(m.at.as_second() as f64 / 600.0)));
     }
 
     #[test]
@@ -210,30 +226,27 @@ mod tests {
     fn it_outlives_the_hub() {
         for history in [of([]), of([5]), of(1000..1060), of((0..300).step_by(7)), of([1000, 1020])] {
             let bytes = history.to_bytes();
-            assert!(bytes.len() <= 245);
+            assert!(bytes.len() <= 185);
             assert_eq!(History::from_bytes(&bytes), Some(history));
         }
-        assert_eq!(of([7, 9]).to_bytes().len(), 5 + 3 * 4, "a short one is short");
+        assert_eq!(of([7, 9]).to_bytes().len(), 5 + 3 * 3, "a short one is short");
         let good = of(1000..1060).to_bytes();
-        for bad in [
-            &[][..],
-            &[2],
-            &good[..1],
-            &good[..7],
-            &[&good[..], &[0; 4]].concat(),
-            &[1, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2],
-        ] {
+        for bad in
+            [&[][..], &[1], &good[..1], &good[..7], &[&good[..], &[0; 3]].concat(), &[2, 0, 0, 0, 0, 1, 1, 1, 2, 2, 2]]
+        {
             assert_eq!(History::from_bytes(bad), None, "{bad:?}");
         }
     }
 
     #[test]
-    fn memory_is_exact_to_a_tenth_of_a_percent() {
-        for number in (0..2048).chain((0..31).map(|shift| (1 << 10 << shift) - 1)).chain([4097, 70_001, 123_456_789]) {
+    fn memory_is_exact_to_a_fifth_of_a_percent() {
+        for number in
+            (0..5000).chain((0..13).map(|shift| (1 << 10 << shift) - 1)).chain([70_001, 7_654_321, MOST_SHORT])
+        {
             let (number, read) = (number as f64, long(short(number)) as f64);
-            assert!((read - number).abs() <= number * 0.001, "{number} {read}");
+            assert!((read - number).abs() <= number * 0.002, "{number} {read}");
         }
-        assert_eq!(long(short(2047)), 2047);
-        assert!(short(u64::MAX) < NONE);
+        assert_eq!((long(short(511)), long(short(513))), (511, 514));
+        assert_eq!((short(u64::MAX), long(short(u64::MAX))), (NONE - 1, MOST_SHORT));
     }
 }

@@ -4,7 +4,7 @@
 //! Finding an id costs one look into a hash table whose keys are random to strangers, so that nobody can choose ids
 //! that collide. The table is in shards, because one that grows is copied as a whole while everyone waits.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::hash::{BuildHasher, RandomState};
 use std::ops::Bound;
 use std::sync::Arc;
@@ -30,7 +30,7 @@ pub(super) struct Index<T> {
     next: u32,
     shards: Box<[HashTable<u32>]>,
     hasher: RandomState,
-    order: BTreeMap<Arc<str>, u32>,
+    order: BTreeSet<Arc<str>>,
 }
 
 impl<T: Identified> Index<T> {
@@ -41,7 +41,7 @@ impl<T: Identified> Index<T> {
             next: 0,
             shards: (0..SHARDS).map(|_| HashTable::new()).collect(),
             hasher: RandomState::new(),
-            order: BTreeMap::new(),
+            order: BTreeSet::new(),
         }
     }
 
@@ -77,7 +77,7 @@ impl<T: Identified> Index<T> {
         };
         let hash = hasher.hash_one::<&str>(&id);
         shards[shard(hash)].insert_unique(hash, place, hash_of);
-        self.order.insert(id, place);
+        self.order.insert(id);
         place
     }
 
@@ -96,8 +96,11 @@ impl<T: Identified> Index<T> {
     /// All after an id, in the order of ids.
     pub(super) fn after(&self, id: Option<&str>) -> impl Iterator<Item = (u32, &T)> {
         let start = id.map_or(Bound::Unbounded, Bound::Excluded);
-        let places = self.order.range::<str, _>((start, Bound::Unbounded));
-        places.filter_map(|(_, place)| Some((*place, self.get(*place)?)))
+        let ids = self.order.range::<str, _>((start, Bound::Unbounded));
+        ids.filter_map(|id| {
+            let place = self.find(id)?;
+            Some((place, self.get(place)?))
+        })
     }
 
     fn is_at(&self, id: &str, place: u32) -> bool {

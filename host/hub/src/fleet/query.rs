@@ -79,9 +79,9 @@ pub(crate) struct Counts {
 pub(crate) struct Minute {
     /// Its beginning, by the hub's wall clock.
     pub at: Timestamp,
-    /// The highest CPU use that was reported in it, in percent; to a hundredth.
+    /// The highest CPU use that was reported in it, in percent; to a tenth, and 409.4 at most.
     pub cpu_percent: Option<f64>,
-    /// The highest memory use that was reported in it, in MiB; to a tenth of a percent.
+    /// The highest memory use that was reported in it, in MiB; to a fifth of a percent, and 8 TiB at most.
     pub memory_mb: Option<u64>,
 }
 

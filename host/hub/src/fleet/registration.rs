@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::milliseconds::Milliseconds;
 use crate::auth::KeyHash;
 
 /// A sandbox as it was registered.
@@ -18,7 +19,7 @@ pub(crate) struct Registration {
     /// What its owner says of it.
     pub described: Option<Box<Described>>,
     /// When it was registered, by the hub's wall clock.
-    pub created_at: Timestamp,
+    pub created_at: Milliseconds,
     /// What is kept of its tokens; none when its first report registered it.
     pub tokens: Option<Tokens>,
 }
@@ -36,8 +37,6 @@ pub(crate) struct Described {
 
 /// So many replaced tokens go on at once: the one that an agent was promised first, and the last one.
 pub(crate) const MOST_PREVIOUS: usize = 2;
-/// The last second that there is; in the whole milliseconds that are stored, unlike the last moment.
-const FOREVER: Timestamp = Timestamp::constant(253_402_207_200, 0);
 
 /// A sandbox's tokens.
 #[derive(Clone, Debug)]
@@ -48,7 +47,7 @@ pub(crate) struct Tokens {
     pub previous: Box<[Previous]>,
     /// Until when a report without any may come, by the hub's wall clock, where such are welcome; none from the first
     /// report with one on.
-    pub tokenless_until: Option<Timestamp>,
+    pub tokenless_until: Option<Milliseconds>,
 }
 
 /// A token that has been replaced.
@@ -72,6 +71,7 @@ impl Described {
 impl Registration {
     /// The registration that a first report makes.
     pub(crate) fn by_report(id: &str, created_at: Timestamp) -> Self {
+        let created_at = created_at.into();
         Registration { id: Arc::from(id), serial: 0, described: None, created_at, tokens: None }
     }
 
@@ -103,19 +103,19 @@ impl Described {
 impl Tokens {
     /// A new sandbox's token, which nobody has shown yet.
     pub(crate) fn of(current: KeyHash) -> Self {
-        Tokens { current, previous: Box::default(), tokenless_until: Some(FOREVER) }
+        Tokens { current, previous: Box::default(), tokenless_until: Some(Milliseconds::FOREVER) }
     }
 
     /// The tokens of a sandbox that has had `present`, after a rotation at `at`. What opens the status route now goes on
     /// until `until`: the present token, and reports without any where they have been welcome. The oldest token of
     /// those before goes on as long as it was promised. Where `until` is not after `at`, all end at once.
     pub(crate) fn rotated(present: Option<&Self>, current: KeyHash, until: Timestamp, at: Timestamp) -> Self {
-        let tokenless = present.map_or(Some(FOREVER), |present| present.tokenless_until);
+        let tokenless = present.map_or(Some(Milliseconds::FOREVER), |present| present.tokenless_until);
         let mut tokens = Tokens { current, previous: Box::default(), tokenless_until: None };
         if until <= at {
             return tokens;
         }
-        tokens.tokenless_until = tokenless.map(|tokenless| tokenless.min(until));
+        tokens.tokenless_until = tokenless.map(|tokenless| tokenless.min(until.into()));
         if let Some(Tokens { current, previous, .. }) = present {
             let promised = previous.iter().filter(|previous| at < previous.until).take(MOST_PREVIOUS - 1).cloned();
             tokens.previous = promised.chain([Previous { hash: current.clone(), until }]).collect();
@@ -131,7 +131,7 @@ impl Tokens {
 
     /// Whether a report without any may come at `now`, where such are welcome.
     pub(crate) fn may_be_left_out(&self, now: Timestamp) -> bool {
-        self.tokenless_until.is_some_and(|until| now < until)
+        self.tokenless_until.is_some_and(|until| Milliseconds::from(now) < until)
     }
 
     /// Whether what opens the status route changes by itself: as time goes on, or by the next report.

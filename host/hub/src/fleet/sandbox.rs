@@ -5,14 +5,13 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
-
 use super::Sender;
 use super::beat::{Boot, Encoded, Tally};
 use super::changes::{Allowance, Failing};
 use super::codec;
 use super::index::Identified;
 use super::kept::{Extra, Kept};
+use super::milliseconds::Milliseconds;
 use super::query::{Snapshot, Status};
 use super::registration::Registration;
 use super::spread::Slot;
@@ -61,10 +60,6 @@ pub(super) struct Sandbox {
     pub allowance: Allowance,
 }
 
-/// A time of the wall clock in half the size.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Milliseconds(i64);
-
 /// The parts of a report that it may have left out.
 #[derive(Debug, Default)]
 pub(super) struct Parts {
@@ -108,7 +103,7 @@ impl Sandbox {
         let interval = milliseconds(rules.default_interval);
         Sandbox {
             standing: Standing::NeverReported,
-            since: registration.created_at.into(),
+            since: registration.created_at,
             untold: false,
             registration,
             from,
@@ -118,7 +113,7 @@ impl Sandbox {
             dropped: false,
             stopped: false,
             missing: 0,
-            received: Milliseconds(0),
+            received: Milliseconds::EPOCH,
             peer: Ipv4Addr::UNSPECIFIED.into(),
             tally: Tally::default(),
             boot: None,
@@ -299,18 +294,6 @@ impl Sandbox {
 
     fn is_whole_but_missing(&self) -> bool {
         !self.dropped && self.boot.is_some()
-    }
-}
-
-impl From<Timestamp> for Milliseconds {
-    fn from(time: Timestamp) -> Self {
-        Milliseconds(time.as_millisecond())
-    }
-}
-
-impl From<Milliseconds> for Timestamp {
-    fn from(time: Milliseconds) -> Self {
-        Timestamp::from_millisecond(time.0).unwrap_or_default()
     }
 }
 

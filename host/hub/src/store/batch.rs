@@ -169,7 +169,7 @@ impl<'a> Batch<'a> {
         // Its row could not be read at the start, so memory does not know it.
         let Some(serial) = self.writes.register(registration)? else { return Ok(Effect::Refused(Refused::Exists)) };
         let registration = Arc::new(Registration { serial, ..registration.clone() });
-        self.tell(&Event::of(&registration.id, Kind::Registered, registration.created_at))?;
+        self.tell(&Event::of(&registration.id, Kind::Registered, registration.created_at.into()))?;
         self.registrations.insert(Arc::clone(&registration.id), Some(Arc::clone(&registration)));
         self.grown += 1;
         Ok(Effect::Registered(registration))

@@ -13,7 +13,7 @@ use sandbeat_status::Part;
 
 use crate::auth::KeyHash;
 use crate::event::{Event, Kind};
-use crate::fleet::{Described, Kept, Previous, Registration, Saved, SavedBeat, Tokens};
+use crate::fleet::{Described, Kept, Milliseconds, Previous, Registration, Saved, SavedBeat, Tokens};
 use crate::liveness::Standing;
 
 /// Every change there is, ready for one transaction.
@@ -76,7 +76,7 @@ impl<'c> Writes<'c> {
         let (name, image, metadata) = (registration.name(), registration.image(), json(registration.metadata())?);
         let hash = tokens.as_ref().map(|tokens| &tokens.current.digest()[..]);
         let (tokenless, standing) = (tokenless(registration), word(Standing::NeverReported));
-        let at = created_at.as_millisecond();
+        let at = created_at.number();
         let added = self.sandbox.execute(params![&**id, name, image, metadata, at, hash, tokenless, standing])?;
         Ok((added > 0).then(|| unsigned(self.connection.last_insert_rowid())))
     }
@@ -156,7 +156,7 @@ pub(super) fn found(row: &Row<'_>) -> rusqlite::Result<Found> {
         id: Arc::from(id),
         serial: unsigned(row.get(1)?),
         described: Described { name, image: row.get(3)?, metadata }.kept(),
-        created_at: timestamp(row, 5)?,
+        created_at: timestamp(row, 5)?.into(),
         tokens: found_tokens(row)?,
     };
     let standing = row.get_ref(9)?.as_str()?;
@@ -178,7 +178,7 @@ fn found_tokens(row: &Row<'_>) -> rusqlite::Result<Option<Tokens>> {
             previous.push(Previous { hash, until: timestamp(row, column + 1)? });
         }
     }
-    let tokenless_until = row.get::<_, Option<i64>>(19)?.map(|_| timestamp(row, 19)).transpose()?;
+    let tokenless_until = row.get::<_, Option<i64>>(19)?.map(|_| timestamp(row, 19)).transpose()?.map(Into::into);
     Ok(Some(Tokens { current, previous: previous.into(), tokenless_until }))
 }
 
@@ -253,7 +253,7 @@ fn timestamp(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
 }
 
 fn tokenless(registration: &Registration) -> Option<i64> {
-    registration.tokens.as_ref()?.tokenless_until.map(Timestamp::as_millisecond)
+    registration.tokens.as_ref()?.tokenless_until.map(Milliseconds::number)
 }
 
 fn hash(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<KeyHash>> {

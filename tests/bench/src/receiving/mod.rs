@@ -15,14 +15,15 @@ pub use self::rate::Beside;
 use crate::agent::Binary;
 use crate::table::Row;
 
-/// All of it, with fleets of these sizes for what depends on the size, and `beside` a server that runs already.
+/// Adds all of it to `rows`, with fleets of these sizes for what depends on the size, and `beside` a server that runs
+/// already.
 ///
 /// # Errors
-/// A hub does not run, or does not take what it should.
-pub fn measure(binary: &Binary, sizes: &[u32], beside: Option<&Beside>) -> anyhow::Result<Vec<Row>> {
-    let mut rows = rate::measure(binary, beside)?;
+/// A hub does not run, or does not take what it should; what was measured until then is there.
+pub fn measure(binary: &Binary, sizes: &[u32], beside: Option<&Beside>, rows: &mut Vec<Row>) -> anyhow::Result<()> {
+    rows.extend(rate::measure(binary, beside)?);
     for size in sizes {
-        rows.extend(size::measure(binary, *size)?);
+        size::measure(binary, *size, rows)?;
     }
-    Ok(rows)
+    Ok(())
 }

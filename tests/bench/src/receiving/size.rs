@@ -3,7 +3,8 @@
 //! Memory is looked at twice: of a hub that is empty but has been at work, so that what it takes whatever the fleet's
 //! size is in place, and of the same hub with the fleet, each of which has reported. The one by the size of the fleet is
 //! what a sandbox costs in all, the difference what a further one does. In both is all that grows with the fleet: the
-//! allocator's slack, the database's caches.
+//! allocator's slack, the database's caches. The fleet says nothing for the look, so that no connection is open: what
+//! those take, a thousand of them as well as ten, is not a sandbox's.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -40,15 +41,14 @@ const GRACE: Duration = Duration::from_secs(2);
 const FIRST: u32 = CONNECTIONS as u32;
 /// For how long those report.
 const WARM_UP: Duration = Duration::from_secs(5);
-/// After how long without a request a connection is closed: those that are not needed any more are not to be counted as
-/// sandboxes.
+/// After how long without a request a connection is closed.
 const IDLE: Duration = Duration::from_secs(2);
 
-/// Memory and losses of a fleet of this size.
+/// Adds memory and losses of a fleet of this size.
 ///
 /// # Errors
 /// The hub does not run, or does not take the fleet.
-pub(super) fn measure(binary: &Binary, size: u32) -> anyhow::Result<Vec<Row>> {
+pub(super) fn measure(binary: &Binary, size: u32, rows: &mut Vec<Row>) -> anyhow::Result<()> {
     let interval = Duration::from_secs((size / RATE).max(LEAST_INTERVAL).into());
     let config = format!("lost_grace = \"{}s\"\nidle_timeout = \"{}s\"\n", GRACE.as_secs(), IDLE.as_secs());
     let hub = Server::hub(binary, size.max(FIRST), &config)?;
@@ -56,12 +56,17 @@ pub(super) fn measure(binary: &Binary, size: u32) -> anyhow::Result<Vec<Row>> {
     let empty = looks(&hub)?;
     let running = play(&hub, interval, size)?;
     std::thread::sleep(interval * INTERVALS);
+    running.silence(1.0);
+    std::thread::sleep(IDLE * 2);
     let full = looks(&hub)?;
+    // Long before anyone is missed; and all have reported again before some fall silent.
+    running.silence(0.0);
+    std::thread::sleep(interval);
     eprintln!("{size} sandboxes: {:?}, then {:?}; {:.0} MB on disk", empty.last(), full.last(), hub.disk()?);
-    let mut rows = memory(size, &empty, &full)?;
+    rows.extend(memory(size, &empty, &full)?);
     rows.extend(loss::measure(&hub, &running, interval * 3 + GRACE, size)?);
     eprintln!("{}", running.stop()?);
-    Ok(rows)
+    Ok(())
 }
 
 /// Leaves the hub empty, after it has done everything that it does.

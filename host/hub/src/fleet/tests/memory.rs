@@ -89,5 +89,5 @@ fn a_live_sandbox_costs_less_than_a_kibibyte_in_all() {
     }
     let [without, one, two] = live;
     let figures = format!("registered {registered} bytes, live {without}, with one process {one}, with two {two}");
-    assert!(registered < 450 && without < 950 && one < 1000 && two < 1050, "{figures}");
+    assert!(registered < 430 && without < 860 && one < 905 && two < 940, "{figures}");
 }

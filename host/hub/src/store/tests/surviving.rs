@@ -30,7 +30,7 @@ async fn everything_is_there_again() {
     assert_eq!(a.registration.name(), "One");
     assert_eq!(a.registration.image(), Some("i:1"));
     assert_eq!(a.registration.metadata()["team"], "ü");
-    assert_eq!(a.registration.created_at.as_millisecond(), first.created_at.as_millisecond());
+    assert_eq!(a.registration.created_at, first.created_at);
     let last = a.beat.unwrap();
     let report = last.report();
     assert_eq!((report.seq, report.cpu_percent, report.metadata["k"].as_str()), (Some(7), Some(12.5), "v"));
@@ -63,7 +63,7 @@ async fn that_a_token_was_shown_survives_a_kill() {
     let (_, durable) = store.report(&sender, beat("shown", json!({}))).await.unwrap();
     durable.wait().await.unwrap();
     let after = open(killed(directory.path()).path());
-    let soon = Timestamp::now().checked_add(Duration::from_secs(61)).unwrap();
+    let soon = Timestamp::now().checked_add(Duration::from_secs(61)).unwrap().into();
     for store in [&store, &after] {
         assert_eq!(until(store, "shown"), None);
         assert!(until(store, "never") > Some(soon));
