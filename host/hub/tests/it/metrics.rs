@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use sandbeat_hub::{EventKind, Webhook};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{sleep, timeout};
@@ -67,6 +68,27 @@ async fn the_hub_tells_of_itself() {
     let (kind, text) = scrape(&hub, "*/*").await;
     assert_eq!(kind, "text/plain; version=0.0.4; charset=utf-8");
     assert!(text.contains("# TYPE sandbeat_hub_reports_accepted_total counter\n") && !text.contains("# EOF"), "{text}");
+    hub.stop().await;
+}
+
+/// An alert on a name that does not exist never fires.
+#[tokio::test]
+async fn whatever_the_documentation_names_is_there() {
+    let hub = Hub::start(|config| {
+        let url = "http://127.0.0.1:9/".to_owned();
+        config.webhooks = vec![Webhook { url, secret: None, events: vec![EventKind::Lost] }];
+    })
+    .await;
+    let token = hub.register("s").await;
+    hub.report(&token, &with("s", json!({"memoryMB": -1}))).await.refused(400, "memoryMB");
+    let (_, text) = scrape(&hub, "*/*").await;
+    let documentation = [include_str!("../../../../docs/operations.md"), include_str!("../../../../docs/hub.md")];
+    let names = documentation.iter().flat_map(|text| text.split('`')).filter(|name| name.starts_with("sandbeat_hub_"));
+    let names: Vec<_> = names.map(|name| name.split('{').next().unwrap_or(name)).collect();
+    assert!(names.len() > 8, "{names:?}");
+    for name in names {
+        assert!(text.contains(&format!("# TYPE {name} ")), "{name}: {text}");
+    }
     hub.stop().await;
 }
 
