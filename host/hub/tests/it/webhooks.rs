@@ -18,7 +18,6 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::events::figure;
 use crate::harness::{DEADLINE, Hub};
 
 /// What the receiver does with a request.
@@ -153,7 +152,7 @@ async fn until_figure(hub: &Hub, name: &str, good: impl Fn(f64) -> bool) {
     let name = format!("sandbeat_hub_webhook_{name}{{webhook=\"1\"}}");
     let deadline = Instant::now() + DEADLINE;
     loop {
-        let figure = figure(hub, &name).await;
+        let figure = hub.figure(&name).await;
         if good(figure) {
             return;
         }
