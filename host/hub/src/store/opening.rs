@@ -71,7 +71,7 @@ impl Store {
         let (room, writer) = (Room::default(), Mutex::new(Some(writer)));
         let store = Store { shared, queue, readers, lasts, room, writer, ended };
         // Whoever was told of the doubt would wait for its end for ever.
-        untold.extend(doubted.then(|| load::anew(Timestamp::now())));
+        untold.extend(doubted.then(|| load::end_of_doubt(Timestamp::now())));
         drop(store.tell(untold, None));
         Ok(store)
     }
