@@ -2,6 +2,8 @@
 //!
 //! Each part of sandbeat owns its own settings; this file only nests them and says where a value came from.
 
+mod environment;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -13,6 +15,7 @@ use sandbeat_status::settings::{Place, Problem, Settings};
 use sandbeat_supervisor::RawProcess;
 use serde::Deserialize;
 
+use self::environment::{overlay, variables};
 use crate::args::ConfigFile;
 use crate::output::{self, Problems};
 
@@ -20,18 +23,6 @@ use crate::output::{self, Problems};
 const MAX_FILE: u64 = 1 << 20;
 /// Where the file is looked for when no flag names it.
 const USUAL_FILES: [&str; 2] = ["sandbeat.toml", "/etc/sandbeat/sandbeat.toml"];
-/// The variables of the agents that this one replaces.
-const AGENT_VARIABLES: [(&str, [&str; 2]); 5] = [
-    ("AGENT_SERVER_URL", ["report", "server_url"]),
-    ("AGENT_SANDBOX_ID", ["sandbox", "id"]),
-    ("AGENT_TOKEN", ["report", "token"]),
-    ("AGENT_TOKEN_FILE", ["report", "token_file"]),
-    ("AGENT_REPORT_INTERVAL", ["report", "interval"]),
-];
-/// Keys of which one, set in the environment, replaces the other in the file.
-const EITHER: [[&str; 2]; 3] =
-    [["report.token", "report.token_file"], ["api.token", "api.token_file"], ["hub.admin_key", "hub.admin_key_file"]];
-
 /// The section of the hub; all others are the agent's.
 const HUB: &str = "hub";
 
@@ -319,32 +310,6 @@ fn read(file: &Path) -> anyhow::Result<String> {
     std::fs::File::open(file)?.take(MAX_FILE + 1).read_to_string(&mut text)?;
     anyhow::ensure!(text.len() as u64 <= MAX_FILE, "it is larger than 1 MiB");
     Ok(text)
-}
-
-/// The environment as far as it is text: nothing that is read here has a name or a value that is not.
-fn variables() -> impl Iterator<Item = (String, String)> {
-    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-}
-
-fn overlay(settings: &mut Settings, variables: impl Iterator<Item = (String, String)>) {
-    // An empty one is what `${NAME:-}` leaves of a variable that is not set.
-    for (name, value) in variables.filter(|(_, value)| !value.is_empty()) {
-        let path: Vec<String> = match AGENT_VARIABLES.iter().find(|(known, _)| *known == name) {
-            Some((_, path)) => path.iter().map(ToString::to_string).collect(),
-            None => match name.strip_prefix("SANDBEAT_").filter(|rest| rest.contains("__")) {
-                Some(rest) => rest.split("__").map(str::to_ascii_lowercase).collect(),
-                None => continue,
-            },
-        };
-        let key = path.join(".");
-        for [one, other] in EITHER {
-            let replaced = if key == one { other } else { one };
-            if (key == one || key == other) && !matches!(settings.place(replaced), Place::Named(_)) {
-                settings.forget(replaced);
-            }
-        }
-        settings.overlay(&path.iter().map(String::as_str).collect::<Vec<_>>(), &value, &name);
-    }
 }
 
 #[cfg(test)]

@@ -5,8 +5,8 @@
 
 use serde_json::{Map, Value, json};
 
+use super::args::{HubAdd, HubRm, HubToken};
 use super::client::{Hub, Refused, of_sandbox, unknown};
-use crate::args::{HubAdd, HubRm, HubToken};
 use crate::output::{self, Several};
 use crate::show::{self, text};
 

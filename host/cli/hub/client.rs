@@ -27,7 +27,7 @@ use serde_json::Value;
 use tokio::runtime::Runtime;
 use tokio::time::timeout;
 
-use crate::args::HubAccess;
+use super::args::HubAccess;
 
 /// Where a hub listens when nothing is said.
 const USUAL_URL: &str = "http://127.0.0.1:8080";

@@ -13,8 +13,8 @@ use jiff::Timestamp;
 use serde_json::Value;
 use tokio::time::{sleep, timeout};
 
+use super::args::HubEvents;
 use super::client::{Hub, Refused, encoded, of_sandbox};
-use crate::args::HubEvents;
 use crate::logs::Since;
 use crate::output;
 use crate::show::{moment, text};

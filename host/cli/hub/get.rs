@@ -3,9 +3,9 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::args::HubGet;
 use super::client::{Hub, of_sandbox};
 use super::ls::{liveness, named};
-use crate::args::HubGet;
 use crate::output;
 use crate::show::{self, Row, text};
 

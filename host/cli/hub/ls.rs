@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::args::HubLs;
 use super::client::{Hub, encoded};
-use crate::args::HubLs;
 use crate::show::{self, text};
 use crate::{format, output};
 

@@ -4,6 +4,7 @@
 //! be of another version than it, and they run wherever it can be reached. What they print of it is escaped, since it
 //! is what sandboxes say. Whoever stops reading it, as `head` does, ends the command quietly.
 
+pub(crate) mod args;
 mod change;
 mod client;
 mod events;
@@ -13,7 +14,7 @@ mod serve;
 
 use std::io;
 
-use crate::args::{HubCommand, HubOptions};
+use self::args::{HubCommand, HubOptions};
 
 pub(crate) fn run(options: &HubOptions) -> anyhow::Result<()> {
     match carry_out(options) {

@@ -3,7 +3,7 @@
 use anyhow::Context;
 use clap::ValueEnum;
 
-use crate::args::ServeOptions;
+use super::args::ServeOptions;
 use crate::config::Source;
 use crate::logging;
 use crate::run::BLOCKED;

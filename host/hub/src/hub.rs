@@ -9,11 +9,12 @@ use std::sync::Arc;
 
 use sandbeat_status::Report;
 use tokio::net::TcpListener;
-use tokio::sync::{broadcast, watch};
+use tokio::sync::broadcast;
 use tokio::task::{JoinError, JoinSet};
 
 use crate::api::newcomers::Newcomers;
 use crate::api::{Shared, router};
+use crate::closing::Closing;
 use crate::config::{Config, exposed};
 use crate::events::Audience;
 use crate::server::tls::{Tls, Wrong};
@@ -111,8 +112,8 @@ impl Hub {
             measures: Arc::clone(store.measures()),
             metrics_per_sandbox: config.metrics_per_sandbox,
         });
-        let (close, closing) = watch::channel(false);
-        let telling = shared.audience.start(&store, &shared.measures, closing).await;
+        let (close, closing) = Closing::later();
+        let telling = shared.audience.start(&store, &shared.measures, closing.clone()).await;
         let mut tasks = JoinSet::new();
         tasks.spawn(sweep::run(Arc::clone(&store)));
         let shutdown = async {
@@ -123,7 +124,7 @@ impl Hub {
         let scheme = if tls.is_some() { "https" } else { "http" };
         let page = format!("{scheme}://{address}/");
         tracing::info!(%address, enroll = %config.enroll, page, "the hub listens");
-        let serving = server::run(listener, shared, routes, tls, shutdown);
+        let serving = server::run(listener, shared, routes, tls, closing, shutdown);
         let result = tokio::select! {
             _ = async { tokio::join!(serving, telling.run()) } => Ok(()),
             Some(Err(error)) = tasks.join_next() => Err(Error::Sweep(error)),

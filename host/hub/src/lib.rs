@@ -21,10 +21,11 @@
 //! `server` (connections) → `api` (routes; what comes in, what is acceptable, what goes out) → `store` (the state, and
 //! what of it outlives the process; the only folder that names the database) → `fleet` (the state in memory, pure) →
 //! `liveness` (the arithmetic of silence, pure). `sweep` notices silence; `events` tells whoever wants to know; `page`
-//! is what a browser gets; `measure` are the hub's own figures; `hub` puts all of it together.
+//! is what a browser gets; `measure` are the hub's own figures; `closing` is its end; `hub` puts all of it together.
 
 mod api;
 mod auth;
+mod closing;
 mod config;
 mod event;
 mod events;

@@ -1,11 +1,10 @@
 //! The routes of the contract: what is asked, who may ask it, and what is answered.
 //!
-//! Errors are `{code,message,details?}` throughout, unknown routes and methods included. Order of judgement for a
-//! report: id (400), sandbox (404), token (401), type and coding (415), length (413), content (400); only then
-//! something changes.
+//! Errors are `{code,message,details?}` throughout, unknown routes and methods included.
 //!
 //! - `sandboxes`: registering, listing, showing, deleting, the last hour; `tokens`: a new one.
-//! - `status`: taking reports, `newcomers` how many of them may be of sandboxes that nobody registered. It stands outside of everything below, because it is what the hub does most.
+//! - `status`: taking reports; `report` says which are acceptable, and `newcomers` how many of them may be of sandboxes
+//!   that nobody registered. It stands outside of everything below, because it is what the hub does most.
 //! - [`events`]: what happened, as pages and streams.
 //! - `fleet`, `health`, `metrics`: the hub as a whole.
 //! - `describe`: `GET /openapi.json`, made from the routes themselves.

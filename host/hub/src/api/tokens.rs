@@ -27,8 +27,8 @@ const OVERLAP_SECS: RangeInclusive<f64> = 0.0..=2_592_000.0;
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Rotation {
-    /// How long the present token goes on, in seconds; 0 ends it, and any before it, at once. `token_overlap` of the hub's configuration
-    /// when nothing is said.
+    /// How long the present token goes on, in seconds; 0 ends it, and any before it, at once. `token_overlap` of the
+    /// hub's configuration when nothing is said.
     #[schema(minimum = 0, maximum = 2_592_000, example = 3600)]
     overlap_secs: Option<f64>,
 }

@@ -1,4 +1,5 @@
-//! What the hub runs on.
+//! What the hub runs on, with its defaults. `raw` is the `[hub]` table as it is written; on its way here, `check` and
+//! `webhooks` judge each value, and name all that is wrong at once.
 
 mod check;
 mod raw;

@@ -89,9 +89,9 @@ pub struct RawConfig {
     /// The wait for a registered sandbox's first report, until its absence is noted.
     #[serde(deserialize_with = "optional_duration")]
     never_reported_after: Option<Duration>,
-    /// The part of the fleet whose loss at once is doubted.
+    /// The part of the live sandboxes whose silence at once is doubted.
     suspect_fraction: Option<f64>,
-    /// The least number of sandboxes whose loss at once is doubted.
+    /// The least number of sandboxes whose silence at once is doubted.
     suspect_least: Option<u32>,
     /// How long it is doubted.
     #[serde(deserialize_with = "optional_duration")]

@@ -42,13 +42,13 @@ pub(super) fn resolve(check: &mut Check, webhooks: Vec<RawWebhook>) -> Vec<Webho
     let mut good: Vec<Webhook> = Vec::new();
     for (index, RawWebhook { url, secret_file, events }) in webhooks.into_iter().enumerate() {
         let key = |name: &str| format!("webhooks.{index}.{name}");
-        if let Err(reason) = check_url(&url) {
+        if let Err(reason) = uri_of(&url) {
             check.problem(&key("url"), reason);
         } else if good.iter().any(|other| other.url == url) {
             check.problem(&key("url"), "another webhook has this URL; put the events of both into one".into());
         }
         let secret = secret_file.and_then(|file| {
-            let secret = secret::read(&file).and_then(|secret| check_key(&secret).map(|()| secret));
+            let secret = secret::read(&file).and_then(|secret| key_of(&secret).map(|_| secret));
             check.secret(&key("secret_file"), secret)
         });
         let mut events = events.unwrap_or_else(Webhook::default_events);
@@ -62,28 +62,43 @@ pub(super) fn resolve(check: &mut Check, webhooks: Vec<RawWebhook>) -> Vec<Webho
     good
 }
 
-/// Never shows the URL: it may have a secret in it.
-fn check_url(url: &str) -> Result<(), String> {
+impl Webhook {
+    /// Where events are posted.
+    ///
+    /// # Errors
+    /// Why nowhere, for the operator; never the URL, which may have a secret in it.
+    pub(crate) fn uri(&self) -> Result<Uri, String> {
+        uri_of(&self.url)
+    }
+
+    /// What they are signed with, where they are.
+    ///
+    /// # Errors
+    /// What is wrong with the secret, for the operator.
+    pub(crate) fn key(&self) -> Result<Option<Vec<u8>>, String> {
+        self.secret.as_ref().map(key_of).transpose()
+    }
+}
+
+fn uri_of(url: &str) -> Result<Uri, String> {
     let parsed: Uri = url.parse().map_err(|_| "this is not a URL; write one such as `https://example.com/hook`")?;
-    let secure = match parsed.scheme_str() {
-        Some("http" | "https") => Ok(()),
-        _ => Err("the URL has to begin with `https://` or `http://`"),
-    };
-    secure?;
+    if !matches!(parsed.scheme_str(), Some("http" | "https")) {
+        return Err("the URL has to begin with `https://` or `http://`".into());
+    }
     match parsed.authority() {
         _ if url.len() > MAX_URL => Err(format!("the URL has {} bytes; {MAX_URL} are the most", url.len())),
         Some(authority) if authority.as_str().contains('@') => {
             Err("the URL has a name or password in it; leave it out, and name a `secret_file`, which signs".into())
         }
-        Some(authority) if !authority.host().is_empty() => Ok(()),
+        Some(authority) if !authority.host().is_empty() => Ok(parsed),
         _ => Err("the URL names no host".into()),
     }
 }
 
-fn check_key(secret: &Secret) -> Result<(), String> {
-    let Some(encoded) = secret.reveal().strip_prefix(ENCODED) else { return Ok(()) };
+fn key_of(secret: &Secret) -> Result<Vec<u8>, String> {
+    let Some(encoded) = secret.reveal().strip_prefix(ENCODED) else { return Ok(secret.reveal().into()) };
     match BASE64_STANDARD.decode(encoded) {
-        Ok(key) if key.len() >= MIN_KEY => Ok(()),
+        Ok(key) if key.len() >= MIN_KEY => Ok(key),
         Ok(key) => Err(format!("the key after `{ENCODED}` has {} bytes; {MIN_KEY} are the least", key.len())),
         Err(_) => Err(format!("what follows `{ENCODED}` is not base64")),
     }

@@ -11,12 +11,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
-use tokio::sync::{broadcast, watch};
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::ending;
 use crate::api::view::Sandbox;
+use crate::closing::Closing;
 use crate::event::Event;
 use crate::store::Store;
 
@@ -73,7 +73,7 @@ struct Draft {
 }
 
 /// Tells what changed until the hub ends.
-pub(super) async fn run(beats: Arc<Beats>, store: Arc<Store>, mut closing: watch::Receiver<bool>) {
+pub(super) async fn run(beats: Arc<Beats>, store: Arc<Store>, mut closing: Closing) {
     let mut events = store.subscribe();
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -81,7 +81,7 @@ pub(super) async fn run(beats: Arc<Beats>, store: Arc<Store>, mut closing: watch
     loop {
         tokio::select! {
             biased;
-            () = ending(&mut closing) => return,
+            () = closing.wait() => return,
             _ = ticks.tick() => {}
         }
         beats.note_events(&mut events);
@@ -329,7 +329,7 @@ mod tests {
     #[tokio::test]
     async fn each_second_whoever_changed_is_told_once_with_or_without_a_report() {
         let store = store(["a".to_owned(), "b".to_owned()]).await;
-        let (close, closing) = watch::channel(false);
+        let (close, closing) = Closing::later();
         let beats = Arc::<Beats>::default();
         let task = tokio::spawn(run(Arc::clone(&beats), Arc::clone(&store), closing));
         tokio::task::yield_now().await;

@@ -14,13 +14,14 @@ mod webhooks;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 pub(crate) use self::beats::Beats;
 pub(crate) use self::routes::routes;
 use self::webhooks::{Client, Surroundings};
+use crate::closing::Closing;
 use crate::config::{Config, Webhook};
 use crate::event::{Event, Kind};
 use crate::measure::Measures;
@@ -45,7 +46,7 @@ pub(crate) struct Audience {
 #[derive(Debug)]
 pub(crate) struct Telling {
     tasks: JoinSet<()>,
-    closing: watch::Receiver<bool>,
+    closing: Closing,
 }
 
 impl Audience {
@@ -60,13 +61,8 @@ impl Audience {
         }
     }
 
-    /// Begins to collect beats and to post to webhooks, until `closing` is true. No event from here on is missed.
-    pub(crate) async fn start(
-        &self,
-        store: &Arc<Store>,
-        measures: &Arc<Measures>,
-        closing: watch::Receiver<bool>,
-    ) -> Telling {
+    /// Begins to collect beats and to post to webhooks, until the hub is `closing`. No event from here on is missed.
+    pub(crate) async fn start(&self, store: &Arc<Store>, measures: &Arc<Measures>, closing: Closing) -> Telling {
         let mut tasks = JoinSet::new();
         tasks.spawn(beats::run(Arc::clone(&self.beats), Arc::clone(store), closing.clone()));
         if !self.webhooks.is_empty() {
@@ -91,7 +87,7 @@ impl Telling {
     /// ends that task alone.
     pub(crate) async fn run(mut self) {
         tokio::select! {
-            () = ending(&mut self.closing) => {}
+            () = self.closing.wait() => {}
             () = all_ended(&mut self.tasks) => {}
         }
         if timeout(END, all_ended(&mut self.tasks)).await.is_err() {
@@ -99,12 +95,6 @@ impl Telling {
         }
         self.tasks.shutdown().await;
     }
-}
-
-/// Returns when the hub ends.
-async fn ending(closing: &mut watch::Receiver<bool>) {
-    // A sender that is gone means the same.
-    let _ = closing.wait_for(|closing| *closing).await;
 }
 
 async fn all_ended(tasks: &mut JoinSet<()>) {

@@ -24,9 +24,9 @@ use super::stream::{Place, Stream};
 use crate::api::Shared;
 use crate::api::reply::{Problem, ProblemBody, json};
 use crate::api::request::SandboxId;
+use crate::closing::Closing;
 use crate::event::{Event, Kind};
 use crate::fleet::Refused;
-use crate::server::Closing;
 use crate::store::EventQuery;
 
 /// The most events on a page.

@@ -18,9 +18,9 @@ use tokio::time::{Instant, sleep_until};
 
 use super::beats::{Frame, Listening};
 use super::feed::{Batch, Feed, NoBatch};
+use crate::closing::Closing;
 use crate::event::Event;
 use crate::measure::Counted;
-use crate::server::Closing;
 
 /// After this long without anything a comment is sent.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);

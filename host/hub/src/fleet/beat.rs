@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use sandbeat_status::{PluginState, ProcessState, Report, SandboxStatus};
 use uuid::Uuid;
 
-use super::changes::Faults;
 use super::codec;
+use super::health::Faults;
 
 /// A base longer than this carries long texts of its own, which are left out where memory is short; in bytes.
 const LEAN: usize = 1024;

@@ -25,7 +25,8 @@ pub(crate) struct Kept {
     pub missing: Vec<Part>,
     /// How many of its parts do well.
     pub tally: Tally,
-    /// Its metrics, processes, collectors, metadata and file systems are not kept, because all reports together have no more room.
+    /// Its metrics, processes, collectors, metadata and file systems are not kept, because all reports together have no
+    /// more room.
     pub dropped: bool,
     pub(super) sandbox_id: Arc<str>,
     pub(super) stopped: bool,

@@ -5,9 +5,9 @@
 //!
 //! Invariants:
 //! - An id is there once, in one place ([`index`]).
-//! - `standing` is what was last announced. Only [`Fleet::report`] and [`Fleet::expire`] change it, each returning the
-//!   events that it made; what is read never runs ahead of them. Where a sandbox's reports make too many events, it
-//!   changes without one, and is saved as [`Changed`] says.
+//! - `standing` is what was last announced. Only [`Fleet::report`] and [`Fleet::expire`] change it, and
+//!   [`Fleet::restore`] sets it, each returning the events that it made; what is read never runs ahead of them. Where a
+//!   sandbox's reports make too many events, it changes without one, and is saved as [`Changed`] says.
 //! - Counters and the count of the silent hold each sandbox as it is: one [leaves](Fleet::leave) them before anything
 //!   of it changes that they depend on, and [enters](Fleet::enter) them after.
 //! - A sandbox whose silence can still change something is among the deadlines, or held back by a doubt.
@@ -20,8 +20,8 @@
 //! them, while a quarter is still free. Nothing here is I/O, so nothing else fails.
 
 mod beat;
-mod changes;
 mod codec;
+mod health;
 mod history;
 mod index;
 mod kept;
@@ -233,7 +233,7 @@ impl Fleet {
         self.deadlines.set(place, None);
         self.limits.set(place, None);
         let noted = self.index.remove(id).is_some_and(|(_, sandbox)| sandbox.noted);
-        if let Some(at) = self.changed.iter().position(|changed| noted && *changed == place) {
+        if noted && let Some(at) = self.changed.iter().position(|changed| *changed == place) {
             self.changed.swap_remove_back(at);
         }
         // The place may be another's soon.

@@ -6,8 +6,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::beat::Encoded;
-use super::changes::{Failing, Turn};
 use super::codec;
+use super::health::{Failing, Turn};
 use super::sandbox::milliseconds;
 use super::{Fleet, Outcome, Refused, Sender};
 use crate::event::{Event, Kind};
@@ -15,9 +15,8 @@ use crate::liveness::Standing;
 use crate::liveness::clock::Moment;
 
 impl Fleet {
-    /// Takes a report. One whose `bootId` is the present one and whose `seq` is not higher changes nothing, and so does
-    /// one of the start before the present one. One that comes after its deadline makes a loss and a recovery, whether
-    /// or not anyone looked in between.
+    /// Takes a report. One that [was there already](super::sandbox::Sandbox::has_seen) changes nothing. One that comes
+    /// after its deadline makes a loss and a recovery, whether or not anyone looked in between.
     ///
     /// # Errors
     /// The sandbox in whose name it came is not there any more.

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use super::Sender;
 use super::beat::{Boot, Encoded, Tally};
-use super::changes::{Allowance, Failing};
 use super::codec;
+use super::health::{Allowance, Failing};
 use super::index::Identified;
 use super::kept::{Extra, Kept};
 use super::milliseconds::Milliseconds;
@@ -153,7 +153,7 @@ impl Sandbox {
 
     /// Whether all parts of the last report are known, and known to belong to this start of the agent.
     pub(super) fn is_whole(&self) -> bool {
-        self.missing == 0 && !self.dropped && self.boot.is_some()
+        self.missing == 0 && self.is_carried_over()
     }
 
     /// The interval that it is expected to keep.
@@ -221,7 +221,7 @@ impl Sandbox {
 
     /// What a report carries, and what of the report before it stands for what it left out.
     pub(super) fn parts_for(&self, beat: &mut Encoded) -> Parts {
-        let known = self.is_whole_but_missing() && self.boot == beat.boot;
+        let known = self.is_carried_over() && self.boot == beat.boot;
         let (metadata, plugins) = (beat.metadata.take(), beat.plugins.take());
         let Tally { collectors, collectors_failed, .. } = beat.tally;
         let mut parts = Parts { metadata, plugins, collectors, collectors_failed, missing: 0 };
@@ -292,7 +292,8 @@ impl Sandbox {
         self.numbered.then_some(self.seq)
     }
 
-    fn is_whole_but_missing(&self) -> bool {
+    /// Whether what is known of the last report stands for what the next one of the same start leaves out.
+    fn is_carried_over(&self) -> bool {
         !self.dropped && self.boot.is_some()
     }
 }

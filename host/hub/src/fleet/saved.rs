@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use sandbeat_status::{Part, Report};
 
 use super::beat::Beat;
-use super::changes::Failing;
 use super::codec;
+use super::health::Failing;
 use super::history::History;
 use super::query::Snapshot;
 use super::registration::Registration;
@@ -81,8 +81,7 @@ impl Fleet {
         while changed.len() < most
             && let Some(place) = self.changed.pop_front()
         {
-            // It may have been deleted, and its place given to another.
-            let Some(sandbox) = self.index.get_mut(place).filter(|sandbox| sandbox.noted) else { continue };
+            let Some(sandbox) = self.index.get_mut(place) else { continue };
             sandbox.noted = false;
             let untold = sandbox.untold;
             let history = self.histories.get(place).map_or_else(Vec::new, History::to_bytes);

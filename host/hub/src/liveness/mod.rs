@@ -31,10 +31,10 @@ pub struct Rules {
     pub default_interval: Duration,
     /// How long a registered sandbox may take to its first report until its absence is noted. Default 5 min.
     pub never_reported_after: Duration,
-    /// When more than this part of those that are heard would be lost at the same moment, the hub doubts its own
-    /// network and calls none of them lost. From 0 to 1, default 0.2; 1 never doubts.
+    /// When more than this part of those that are live is silent at once, each past one interval and the grace, the hub
+    /// doubts its own network and calls none of them lost. Above 0, at most 1; default 0.2. 1 never doubts.
     pub suspect_fraction: f64,
-    /// But not when they are fewer than this. Default 10.
+    /// But not when those that are silent are fewer than this. Default 10.
     pub suspect_least: u32,
     /// Doubt ends after this long, and who is still silent is lost. All doubts together put off the loss of a sandbox
     /// by no more than this. Default 5 min.

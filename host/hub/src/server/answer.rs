@@ -24,12 +24,13 @@ use tokio::time::timeout;
 use crate::api::reply::Problem;
 use crate::api::request::is_skipped;
 use crate::api::{Shared, status};
+use crate::closing::Closing;
 use crate::config::Limits;
 use crate::measure::Measures;
+use crate::server::Peer;
 use crate::server::bodies::{Bodies, Share};
 use crate::server::crowd::Origin;
 use crate::server::phase::{Busy, Gone, Phase};
-use crate::server::{Closing, Peer};
 
 /// What connections are served with.
 #[derive(Debug)]

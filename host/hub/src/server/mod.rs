@@ -21,11 +21,11 @@ use std::time::Duration;
 
 use axum::Router;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
 use tokio::task::{self, AbortHandle, JoinError, JoinSet};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::api::Shared;
+use crate::closing::Closing;
 use crate::server::answer::Service;
 use crate::server::crowd::{Crowd, Origin, Room};
 use crate::server::phase::Phase;
@@ -42,30 +42,18 @@ const ENDING: usize = 64;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Peer(pub IpAddr);
 
-/// Whether the hub is about to stop, as an extension of each request. An answer that would go on for as long as its
-/// client likes ends when it is; else the end would have to wait for it.
-#[derive(Clone, Debug)]
-pub(crate) struct Closing(watch::Receiver<bool>);
-
-impl Closing {
-    /// Returns once the hub is about to stop; at once when it already is.
-    pub(crate) async fn wait(&mut self) {
-        // The sender goes with the server itself.
-        let _ = self.0.wait_for(|closing| *closing).await;
-    }
-}
-
-/// Serves until `shutdown` completes and the requests under way have ended or had their time.
+/// Serves until `shutdown` completes and the requests under way have ended or had their time. An answer that would go on
+/// for as long as its client likes ends by `closing`, which is told by then.
 pub(crate) async fn run(
     listener: TcpListener,
     shared: Arc<Shared>,
     router: Router,
     tls: Option<Tls>,
+    closing: Closing,
     shutdown: impl Future<Output = ()>,
 ) {
     let limit = descriptors::fit(shared.limits.connections);
-    let (close, closing) = watch::channel(false);
-    let service = Arc::new(Service::new(shared, router, Closing(closing)));
+    let service = Arc::new(Service::new(shared, router, closing));
     let tls = tls.map(Arc::new);
     let mut connections = Connections::new(limit, service, tls.clone());
     let renewal = async {
@@ -80,8 +68,6 @@ pub(crate) async fn run(
         () = renewal => {}
     }
     drop(listener);
-    // Whoever listens ends; with nobody there is nothing to tell.
-    let _ = close.send(true);
     connections.drain().await;
 }
 

@@ -1,7 +1,8 @@
 //! What is asked of the writer, and how much of it one transaction carries out.
 //!
 //! Every command of a batch is judged against the fleet in memory and against what the batch itself has done so far;
-//! who is refused costs the others nothing. What nobody waits for any more is not done. Nothing in memory changes before the transaction is committed.
+//! who is refused costs the others nothing. What nobody waits for any more is not done. Nothing in memory changes before
+//! the transaction is committed.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -140,6 +141,7 @@ impl<'a> Batch<'a> {
         Ok(Batch { shared, writes, registrations: HashMap::new(), grown: 0, written: Written::default() })
     }
 
+    /// Lets go of the transaction, so that it can be committed.
     fn end(self) -> Written {
         self.written
     }

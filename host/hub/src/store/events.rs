@@ -9,8 +9,32 @@ use std::sync::Arc;
 use rusqlite::{Connection, Transaction, params};
 
 use super::rows::{self, EVENT, signed, unsigned};
-use super::{EventPage, EventQuery};
 use crate::event::{Event, Kind};
+
+/// Which events are asked for.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct EventQuery {
+    /// Of this sandbox alone.
+    pub sandbox_id: Option<String>,
+    /// Of these kinds; empty: of all.
+    pub kinds: Vec<Kind>,
+    /// Numbers above this one, the lowest first.
+    pub after: Option<u64>,
+    /// Without `after`: numbers below this one, the highest first; absent: the newest.
+    pub before: Option<u64>,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// Events in the order that was asked for.
+#[derive(Debug)]
+pub(crate) struct EventPage {
+    pub events: Vec<Arc<Event>>,
+    /// Whether more follow.
+    pub more: bool,
+    /// Events with this number and lower ones are not kept any more.
+    pub forgotten: u64,
+}
 
 /// Rows that could not be read.
 #[derive(Debug, Default)]

@@ -65,8 +65,8 @@ pub(super) fn doubted(connection: &mut Connection) -> rusqlite::Result<bool> {
     Ok(page.events.first().is_some_and(|event| event.kind == Kind::Suspect))
 }
 
-/// The end of that doubt.
-pub(super) fn anew(at: Timestamp) -> Event {
+/// The end of that doubt, which a restart is.
+pub(super) fn end_of_doubt(at: Timestamp) -> Event {
     let detail = Some("the hub was started anew, and everyone who was live is waited for anew".to_owned());
     Event { id: 0, at, sandbox_id: None, kind: Kind::Trusted, name: None, detail }
 }

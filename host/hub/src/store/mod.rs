@@ -10,10 +10,12 @@
 //! things happened. Beats are in memory, and saved every `snapshot_interval`.
 //!
 //! # The files
-//! `queue` is how the writer is asked, `stall` whether it hangs, `pending` is what memory is ahead by. `place` (files, locks, connections) and `schema` (tables, versions) open it, `wal` looks at its log before; `load` puts the fleet back; `writer`
-//! (the thread) carries out `batch`es and `snapshot`s, and knows `trouble` and the size of the `log`, which `checkpoint`
-//! (a thread as well) brings into the database; `forgetting` deletes the oldest events, `files` are looked after; `events` and `readers` read; `rows` is the
-//! only one that names columns. Nothing outside this folder names SQLite.
+//! `opening` begins: `place` (files, locks, connections) and `schema` (tables, versions) open the database, `wal` looks
+//! at its log before, and `load` puts the fleet back. `queue` is how the writer is asked, `stall` whether it hangs, and
+//! `pending` what memory is ahead by. `writer` (the thread) carries out `batch`es and `snapshot`s, and knows `trouble`
+//! and the size of the `log`, which `checkpoint` (a thread as well) brings into the database; `forgetting` deletes the
+//! oldest events, and `files` are looked after. `events` and `readers` read; `room` says when the hub is full; `rows` is
+//! the only one that names columns. Nothing outside this folder names SQLite.
 
 mod batch;
 mod checkpoint;
@@ -23,6 +25,7 @@ mod files;
 mod forgetting;
 mod load;
 mod log;
+mod opening;
 mod pending;
 mod place;
 mod queue;
@@ -39,7 +42,7 @@ mod wal;
 mod writer;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -48,27 +51,24 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use self::batch::{Command, Manage, Reported};
 pub use self::error::Error;
+use self::events::EventPage;
+pub(crate) use self::events::EventQuery;
 use self::pending::Pending;
-use self::place::Place;
 pub(crate) use self::queue::Durable;
 use self::queue::{Queue, Stored};
 use self::readers::Readers;
 use self::room::Room;
-use self::stall::{PATIENCE, Stall};
-use self::writer::Worker;
+use self::stall::Stall;
 use crate::auth::KeyHash;
-use crate::config::Config;
-use crate::event::{Event, Kind};
+use crate::event::Event;
 use crate::fleet::{
     Beat, Counts, Encoded, Expired, Fleet, Minute, Outcome, Page, Paging, Query, Refused, Registration, Sender,
-    Settings, Snapshot,
+    Snapshot,
 };
 use crate::measure::Measures;
 
 /// So many sandboxes are looked at under one lock.
 const BATCH: usize = 1024;
-/// So many events wait for a listener that is behind; after that it has to read them from the store.
-const BEHIND: usize = 4096;
 
 /// The hub's state.
 #[derive(Debug)]
@@ -96,82 +96,7 @@ struct Shared {
     stall: Stall,
 }
 
-/// Which events are asked for.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct EventQuery {
-    /// Of this sandbox alone.
-    pub sandbox_id: Option<String>,
-    /// Of these kinds; empty: of all.
-    pub kinds: Vec<Kind>,
-    /// Numbers above this one, the lowest first.
-    pub after: Option<u64>,
-    /// Without `after`: numbers below this one, the highest first; absent: the newest.
-    pub before: Option<u64>,
-    /// At most so many.
-    pub limit: usize,
-}
-
-/// Events in the order that was asked for.
-#[derive(Debug)]
-pub(crate) struct EventPage {
-    pub events: Vec<Arc<Event>>,
-    /// Whether more follow.
-    pub more: bool,
-    /// Events with this number and lower ones are not kept any more.
-    pub forgotten: u64,
-}
-
 impl Store {
-    /// Opens the store that the configuration names, with everything that was saved.
-    ///
-    /// # Errors
-    /// See [`Error`].
-    pub(crate) fn open(config: &Config) -> Result<Self, Error> {
-        Self::open_with(config, PATIENCE)
-    }
-
-    fn open_with(config: &Config, patience: Duration) -> Result<Self, Error> {
-        let began = Instant::now();
-        let (place, lock) = Place::open(config.data.as_deref())?;
-        let place = Arc::new(place);
-        let mut connection = place.writer()?;
-        let mut fleet = Fleet::new(Settings::of(config), began);
-        let loaded = load::all(&connection, &mut fleet, began).map_err(|error| place.failed(error))?;
-        let load::Loaded { sandboxes, events, unreadable, settled: mut untold } = loaded;
-        let doubted = load::doubted(&mut connection).map_err(|error| place.failed(error))?;
-        if place.lasts() {
-            let milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-            tracing::info!(sandboxes, events, unreadable, milliseconds, "{} is open", place.path().display());
-        } else {
-            tracing::warn!("nothing outlives this hub; name a directory in `data` (`--data`) to keep its state");
-        }
-        let shared = Arc::new(Shared {
-            fleet: Mutex::new(fleet),
-            pending: Mutex::default(),
-            events: broadcast::Sender::new(BEHIND),
-            limit: config.max_sandboxes,
-            measures: Arc::new(Measures::new(config.webhooks.len())),
-            stall: Stall::none(place.path().to_owned(), patience),
-        });
-        let (commands, received) = mpsc::channel();
-        let worker = Worker::new(Arc::clone(&place), connection, Arc::clone(&shared), received, &config.keep, events)?;
-        let (end, ended) = watch::channel(());
-        let run = move || {
-            // Gone once the thread has ended, however it does.
-            let (_end, _lock) = (end, lock);
-            worker.run();
-        };
-        let writer = thread::Builder::new().name("hub-store".into()).spawn(run).map_err(Error::Thread)?;
-        let (lasts, readers) = (place.lasts(), Readers::new(place));
-        let queue = Queue::new(commands, shared.stall.watch());
-        let (room, writer) = (Room::default(), Mutex::new(Some(writer)));
-        let store = Store { shared, queue, readers, lasts, room, writer, ended };
-        // Whoever was told of the doubt would wait for its end for ever.
-        untold.extend(doubted.then(|| load::anew(Timestamp::now())));
-        drop(store.tell(untold, None));
-        Ok(store)
-    }
-
     /// Returns when the store cannot write any more, because its thread ended before [`Store::close`].
     pub(crate) async fn ended(&self) -> Error {
         let mut ended = self.ended.clone();

@@ -25,7 +25,6 @@ const DATABASE: &str = "hub.db";
 pub(super) const BUSY: Duration = Duration::from_secs(1);
 /// What the log of changes keeps of its file when it begins anew under load, in bytes.
 const KEPT_LOG: i64 = 64 << 20;
-
 /// So many bytes of the log are read at once when it is looked through.
 const LOG_BUFFER: usize = 64 << 10;
 
@@ -293,8 +292,9 @@ fn private_file(path: &Path) -> io::Result<()> {
     OpenOptions::new().create_new(true).write(true).mode(0o600).open(path).map(drop)
 }
 
-fn absent(removed: io::Result<()>) -> io::Result<()> {
-    match removed {
+/// That there is no such file is as good as what was to be done with it.
+fn absent(done: io::Result<()>) -> io::Result<()> {
+    match done {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         other => other,
     }

@@ -12,8 +12,8 @@ const APPLICATION: i64 = 0x7362_6561;
 pub(super) const STEPS: &[&str] = &[FIRST];
 
 /// Times are milliseconds since 1970, intervals are milliseconds. `report` is the status report as JSON, `missing` the
-/// names of its parts that are not known, `dropped` whether more than its base was left out for want of memory, `history` the
-/// fleet's own; `standing` is as of the sandbox's last event, or of its last beat where the event was left out.
+/// names of its parts that are not known, `dropped` whether all but its base was left out for want of memory, `history`
+/// the fleet's own; `standing` is as of the sandbox's last event, or of its last beat where the event was left out.
 /// An index on events ends with the event's number, as every index of SQLite does, so it gives a page in order.
 const FIRST: &str = "
     CREATE TABLE sandboxes (

@@ -1,6 +1,6 @@
 //! A hub on a free port, and a client that sends exactly what a test wants sent.
 
-#![expect(clippy::expect_used, clippy::unwrap_used, reason = "what fails here fails the test")]
+#![expect(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "what fails here fails the test")]
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -99,6 +99,13 @@ impl Hub {
         let answer = self.get(&format!("/api/v1/sandboxes/{id}")).send().await;
         assert_eq!(answer.status, 200, "{answer:?}");
         answer.body["sandbox"].clone()
+    }
+
+    /// A figure of its own.
+    pub(crate) async fn figure(&self, name: &str) -> f64 {
+        let text = self.get("/metrics").send().await.text;
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.unwrap_or_else(|| panic!("no {name}: {text}")).parse().unwrap()
     }
 
     /// Waits until the numbers of the fleet are as they should be.

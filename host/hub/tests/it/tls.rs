@@ -15,7 +15,7 @@ use sandbeat_hub::{Error, Tls};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, advance, pause, resume, sleep, timeout};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
@@ -123,6 +123,10 @@ async fn a_new_certificate_is_taken_without_a_restart() {
     let hub = hub(&dir, &first, DEADLINE).await;
     let mut kept = first.connect(&hub, &version::TLS13).await.unwrap();
     second.write(&dir);
+    // How often the hub looks at its files.
+    pause();
+    advance(Duration::from_secs(10)).await;
+    resume();
     let deadline = Instant::now() + DEADLINE;
     while second.connect(&hub, &version::TLS13).await.is_err() {
         assert!(Instant::now() < deadline, "it is never taken");

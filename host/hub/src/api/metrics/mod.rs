@@ -1,9 +1,7 @@
 //! `GET /metrics`: the hub's own figures for Prometheus, and those of each sandbox where that is switched on.
 //!
-//! OpenMetrics where `Accept` names it, else the text format 0.0.4. `own` says what there is of the hub, `sandboxes` what
-//! there is of each sandbox. The figures of sandboxes are read in one pass over the fleet, a page
-//! under each lock, and kept as numbers while the text is written, some 90 bytes of each sandbox. No sample has a
-//! timestamp.
+//! OpenMetrics where `Accept` names it, else the text format 0.0.4. `own` says what there is of the hub, `sandboxes`
+//! what there is of each sandbox. No sample has a timestamp.
 
 mod own;
 mod sandboxes;

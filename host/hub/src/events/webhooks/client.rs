@@ -161,6 +161,7 @@ mod tests {
     use rustls_pki_types::PrivateKeyDer;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
+    use tokio::time::Instant;
     use tokio_rustls::TlsAcceptor;
 
     use super::*;
@@ -214,6 +215,28 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_does_not_come_is_a_failure() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let request =
+            Request::post(format!("http://{}/", listener.local_addr().unwrap())).body(Full::from("{}")).unwrap();
+        let client = Client::trusting(RootCertStore::empty()).unwrap();
+        let silent = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            assert!(stream.read(&mut [0; 1024]).await.unwrap() > 0);
+            // Nothing but the answer is waited for from here on.
+            tokio::time::pause();
+            let begun = Instant::now();
+            // Until the other side gives up.
+            let _ = stream.read_to_end(&mut Vec::new()).await;
+            begun.elapsed()
+        };
+        let both = async { tokio::join!(client.post(request), silent) };
+        let (outcome, waited) = timeout(2 * TIMEOUT, both).await.unwrap();
+        assert_eq!(outcome, Outcome::Failed { reason: "no answer within 10 s".into(), asked: None });
+        assert!(waited.abs_diff(TIMEOUT) < Duration::from_secs(1), "{waited:?}");
     }
 
     /// Posts to a server that has a certificate for `localhost` and answers 204.

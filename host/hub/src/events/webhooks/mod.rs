@@ -16,15 +16,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 pub(super) use self::client::Client;
 use self::client::Outcome;
 use self::schedule::Schedule;
 use self::target::{Target, origin, store_key};
-use super::ending;
 use super::feed::{Feed, NoBatch, Wanted};
+use crate::closing::Closing;
 use crate::config::Webhook;
 use crate::event::{Event, Kind};
 use crate::fleet::Refused;
@@ -43,7 +42,7 @@ pub(super) struct Surroundings<'a> {
     pub client: Client,
     pub store: &'a Arc<Store>,
     pub measures: &'a Arc<Measures>,
-    pub closing: &'a watch::Receiver<bool>,
+    pub closing: &'a Closing,
 }
 
 /// What became of an event.
@@ -68,7 +67,7 @@ pub(super) struct Poster {
     client: Client,
     store: Arc<Store>,
     measures: Arc<Measures>,
-    closing: watch::Receiver<bool>,
+    closing: Closing,
     /// Until the task begins.
     feed: Option<Feed>,
     /// What the store has noted.
@@ -131,7 +130,7 @@ impl Poster {
         loop {
             let batch = tokio::select! {
                 biased;
-                () = ending(&mut self.closing) => break,
+                () = self.closing.wait() => break,
                 batch = feed.next() => batch,
                 () = sleep_until(note_at) => {
                     self.note(feed.at());
@@ -308,7 +307,7 @@ impl Poster {
     async fn closes_within(&mut self, then: Instant) -> bool {
         tokio::select! {
             biased;
-            () = ending(&mut self.closing) => true,
+            () = self.closing.wait() => true,
             () = sleep_until(then) => false,
         }
     }
@@ -326,7 +325,7 @@ mod tests {
         let url = "http://127.0.0.1:1/".to_owned();
         let webhook = Webhook { url, secret: None, events: vec![Kind::Registered] };
         let store = Arc::new(Store::open(&Config::default()).unwrap());
-        let (measures, (close, closing)) = (Arc::new(Measures::new(1)), watch::channel(false));
+        let (measures, (close, closing)) = (Arc::new(Measures::new(1)), Closing::later());
         let surroundings = Surroundings {
             client: Client::new().await.unwrap(),
             store: &store,

@@ -7,8 +7,11 @@ use std::time::Duration;
 use rusqlite::Connection;
 use tempfile::TempDir;
 
+use super::place::Place;
 use super::*;
 use crate::auth::Secret;
+use crate::config::Config;
+use crate::event::Kind;
 use crate::fleet::{Described, Tokens};
 use crate::liveness::Standing;
 
