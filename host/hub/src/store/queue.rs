@@ -260,4 +260,17 @@ mod tests {
             assert!(!queue.is_closed());
         }
     }
+
+    #[tokio::test]
+    async fn nothing_is_asked_of_a_disk_that_hangs() {
+        let (commands, queued) = mpsc::channel();
+        let stall = watch::Sender::new(true);
+        let queue = Queue::new(commands, stall.subscribe());
+        assert_eq!(queue.manage(rotation("a".into())).wait().await.unwrap_err(), Refused::Disk);
+        assert_eq!(queue.settle().wait().await, Err(Refused::Disk));
+        assert_eq!(queued.try_iter().count(), 0);
+        stall.send_replace(false);
+        let _waiting = queue.manage(rotation("a".into()));
+        assert_eq!(queued.try_iter().count(), 1);
+    }
 }
