@@ -48,6 +48,13 @@ pub(crate) struct Peer(pub IpAddr);
 pub(crate) struct Closing(watch::Receiver<bool>);
 
 impl Closing {
+    /// Of a hub that stops when the sender says so.
+    #[cfg(test)]
+    pub(crate) fn later() -> (watch::Sender<bool>, Self) {
+        let (close, closing) = watch::channel(false);
+        (close, Closing(closing))
+    }
+
     /// Returns once the hub is about to stop; at once when it already is.
     pub(crate) async fn wait(&mut self) {
         // The sender goes with the server itself.
