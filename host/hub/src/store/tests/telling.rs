@@ -145,6 +145,17 @@ async fn pages_are_of_what_was_asked_for() {
 }
 
 #[tokio::test]
+async fn a_search_looks_at_the_whole_fleet() {
+    let store = Store::open(&Config::default()).unwrap();
+    let registered = (0..=BATCH).map(|number| store.register(registration(&format!("s{number:05}"))));
+    futures_util::future::try_join_all(registered).await.unwrap();
+    let last = format!("s{BATCH:05}");
+    let page = store.page(&Query { search: Some(last.clone()), limit: 1, ..Query::default() }).await;
+    let ids: Vec<_> = page.sandboxes.iter().map(|sandbox| sandbox.registration.id.to_string()).collect();
+    assert_eq!((ids, page.total, page.more), (vec![last], 1, false));
+}
+
+#[tokio::test]
 async fn the_oldest_are_forgotten() {
     let directory = tempfile::tempdir().unwrap();
     let mut config = config(directory.path());
