@@ -248,7 +248,7 @@ mod tests {
             let stall = watch::Sender::new(false);
             let queue = Queue::new(commands, stall.subscribe());
             let mut waiting = Vec::new();
-            while !queue.is_closed() {
+            while !queue.is_closed() && waiting.len() <= most {
                 let (answer, done) = queue.load.ask(bytes, 0);
                 queue.send(Command::Manage { change: rotation("a".into()), done: answer });
                 waiting.push(done);
