@@ -3,7 +3,9 @@ use std::fs;
 
 use serde_json::json;
 
+use super::trouble::fail;
 use super::*;
+use crate::store::snapshot::Rounds;
 
 #[tokio::test]
 async fn everything_is_there_again() {
@@ -168,6 +170,32 @@ async fn that_something_was_not_kept_of_a_report_is_known_after_a_restart() {
     store.close().await.unwrap();
     let store = open(directory.path());
     assert!(store.find("a").unwrap().beat.unwrap().dropped, "though there is room now");
+}
+
+#[tokio::test]
+async fn what_is_answered_is_waited_for_whatever_becomes_of_a_part_of_the_beats() {
+    let (directory, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (place, _lock) = Place::open(Some(other.path())).unwrap();
+    assert!(is_synced(&place.writer().unwrap()));
+    let store = open(directory.path());
+    store.register(registration("a")).await.unwrap();
+    let mut connection = database(directory.path());
+    connection.pragma_update(None, "synchronous", "full").unwrap();
+    let mut rounds = Rounds::every(Duration::ZERO);
+    for fails in [false, true] {
+        report(&store, "a", json!({"cpuPercent": 1.0})).await.unwrap();
+        report(&store, "a", json!({"cpuPercent": 2.0})).await.unwrap();
+        if fails {
+            fail(directory.path(), "UPDATE ON beats", "ROLLBACK");
+        }
+        assert_eq!(rounds.write_part(&mut connection, &store.shared).is_err(), fails);
+        assert!(is_synced(&connection), "{fails}");
+    }
+}
+
+/// Whether a commit is on disk when it returns.
+fn is_synced(connection: &Connection) -> bool {
+    connection.pragma_query_value(None, "synchronous", |row| row.get::<_, i64>(0)).unwrap() >= 2
 }
 
 #[tokio::test]
