@@ -74,20 +74,6 @@ async fn that_a_token_was_shown_survives_a_kill() {
 }
 
 #[tokio::test]
-async fn a_token_that_an_earlier_registration_showed_is_none_of_the_present_one() {
-    let directory = tempfile::tempdir().unwrap();
-    let store = open(directory.path());
-    let earlier = store.register(registration("a")).await.unwrap();
-    store.remove("a").await.unwrap();
-    store.register(registration("a")).await.unwrap();
-    let refused = store.report(&Sender::FirstToken(earlier), beat("a", json!({}))).await.unwrap_err();
-    assert_eq!(refused, Refused::Unknown);
-    store.register(registration("b")).await.unwrap();
-    let tokens = store.registration("a").unwrap().tokens.clone().unwrap();
-    assert!(tokens.may_be_left_out(Timestamp::now()), "nobody has shown its own yet");
-}
-
-#[tokio::test]
 async fn a_kill_costs_nothing_that_was_answered() {
     let directory = tempfile::tempdir().unwrap();
     let store = open(directory.path());

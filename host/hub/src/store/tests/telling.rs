@@ -88,6 +88,7 @@ async fn what_comes_after_a_removal_is_not_told_of_the_next_with_that_id() {
         tell("b"),
         manage(Manage::Register(registration("a"))),
         tell("a"),
+        manage(Manage::Require { id: "a".into(), serial: a.serial }),
         manage(Manage::Register(registration("a"))),
         manage(Manage::Remove { id: "no-such".into() }),
     ];
@@ -103,6 +104,7 @@ async fn what_comes_after_a_removal_is_not_told_of_the_next_with_that_id() {
         Effect::Refused(Refused::Unknown),
         Effect::Told,
         Effect::Registered(registered),
+        Effect::Refused(Refused::Unknown),
         Effect::Refused(Refused::Unknown),
         Effect::Refused(Refused::Exists),
         Effect::Refused(Refused::Unknown),
