@@ -176,6 +176,12 @@ async fn the_oldest_are_forgotten() {
     assert_eq!(page(Arc::clone(&store)).await.1, [16, 17, 18, 19, 20]);
     store.close().await.unwrap();
 
+    config.keep.events = 3;
+    let store = Arc::new(Store::open(&config).unwrap());
+    until("those of before the start count", || async { page(Arc::clone(&store)).await == (17, vec![18, 19, 20]) })
+        .await;
+    store.close().await.unwrap();
+
     config.keep.events_for = Duration::ZERO;
     let store = Arc::new(Store::open(&config).unwrap());
     until("all are too old", || async { page(Arc::clone(&store)).await == (20, vec![]) }).await;
