@@ -148,6 +148,8 @@ mod tests {
         for wrong in ["", "0123456789abcde", "0123456789abcdef0", "0123456789ABCDEF"] {
             assert!(!hash.matches(wrong), "{wrong}");
         }
+        let of_its_length = (0..0x1000).map(|end| format!("0123456789abc{end:03x}"));
+        assert_eq!(of_its_length.filter(|given| hash.matches(given)).collect::<Vec<_>>(), ["0123456789abcdef"]);
     }
 
     #[test]

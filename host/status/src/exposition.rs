@@ -302,6 +302,11 @@ build_info{path="v"} 1
     }
 
     #[test]
+    fn an_empty_label_is_as_none() {
+        assert_eq!(labels([("one", ""), ("other", "x")]), [("other".into(), "x".to_owned())]);
+    }
+
+    #[test]
     fn the_older_format_names_the_samples_themselves() {
         let text = text(families(), Format::Text);
         for line in [

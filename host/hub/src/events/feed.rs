@@ -274,6 +274,43 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_was_forgotten_is_missed_whenever_that_was() {
+        let mut config = Config::default();
+        config.keep.events = 5;
+        let store = Arc::new(Store::open(&config).unwrap());
+        for n in 0..20 {
+            register(&store, &format!("s-{n}")).await;
+        }
+        let forgotten =
+            async || store.events(EventQuery { limit: 1, ..EventQuery::default() }).await.unwrap().forgotten;
+        let all_that_are_to_be = async {
+            while forgotten().await < 15 {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(DEADLINE, all_that_are_to_be).await.expect("they are not forgotten");
+        let (feed, missed) = Feed::start(Arc::clone(&store), Wanted::default(), Some(14)).await.unwrap();
+        assert_eq!((feed.at(), missed), (15, true), "before it began");
+        let mut feed = start(&store, Wanted::default(), Some(15)).await;
+        // As if it had begun before they were forgotten.
+        feed.at = 14;
+        let batch = feed.catch_up().await.unwrap();
+        let ids: Vec<_> = batch.events.iter().map(|event| event.id).collect();
+        assert_eq!((batch.missed, ids), (true, vec![16, 17, 18, 19, 20]));
+    }
+
+    #[tokio::test]
+    async fn what_happens_while_it_begins_comes_once() {
+        let store = store();
+        for n in 0..200 {
+            let id = format!("s-{n}");
+            let (mut feed, ()) = tokio::join!(start(&store, Wanted::default(), None), register(&store, &id));
+            let expected: Vec<_> = (feed.at() + 1..=newest(&store).await).collect();
+            assert_eq!(ids(&mut feed, expected.len()).await, expected, "{n}");
+        }
+    }
+
+    #[tokio::test]
     async fn a_wait_that_is_given_up_loses_nothing() {
         let store = store();
         let mut feed = start(&store, Wanted::default(), None).await;

@@ -143,3 +143,38 @@ async fn next_frame(beats: &mut Option<Listening>) -> Arc<Frame> {
         None => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio::sync::Semaphore;
+
+    use super::super::feed::Wanted;
+    use super::*;
+    use crate::config::Config;
+    use crate::fleet::Registration;
+    use crate::measure::Gauge;
+    use crate::store::Store;
+
+    #[tokio::test]
+    async fn a_client_knows_its_place_from_the_start_and_while_nothing_comes_that_it_wants() {
+        let store = Arc::new(Store::open(&Config::default()).unwrap());
+        let register = async |id| store.register(Registration::by_report(id, jiff::Timestamp::now())).await.unwrap();
+        register("before").await;
+        let wanted = Wanted { sandbox_id: Some("other".into()), ..Wanted::default() };
+        let feed = Feed::start(Arc::clone(&store), wanted, None).await.unwrap();
+        let place = (Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap(), Gauge::default().count());
+        let (_open, closing) = Closing::later();
+        let mut stream = Stream::new(feed, None, closing, place);
+        tokio::time::pause();
+        assert_eq!(stream.piece().await.unwrap(), "retry: 2000\nid: 1\n\n");
+        assert_eq!(stream.piece().await.unwrap(), ": nothing new\n\n");
+        tokio::time::resume();
+        register("meanwhile").await;
+        assert_eq!(stream.piece().await.unwrap(), ": nothing new\nid: 2\n\n");
+        assert_eq!(stream.piece().await.unwrap(), ": nothing new\n\n");
+        register("other").await;
+        assert!(stream.piece().await.unwrap().starts_with(b"id: 3\nevent: registered\n"));
+    }
+}

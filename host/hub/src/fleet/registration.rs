@@ -181,6 +181,7 @@ mod tests {
         let shown = Tokens { tokenless_until: None, ..new.clone() };
         for (present, left_out) in [(None, true), (Some(&new), true), (Some(&shown), false)] {
             let once = Tokens::rotated(present, hash("second"), at(100), at(0));
+            assert!(once.may_change() && present.is_none_or(|present| present.may_change() == left_out));
             assert_eq!((once.may_be_left_out(at(99)), once.may_be_left_out(at(100))), (left_out, false));
             let twice = Tokens::rotated(Some(&once), hash("third"), at(200), at(50));
             assert_eq!((twice.may_be_left_out(at(99)), twice.may_be_left_out(at(100))), (left_out, false));

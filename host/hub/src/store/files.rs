@@ -56,3 +56,35 @@ fn identity(path: &PathBuf) -> io::Result<Option<Identity>> {
         Err(error) => Err(error),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_file_in_the_place_of_one_is_not_that_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let (place, _lock) = Place::open(Some(directory.path())).unwrap();
+        let writer = place.writer().unwrap();
+        writer.execute_batch("INSERT INTO events (at, type) VALUES (0, 'lost')").unwrap();
+        let mut files = Files::of(&place);
+        let mut are_gone = || {
+            files.look();
+            files.are_gone()
+        };
+        assert!(!are_gone());
+        for name in ["hub.db", "hub.db-wal"] {
+            let (path, aside) = (directory.path().join(name), directory.path().join("aside"));
+            fs::rename(&path, &aside).unwrap();
+            assert!(are_gone(), "{name}");
+            fs::copy(&aside, &path).unwrap();
+            assert!(are_gone(), "{name}: a copy");
+            fs::rename(&aside, &path).unwrap();
+            assert!(!are_gone(), "{name}");
+        }
+        let (memory, _) = Place::open(None).unwrap();
+        let mut none = Files::of(&memory);
+        none.look();
+        assert!(!none.are_gone());
+    }
+}

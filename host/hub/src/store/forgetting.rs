@@ -129,6 +129,34 @@ fn forget(connection: &Connection, kept: u64, most: u64, since: Timestamp, step:
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::schema;
+
+    #[test]
+    fn as_many_are_kept_as_are_to_be_kept() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        schema::create(&mut connection).unwrap();
+        let tell = |count: usize| {
+            for _ in 0..count {
+                let now = Timestamp::now().as_millisecond();
+                connection.execute("INSERT INTO events (at, type) VALUES (?1, 'lost')", [now]).unwrap();
+            }
+        };
+        tell(7);
+        let keep = Keep { events: 5, ..Keep::default() };
+        let mut forgetting = Forgetting::at_opening(&connection, &keep, 7).unwrap();
+        let mut kept = |more: usize| {
+            tell(more);
+            forgetting.added(more);
+            forgetting.step(&connection, Path::new("hub.db"));
+            let range = connection.query_row("SELECT min(id), max(id) FROM events", [], |row| {
+                Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))
+            });
+            range.unwrap()
+        };
+        assert_eq!(kept(0), (3, 7), "those of the opening count");
+        assert_eq!(kept(0), (3, 7), "and what is gone does not");
+        assert_eq!(kept(1), (4, 8));
+    }
 
     #[test]
     fn a_wall_clock_that_jumps_makes_nothing_old() {

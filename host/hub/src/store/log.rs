@@ -223,6 +223,22 @@ mod tests {
     }
 
     #[test]
+    fn a_run_that_fails_is_trouble_until_one_works_and_a_reader_is_none() {
+        let directory = tempfile::tempdir().unwrap();
+        let (place, _lock) = Place::open(Some(directory.path())).unwrap();
+        let connection = place.writer().unwrap();
+        let mut log = Log::of(&place).unwrap();
+        let mut after = |result| {
+            log.copied(result, &place, &connection, Instant::now());
+            log.is_in_trouble()
+        };
+        let failure = |code| Err(rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None));
+        assert!(!after(failure(rusqlite::ffi::SQLITE_BUSY)));
+        assert!(after(failure(rusqlite::ffi::SQLITE_FULL)));
+        assert!(!after(Ok(Pages::default())));
+    }
+
+    #[test]
     fn what_someone_waited_for_is_not_long_in_the_log_alone() {
         let directory = tempfile::tempdir().unwrap();
         let (place, _lock) = Place::open(Some(directory.path())).unwrap();

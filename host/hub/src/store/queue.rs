@@ -248,7 +248,7 @@ mod tests {
             let stall = watch::Sender::new(false);
             let queue = Queue::new(commands, stall.subscribe());
             let mut waiting = Vec::new();
-            while !queue.is_closed() {
+            while !queue.is_closed() && waiting.len() <= most {
                 let (answer, done) = queue.load.ask(bytes, 0);
                 queue.send(Command::Manage { change: rotation("a".into()), done: answer });
                 waiting.push(done);
@@ -259,5 +259,18 @@ mod tests {
             assert_eq!(queued.try_iter().count(), most, "what is answered makes room");
             assert!(!queue.is_closed());
         }
+    }
+
+    #[tokio::test]
+    async fn nothing_is_asked_of_a_disk_that_hangs() {
+        let (commands, queued) = mpsc::channel();
+        let stall = watch::Sender::new(true);
+        let queue = Queue::new(commands, stall.subscribe());
+        assert_eq!(queue.manage(rotation("a".into())).wait().await.unwrap_err(), Refused::Disk);
+        assert_eq!(queue.settle().wait().await, Err(Refused::Disk));
+        assert_eq!(queued.try_iter().count(), 0);
+        stall.send_replace(false);
+        let _waiting = queue.manage(rotation("a".into()));
+        assert_eq!(queued.try_iter().count(), 1);
     }
 }

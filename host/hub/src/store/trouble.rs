@@ -96,3 +96,31 @@ impl Trouble {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::tests::Lines;
+
+    #[test]
+    fn it_is_said_once_and_so_is_its_end_with_what_was_lost_in_it() {
+        let lines = Lines::listen();
+        let said = || (lines.with("does not take changes"), lines.with("takes changes again"), lines.with("lost="));
+        let error = rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_FULL), None);
+        let path = Path::new("hub.db");
+        let mut trouble = Trouble::none(What::Changes);
+        trouble.worked(path, 0);
+        assert_eq!(said(), (0, 0, 0));
+        for (time, lost) in [(1, 5), (2, 5)] {
+            for _ in 0..3 {
+                let now = Instant::now();
+                trouble.failed(path, &error);
+                assert!(trouble.is_on() && trouble.retry() >= now + RETRY);
+                assert_eq!(said().0, time);
+            }
+            trouble.worked(path, lost);
+            assert!(!trouble.is_on() && trouble.retry() <= Instant::now());
+            assert_eq!(said(), (time, time, 1), "what was lost is said of the first alone");
+        }
+    }
+}

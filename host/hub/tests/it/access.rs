@@ -2,8 +2,9 @@
 
 use sandbeat_hub::Enroll;
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::harness::{ADMIN_KEY, Hub, admin_key, base};
+use crate::harness::{ADMIN_KEY, Hub, admin_key, answer, base};
 
 #[tokio::test]
 async fn a_report_needs_the_token_of_its_own_sandbox() {
@@ -69,6 +70,22 @@ async fn open_enrolment_takes_the_registered_without_a_token_until_one_with_it_h
     assert_eq!(hub.report(&token, &base("s")).await.status, 200);
     bare().send().await.refused(401, "unauthorized");
     assert_eq!(hub.report(&token, &base("s")).await.status, 200);
+    hub.stop().await;
+}
+
+#[tokio::test]
+async fn a_report_without_a_token_whose_body_comes_after_one_with_it_opens_nothing() {
+    let hub = Hub::start(|config| config.enroll = Enroll::Open).await;
+    let token = hub.register("s").await;
+    let bytes = hub.post("/api/v1/sandboxes/s/status").header("Expect", "100-continue").json(&base("s")).bytes();
+    let head = bytes.len() - base("s").to_string().len();
+    let mut stream = hub.connect().await;
+    stream.write_all(&bytes[..head]).await.unwrap();
+    // The hub asks for the body: it has looked for a token.
+    stream.read_exact(&mut [0; 25]).await.unwrap();
+    assert_eq!(hub.report(&token, &base("s")).await.status, 200);
+    stream.write_all(&bytes[head..]).await.unwrap();
+    answer(&mut stream).await.refused(401, "unauthorized");
     hub.stop().await;
 }
 

@@ -3,6 +3,7 @@
 mod access;
 mod connections;
 mod crowds;
+mod disk;
 mod encoding;
 mod events;
 mod harness;

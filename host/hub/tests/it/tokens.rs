@@ -38,6 +38,8 @@ async fn a_new_token_works_beside_the_one_before_it_for_a_while() {
     assert_eq!(hub.report(&fourth, &base("s")).await.status, 200);
     let listed = hub.get("/api/v1/sandboxes/s").send().await.body.to_string();
     assert!(!listed.contains("oken") && !listed.contains(&fourth), "{listed}");
+    let told = hub.get("/api/v1/sandboxes/s/events?type=token-rotated").send().await.body;
+    assert_eq!(told["events"].as_array().map(Vec::len), Some(3), "{told}");
     hub.stop().await;
 }
 

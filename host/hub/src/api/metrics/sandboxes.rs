@@ -96,3 +96,28 @@ impl Row {
 fn mebibytes(mebibytes: u64) -> f64 {
     mebibytes as f64 * f64::from(1 << 20)
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::fleet::Registration;
+
+    #[test]
+    fn only_who_is_heard_is_up_and_what_is_not_known_is_not_there() {
+        for (standing, suspect, up) in [
+            (Standing::Live, false, "sandbeat_sandbox_up{sandbox=\"a\"} 1.0\n"),
+            (Standing::Live, true, "sandbeat_sandbox_up{sandbox=\"a\"} 0.0\n"),
+            (Standing::Lost, false, "sandbeat_sandbox_up{sandbox=\"a\"} 0.0\n"),
+        ] {
+            let since = Timestamp::UNIX_EPOCH;
+            let registration = Arc::new(Registration::by_report("a", since));
+            let row = Row::of(&Snapshot { registration, beat: None, standing, suspect, since }, Instant::now());
+            let page = [row];
+            assert_eq!(written(&page, 0, false, Format::Text), up, "{standing:?} {suspect}");
+            assert_eq!(page[0].figures[FIGURES.len() - 1], f64::from(suspect));
+            assert_eq!(written(&page, 2, false, Format::Text), "");
+        }
+    }
+}

@@ -81,3 +81,21 @@ fn what_is_asked_for_must_all_hold_and_is_counted_on_all_pages() {
     let second = Query { search: Some("name".into()), after: Some("c".into()), limit: 1, ..all };
     assert_eq!(page(&hub, &second), ("d".into(), 5, true), "those before it are counted, too");
 }
+
+#[test]
+fn what_comes_and_goes_between_two_looks_costs_no_other() {
+    let all = Query { limit: 10, ..Query::default() };
+    for (query, total) in [(all.clone(), 5), (Query { search: Some(String::new()), ..all }, 6)] {
+        let mut hub = five();
+        let mut paging = Paging::new(&query);
+        assert!(paging.step(&hub.fleet, 2));
+        hub.fleet.remove("b").unwrap();
+        for id in ["aa", "bb"] {
+            hub.register(id, 9).unwrap();
+        }
+        while paging.step(&hub.fleet, 2) {}
+        let page = paging.finish();
+        let ids: Vec<_> = page.sandboxes.iter().map(|sandbox| &*sandbox.registration.id).collect();
+        assert_eq!((ids, page.total), (vec!["a", "b", "bb", "c", "d", "e"], total), "{query:?}");
+    }
+}

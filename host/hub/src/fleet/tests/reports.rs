@@ -197,3 +197,16 @@ fn large_file_systems_take_no_more_than_their_part_of_memory() {
     let (report, keeps) = kept(hub.beat(&modest, "modest", 1, whole("x", 1)));
     assert!(keeps && report.metadata["k"] == "v");
 }
+
+#[test]
+fn nothing_is_left_of_a_deleted_one_for_the_next() {
+    let mut hub = Hub::new(10);
+    let a = hub.register("a", 0).unwrap();
+    hub.beat(&a, "a", 1, boot("x", 1, 5.0)).unwrap();
+    hub.fleet.remove("a").unwrap();
+    for (id, second) in [("b", 2), ("a", 3)] {
+        hub.register(id, second).unwrap();
+        assert_eq!(hub.fleet.history(id, wall(3)), Some(vec![]), "{id}");
+        assert_eq!((hub.find(id).standing, hub.find(id).status()), (Standing::NeverReported, Status::Pending));
+    }
+}

@@ -35,6 +35,7 @@ fn each_stands_as_it_did_and_who_is_waited_for_is_waited_for_anew() {
     hub.expire(100);
     hub.register("new", 60).unwrap();
     let mut hub = again(&mut hub, 1000);
+    assert!(hub.fleet.take_changed(10).is_empty(), "all of it is saved");
     let counts = Counts { never_reported: 1, overdue: 1, live: 1, lost: 1, stopped: 1, ..Counts::default() };
     assert_eq!(hub.fleet.counts(), counts, "what was never changed was not to be saved");
     assert_eq!((hub.find("lost").since, hub.find("lost").standing), (wall(100), Standing::Lost));

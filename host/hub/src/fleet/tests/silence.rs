@@ -192,6 +192,20 @@ fn one_that_reaches_its_limit_in_a_doubt_is_lost_in_it() {
 }
 
 #[test]
+fn one_that_is_held_by_a_second_doubt_is_lost_at_its_limit() {
+    let (mut hub, senders) = ten(4);
+    assert_eq!(hub.expire(7), [("hub".into(), Kind::Suspect)]);
+    for (id, sender) in &senders[..9] {
+        hub.beat(sender, id, 8, none()).unwrap();
+    }
+    assert_eq!(hub.expire(8), [("hub".into(), Kind::Trusted)]);
+    assert_eq!(hub.expire(15), [("hub".into(), Kind::Suspect)]);
+    assert_eq!((hub.fleet.counts().suspect, hub.expire(66)), (10, vec![]));
+    assert_eq!(hub.expire(67), [("s9".into(), Kind::Lost)], "3 × 2 + 1 + 60");
+    assert_eq!(hub.fleet.counts().suspect, 9);
+}
+
+#[test]
 fn one_that_is_suspect_can_stop_or_be_deleted() {
     let (mut hub, senders) = ten(4);
     hub.expire(7);

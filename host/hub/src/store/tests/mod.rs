@@ -1,11 +1,13 @@
 //! The store over real files: what is opened and what is refused, what survives, and what a failing disk does.
 
 use std::future::Future;
+use std::io;
 use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::Connection;
 use tempfile::TempDir;
+use tracing::subscriber::DefaultGuard;
 
 use super::place::Place;
 use super::*;
@@ -15,6 +17,7 @@ use crate::event::Kind;
 use crate::fleet::{Described, Tokens};
 use crate::liveness::Standing;
 
+mod bounds;
 mod opening;
 mod surviving;
 mod telling;
@@ -89,5 +92,38 @@ async fn until<F: Future<Output = bool>>(what: &str, mut good: impl FnMut() -> F
     while !good().await {
         assert!(Instant::now() < deadline, "{what}: not in time");
         tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// What this thread logs for as long as this is there.
+pub(super) struct Lines {
+    text: Arc<Mutex<Vec<u8>>>,
+    _guard: DefaultGuard,
+}
+
+#[derive(Clone)]
+struct Writer(Arc<Mutex<Vec<u8>>>);
+
+impl Lines {
+    pub(super) fn listen() -> Self {
+        let text = Arc::default();
+        let writer = Writer(Arc::clone(&text));
+        let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+        Lines { text, _guard: tracing::subscriber::set_default(subscriber) }
+    }
+
+    /// How many of them have this in them.
+    pub(super) fn with(&self, part: &str) -> usize {
+        String::from_utf8_lossy(&self.text.lock().unwrap()).lines().filter(|line| line.contains(part)).count()
+    }
+}
+
+impl io::Write for Writer {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }

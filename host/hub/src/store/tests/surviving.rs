@@ -3,7 +3,9 @@ use std::fs;
 
 use serde_json::json;
 
+use super::trouble::fail;
 use super::*;
+use crate::store::snapshot::Rounds;
 
 #[tokio::test]
 async fn everything_is_there_again() {
@@ -128,6 +130,61 @@ async fn beats_are_saved_every_interval() {
 }
 
 #[tokio::test]
+async fn what_was_asked_for_is_soon_in_the_database_itself() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    let log = || fs::metadata(directory.path().join("hub.db-wal")).unwrap().len();
+    for id in ["a", "b"] {
+        store.register(registration(id)).await.unwrap();
+        assert!(log() > 0, "{id}");
+        until("the log is empty", || async { log() == 0 }).await;
+    }
+}
+
+#[tokio::test]
+async fn that_something_was_not_kept_of_a_report_is_known_after_a_restart() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut config = config(directory.path());
+    config.keep.report_memory = 1;
+    let store = Store::open(&config).unwrap();
+    store.register(registration("a")).await.unwrap();
+    let plugins = json!([{"name": "p", "state": "active"}]);
+    for _ in 0..2 {
+        report(&store, "a", json!({"plugins": plugins})).await.unwrap();
+    }
+    assert!(store.find("a").unwrap().beat.unwrap().dropped);
+    store.close().await.unwrap();
+    let store = open(directory.path());
+    assert!(store.find("a").unwrap().beat.unwrap().dropped, "though there is room now");
+}
+
+#[tokio::test]
+async fn what_is_answered_is_waited_for_whatever_becomes_of_a_part_of_the_beats() {
+    let (directory, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (place, _lock) = Place::open(Some(other.path())).unwrap();
+    assert!(is_synced(&place.writer().unwrap()));
+    let store = open(directory.path());
+    store.register(registration("a")).await.unwrap();
+    let mut connection = database(directory.path());
+    connection.pragma_update(None, "synchronous", "full").unwrap();
+    let mut rounds = Rounds::every(Duration::ZERO);
+    for fails in [false, true] {
+        report(&store, "a", json!({"cpuPercent": 1.0})).await.unwrap();
+        report(&store, "a", json!({"cpuPercent": 2.0})).await.unwrap();
+        if fails {
+            fail(directory.path(), "UPDATE ON beats", "ROLLBACK");
+        }
+        assert_eq!(rounds.write_part(&mut connection, &store.shared).is_err(), fails);
+        assert!(is_synced(&connection), "{fails}");
+    }
+}
+
+/// Whether a commit is on disk when it returns.
+fn is_synced(connection: &Connection) -> bool {
+    connection.pragma_query_value(None, "synchronous", |row| row.get::<_, i64>(0)).unwrap() >= 2
+}
+
+#[tokio::test]
 async fn closing_saves_what_no_interval_has() {
     let directory = tempfile::tempdir().unwrap();
     let store = open(directory.path());
@@ -144,6 +201,26 @@ async fn closing_saves_what_no_interval_has() {
     assert_eq!(store.find("a").unwrap().beat.unwrap().report().cpu_percent, Some(2.0));
     assert_eq!(store.webhook_position("http://hook").await, Ok(Some(7)));
     assert_eq!(store.webhook_position("http://other").await, Ok(None));
+}
+
+#[tokio::test]
+async fn closing_writes_all_that_waits_however_much_it_is() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    let tell = || {
+        let event = Event::of(&"a".into(), Kind::ProcessFailed, Timestamp::now());
+        store.tell(vec![event], None)
+    };
+    // While the writer waits for this, more is queued than one transaction takes.
+    let other = database(directory.path());
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let stored: Vec<_> = (0..5000).map(|_| tell()).collect();
+    other.execute_batch("ROLLBACK").unwrap();
+    store.close().await.unwrap();
+    for stored in stored {
+        assert_eq!(stored.wait().await, Ok(()));
+    }
+    assert_eq!(told(&open(directory.path())).await.len(), 5000);
 }
 
 #[tokio::test]
@@ -237,29 +314,47 @@ async fn without_a_directory_it_is_the_same_until_the_end() {
 }
 
 #[tokio::test]
-async fn tokens_that_were_promised_and_a_standing_without_an_event_survive() {
+async fn tokens_that_were_promised_survive() {
     let directory = tempfile::tempdir().unwrap();
     let store = open(directory.path());
     store.register(registration("a")).await.unwrap();
     for (new, seconds) in [("second", 100), ("third", 200)] {
         store.rotate("a", KeyHash::of(&Secret::new(new)), Duration::from_secs(seconds)).await.unwrap();
     }
-    for seq in 0..101 {
-        let status = if seq % 2 == 0 { "stopped" } else { "running" };
-        report(&store, "a", json!({"bootId": "x", "seq": seq, "status": status})).await.unwrap();
-    }
-    let events = told(&store).await;
-    assert_eq!(events.last(), Some(&("a".into(), Kind::Suppressed)));
-    report(&store, "a", json!({"bootId": "x", "seq": 200, "status": "running"})).await.unwrap();
     store.close().await.unwrap();
 
     let store = open(directory.path());
     let tokens = store.registration("a").unwrap().tokens.clone().unwrap();
     let after = |seconds| Timestamp::now() + Duration::from_secs(seconds);
+    assert!(tokens.previous_until() > Some(after(150)), "that of the last one before");
     let good = |given: &str, seconds| tokens.matches(given, after(seconds));
     assert!(good(&token("a"), 50) && good("second", 50) && good("third", 50));
     assert!(!good(&token("a"), 150) && good("second", 150) && !good("second", 250));
-    assert_eq!((store.find("a").unwrap().standing, told(&store).await), (Standing::Live, events));
+}
+
+#[tokio::test]
+async fn a_standing_without_an_event_survives() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    // What is told of a process makes the last event that is told of `b` the other one.
+    let processes = [("a", json!({})), ("b", json!({"web": {"status": "error"}}))];
+    for (id, processes) in &processes {
+        store.register(registration(id)).await.unwrap();
+        for seq in 0..102 {
+            let status = if seq % 2 == 0 { "stopped" } else { "running" };
+            let fields = json!({"bootId": "x", "seq": seq, "status": status, "processes": processes});
+            report(&store, id, fields).await.unwrap();
+        }
+        assert_eq!(told(&store).await.last(), Some(&((*id).into(), Kind::Suppressed)));
+    }
+    let events = told(&store).await;
+    store.close().await.unwrap();
+
+    let store = open(directory.path());
+    for (id, _) in processes {
+        assert_eq!(store.find(id).unwrap().standing, Standing::Live, "{id}");
+    }
+    assert_eq!(told(&store).await, events);
     store.close().await.unwrap();
 }
 

@@ -88,6 +88,7 @@ async fn what_comes_after_a_removal_is_not_told_of_the_next_with_that_id() {
         tell("b"),
         manage(Manage::Register(registration("a"))),
         tell("a"),
+        manage(Manage::Require { id: "a".into(), serial: a.serial }),
         manage(Manage::Register(registration("a"))),
         manage(Manage::Remove { id: "no-such".into() }),
     ];
@@ -103,6 +104,7 @@ async fn what_comes_after_a_removal_is_not_told_of_the_next_with_that_id() {
         Effect::Refused(Refused::Unknown),
         Effect::Told,
         Effect::Registered(registered),
+        Effect::Refused(Refused::Unknown),
         Effect::Refused(Refused::Unknown),
         Effect::Refused(Refused::Exists),
         Effect::Refused(Refused::Unknown),
@@ -145,6 +147,17 @@ async fn pages_are_of_what_was_asked_for() {
 }
 
 #[tokio::test]
+async fn a_search_looks_at_the_whole_fleet() {
+    let store = Store::open(&Config::default()).unwrap();
+    let registered = (0..=BATCH).map(|number| store.register(registration(&format!("s{number:05}"))));
+    futures_util::future::try_join_all(registered).await.unwrap();
+    let last = format!("s{BATCH:05}");
+    let page = store.page(&Query { search: Some(last.clone()), limit: 1, ..Query::default() }).await;
+    let ids: Vec<_> = page.sandboxes.iter().map(|sandbox| sandbox.registration.id.to_string()).collect();
+    assert_eq!((ids, page.total, page.more), (vec![last], 1, false));
+}
+
+#[tokio::test]
 async fn the_oldest_are_forgotten() {
     let directory = tempfile::tempdir().unwrap();
     let mut config = config(directory.path());
@@ -161,6 +174,12 @@ async fn the_oldest_are_forgotten() {
     let store = Arc::new(store);
     until("the oldest are forgotten", || async { page(Arc::clone(&store)).await.0 == 15 }).await;
     assert_eq!(page(Arc::clone(&store)).await.1, [16, 17, 18, 19, 20]);
+    store.close().await.unwrap();
+
+    config.keep.events = 3;
+    let store = Arc::new(Store::open(&config).unwrap());
+    until("those of before the start count", || async { page(Arc::clone(&store)).await == (17, vec![18, 19, 20]) })
+        .await;
     store.close().await.unwrap();
 
     config.keep.events_for = Duration::ZERO;

@@ -10,12 +10,12 @@ use crate::store::snapshot::Rounds;
 
 /// Lets every change of a kind fail from now on. `how` is `ABORT`, which leaves the transaction open, or `ROLLBACK`,
 /// which ends it, as SQLite does by itself on a full disk.
-fn fail(directory: &Path, change: &str, how: &str) {
+pub(super) fn fail(directory: &Path, change: &str, how: &str) {
     let sql = format!("CREATE TRIGGER full BEFORE {change} BEGIN SELECT RAISE({how}, 'a test says so'); END");
     database(directory).execute_batch(&sql).unwrap();
 }
 
-fn heal(directory: &Path) {
+pub(super) fn heal(directory: &Path) {
     database(directory).execute_batch("DROP TRIGGER full").unwrap();
 }
 
@@ -134,9 +134,11 @@ async fn beats_that_could_not_be_saved_are_saved_later() {
     report(&store, "a", json!({"cpuPercent": 5.0})).await.unwrap();
     // A registration goes on while only beats fail.
     store.register(registration("b")).await.unwrap();
+    until("that they are not saved is noticed", || async { store.measures().disk.trouble() }).await;
     assert!(!saved().await);
     heal(directory.path());
     until("what was reported meanwhile is saved", saved).await;
+    until("all is well", || async { !store.measures().disk.trouble() }).await;
 }
 
 #[tokio::test]
