@@ -152,9 +152,8 @@ async fn open(config: Config) -> Result<(Config, Arc<Store>), Error> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs::{self, OpenOptions};
+    use std::fs::OpenOptions;
     use std::os::unix::fs::OpenOptionsExt;
-    use std::path::Path;
     use std::time::Duration;
 
     use rustix::fs::{CWD, Mode, OFlags, mkfifoat};
@@ -165,27 +164,28 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread")]
     async fn the_end_does_not_wait_for_what_is_still_read() {
-        let (made, directory) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        let config = |data: &Path| Config { data: Some(data.to_owned()), ..Config::default() };
-        Store::open(&config(made.path())).unwrap().close().await.unwrap();
-        // In a place of its own: the lock of the first goes on in whatever another test starts at this moment.
-        fs::copy(made.path().join("hub.db"), directory.path().join("hub.db")).unwrap();
-        // Reading this takes until somebody writes.
+        let directory = tempfile::tempdir().unwrap();
+        let config = Config { data: Some(directory.path().to_owned()), ..Config::default() };
+        Store::open(&config).unwrap().close().await.unwrap();
+        // Reading this takes until whoever writes has ended.
         let log = directory.path().join("hub.db-wal");
         mkfifoat(CWD, &log, Mode::RUSR | Mode::WUSR).unwrap();
 
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
-        let mut serving = tokio::spawn(serve(listener, config(directory.path()), async { drop(stopped.await) }));
-        stop.send(()).unwrap();
-        let ended = timeout(Duration::from_secs(5), &mut serving).await;
-        // Nobody has it open for reading before the store does.
-        let nonblocking = OFlags::NONBLOCK.bits().cast_signed();
-        let deadline = Instant::now() + Duration::from_secs(20);
-        while OpenOptions::new().write(true).custom_flags(nonblocking).open(&log).is_err() {
+        let mut serving = tokio::spawn(serve(listener, config, async { drop(stopped.await) }));
+        // Nobody can write before somebody reads.
+        let (nonblocking, deadline) = (OFlags::NONBLOCK.bits().cast_signed(), Instant::now() + Duration::from_secs(20));
+        let writer = loop {
+            if let Ok(writer) = OpenOptions::new().write(true).custom_flags(nonblocking).open(&log) {
+                break writer;
+            }
             assert!(Instant::now() < deadline, "the store does not read its log");
             sleep(Duration::from_millis(1)).await;
-        }
+        };
+        stop.send(()).unwrap();
+        let ended = timeout(Duration::from_secs(5), &mut serving).await;
+        drop(writer);
         ended.expect("the hub does not stop").unwrap().unwrap();
     }
 }
