@@ -3,6 +3,10 @@
 //! Invariants: while a [`Lock`] is there, no other hub has its directory; `hub.db` is either absent or complete,
 //! because a new one is made under another name; a database that is refused is never written to, so it is looked at
 //! through a connection that cannot. Everything in the directory is readable by the hub's user alone.
+//!
+//! The lock is on the directory itself, which nobody deletes from under the files in it, and on a file in it, because
+//! between two machines that share the directory only those of files hold. It is not on `hub.db`: where `flock` is made
+//! of the locks that SQLite takes, as on NFS, SQLite would find its database locked for ever.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, BufReader};
@@ -14,6 +18,7 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
 
 use super::error::Error;
 use super::schema::{self, Look};
@@ -46,7 +51,7 @@ pub(super) enum Place {
 /// Keeps other hubs out of a directory for as long as it is there; a kill ends it, too.
 #[derive(Debug)]
 pub(super) struct Lock {
-    _file: File,
+    _files: [File; 2],
 }
 
 impl Place {
@@ -197,6 +202,8 @@ impl Place {
 fn lock(directory: &Path) -> Result<Lock, Error> {
     let failed = |reason| Error::Directory { path: directory.to_owned(), reason };
     DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(failed)?;
+    let itself = File::open(directory).map_err(failed)?;
+    exclude(&itself, directory)?;
     let file = OpenOptions::new()
         .create(true)
         .truncate(false)
@@ -205,11 +212,16 @@ fn lock(directory: &Path) -> Result<Lock, Error> {
         .mode(0o600)
         .open(directory.join("hub.lock"))
         .map_err(failed)?;
-    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(Lock { _file: file }),
-        Err(rustix::io::Errno::WOULDBLOCK) => Err(Error::Locked(directory.to_owned())),
-        Err(error) => Err(failed(error.into())),
-    }
+    exclude(&file, directory)?;
+    Ok(Lock { _files: [itself, file] })
+}
+
+/// Locks the directory, or a file in it, for as long as this is open.
+fn exclude(file: &File, directory: &Path) -> Result<(), Error> {
+    flock(file, FlockOperation::NonBlockingLockExclusive).map_err(|error| match error {
+        Errno::WOULDBLOCK => Error::Locked(directory.to_owned()),
+        error => Error::Directory { path: directory.to_owned(), reason: error.into() },
+    })
 }
 
 /// Looks whether the log of changes beside a database is as SQLite left it. This comes before SQLite looks at it.
