@@ -40,7 +40,6 @@ const LAST_ROUND: Duration = Duration::from_secs(30);
 /// What the thread works with.
 #[derive(Debug)]
 pub(super) struct Worker {
-    place: Arc<Place>,
     connection: Connection,
     shared: Arc<Shared>,
     commands: Receiver<Command>,
@@ -59,6 +58,8 @@ pub(super) struct Worker {
     /// None where nothing outlives the process.
     log: Option<Log>,
     closing: Option<Closing>,
+    /// There for longer than the connections.
+    place: Arc<Place>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
