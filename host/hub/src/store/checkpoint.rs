@@ -66,6 +66,11 @@ impl Checkpointer {
         Ok(Checkpointer { asks: Some(asks), done, running: false, thread: Some(thread) })
     }
 
+    /// Whether a run is under way, or has ended and nobody has asked what it came to.
+    pub(super) fn is_running(&self) -> bool {
+        self.running
+    }
+
     /// Begins a run unless one is under way.
     pub(super) fn ask(&mut self) {
         if !self.running {

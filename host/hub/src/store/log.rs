@@ -87,11 +87,19 @@ impl Log {
         self.trouble.is_on()
     }
 
-    /// Goes on where the thread has done its part; after each transaction.
-    pub(super) fn go_on(&mut self, place: &Place, connection: &Connection) {
-        if let Some(result) = self.checkpointer.result() {
+    /// Whether the database is being written to.
+    pub(super) fn is_copying(&self) -> bool {
+        self.checkpointer.is_running()
+    }
+
+    /// Goes on where the thread has done its part; after each transaction. Returns whether it had.
+    pub(super) fn go_on(&mut self, place: &Place, connection: &Connection) -> bool {
+        let result = self.checkpointer.result();
+        let done = result.is_some();
+        if let Some(result) = result {
             self.copied(result, place, connection, Instant::now());
         }
+        done
     }
 
     /// Looks at its size, and begins what is due; every so often.

@@ -116,8 +116,10 @@ impl Worker {
                 self.tend();
             }
             self.write_beats();
-            if let Some(log) = &mut self.log {
-                log.go_on(&self.place, &self.connection);
+            if let Some(log) = &mut self.log
+                && log.go_on(&self.place, &self.connection)
+            {
+                self.files.have_been_written();
             }
             drop(busy);
             self.disk().set_trouble(self.is_in_trouble());
@@ -283,7 +285,7 @@ impl Worker {
             return;
         }
         self.tick = now + TICK;
-        self.files.look();
+        self.files.look(self.log.as_ref().is_some_and(Log::is_copying));
         if let Some(log) = &mut self.log {
             log.look(&self.place, &self.connection);
         }
@@ -317,7 +319,10 @@ impl Worker {
 
     fn is_in_trouble(&self) -> bool {
         let log = self.log.as_ref().is_some_and(Log::is_in_trouble);
-        log || self.changes.is_on() || self.beats.is_on() || self.forgetting.is_in_trouble() || self.files.are_gone()
+        log || self.changes.is_on()
+            || self.beats.is_on()
+            || self.forgetting.is_in_trouble()
+            || self.files.is_in_trouble()
     }
 
     fn log_is_held(&self) -> bool {

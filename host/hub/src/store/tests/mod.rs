@@ -15,6 +15,7 @@ use crate::event::Kind;
 use crate::fleet::{Described, Tokens};
 use crate::liveness::Standing;
 
+mod files;
 mod opening;
 mod surviving;
 mod telling;
