@@ -1,37 +1,56 @@
-//! Whether the database's files are still those that were opened. What is written to one that was deleted, or that
-//! another took the place of, is gone when the hub ends, and nothing else would say so.
+//! Whether the database's files are still those that were opened, and as the hub has left them. What is written to one
+//! that was deleted, or that another took the place of, is gone when the hub ends; where a backup was copied over the
+//! database, its next changes are brought into that, and spoil both. Nothing else would say so.
+//!
+//! The hub alone writes to the database, in runs that the writer knows of, so between two of them its time and size
+//! stay. What another writes during a run is taken for the hub's.
 
-use std::fs;
+use std::fs::{self, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::place::Place;
 
 /// The files as they were opened.
 #[derive(Debug)]
 pub(super) struct Files {
+    /// The database first.
     opened: Vec<(PathBuf, Option<Identity>)>,
+    /// The database as the hub left it; none while that is not known.
+    left: Option<Stamp>,
     gone: bool,
+    /// Until the hub ends: nobody knows what is in it.
+    overwritten: bool,
 }
 
 /// Device and inode.
 type Identity = (u64, u64);
+/// When it was written to, in seconds and nanoseconds, and its size.
+type Stamp = (i64, i64, u64);
 
 impl Files {
     /// Those of a database that is open; none where it is in memory.
     pub(super) fn of(place: &Place) -> Self {
         let opened = place.files().into_iter().map(|path| (identity(&path).ok().flatten(), path));
-        Files { opened: opened.map(|(identity, path)| (path, identity)).collect(), gone: false }
+        let opened = opened.map(|(identity, path)| (path, identity)).collect();
+        let mut files = Files { opened, left: None, gone: false, overwritten: false };
+        files.have_been_written();
+        files
     }
 
-    /// Whether one of them was not there when they were last looked at.
-    pub(super) fn are_gone(&self) -> bool {
-        self.gone
+    /// Whether what the hub keeps is not in them, as far as that was seen.
+    pub(super) fn is_in_trouble(&self) -> bool {
+        self.gone || self.overwritten
     }
 
-    /// Looks at them.
-    pub(super) fn look(&mut self) {
+    /// The hub has written to the database, and does not any more.
+    pub(super) fn have_been_written(&mut self) {
+        self.left = self.stamp();
+    }
+
+    /// Looks at them; `writing` while the hub may be writing to the database.
+    pub(super) fn look(&mut self, writing: bool) {
         // What cannot be looked at is not called gone.
         let is_other = |(path, opened): &&(PathBuf, _)| identity(path).is_ok_and(|found| found != *opened);
         let gone = self.opened.iter().find(is_other);
@@ -45,16 +64,46 @@ impl Files {
             _ => {}
         }
         self.gone = gone.is_some();
+        if !writing {
+            self.compare();
+        }
+    }
+
+    fn compare(&mut self) {
+        let found = self.stamp();
+        if let (Some(left), Some(now), Some((path, _))) = (self.left, found, self.opened.first())
+            && left != now
+            && !self.overwritten
+        {
+            self.overwritten = true;
+            tracing::error!(
+                "{} was overwritten under the hub by another program, and nobody knows what is in it now; stop the \
+                 hub, restore a backup and start it",
+                path.display()
+            );
+        }
+        self.left = found;
+    }
+
+    /// Of the database, while it is the one that was opened.
+    fn stamp(&self) -> Option<Stamp> {
+        let (path, opened) = self.opened.first()?;
+        let file = fs::metadata(path).ok().filter(|file| Some(identity_of(file)) == *opened)?;
+        Some((file.mtime(), file.mtime_nsec(), file.len()))
     }
 }
 
 /// None where there is no file.
-fn identity(path: &PathBuf) -> io::Result<Option<Identity>> {
+fn identity(path: &Path) -> io::Result<Option<Identity>> {
     match fs::metadata(path) {
-        Ok(file) => Ok(Some((file.dev(), file.ino()))),
+        Ok(file) => Ok(Some(identity_of(&file))),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+fn identity_of(file: &Metadata) -> Identity {
+    (file.dev(), file.ino())
 }
 
 #[cfg(test)]
@@ -69,8 +118,8 @@ mod tests {
         writer.execute_batch("INSERT INTO events (at, type) VALUES (0, 'lost')").unwrap();
         let mut files = Files::of(&place);
         let mut are_gone = || {
-            files.look();
-            files.are_gone()
+            files.look(false);
+            files.is_in_trouble()
         };
         assert!(!are_gone());
         for name in ["hub.db", "hub.db-wal"] {
@@ -84,7 +133,7 @@ mod tests {
         }
         let (memory, _) = Place::open(None).unwrap();
         let mut none = Files::of(&memory);
-        none.look();
-        assert!(!none.are_gone());
+        none.look(false);
+        assert!(!none.is_in_trouble());
     }
 }

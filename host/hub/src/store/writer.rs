@@ -40,7 +40,6 @@ const LAST_ROUND: Duration = Duration::from_secs(30);
 /// What the thread works with.
 #[derive(Debug)]
 pub(super) struct Worker {
-    place: Arc<Place>,
     connection: Connection,
     shared: Arc<Shared>,
     commands: Receiver<Command>,
@@ -59,6 +58,8 @@ pub(super) struct Worker {
     /// None where nothing outlives the process.
     log: Option<Log>,
     closing: Option<Closing>,
+    /// There for longer than the connections.
+    place: Arc<Place>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -115,8 +116,10 @@ impl Worker {
                 self.tend();
             }
             self.write_beats();
-            if let Some(log) = &mut self.log {
-                log.go_on(&self.place, &self.connection);
+            if let Some(log) = &mut self.log
+                && log.go_on(&self.place, &self.connection)
+            {
+                self.files.have_been_written();
             }
             drop(busy);
             self.disk().set_trouble(self.is_in_trouble());
@@ -282,7 +285,7 @@ impl Worker {
             return;
         }
         self.tick = now + TICK;
-        self.files.look();
+        self.files.look(self.log.as_ref().is_some_and(Log::is_copying));
         if let Some(log) = &mut self.log {
             log.look(&self.place, &self.connection);
         }
@@ -316,7 +319,10 @@ impl Worker {
 
     fn is_in_trouble(&self) -> bool {
         let log = self.log.as_ref().is_some_and(Log::is_in_trouble);
-        log || self.changes.is_on() || self.beats.is_on() || self.forgetting.is_in_trouble() || self.files.are_gone()
+        log || self.changes.is_on()
+            || self.beats.is_on()
+            || self.forgetting.is_in_trouble()
+            || self.files.is_in_trouble()
     }
 
     fn log_is_held(&self) -> bool {
