@@ -6,11 +6,11 @@
 //! next report tells it. So nobody recovers who still fails, or was never told to fail. A collector that is being
 //! compiled stands as before. A report that does not carry a list says nothing about it.
 //!
-//! A sandbox that changes all the time would fill the store with it, so each has an [`Allowance`] for all that its own
-//! reports tell.
+//! A sandbox that changes all the time would fill the store with it, so each has an [`Allowance`].
 
 use sandbeat_status::{PluginState, ProcessState, Report, names};
 
+use super::allowance::Allowance;
 use super::beat::fails;
 use crate::event::Kind;
 
@@ -18,10 +18,6 @@ use crate::event::Kind;
 const MOST_NAMES: usize = 64;
 /// At most so many events come from the health in one report; the next one tells the rest.
 const MOST_AT_ONCE: usize = 8;
-/// So many events are allowed at once, and as many in an hour.
-const ALLOWED: u32 = 60;
-/// One more is allowed after so many seconds.
-const REFILL: u32 = 60;
 /// The longest word for a person, in bytes, before the sign that it was cut.
 const MOST_DETAIL: usize = 1020;
 /// The longest name, likewise.
@@ -57,15 +53,6 @@ pub(super) struct Turn {
     pub kind: Kind,
     pub name: Option<String>,
     pub detail: Option<String>,
-}
-
-/// How many events of its own reports a sandbox may still have: a bucket of [`ALLOWED`] that fills by one a minute.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Allowance {
-    /// When it is full again, in seconds since the fleet was made.
-    full: u32,
-    /// That some are left out has been said, and it has not been full since.
-    told: bool,
 }
 
 impl Faults {
@@ -175,24 +162,6 @@ impl Telling<'_> {
         let told = self.turns.iter().filter(|turn| turn.kind != Kind::Suppressed).count();
         told < MOST_AT_ONCE
             && self.allowance.tell(Turn { kind, name: Some(name.to_owned()), detail }, self.now, &mut self.turns)
-    }
-}
-
-impl Allowance {
-    /// Adds a turn to what is told, where one more is allowed at `now`, in seconds since the fleet was made, and returns
-    /// whether it is. Where it is not, a last one says so, once until all of the allowance is back.
-    pub(super) fn tell(&mut self, turn: Turn, now: u32, turns: &mut Vec<Turn>) -> bool {
-        if self.full <= now {
-            *self = Allowance { full: now, told: false };
-        }
-        let left = self.full - now + REFILL <= ALLOWED * REFILL;
-        if left {
-            self.full = self.full.saturating_add(REFILL);
-            turns.push(turn);
-        } else if !std::mem::replace(&mut self.told, true) {
-            turns.push(Turn::of(Kind::Suppressed));
-        }
-        left
     }
 }
 
@@ -333,24 +302,6 @@ mod tests {
         assert_eq!(update(&["a"], 100), [Turn::of(Kind::Suppressed)]);
         assert_eq!(update(&["a"], 159), []);
         assert_eq!(kinds(&update(&["a"], 160), Kind::ProcessRecovered), ["b"]);
-    }
-
-    /// How many pass, and whether that some do not is said.
-    fn pass(allowance: &mut Allowance, count: usize, now: u32) -> (usize, bool) {
-        let mut turns = Vec::new();
-        let passed = (0..count).filter(|_| allowance.tell(Turn::of(Kind::Restarted), now, &mut turns)).count();
-        (passed, turns.len() > passed)
-    }
-
-    #[test]
-    fn sixty_an_hour_are_told() {
-        let mut allowance = Allowance::default();
-        assert_eq!(pass(&mut allowance, 60, 1000), (60, false));
-        assert_eq!(pass(&mut allowance, 9, 1000), (0, true));
-        assert_eq!(pass(&mut allowance, 9, 1000), (0, false), "said once");
-        assert_eq!(pass(&mut allowance, 1, 1059), (0, false));
-        assert_eq!(pass(&mut allowance, 2, 1060), (1, false));
-        assert_eq!(pass(&mut allowance, 61, 1060 + 3600), (60, true), "an hour of calm brings all of it back");
     }
 
     #[test]
