@@ -4,7 +4,8 @@
 //! is held against them: one that is new has failed, one that does not fail any more has recovered. What is not told,
 //! because it is too much at once or nothing is allowed any more, changes nothing in the names: where it is still so, the
 //! next report tells it. So nobody recovers who still fails, or was never told to fail. A collector that is being
-//! compiled stands as before. A report that does not carry a list says nothing about it.
+//! compiled stands as before, and so does what is in a state that only a later version knows. A report that does not
+//! carry a list says nothing about it.
 //!
 //! A sandbox that changes all the time would fill the store with it, so each has an [`Allowance`].
 
@@ -28,8 +29,10 @@ const MOST_NAME: usize = 252;
 pub(super) struct Faults {
     pub processes: Vec<Fault>,
     pub collectors: Vec<Fault>,
-    /// Collectors of which nothing can be said.
-    compiling: Vec<Box<str>>,
+    /// Processes of which nothing can be said.
+    unclear_processes: Vec<Box<str>>,
+    /// Collectors likewise.
+    unclear_collectors: Vec<Box<str>>,
 }
 
 /// One that fails.
@@ -65,12 +68,13 @@ impl Faults {
             let failure = plugin.failure.map(|failure| failure.as_str());
             Fault::new(&plugin.name, plugin.reason.as_deref().or(failure))
         });
-        let compiling = report.plugins.iter().filter(|plugin| plugin.state == PluginState::Compiling);
-        Faults {
-            processes: in_order(processes),
-            collectors: in_order(collectors),
-            compiling: compiling.map(|plugin| shown(&plugin.name)).collect(),
-        }
+        let unclear = report.processes.iter().filter(|(_, process)| process.status == ProcessState::Unknown);
+        let unclear_processes = unclear.map(|(name, _)| shown(name)).collect();
+        let is_unclear = |state| matches!(state, PluginState::Compiling | PluginState::Unknown);
+        let unclear = report.plugins.iter().filter(|plugin| is_unclear(plugin.state));
+        let unclear_collectors = unclear.map(|plugin| shown(&plugin.name)).collect();
+        let (processes, collectors) = (in_order(processes), in_order(collectors));
+        Faults { processes, collectors, unclear_processes, unclear_collectors }
     }
 }
 
@@ -94,13 +98,13 @@ impl Failing {
             return Vec::new();
         }
         let mut names = told.take().unwrap_or_default();
-        let Faults { processes, collectors: failing, compiling } = faults;
+        let Faults { processes, collectors: failing, unclear_processes, unclear_collectors } = faults;
         let mut telling = Telling { allowance, now, turns: Vec::new() };
         let kinds = (Kind::ProcessFailed, Kind::ProcessRecovered);
-        telling.compare(&mut names.processes, processes, &[], kinds);
+        telling.compare(&mut names.processes, processes, &unclear_processes, kinds);
         if collectors {
             let kinds = (Kind::CollectorFailed, Kind::CollectorRecovered);
-            telling.compare(&mut names.collectors, failing, &compiling, kinds);
+            telling.compare(&mut names.collectors, failing, &unclear_collectors, kinds);
         }
         let turns = telling.turns;
         *told = (*names != Failing::default()).then_some(names);
@@ -244,6 +248,18 @@ mod tests {
         assert_eq!(turns, []);
         let turns = update(&mut failing, faults(&[], &[("q", "active"), ("p", "active")]), true);
         assert_eq!(turns.len(), 2);
+    }
+
+    #[test]
+    fn what_is_in_a_state_of_a_later_version_stands_as_before() {
+        let mut failing = None;
+        update(&mut failing, faults(&["a"], &[("p", "failing")]), true);
+        let json = json!({"sandboxId": "s", "status": "running", "uptimeSecs": 1, "timestamp": "2026-11-20T12:00:00Z",
+            "processes": {"a": {"status": "paused"}, "b": {"status": "paused"}},
+            "plugins": [{"name": "p", "state": "asleep"}, {"name": "q", "state": "asleep"}]});
+        let unclear = Faults::of(&serde_json::from_value(json).unwrap());
+        assert_eq!(update(&mut failing, unclear, true), []);
+        assert_eq!(update(&mut failing, faults(&[], &[]), true).len(), 2);
     }
 
     #[test]
