@@ -126,6 +126,9 @@ fn outcome(plugin: &PluginStatus, goes_on: bool) -> anyhow::Result<String> {
             Ok(format!("{name}: loaded{version}; {state}"))
         }
         ReloadResult::Unchanged => Ok(format!("{name}: unchanged{version}")),
+        ReloadResult::Unknown => {
+            bail!("{name}: the agent says what came of it in a word of another version; see `sandbeat plugins`")
+        }
         ReloadResult::Refused => bail!("{name}: {}", wrong(plugin).unwrap_or_else(|| "refused".to_owned())),
     }
 }
@@ -135,6 +138,7 @@ fn word(result: ReloadResult) -> &'static str {
         ReloadResult::Loaded => "loaded",
         ReloadResult::Unchanged => "unchanged",
         ReloadResult::Refused => "refused",
+        ReloadResult::Unknown => "unknown",
     }
 }
 

@@ -19,6 +19,7 @@
 //! lists and file systems of the newest are not kept, and it says so; a report of more than 4 KiB is the first to lose
 //! them, while a quarter is still free. Nothing here is I/O, so nothing else fails.
 
+mod allowance;
 mod beat;
 mod codec;
 mod health;

@@ -29,6 +29,8 @@ enum Step {
     },
     /// Each of the first so many reports once.
     BeatMany(usize),
+    /// So many reports, each of another start of the agent: more events than are kept of one sandbox.
+    Restless(usize, u8),
     Wait(u64),
     /// The wall clock is set.
     Set(i64),
@@ -59,6 +61,7 @@ fn step() -> impl Strategy<Value = Step> {
         10 => (id.clone(), prop::bool::weighted(0.05), say())
             .prop_map(|(id, old, say)| Step::Beat { id, registration: usize::from(old), say }),
         4 => (0..=IDS.len()).prop_map(Step::BeatMany),
+        1 => (id.clone(), 50..70_u8).prop_map(|(id, count)| Step::Restless(id, count)),
         6 => prop_oneof![0..300_u64, 0..5000_u64, 0..60_000_u64].prop_map(Step::Wait),
         1 => (-10_000_000..10_000_000_i64).prop_map(Step::Set),
         6 => (1..4_usize).prop_map(Step::Expire),
@@ -130,6 +133,10 @@ impl Pair {
             Step::BeatMany(count) => {
                 let say = Say { boot: Some(0), ahead: 1, ..Say::default() };
                 (0..*count).for_each(|id| self.beat(id, 0, &say));
+            }
+            Step::Restless(id, count) => {
+                let say = |n: u8| Say { boot: Some(n % 3), ahead: 1, interval: Some(1000), ..Say::default() };
+                (0..*count).for_each(|n| self.beat(*id, 0, &say(n)));
             }
             Step::Wait(wait) => (self.now, self.wall) = (self.now + wait, self.wall + *wait as i64),
             Step::Set(by) => self.wall += by,
