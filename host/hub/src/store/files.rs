@@ -1,6 +1,7 @@
 //! Whether the database's files are still those that were opened, and as the hub has left them. What is written to one
 //! that was deleted, or that another took the place of, is gone when the hub ends; where a backup was copied over the
-//! database, its next changes are brought into that, and spoil both. Nothing else would say so.
+//! database, its next changes are brought into that, and spoil both. SQLite would not say so, so the writer asks before
+//! each transaction, and takes the answer as it takes a disk that is full.
 //!
 //! The hub alone writes to the database, in runs that the writer knows of, so between two of them its time and size
 //! stay. What another writes during a run is taken for the hub's.
@@ -9,6 +10,8 @@ use std::fs::{self, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+
+use rusqlite::ffi::{SQLITE_CORRUPT, SQLITE_READONLY_DBMOVED};
 
 use super::place::Place;
 
@@ -19,7 +22,6 @@ pub(super) struct Files {
     opened: Vec<(PathBuf, Option<Identity>)>,
     /// The database as the hub left it; none while that is not known.
     left: Option<Stamp>,
-    gone: bool,
     /// Until the hub ends: nobody knows what is in it.
     overwritten: bool,
 }
@@ -34,14 +36,9 @@ impl Files {
     pub(super) fn of(place: &Place) -> Self {
         let opened = place.files().into_iter().map(|path| (identity(&path).ok().flatten(), path));
         let opened = opened.map(|(identity, path)| (path, identity)).collect();
-        let mut files = Files { opened, left: None, gone: false, overwritten: false };
+        let mut files = Files { opened, left: None, overwritten: false };
         files.have_been_written();
         files
-    }
-
-    /// Whether what the hub keeps is not in them, as far as that was seen.
-    pub(super) fn is_in_trouble(&self) -> bool {
-        self.gone || self.overwritten
     }
 
     /// The hub has written to the database, and does not any more.
@@ -50,39 +47,26 @@ impl Files {
     }
 
     /// Looks at them; `writing` while the hub may be writing to the database.
-    pub(super) fn look(&mut self, writing: bool) {
+    ///
+    /// # Errors
+    /// What the hub keeps would not be in them.
+    pub(super) fn look(&mut self, writing: bool) -> rusqlite::Result<()> {
+        if !writing {
+            let found = self.stamp();
+            self.overwritten |= self.left.is_some() && found.is_some() && self.left != found;
+            self.left = found;
+        }
         // What cannot be looked at is not called gone.
         let is_other = |(path, opened): &&(PathBuf, _)| identity(path).is_ok_and(|found| found != *opened);
-        let gone = self.opened.iter().find(is_other);
-        match gone {
-            Some((path, _)) if !self.gone => tracing::error!(
-                "{} was deleted or replaced under the hub, and what the hub keeps from now on is lost when it ends; \
-                 put the file back, or stop the hub, restore a backup and start it",
-                path.display()
-            ),
-            None if self.gone => tracing::info!("the files of the database are those of the hub again"),
-            _ => {}
+        if let Some((path, _)) = self.opened.iter().find(is_other) {
+            let text = format!("{} was deleted or replaced under the hub", path.display());
+            return Err(failure(SQLITE_READONLY_DBMOVED, text));
         }
-        self.gone = gone.is_some();
-        if !writing {
-            self.compare();
+        if self.overwritten {
+            let text = "another program has written to it, and nobody knows what is in it now".to_owned();
+            return Err(failure(SQLITE_CORRUPT, text));
         }
-    }
-
-    fn compare(&mut self) {
-        let found = self.stamp();
-        if let (Some(left), Some(now), Some((path, _))) = (self.left, found, self.opened.first())
-            && left != now
-            && !self.overwritten
-        {
-            self.overwritten = true;
-            tracing::error!(
-                "{} was overwritten under the hub by another program, and nobody knows what is in it now; stop the \
-                 hub, restore a backup and start it",
-                path.display()
-            );
-        }
-        self.left = found;
+        Ok(())
     }
 
     /// Of the database, while it is the one that was opened.
@@ -91,6 +75,11 @@ impl Files {
         let file = fs::metadata(path).ok().filter(|file| Some(identity_of(file)) == *opened)?;
         Some((file.mtime(), file.mtime_nsec(), file.len()))
     }
+}
+
+/// The error that SQLite has for it.
+fn failure(code: i32, text: String) -> rusqlite::Error {
+    rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), Some(text))
 }
 
 /// None where there is no file.
@@ -117,10 +106,7 @@ mod tests {
         let writer = place.writer().unwrap();
         writer.execute_batch("INSERT INTO events (at, type) VALUES (0, 'lost')").unwrap();
         let mut files = Files::of(&place);
-        let mut are_gone = || {
-            files.look(false);
-            files.is_in_trouble()
-        };
+        let mut are_gone = || files.look(false).is_err();
         assert!(!are_gone());
         for name in ["hub.db", "hub.db-wal"] {
             let (path, aside) = (directory.path().join(name), directory.path().join("aside"));
@@ -133,7 +119,6 @@ mod tests {
         }
         let (memory, _) = Place::open(None).unwrap();
         let mut none = Files::of(&memory);
-        none.look(false);
-        assert!(!none.is_in_trouble());
+        assert!(none.look(false).is_ok());
     }
 }

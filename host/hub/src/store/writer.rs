@@ -185,7 +185,9 @@ impl Worker {
         let commands: Vec<Command> = self.taken.drain(..room).collect();
         let events = self.waiting.iter().take(waited);
         let began = Instant::now();
-        let result = batch::write(&mut self.connection, &self.shared, events, &commands, &self.positions);
+        let (connection, shared) = (&mut self.connection, &self.shared);
+        let look = self.files.look(self.log.as_ref().is_some_and(Log::is_copying));
+        let result = look.and_then(|()| batch::write(connection, shared, events, &commands, &self.positions));
         self.disk().commits.note(began.elapsed());
         match result {
             Ok(written) => {
@@ -285,7 +287,9 @@ impl Worker {
             return;
         }
         self.tick = now + TICK;
-        self.files.look(self.log.as_ref().is_some_and(Log::is_copying));
+        if let Err(error) = self.files.look(self.log.as_ref().is_some_and(Log::is_copying)) {
+            self.changes.failed(self.place.path(), &error);
+        }
         if let Some(log) = &mut self.log {
             log.look(&self.place, &self.connection);
         }
@@ -319,10 +323,7 @@ impl Worker {
 
     fn is_in_trouble(&self) -> bool {
         let log = self.log.as_ref().is_some_and(Log::is_in_trouble);
-        log || self.changes.is_on()
-            || self.beats.is_on()
-            || self.forgetting.is_in_trouble()
-            || self.files.is_in_trouble()
+        log || self.changes.is_on() || self.beats.is_on() || self.forgetting.is_in_trouble()
     }
 
     fn log_is_held(&self) -> bool {

@@ -14,10 +14,16 @@ async fn a_file_that_is_deleted_or_replaced_is_noticed() {
         fs::rename(&path, &aside).unwrap();
         until("that it is gone is noticed", || async { store.measures().disk.trouble() }).await;
         fs::write(&path, "another").unwrap();
-        store.register(registration(name)).await.unwrap();
-        assert!(store.measures().disk.trouble(), "it is not the same one");
+        let answer = store.register(registration(name)).await;
+        assert_eq!(answer.unwrap_err(), Refused::Disk, "it is not the same one, and what is kept there is lost");
         fs::rename(&aside, &path).unwrap();
         until("that it is back is noticed", || async { !store.measures().disk.trouble() }).await;
+        store.register(registration(name)).await.unwrap();
+        // Nobody has to have looked before.
+        fs::rename(&path, &aside).unwrap();
+        assert_eq!(store.register(registration("none")).await.unwrap_err(), Refused::Disk);
+        fs::rename(&aside, &path).unwrap();
+        until("that it is back is noticed again", || async { !store.measures().disk.trouble() }).await;
     }
     store.close().await.unwrap();
     assert_eq!(open(directory.path()).counts().total(), 3);
@@ -42,4 +48,5 @@ async fn a_backup_that_is_copied_over_the_database_is_noticed_and_what_the_hub_w
     }
     fs::write(&path, backup).unwrap();
     until("that it is another's is noticed", || async { store.measures().disk.trouble() }).await;
+    assert_eq!(store.register(registration("c")).await.unwrap_err(), Refused::Disk);
 }
