@@ -124,7 +124,7 @@ pub(crate) enum Refused {
     Exists,
     #[error("the hub keeps its limit of {0} sandboxes; delete some, or raise `hub.max_sandboxes`")]
     Full(usize),
-    #[error("no sandbox has this id; register it first")]
+    #[error("no sandbox has this id")]
     Unknown,
     #[error("the hub cannot write to its disk, and takes nothing that it could not keep; its log says why")]
     Disk,
