@@ -24,7 +24,7 @@ pub(crate) struct ServeOptions {
     #[command(flatten)]
     pub(crate) file: ConfigFile,
     /// The address to listen on [default: 127.0.0.1:8080]
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_parser = sandbeat_hub::parse_listen)]
     pub(crate) listen: Option<SocketAddr>,
     /// Whether a sandbox may report without a token [default: closed]
     #[arg(long, value_enum)]
@@ -32,6 +32,9 @@ pub(crate) struct ServeOptions {
     /// Where to keep what outlives the hub: sandboxes, tokens, events, last reports [default: nowhere]
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
+    /// A file with the admin key, which managing and reading then want, in its first line [default: no key, loopback only]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) admin_key_file: Option<PathBuf>,
     /// The certificate chain to serve HTTPS with, PEM; it is read again when it changes [default: plain HTTP]
     #[arg(long, value_name = "FILE")]
     pub(crate) tls_cert: Option<PathBuf>,
