@@ -8,7 +8,7 @@ use crate::harness::{Process, Sandbox, post, wait_for};
 /// A hub on a free port, and what asks it.
 struct Fleet {
     sandbox: Sandbox,
-    _hub: Process,
+    hub: Process,
     url: String,
 }
 
@@ -26,7 +26,7 @@ fn start_in(sandbox: Sandbox, arguments: &[&str]) -> Fleet {
     let address = line.split("address=").nth(1).unwrap().split(' ').next().unwrap();
     let url = format!("http://{address}");
     let sandbox = sandbox.env("SANDBEAT_HUB_URL", &url);
-    Fleet { sandbox, _hub: hub, url }
+    Fleet { sandbox, hub, url }
 }
 
 impl Fleet {
@@ -252,7 +252,7 @@ fn events_are_printed_the_oldest_first_and_narrowed() {
 
 #[test]
 fn events_are_followed_even_when_the_hub_is_gone_for_a_while() {
-    let Fleet { sandbox, _hub: hub, url } = start(&[]);
+    let Fleet { sandbox, hub, url } = start(&[]);
     let add = |id: &str| assert_eq!(sandbox.start(&["hub", "add", id]).ended().status.code(), Some(0));
     add("a");
     let following = sandbox.start(&["hub", "events", "--follow", "--type", "registered"]);
@@ -274,6 +274,7 @@ fn events_are_followed_even_when_the_hub_is_gone_for_a_while() {
     assert_eq!(following.stdout().len(), 3, "{:?}", following.stdout());
     following.signal(Signal::INT);
     assert_eq!(following.ended().status.code(), Some(0));
+    fleet.hub.says(&["WARN", "hub.tls_cert", "an authority's own (CA:TRUE)", "CA:FALSE"]);
 }
 
 #[test]
