@@ -234,6 +234,11 @@ fn events_are_printed_the_oldest_first_and_narrowed() {
         stdout.lines().map(str::to_owned).collect::<Vec<_>>()
     };
     let all = events(&[]);
+    let (_, _, stderr) = fleet.asks(&["ls", "--url", "http://hub.example/foo/"]);
+    assert!(
+        stderr.contains("`http://hub.example/foo` has a path") && stderr.ends_with("write `http://hub.example`"),
+        "{stderr}"
+    );
     assert!(all.len() >= 4 && all[0].contains("  registered           a"), "{all:#?}");
     let failed = all.iter().find(|line| line.contains("process-failed")).unwrap();
     assert!(failed.contains("  b  web") && !failed.contains('\u{1b}'), "{failed:?}");
@@ -289,7 +294,20 @@ fn what_is_in_the_way_is_told_with_its_cure() {
     assert_eq!(code, 0, "{stderr}");
     std::fs::write(fleet.sandbox.path("wrong"), "another-admin-key-here\n").unwrap();
     let (_, _, stderr) = fleet.asks(&["ls", "--key-file", "wrong"]);
-    assert!(stderr.contains("this is not the hub's admin key") && !stderr.contains("another-admin"), "{stderr}");
+    assert_eq!(stderr, "error: the key in wrong (--key-file) is not the hub's admin key");
+    let by_variables = |variables: &[(&str, &str)]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_sandbeat"));
+        command.args(["hub", "ls"]).current_dir(fleet.sandbox.path("")).env("SANDBEAT_HUB_URL", &fleet.url);
+        let ended = command.envs(variables.iter().copied()).output().expect("the binary starts");
+        String::from_utf8(ended.stderr).unwrap()
+    };
+    let (key, file) = ("SANDBEAT_HUB_KEY", "SANDBEAT_HUB_KEY_FILE");
+    let stderr = by_variables(&[(file, "wrong")]);
+    assert_eq!(stderr, "error: the key in wrong (SANDBEAT_HUB_KEY_FILE) is not the hub's admin key\n");
+    let stderr = by_variables(&[(key, "another-admin-key-here")]);
+    assert_eq!(stderr, "error: the key in SANDBEAT_HUB_KEY is not the hub's admin key\n");
+    let stderr = by_variables(&[(file, "key"), (key, "another-admin-key-here")]);
+    assert!(stderr.contains("SANDBEAT_HUB_KEY_FILE and SANDBEAT_HUB_KEY are both set"), "{stderr}");
     let (_, _, stderr) = fleet.asks(&["ls", "--key-file", "nowhere"]);
     assert!(stderr.contains("cannot read the key file nowhere"), "{stderr}");
     let (code, _, stderr) = fleet.asks(&["ls", "--url", "http://127.0.0.1:9"]);
