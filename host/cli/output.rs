@@ -72,6 +72,14 @@ pub(crate) fn line(text: impl std::fmt::Display) -> anyhow::Result<()> {
     writeln!(stdout, "{text}").and_then(|()| stdout.flush()).context("standard output is closed")
 }
 
+/// Prints a part of what ends with a line.
+///
+/// # Errors
+/// Standard output is gone.
+pub(crate) fn text(text: &str) -> anyhow::Result<()> {
+    io::stdout().lock().write_all(text.as_bytes()).context("standard output is closed")
+}
+
 /// Prints a value as indented JSON.
 ///
 /// # Errors
@@ -85,7 +93,7 @@ pub(crate) fn json(value: &impl Serialize) -> anyhow::Result<()> {
 pub(crate) fn table<const N: usize>(header: [&str; N], right: &[usize]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled).set_header(header);
-    let width = width();
+    let width = terminal_width().filter(|width| *width >= 40);
     if let Some(width) = width {
         table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
     }
@@ -127,6 +135,18 @@ pub(crate) fn print_painted(table: &Table, column: &str) -> anyhow::Result<()> {
     line(paint_column(&table.trim_fmt(), column))
 }
 
+/// Prints lines, with the words of state that begin so many letters from the left painted where standard output is
+/// coloured.
+///
+/// # Errors
+/// Standard output is gone.
+pub(crate) fn print_painted_at(lines: &str, at: Option<usize>) -> anyhow::Result<()> {
+    match at.filter(|_| is_coloured()) {
+        Some(at) => line(paint_at(lines, at)),
+        None => line(lines),
+    }
+}
+
 /// A word of state in its colour, where standard output is coloured.
 pub(crate) fn painted(word: &str) -> String {
     if is_coloured() { paint(word) } else { word.to_owned() }
@@ -149,6 +169,11 @@ fn is_coloured() -> bool {
 fn paint_column(table: &str, heading: &str) -> String {
     let header = table.lines().next().unwrap_or_default();
     let at = header.find(heading).map_or(usize::MAX, |at| header[..at].chars().count());
+    paint_at(table, at)
+}
+
+/// Paints the word that begins so many letters from the left, in each line.
+fn paint_at(table: &str, at: usize) -> String {
     let paint_line = |line: &str| {
         let begin = line.char_indices().nth(at).map_or(line.len(), |(begin, _)| begin);
         let (before, rest) = line.split_at(begin);
@@ -171,17 +196,17 @@ fn paint_in(text: &str, colour: AnsiColor) -> String {
 fn colour(word: &str) -> Option<AnsiColor> {
     match word {
         "running" | "active" | "live" => Some(AnsiColor::Green),
-        "stopped" | "compiling" | "never-reported" => Some(AnsiColor::Yellow),
+        "stopped" | "compiling" | "never-reported" | "overdue" | "suspect" => Some(AnsiColor::Yellow),
         "error" | "failing" | "quarantined" | "rejected" | "lost" => Some(AnsiColor::Red),
         _ => None,
     }
 }
 
-/// The terminal's columns, where standard output is one.
-fn width() -> Option<u16> {
+/// The terminal's columns, where standard output is one that has some.
+pub(crate) fn terminal_width() -> Option<u16> {
     let stdout = io::stdout();
     let size = stdout.is_terminal().then(|| terminal_size::terminal_size_of(&stdout)).flatten();
-    size.map(|(width, _)| width.0).filter(|width| *width >= 40)
+    size.map(|(width, _)| width.0).filter(|width| *width > 0)
 }
 
 #[cfg(test)]

@@ -81,6 +81,15 @@ pub(crate) struct HubLs {
     /// Only those that stand so: never-reported, live, lost, stopped
     #[arg(long, value_name = "WORD", value_parser = ["never-reported", "live", "lost", "stopped"], hide_possible_values = true)]
     pub(crate) liveness: Option<String>,
+    /// Only those that are registered and have not reported in time
+    #[arg(long)]
+    pub(crate) overdue: bool,
+    /// Only those that are silent while the hub doubts its own network
+    #[arg(long)]
+    pub(crate) suspect: bool,
+    /// Only those of which, as they last said, something fails: processes, collectors, any
+    #[arg(long, value_name = "WORD", value_parser = ["processes", "collectors", "any"], hide_possible_values = true)]
+    pub(crate) failing: Option<String>,
     /// Only those with this status: pending, running, stopped
     #[arg(long, value_name = "WORD", value_parser = ["pending", "running", "stopped"], hide_possible_values = true)]
     pub(crate) status: Option<String>,
@@ -90,11 +99,27 @@ pub(crate) struct HubLs {
     /// Only those with this in their id, name or host name, in upper or lower case
     #[arg(long, value_name = "TEXT")]
     pub(crate) search: Option<String>,
+    /// In which order; any but that of ids comes once the whole fleet is read
+    #[arg(long, value_enum, default_value_t = Sort::Id)]
+    pub(crate) sort: Sort,
     /// Only the first so many
     #[arg(short = 'n', long, value_name = "N", value_parser = at_least_one)]
     pub(crate) limit: Option<usize>,
     #[command(flatten)]
     pub(crate) access: HubAccess,
+}
+
+/// The order of a list. What is not known comes last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Sort {
+    /// Of ids
+    Id,
+    /// The busiest first
+    Cpu,
+    /// The largest first
+    Memory,
+    /// The one that has been silent for longest first
+    Heard,
 }
 
 #[derive(Debug, clap::Args)]
