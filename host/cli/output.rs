@@ -13,6 +13,8 @@ use crate::logging;
 
 /// On narrower terminals columns stand closer together.
 const ROOMY: u16 = 100;
+/// In narrower columns a text that is wrapped cannot be read, in letters.
+const READABLE: u16 = 16;
 
 /// Several problems that were found at once; each is printed on a line of its own.
 #[derive(Debug)]
@@ -116,6 +118,29 @@ pub(crate) fn keep_whole(table: &mut Table, columns: &[usize]) {
     }
 }
 
+/// Leaves out columns, in this order, until a terminal has room for the others: for those that may be wrapped, as much of
+/// it as can be read.
+pub(crate) fn make_room(table: &mut Table, columns: &[usize]) {
+    let Some(room) = table.width().map(usize::from) else { return };
+    let widths = table.column_max_content_widths();
+    let needed = |table: &Table| -> usize {
+        let shown = table.column_iter().zip(&widths).filter(|(column, _)| !column.is_hidden());
+        let least = shown.map(|(column, width)| {
+            let whole = matches!(column.constraint(), Some(ColumnConstraint::ContentWidth));
+            usize::from(column.padding_width() + if whole { *width } else { (*width).min(READABLE) })
+        });
+        least.sum()
+    };
+    for at in columns {
+        if needed(table) <= room {
+            return;
+        }
+        if let Some(column) = table.column_mut(*at) {
+            column.set_constraint(ColumnConstraint::Hidden);
+        }
+    }
+}
+
 /// Prints a table, if it has rows.
 ///
 /// # Errors
@@ -212,6 +237,31 @@ pub(crate) fn terminal_width() -> Option<u16> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn on_a_narrow_terminal_columns_are_left_out_before_a_name_is_broken() {
+        let printed = |width: u16| {
+            let mut table = Table::new();
+            table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
+            table.set_header(["NAME", "PID", "UPTIME", "LAST ERROR"]);
+            for column in table.column_iter_mut() {
+                column.set_padding((0, 1));
+            }
+            table.add_row(["a-process-with-a-long-name", "19286", "3m 5s", "exited with code 3, as it does each time"]);
+            keep_whole(&mut table, &[0, 1, 2]);
+            make_room(&mut table, &[1, 2]);
+            table.trim_fmt()
+        };
+        for (width, headings) in
+            [(90, "NAME PID UPTIME LAST ERROR"), (55, "NAME UPTIME LAST ERROR"), (45, "NAME LAST ERROR")]
+        {
+            let table = printed(width);
+            let header: Vec<&str> = table.lines().next().unwrap().split_whitespace().collect();
+            assert_eq!(header.join(" "), headings, "{width}:\n{table}");
+            assert!(table.contains("\na-process-with-a-long-name "), "{width}:\n{table}");
+            assert!(table.lines().all(|line| line.len() <= usize::from(width)), "{width}:\n{table}");
+        }
+    }
 
     #[test]
     fn words_of_state_are_painted_below_their_heading_only() {
