@@ -37,7 +37,8 @@ fn list(options: &Print) -> anyhow::Result<()> {
     for plugin in &plugins {
         table.add_row(row(plugin, now));
     }
-    output::keep_whole(&mut table, &[1, 2, 3, 4, 5, 6, 7]);
+    output::keep_whole(&mut table, &[0, 1, 2, 3, 4, 5, 6, 7]);
+    output::make_room(&mut table, &[7, 5, 3, 1, 6, 8]);
     output::print_table(&table)?;
     for trouble in plugins.iter().filter_map(trouble) {
         output::line(trouble)?;

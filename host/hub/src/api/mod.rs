@@ -102,9 +102,11 @@ fn open() -> OpenApiRouter<Arc<Shared>> {
 async fn admin_only(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Result<Response, Problem> {
     let headers = request.headers();
     match &shared.admin_key {
-        Some(key) if !bearer(headers).is_some_and(|given| key.matches(given)) => {
-            Err(Problem::unauthorized("this route needs the hub's admin key as `Authorization: Bearer`"))
-        }
+        Some(key) => match bearer(headers) {
+            Some(given) if key.matches(given) => Ok(next.run(request).await),
+            Some(_) => Err(Problem::unauthorized("this is not the hub's admin key, which this route needs")),
+            None => Err(Problem::unauthorized("this route needs the hub's admin key as `Authorization: Bearer`")),
+        },
         None if !addressed_to_loopback(headers) => {
             let message = "without an admin key this route answers only under a loopback name such as `localhost`";
             Err(Problem::new(StatusCode::FORBIDDEN, message))

@@ -121,7 +121,7 @@ async fn judge(
     if let (Some(origin), Err(_)) = (newcomer, &taken) {
         shared.newcomers.forget(origin);
     }
-    let (outcome, durable) = taken?;
+    let (outcome, durable) = taken.map_err(refused)?;
     let (duplicate, keeps, next) = match outcome {
         Outcome::Duplicate { keeps, next } => (true, keeps, next),
         Outcome::Accepted { kept, keeps, next, .. } => {
@@ -146,6 +146,14 @@ async fn judge(
     Ok(json(StatusCode::OK, &Taken { success: true, sandbox_id: id, duplicate, accepts, next_report_secs }))
 }
 
+/// Why a report is not taken; its sender is the one for whom registering is the cure of an unknown id.
+fn refused(refused: Refused) -> Problem {
+    match refused {
+        Refused::Unknown => Problem::new(StatusCode::NOT_FOUND, format!("{refused}; register it first")),
+        refused => refused.into(),
+    }
+}
+
 impl Shared {
     /// In whose name a report for this id may come with these headers.
     fn sender(&self, id: &str, headers: &HeaderMap) -> Result<Sender, Problem> {
@@ -154,7 +162,7 @@ impl Shared {
             return if open {
                 self.for_this_machine(headers).map(|()| Sender::New)
             } else {
-                Err(Refused::Unknown.into())
+                Err(refused(Refused::Unknown))
             };
         };
         let without = match &registration.tokens {
@@ -170,7 +178,12 @@ impl Shared {
             None => true,
         };
         if !(open && without) {
-            return Err(Problem::unauthorized("this sandbox reports with the token that its registration answered"));
+            return Err(Problem::unauthorized(match bearer(headers) {
+                Some(_) => "this is not the sandbox's token; it may have been replaced by a newer one",
+                None => {
+                    "this sandbox reports with the token that its registration answered, as `Authorization: Bearer`"
+                }
+            }));
         }
         self.for_this_machine(headers).map(|()| Sender::Known(registration))
     }

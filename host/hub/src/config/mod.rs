@@ -193,10 +193,19 @@ impl Config {
     }
 }
 
+/// Reads an address to listen on, `IP:PORT`.
+///
+/// # Errors
+/// The text has another form; with one that is good.
+pub fn parse_listen(text: &str) -> Result<SocketAddr, String> {
+    let wrong = || format!("`{text}` is not an IP address with a port; write one such as `{DEFAULT_LISTEN}`");
+    text.parse().map_err(|_| wrong())
+}
+
 /// Why an address is refused, and the cure.
 pub(crate) fn exposed(address: SocketAddr) -> String {
     format!(
-        "listening on {address}, beyond loopback, needs an admin key: write one into a file and name it in \
-         `admin_key_file`, or listen on {DEFAULT_LISTEN}"
+        "listening on {address}, beyond loopback, needs an admin key: write one into a file and name it with \
+         `--admin-key-file` or as `admin_key_file` in `[hub]`, or listen on {DEFAULT_LISTEN}"
     )
 }

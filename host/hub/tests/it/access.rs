@@ -11,11 +11,12 @@ async fn a_report_needs_the_token_of_its_own_sandbox() {
     let hub = Hub::start(|_| {}).await;
     let (token, others) = (hub.register("s").await, hub.register("other").await);
     let bare = hub.post("/api/v1/sandboxes/s/status").json(&base("s")).send().await;
-    bare.refused(401, "unauthorized");
+    bare.refused(401, "reports with the token that its registration answered");
     assert!(bare.head.contains("www-authenticate: bearer"), "{bare:?}");
-    for wrong in ["", "wrong", &token[1..], &others, &token.to_uppercase()] {
-        hub.report(wrong, &base("s")).await.refused(401, "unauthorized");
+    for wrong in ["wrong", &token[1..], &others, &token.to_uppercase()] {
+        hub.report(wrong, &base("s")).await.refused(401, "this is not the sandbox's token");
     }
+    hub.report("", &base("s")).await.refused(401, "unauthorized");
     let basic = hub.post("/api/v1/sandboxes/s/status").header("Authorization", &format!("Basic {token}"));
     basic.json(&base("s")).send().await.refused(401, "unauthorized");
     assert_eq!(hub.sandbox("s").await["status"], "pending");
@@ -161,8 +162,9 @@ async fn with_an_admin_key_managing_and_reading_need_it_and_reporting_does_not()
         ("GET", "/api/v1/sandboxes/unknown"),
         ("DELETE", "/api/v1/sandboxes/s"),
     ] {
-        hub.call(method, path).send().await.refused(401, "admin key");
-        hub.call(method, path).bearer(token).json(&json!({})).send().await.refused(401, "admin key");
+        hub.call(method, path).send().await.refused(401, "needs the hub's admin key as");
+        let wrong = hub.call(method, path).bearer(token).json(&json!({})).send().await;
+        wrong.refused(401, "this is not the hub's admin key");
     }
     assert_eq!(hub.get("/health").send().await.status, 200);
     let host = hub.get("/api/v1/sandboxes").bearer(ADMIN_KEY).host("hub.example").send().await;

@@ -315,6 +315,15 @@ export interface components {
             /** @description To be sent as `cursor` for older ones; absent where there are none. */
             nextCursor?: string;
         };
+        /** @description Sandboxes of which something fails, as their last reports say; however they stand. */
+        FailingCounts: {
+            /** @description Either. */
+            any: number;
+            /** @description A collector is `failing`, `quarantined` or `rejected`. */
+            collectors: number;
+            /** @description A process is in `error`. */
+            processes: number;
+        };
         /**
          * @description The name of what went wrong in a collect or a load.
          * @enum {string}
@@ -322,6 +331,7 @@ export interface components {
         Failure: "cpu-timeout" | "wall-timeout" | "memory" | "stack" | "output" | "trap" | "denied" | "files" | "http" | "invalid" | "collector" | "unknown";
         /** @description The fleet in numbers. */
         Fleet: {
+            failing: components["schemas"]["FailingCounts"];
             liveness: components["schemas"]["LivenessCounts"];
             /** @description Of those that have never reported, the ones that should have by now. */
             overdue: number;
@@ -1187,6 +1197,12 @@ export interface operations {
                 status?: "pending" | "running" | "stopped";
                 /** @description Only sandboxes that stand so. */
                 liveness?: "never-reported" | "live" | "lost" | "stopped";
+                /** @description Only sandboxes that are, or are not, `overdue`. */
+                overdue?: boolean;
+                /** @description Only sandboxes that are, or are not, `suspect`. */
+                suspect?: boolean;
+                /** @description Only sandboxes of which this fails, as their last reports say: `processes` in `error`, `collectors` that are `failing`, `quarantined` or `rejected`, or `any` of both. */
+                failing?: "processes" | "collectors" | "any";
                 /**
                  * @description Only sandboxes that were registered with this metadata: `key`, or `key=value`. May be repeated, 16 times at most; all must hold.
                  * @example [
