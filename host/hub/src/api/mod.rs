@@ -47,6 +47,7 @@ use crate::config::{Enroll, Limits};
 use crate::events::{self, Audience};
 use crate::hub::Accepted;
 use crate::measure::Measures;
+use crate::server::Peer;
 use crate::store::Store;
 
 /// What the routes share.
@@ -110,7 +111,12 @@ async fn admin_only(State(shared): State<Arc<Shared>>, request: Request, next: N
             let message = "without an admin key this route answers only under a loopback name such as `localhost`";
             Err(Problem::new(StatusCode::FORBIDDEN, message))
         }
-        _ => Ok(next.run(request).await),
+        _ => {
+            if let Some(peer) = request.extensions().get::<Peer>() {
+                peer.recognize();
+            }
+            Ok(next.run(request).await)
+        }
     }
 }
 

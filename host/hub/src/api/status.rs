@@ -3,7 +3,6 @@
 //! Order of judgement: id (400), sandbox (404), token (401), type and coding (415), length (413), content (400), and
 //! how many newcomers its origin brings (429); only then something changes.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -61,13 +60,13 @@ pub(super) struct Taken<'a> {
 // The route as the router calls it, for paths that the server does not know at a glance.
 pub(super) async fn status(
     State(shared): State<Arc<Shared>>,
-    Extension(Peer(peer)): Extension<Peer>,
+    Extension(peer): Extension<Peer>,
     Extension(share): Extension<Share>,
     SandboxId(id): SandboxId,
     headers: HeaderMap,
     content: Body,
 ) -> Result<Response, Problem> {
-    take(&shared, share, peer, &id, &headers, content).await
+    take(&shared, share, &peer, &id, &headers, content).await
 }
 
 /// Takes a report for a sandbox whose id has the right form.
@@ -77,7 +76,7 @@ pub(super) async fn status(
 pub(crate) async fn take(
     shared: &Shared,
     share: Share,
-    peer: IpAddr,
+    peer: &Peer,
     id: &str,
     headers: &HeaderMap,
     content: Body,
@@ -96,7 +95,7 @@ pub(crate) async fn take(
 async fn judge(
     shared: &Shared,
     share: Share,
-    peer: IpAddr,
+    peer: &Peer,
     id: &str,
     headers: &HeaderMap,
     mut content: Body,
@@ -108,12 +107,15 @@ async fn judge(
             return Err(problem);
         }
     };
+    if !matches!(sender, Sender::New) {
+        peer.recognize();
+    }
     let (content, _held) = body(headers, content, shared.limits.body, share.of_sandbox(id)).await?;
     let report = report::read(id, &content)?;
     drop(content);
     let sender = shared.sender_after_body(sender, id, headers)?;
-    let beat = Beat { report, at: Instant::now(), received: Timestamp::now(), peer };
-    let newcomer = matches!(sender, Sender::New).then(|| Origin::from(peer));
+    let beat = Beat { report, at: Instant::now(), received: Timestamp::now(), peer: peer.address };
+    let newcomer = matches!(sender, Sender::New).then(|| Origin::from(peer.address));
     if newcomer.is_some_and(|origin| !shared.newcomers.admits(origin, beat.at)) {
         return Err(Problem::too_many_newcomers());
     }

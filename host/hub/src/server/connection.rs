@@ -19,6 +19,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
+use crate::server::Peer;
 use crate::server::answer::Service;
 use crate::server::phase::{Phase, Watchdog, Watched};
 use crate::server::stall::Stall;
@@ -81,7 +82,8 @@ where
 {
     let limits = service.limits();
     let stream = Watched::new(Stall::new(stream, limits.request_timeout), Arc::clone(&phase));
-    let answer = service_fn(|request| service.answer(request, peer.ip(), &phase));
+    let client = Peer { address: peer.ip().to_canonical(), phase: Arc::clone(&phase) };
+    let answer = service_fn(|request| service.answer(request, &client));
     let mut connection = pin!(
         http1::Builder::new()
             // The watchdog has them.
