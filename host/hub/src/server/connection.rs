@@ -52,8 +52,9 @@ pub(super) async fn serve(
     }
     let Some(tls) = tls else { return requests(stream, peer, phase, service).await };
     let limit = service.limits().header_timeout;
-    match timeout(limit, handshake(stream, &tls)).await {
-        Ok(Ok(Some(stream))) => requests(stream, peer, phase, service).await,
+    // What TLS takes would else be part of every connection without it, too, and more than that takes itself.
+    match Box::pin(timeout(limit, handshake(stream, &tls))).await {
+        Ok(Ok(Some(stream))) => Box::pin(requests(stream, peer, phase, service)).await,
         Ok(Ok(None)) => tracing::debug!(%peer, "a request without TLS"),
         Ok(Err(error)) => tracing::debug!(%peer, %error, "no TLS"),
         Err(_) => tracing::debug!(%peer, "the handshake took too long"),
