@@ -14,6 +14,7 @@ use std::time::Duration;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use rustix::net::sockopt::{set_socket_recv_buffer_size, set_socket_send_buffer_size};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -28,6 +29,9 @@ use crate::server::tls::Tls;
 /// A request's head, in bytes; and how much of a body is read at once.
 const MAX_HEAD: usize = 32 << 10;
 const MAX_HEADERS: usize = 64;
+/// What the system may keep for the connection in each direction, in bytes; Linux takes twice as much, its own part
+/// included. Left alone that grows to some MiB where a client does not read, or sends what the hub does not.
+const BUFFER: usize = 128 << 10;
 /// The first byte of a handshake; no request begins with it.
 const HANDSHAKE: u8 = 22;
 /// What is read and dropped of a request that came to the wrong port, in bytes, and for how long: a client that is
@@ -49,6 +53,10 @@ pub(super) async fn serve(
     // Answers are small and written at once; without this the last segment of one could wait for an acknowledgement.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%peer, %error, "no TCP_NODELAY");
+    }
+    let buffers = set_socket_send_buffer_size(&stream, BUFFER).and(set_socket_recv_buffer_size(&stream, BUFFER));
+    if let Err(error) = buffers {
+        tracing::debug!(%peer, %error, "its buffers are as large as the system makes them");
     }
     let Some(tls) = tls else { return requests(stream, peer, phase, service).await };
     let limit = service.limits().header_timeout;

@@ -1,9 +1,12 @@
 //! Routes that are not there, clients that are slow, and the end.
 
+use std::io::ErrorKind;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use sandbeat_hub::Config;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpSocket;
 use tokio::time::{Instant, timeout};
 
 use crate::harness::{DEADLINE, Hub, answer, base};
@@ -180,6 +183,41 @@ async fn a_connection_that_asks_without_end_leaves_time_for_others() {
     flood.abort();
     reading.abort();
     hub.stop().await;
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn what_is_not_read_takes_little_of_the_systems_memory() {
+    let hub = Hub::start(|_| {}).await;
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    let stream = socket.connect(hub.address).await.unwrap();
+    let one = b"GET /openapi.json HTTP/1.1\r\nHost: hub\r\n\r\n";
+    let many = one.repeat(1000);
+    let mut sent = 0;
+    while timeout(Duration::from_secs(1), stream.writable()).await.is_ok() {
+        match stream.try_write(&many[sent % one.len()..]) {
+            Ok(more) => sent += more,
+            Err(error) => assert_eq!(error.kind(), ErrorKind::WouldBlock),
+        }
+    }
+    let (unread, unasked) = queues(hub.address, stream.local_addr().unwrap());
+    assert!((1..512 << 10).contains(&unread), "{unread} bytes of answers");
+    assert!((1..512 << 10).contains(&unasked), "{unasked} bytes of requests");
+    hub.stop().await;
+}
+
+/// How many bytes the system keeps of what one side of a connection has sent, and of what it has yet to read
+/// (proc_net_tcp(5)).
+#[cfg(target_os = "linux")]
+fn queues(local: SocketAddr, remote: SocketAddr) -> (usize, usize) {
+    let ports = [local, remote].map(|address| format!(":{:04X}", address.port()));
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    let mut lines = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let line = lines.find(|line| line[1].ends_with(&ports[0]) && line[2].ends_with(&ports[1])).unwrap();
+    let (sent, received) = line[4].split_once(':').unwrap();
+    let bytes = |hexadecimal| usize::from_str_radix(hexadecimal, 16).unwrap();
+    (bytes(sent), bytes(received))
 }
 
 #[tokio::test]
