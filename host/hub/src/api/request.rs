@@ -11,7 +11,7 @@ use axum::http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, EXPECT
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use bytes::{Bytes, BytesMut};
-use flate2::read::MultiGzDecoder;
+use flate2::bufread::GzDecoder;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Body as _;
 use sandbeat_status::names;
@@ -24,6 +24,8 @@ use crate::server::bodies::{Held, SMALL, Share};
 const DISCARD: usize = 16 << 20;
 /// A body up to this is read and dropped where it is not wanted, in bytes.
 const SKIP: u64 = 64 << 10;
+/// A gzip may be several, one after another (RFC 1952, 2.2); each costs time also where nothing comes out of it.
+const MEMBERS: usize = 16;
 
 /// The id in a path.
 pub(crate) struct SandboxId(pub String);
@@ -157,11 +159,23 @@ async fn inflated(bytes: &[u8], limit: usize, held: &mut Held) -> Result<Bytes, 
 
 /// Stops at `most`, whatever would still come out; then there is nothing. A few milliseconds for a MiB.
 fn inflate(bytes: &[u8], most: usize) -> Result<Option<Bytes>, Problem> {
+    let wrong =
+        |what: String| Problem::malformed(format!("the body is not what `Content-Encoding: gzip` says: {what}"));
     let mut inflated = Vec::with_capacity(most.min(bytes.len().saturating_mul(16)));
-    let end = u64::try_from(most).unwrap_or(u64::MAX).saturating_add(1);
-    let read = MultiGzDecoder::new(bytes).take(end).read_to_end(&mut inflated);
-    read.map_err(|error| Problem::malformed(format!("the body is not what `Content-Encoding: gzip` says: {error}")))?;
-    Ok((inflated.len() <= most).then(|| inflated.into()))
+    let mut rest = bytes;
+    for _ in 0..MEMBERS {
+        let left = u64::try_from(most - inflated.len()).unwrap_or(u64::MAX);
+        let mut member = GzDecoder::new(rest);
+        let read = member.by_ref().take(left.saturating_add(1)).read_to_end(&mut inflated);
+        read.map_err(|error| wrong(error.to_string()))?;
+        rest = member.into_inner();
+        match inflated.len() <= most {
+            false => return Ok(None),
+            true if rest.is_empty() => return Ok(Some(inflated.into())),
+            true => {}
+        }
+    }
+    Err(wrong(format!("it has more than {MEMBERS} members")))
 }
 
 fn too_long(limit: usize) -> Problem {
@@ -297,6 +311,13 @@ mod tests {
         let members = gzip(&plain).repeat(100);
         assert!(inflates(&members, 1 << 20).await.unwrap_err().contains("413"), "many members are one body");
         assert_eq!(inflates(&gzip(&plain).repeat(2), 1 << 20).await.unwrap().len(), 200_000);
+    }
+
+    #[tokio::test]
+    async fn a_gzip_has_few_members() {
+        assert_eq!(inflates(&gzip(b" ").repeat(MEMBERS), 1000).await.unwrap().len(), MEMBERS);
+        let refusal = inflates(&gzip(b"").repeat(50_000), 1000).await.unwrap_err();
+        assert!(refusal.contains("400") && refusal.contains("more than 16 members"), "{refusal}");
     }
 
     #[tokio::test]
