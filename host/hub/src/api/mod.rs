@@ -42,7 +42,7 @@ use utoipa_axum::routes;
 
 use self::newcomers::Newcomers;
 use self::reply::Problem;
-use crate::auth::{KeyHash, addressed_to_loopback, bearer};
+use crate::auth::{KeyHash, addressed_to_loopback, bearer, is_forwarded};
 use crate::config::{Enroll, Limits};
 use crate::events::{self, Audience};
 use crate::hub::Accepted;
@@ -109,6 +109,11 @@ async fn admin_only(State(shared): State<Arc<Shared>>, request: Request, next: N
         }
         None if !addressed_to_loopback(headers) => {
             let message = "without an admin key this route answers only under a loopback name such as `localhost`";
+            Err(Problem::new(StatusCode::FORBIDDEN, message))
+        }
+        None if is_forwarded(headers) => {
+            let message = "without an admin key this route does not answer what comes through a proxy, whose clients \
+                           may be anyone; give the hub an `admin_key_file`";
             Err(Problem::new(StatusCode::FORBIDDEN, message))
         }
         _ => {

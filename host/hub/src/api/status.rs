@@ -20,7 +20,7 @@ use utoipa::ToSchema;
 use crate::api::reply::{Problem, ProblemBody, json};
 use crate::api::request::{SandboxId, body, skip};
 use crate::api::{Shared, report};
-use crate::auth::{addressed_to_loopback, bearer};
+use crate::auth::{addressed_to_loopback, bearer, is_forwarded, is_of_a_page};
 use crate::config::Enroll;
 use crate::fleet::{Beat, Outcome, Refused, Sender, Tokens};
 use crate::hub::Accepted;
@@ -153,11 +153,7 @@ impl Shared {
     fn sender(&self, id: &str, headers: &HeaderMap) -> Result<Sender, Problem> {
         let open = self.enroll == Enroll::Open;
         let Some(registration) = self.store.registration(id) else {
-            return if open {
-                self.for_this_machine(headers).map(|()| Sender::New)
-            } else {
-                Err(Refused::Unknown.into())
-            };
+            return if open { self.without_token(headers).map(|()| Sender::New) } else { Err(Refused::Unknown.into()) };
         };
         let without = match &registration.tokens {
             Some(tokens) => {
@@ -174,7 +170,7 @@ impl Shared {
         if !(open && without) {
             return Err(Problem::unauthorized("this sandbox reports with the token that its registration answered"));
         }
-        self.for_this_machine(headers).map(|()| Sender::Known(registration))
+        self.without_token(headers).map(|()| Sender::Known(registration))
     }
 
     /// The same again once the body is there, by when its token may have ended, or be required. Where the registration
@@ -191,13 +187,22 @@ impl Shared {
         }
     }
 
-    /// Keeps web pages, which reach a hub on loopback through names of their own, from reporting without a token.
-    fn for_this_machine(&self, headers: &HeaderMap) -> Result<(), Problem> {
-        if self.admin_key.is_some() || addressed_to_loopback(headers) {
+    /// Keeps web pages, which reach a hub through names of their own, from reporting without a token; and, where there
+    /// is no admin key, whoever a proxy on this machine lets in.
+    fn without_token(&self, headers: &HeaderMap) -> Result<(), Problem> {
+        let message = if is_of_a_page(headers) {
+            "a report without a token is not taken from a browser (`Origin`, `Sec-Fetch-Site`); send the sandbox's token"
+        } else if self.admin_key.is_some() {
             return Ok(());
-        }
-        let message = "without an admin key the hub takes reports without a token only under a loopback name such as \
-                       `localhost`; report to that, register the sandbox, or give the hub an `admin_key_file`";
+        } else if !addressed_to_loopback(headers) {
+            "without an admin key the hub takes reports without a token only under a loopback name such as `localhost`; \
+             report to that, register the sandbox, or give the hub an `admin_key_file`"
+        } else if is_forwarded(headers) {
+            "without an admin key the hub takes no reports without a token through a proxy; register the sandbox, or \
+             give the hub an `admin_key_file`"
+        } else {
+            return Ok(());
+        };
         Err(Problem::new(StatusCode::FORBIDDEN, message))
     }
 }
