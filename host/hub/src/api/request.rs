@@ -1,7 +1,8 @@
 //! What comes in: ids in paths, and JSON bodies of bounded length.
 //!
-//! A body is counted while it arrives, so no more than the limit is ever held. What exceeds it is refused with 413;
-//! the rest is read and dropped up to a bound, because a client that is still sending would miss the answer.
+//! A body is counted while it arrives, so no more than the limit is ever held, and what is only announced takes no room
+//! from others. What exceeds it is refused with 413; the rest is read and dropped up to a bound, because a client that is
+//! still sending would miss the answer.
 
 use std::io::Read;
 
@@ -24,6 +25,8 @@ use crate::server::bodies::{Held, SMALL, Share};
 const DISCARD: usize = 16 << 20;
 /// A body up to this is read and dropped where it is not wanted, in bytes.
 const SKIP: u64 = 64 << 10;
+/// Room is taken in steps of this, in bytes, so that nearly all that are not small wait for it just once.
+const STEP: usize = 64 << 10;
 /// A gzip may be several, one after another (RFC 1952, 2.2); each costs time also where nothing comes out of it.
 const MEMBERS: usize = 16;
 
@@ -72,8 +75,8 @@ pub(crate) async fn body(
         if declared.is_some_and(|length| length > limit) {
             return Err(too_long(limit));
         }
-        let mut held = share.hold(room(declared.unwrap_or(0), coding, limit)).await?;
-        let bytes = bytes(&mut body, limit, coding, &mut held).await?;
+        let mut held = share.hold(0).await?;
+        let bytes = bytes(&mut body, declared.unwrap_or(limit), limit, &mut held).await?;
         Ok((bytes, held))
     };
     let (bytes, mut held) = match read.await {
@@ -116,16 +119,8 @@ fn readable(headers: &HeaderMap) -> Result<Coding, Problem> {
     })
 }
 
-/// What has to be there before so much of a body is read: with a large gzip, room for all that may come out of it.
-fn room(arrived: usize, coding: Coding, limit: usize) -> usize {
-    match coding {
-        Coding::Gzip if arrived > SMALL => arrived + limit,
-        _ => arrived,
-    }
-}
-
-/// A body as it came.
-async fn bytes(body: &mut Body, limit: usize, coding: Coding, held: &mut Held) -> Result<Bytes, Problem> {
+/// A body as it came, of which so much is expected. It takes room a step ahead.
+async fn bytes(body: &mut Body, expected: usize, limit: usize, held: &mut Held) -> Result<Bytes, Problem> {
     let mut body = Limited::new(body, limit);
     let mut whole = BytesMut::new();
     while let Some(frame) = body.frame().await {
@@ -134,7 +129,10 @@ async fn bytes(body: &mut Body, limit: usize, coding: Coding, held: &mut Held) -
             false => Problem::malformed(format!("the body did not arrive whole: {error}")),
         })?;
         let Ok(data) = frame.into_data() else { continue };
-        held.grow(room(whole.len() + data.len(), coding, limit)).await?;
+        let arrived = whole.len() + data.len();
+        if arrived > SMALL {
+            held.grow(arrived.next_multiple_of(STEP).min(expected)).await?;
+        }
         if whole.is_empty() && body.is_end_stream() {
             return Ok(data);
         }
@@ -149,7 +147,7 @@ async fn inflated(bytes: &[u8], limit: usize, held: &mut Held) -> Result<Bytes, 
     let claimed = bytes.last_chunk().map_or(0, |size| u32::from_le_bytes(*size));
     let claimed = usize::try_from(claimed).unwrap_or(limit).min(limit);
     for most in [claimed, limit] {
-        held.grow(most).await?;
+        held.grow(bytes.len() + most).await?;
         if let Some(inflated) = inflate(bytes, most)? {
             return Ok(inflated);
         }
