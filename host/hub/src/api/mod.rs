@@ -41,11 +41,12 @@ use utoipa_axum::routes;
 
 use self::newcomers::Newcomers;
 use self::reply::Problem;
-use crate::auth::{KeyHash, addressed_to_loopback, bearer};
+use crate::auth::{KeyHash, addressed_to_loopback, bearer, is_forwarded};
 use crate::config::{Enroll, Limits};
 use crate::events::{self, Audience};
 use crate::hub::Accepted;
 use crate::measure::Measures;
+use crate::server::Peer;
 use crate::store::Store;
 
 /// What the routes share.
@@ -111,7 +112,17 @@ async fn admin_only(State(shared): State<Arc<Shared>>, request: Request, next: N
             let message = "without an admin key this route answers only under a loopback name such as `localhost`";
             Err(Problem::new(StatusCode::FORBIDDEN, message))
         }
-        _ => Ok(next.run(request).await),
+        None if is_forwarded(headers) => {
+            let message = "without an admin key this route does not answer what comes through a proxy, whose clients \
+                           may be anyone; give the hub an `admin_key_file`";
+            Err(Problem::new(StatusCode::FORBIDDEN, message))
+        }
+        _ => {
+            if let Some(peer) = request.extensions().get::<Peer>() {
+                peer.recognize();
+            }
+            Ok(next.run(request).await)
+        }
     }
 }
 

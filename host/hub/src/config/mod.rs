@@ -86,10 +86,11 @@ pub struct Limits {
     /// connect anew. Default 75 s.
     pub idle_timeout: Duration,
     /// From a request's head to its answer, the body's arrival included; also how long a client may leave an answer
-    /// unread. Half of it is the longest wait for `body_memory`. Default 15 s.
+    /// unread, and a second more for each 4 KiB that it reads. Half of it is the longest wait for `body_memory`. Default
+    /// 15 s.
     pub request_timeout: Duration,
-    /// Connections at the same time. At the limit a newcomer takes the place of one that has never brought a request,
-    /// else of one of the address that holds the most, which may be its own; there is no fixed share, since a whole
+    /// Connections at the same time. At the limit a newcomer takes the place of one that has shown neither a token
+    /// nor a key, else of one of the address that holds the most, which may be its own; there is no fixed share, since a whole
     /// fleet may come from one address. Default 4,096.
     pub connections: usize,
     /// Of those, the ones that listen to events. Default 256.

@@ -206,3 +206,48 @@ async fn a_web_page_cannot_report_without_a_token_through_a_name_of_its_own() {
     assert_eq!(hub.get("/api/v1/sandboxes").send().await.body["total"], 2);
     hub.stop().await;
 }
+
+#[tokio::test]
+async fn a_web_page_cannot_report_without_a_token_where_there_is_an_admin_key() {
+    let hub = Hub::start(|config| {
+        admin_key(config);
+        config.enroll = Enroll::Open;
+    })
+    .await;
+    let register = hub.post("/api/v1/sandboxes").bearer(ADMIN_KEY).json(&json!({"id": "known"})).send().await;
+    let token = register.body["token"].as_str().unwrap();
+    let post = |id: &str| hub.post(&format!("/api/v1/sandboxes/{id}/status")).host("rebound.example");
+    for (name, value) in [("Origin", "http://rebound.example"), ("Sec-Fetch-Site", "same-origin")] {
+        for id in ["known", "new"] {
+            post(id).header(name, value).json(&base(id)).send().await.refused(403, "from a browser");
+        }
+    }
+    for id in ["known", "new"] {
+        assert_eq!(post(id).json(&base(id)).send().await.status, 200, "an agent");
+    }
+    let with_token = post("known").header("Origin", "http://rebound.example").bearer(token).json(&base("known"));
+    assert_eq!(with_token.send().await.status, 200, "nobody else knows it");
+    hub.stop().await;
+}
+
+#[tokio::test]
+async fn without_an_admin_key_nobody_comes_in_through_a_proxy() {
+    let hub = Hub::start(|config| config.enroll = Enroll::Open).await;
+    let token = hub.register("s").await;
+    for (name, value) in [("X-Forwarded-For", "203.0.113.9"), ("Forwarded", "for=203.0.113.9"), ("X-Real-IP", "::1")] {
+        hub.get("/api/v1/sandboxes").header(name, value).send().await.refused(403, "admin_key_file");
+        let register = hub.post("/api/v1/sandboxes").header(name, value).json(&json!({"id": "new"}));
+        register.send().await.refused(403, "admin_key_file");
+        let report = || hub.post("/api/v1/sandboxes/s/status").header(name, value).json(&base("s"));
+        report().send().await.refused(403, "admin_key_file");
+        assert_eq!(hub.get("/health").header(name, value).send().await.status, 200);
+    }
+    let report = hub.post("/api/v1/sandboxes/s/status").header("X-Forwarded-For", "203.0.113.9").bearer(&token);
+    assert_eq!(report.json(&base("s")).send().await.status, 200, "a token is good from anywhere");
+    hub.stop().await;
+
+    let hub = Hub::start(admin_key).await;
+    let list = hub.get("/api/v1/sandboxes").header("X-Forwarded-For", "203.0.113.9").bearer(ADMIN_KEY);
+    assert_eq!(list.send().await.status, 200);
+    hub.stop().await;
+}
