@@ -76,10 +76,13 @@ test("figures read as people write them", () => {
 });
 
 test("the address keeps the view, and nothing in it is trusted", () => {
-  const state = { is: ["lost", "process-failed"], q: "a b&c", sort: "-cpu", open: "box-1" };
+  const state = { is: ["lost", "process-failed"], q: "a b&c", sort: "-cpu", open: "box-1", load: 2000 };
   assert.deepEqual(address.parse(address.format(state)), state);
   assert.equal(address.format(address.DEFAULT), "");
   assert.deepEqual(address.parse("#is=,lost,lost&sort=&%%%"), { ...address.DEFAULT, is: ["lost"] });
+  for (const [text, load] of [["2000", 2000], ["1", 1000], ["99999999", 1_000_000], ["", 50_000], ["-1", 50_000], ["1e9", 50_000]]) {
+    assert.equal(address.parse(`#load=${text}`).load, load, text);
+  }
 });
 
 test("what is newer stays, whichever comes last", () => {
