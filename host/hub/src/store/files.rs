@@ -97,6 +97,8 @@ fn identity_of(file: &Metadata) -> Identity {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
+
     use super::*;
 
     #[test]
@@ -120,5 +122,27 @@ mod tests {
         let (memory, _) = Place::open(None).unwrap();
         let mut none = Files::of(&memory);
         assert!(none.look(false).is_ok());
+    }
+
+    #[test]
+    fn what_another_writes_is_told_from_what_the_hub_does() {
+        let directory = tempfile::tempdir().unwrap();
+        let (place, _lock) = Place::open(Some(directory.path())).unwrap();
+        let mut files = Files::of(&place);
+        let write = |size: u64| File::options().write(true).open(place.path()).unwrap().set_len(size).unwrap();
+        let mut is_in_trouble = |writing, written| {
+            if written {
+                files.have_been_written();
+            }
+            files.look(writing);
+            files.is_in_trouble()
+        };
+        assert!(!is_in_trouble(false, false));
+        write(1 << 20);
+        assert!(!is_in_trouble(true, false), "the hub may have");
+        assert!(!is_in_trouble(false, true), "it has");
+        write(2 << 20);
+        assert!(is_in_trouble(false, false));
+        assert!(is_in_trouble(false, true), "until the hub ends");
     }
 }

@@ -240,8 +240,7 @@ mod tests {
     #[test]
     fn a_run_that_fails_is_trouble_until_one_works_and_a_reader_is_none() {
         let directory = tempfile::tempdir().unwrap();
-        let (place, _lock) = Place::open(Some(directory.path())).unwrap();
-        let place = Arc::new(place);
+        let (place, _lock) = open(&directory);
         let connection = place.writer().unwrap();
         let mut log = Log::of(&place).unwrap();
         let mut after = |result| {
