@@ -134,8 +134,7 @@ mod tests {
             if written {
                 files.have_been_written();
             }
-            files.look(writing);
-            files.is_in_trouble()
+            files.look(writing).is_err()
         };
         assert!(!is_in_trouble(false, false));
         write(1 << 20);
