@@ -1,5 +1,7 @@
 //! Routes that are not there, clients that are slow, and the end.
 
+#![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
+
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::time::Duration;
