@@ -32,14 +32,18 @@ impl Allowance {
     /// whether it is. Where it is not, a last one says so, once until all of the allowance is back.
     pub(super) fn tell(&mut self, turn: Turn, now: u32, turns: &mut Vec<Turn>) -> bool {
         self.refill(now);
-        let left = self.full - now + REFILL <= ALLOWED * REFILL;
-        if left {
-            self.full = self.full.saturating_add(REFILL);
-            turns.push(turn);
-        } else {
+        if self.is_empty(now) {
             self.tell_end(turns);
+            return false;
         }
-        left
+        self.full = self.full.saturating_add(REFILL);
+        turns.push(turn);
+        true
+    }
+
+    /// Whether nothing is allowed at `now`.
+    pub(super) fn is_empty(self, now: u32) -> bool {
+        self.full.saturating_sub(now) + REFILL > ALLOWED * REFILL
     }
 
     /// Says that less is told from now on, once until all of the allowance is back.

@@ -41,7 +41,8 @@ impl Fleet {
         let standing = self.announce(place, at, to, wall);
         self.wait_from_now(place);
         let sandbox = self.index.get_mut(place).ok_or(Refused::Unknown)?;
-        if sandbox.standing == Standing::Live && sandbox.wait().is_long(&self.rules) {
+        let is_live = sandbox.standing == Standing::Live;
+        if is_live && sandbox.allowance.is_empty(at.seconds()) && sandbox.wait().is_long(&self.rules) {
             sandbox.allowance.tell_end(&mut turns);
         }
         let id = &sandbox.registration.id;

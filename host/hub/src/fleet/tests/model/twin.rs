@@ -294,7 +294,7 @@ impl Twins {
             interval,
             assigned: twin.assigned,
         });
-        let long = self.find(id).is_some_and(|twin| self.is_long(twin));
+        let long = self.find(id).is_some_and(|twin| self.is_long(twin) && twin.purse.has(1) > second);
         if let Some(twin) = self.all.get_mut(id).filter(|_| long) {
             told.extend(twin.purse.tell_end().map(|kind| (kind, Some(id.to_owned()))));
         }
