@@ -538,7 +538,7 @@ export interface components {
          * @description The name of what went wrong in a collect or a load.
          * @enum {string}
          */
-        Failure: "cpu-timeout" | "wall-timeout" | "memory" | "stack" | "output" | "trap" | "denied" | "files" | "http" | "invalid" | "collector" | "unknown";
+        Failure: "cpu-timeout" | "wall-timeout" | "memory" | "stack" | "output" | "trap" | "denied" | "files" | "http" | "invalid" | "collector";
         /** @description Reports that did not arrive. */
         Gap: {
             /**
@@ -722,7 +722,7 @@ export interface components {
          * @description Where a plugin stands.
          * @enum {string}
          */
-        PluginState: "compiling" | "active" | "failing" | "quarantined" | "rejected" | "unknown";
+        PluginState: "compiling" | "active" | "failing" | "quarantined" | "rejected";
         /** @description A plugin at one moment. */
         PluginStatus: {
             /**
@@ -906,7 +906,7 @@ export interface components {
          * @description Whether a process does its work. The three words are those of existing clients.
          * @enum {string}
          */
-        ProcessState: "running" | "stopped" | "error" | "unknown";
+        ProcessState: "running" | "stopped" | "error";
         /** @description A supervised process at one moment. */
         ProcessStatus: {
             /** @description Where it serves, as configured. */
@@ -970,7 +970,7 @@ export interface components {
          * @description What came of a file or sidecar that was new, changed, or asked to be read again.
          * @enum {string}
          */
-        ReloadResult: "loaded" | "unchanged" | "refused" | "unknown";
+        ReloadResult: "loaded" | "unchanged" | "refused";
         /** @description What a reload of the configuration changed; names in order. */
         Reloaded: {
             /** @description New processes. */
