@@ -1,17 +1,19 @@
-//! Whether the database's files are still those that were opened, and as the hub has left them. What is written to one
-//! that was deleted, or that another took the place of, is gone when the hub ends; where a backup was copied over the
-//! database, its next changes are brought into that, and spoil both. SQLite would not say so, so the writer asks before
-//! each transaction, and takes the answer as it takes a disk that is full.
+//! Whether the database's files are still those that were opened, and as the hub has left them. SQLite would not say so.
 //!
-//! The hub alone writes to the database, in runs that the writer knows of, so between two of them its time and size
-//! stay. What another writes during a run is taken for the hub's.
+//! What is written to one that was deleted, or that another took the place of, is gone when the hub ends: the writer asks
+//! before each transaction, and takes the answer as it takes a disk that is full.
+//!
+//! Where a backup was copied over the database, its next changes are brought into that, and spoil both. The hub alone
+//! writes to the database, in runs that the writer knows of, so between two of them its time and size stay. What another
+//! writes during a run is taken for the hub's. It is said, and no more: a program that replicates the database through
+//! SQLite writes to it as well, and does no harm.
 
 use std::fs::{self, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use rusqlite::ffi::{SQLITE_CORRUPT, SQLITE_READONLY_DBMOVED};
+use rusqlite::ffi::SQLITE_READONLY_DBMOVED;
 
 use super::place::Place;
 
@@ -46,27 +48,38 @@ impl Files {
         self.left = self.stamp();
     }
 
+    /// Whether another has written to the database; until the hub ends.
+    pub(super) fn are_overwritten(&self) -> bool {
+        self.overwritten
+    }
+
     /// Looks at them; `writing` while the hub may be writing to the database.
     ///
     /// # Errors
     /// What the hub keeps would not be in them.
     pub(super) fn look(&mut self, writing: bool) -> rusqlite::Result<()> {
         if !writing {
-            let found = self.stamp();
-            self.overwritten |= self.left.is_some() && found.is_some() && self.left != found;
-            self.left = found;
+            self.compare();
         }
         // What cannot be looked at is not called gone.
         let is_other = |(path, opened): &&(PathBuf, _)| identity(path).is_ok_and(|found| found != *opened);
-        if let Some((path, _)) = self.opened.iter().find(is_other) {
-            let text = format!("{} was deleted or replaced under the hub", path.display());
-            return Err(failure(SQLITE_READONLY_DBMOVED, text));
+        let Some((path, _)) = self.opened.iter().find(is_other) else { return Ok(()) };
+        let text = format!("{} was deleted or replaced under the hub", path.display());
+        Err(rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(SQLITE_READONLY_DBMOVED), Some(text)))
+    }
+
+    fn compare(&mut self) {
+        let found = self.stamp();
+        let Some((path, _)) = self.opened.first() else { return };
+        if self.left.is_some() && found.is_some() && self.left != found && !self.overwritten {
+            self.overwritten = true;
+            tracing::error!(
+                "another program has written to {}; where that was not through SQLite, nobody knows what is in it now: \
+                 stop the hub, restore a backup and start it",
+                path.display()
+            );
         }
-        if self.overwritten {
-            let text = "another program has written to it, and nobody knows what is in it now".to_owned();
-            return Err(failure(SQLITE_CORRUPT, text));
-        }
-        Ok(())
+        self.left = found;
     }
 
     /// Of the database, while it is the one that was opened.
@@ -75,11 +88,6 @@ impl Files {
         let file = fs::metadata(path).ok().filter(|file| Some(identity_of(file)) == *opened)?;
         Some((file.mtime(), file.mtime_nsec(), file.len()))
     }
-}
-
-/// The error that SQLite has for it.
-fn failure(code: i32, text: String) -> rusqlite::Error {
-    rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), Some(text))
 }
 
 /// None where there is no file.
@@ -134,7 +142,8 @@ mod tests {
             if written {
                 files.have_been_written();
             }
-            files.look(writing).is_err()
+            files.look(writing).unwrap();
+            files.are_overwritten()
         };
         assert!(!is_in_trouble(false, false));
         write(1 << 20);

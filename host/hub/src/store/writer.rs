@@ -323,7 +323,10 @@ impl Worker {
 
     fn is_in_trouble(&self) -> bool {
         let log = self.log.as_ref().is_some_and(Log::is_in_trouble);
-        log || self.changes.is_on() || self.beats.is_on() || self.forgetting.is_in_trouble()
+        log || self.changes.is_on()
+            || self.beats.is_on()
+            || self.forgetting.is_in_trouble()
+            || self.files.are_overwritten()
     }
 
     fn log_is_held(&self) -> bool {
