@@ -200,7 +200,8 @@ impl Pair {
                     (self.twins.serial(IDS[id]), self.twins.has_seen(IDS[id], &said, self.now)),
                     (Some(serial), false)
                 );
-                let expected = self.twins.report(IDS[id], &said, next, self.now);
+                let ailing = (events.len() - names(&events).len()) as u64;
+                let expected = self.twins.report(IDS[id], &said, next, ailing, self.now);
                 assert_eq!(names(&events), expected);
                 assert_eq!(keeps, self.twins.keeps(IDS[id]));
             }

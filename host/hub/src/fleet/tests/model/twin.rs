@@ -236,7 +236,14 @@ impl Twins {
         }
     }
 
-    pub(super) fn report(&mut self, id: &'static str, said: &Said, next: Option<Duration>, now: u64) -> Told {
+    pub(super) fn report(
+        &mut self,
+        id: &'static str,
+        said: &Said,
+        next: Option<Duration>,
+        ailing: u64,
+        now: u64,
+    ) -> Told {
         let mut told = Vec::new();
         self.judged = self.judged.max(now);
         self.look(id, now, &mut told);
@@ -256,6 +263,7 @@ impl Twins {
         let other = last_boot.zip(said.boot).is_some_and(|(last, boot)| last != boot);
         let restarted = other && before.as_ref().is_some_and(|before| !before.stopped);
         let restarted = if restarted { twin.purse.tell(Kind::Restarted, second) } else { None };
+        assert!(twin.purse.take(ailing, second), "events of processes and collectors cost as much");
         let kind = match kind {
             Some(kind @ (Kind::Stopped | Kind::Started)) => twin.purse.tell(kind, second),
             kind => kind,
