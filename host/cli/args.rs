@@ -30,6 +30,7 @@ pub(crate) enum Command {
     /// Run the hub, the server that receives reports, or ask one that runs
     ///
     /// Without a command it is the hub itself. The commands ask one that runs, on this machine or elsewhere.
+    /// SIGHUP has the hub look at its certificate and key at once; a changed configuration takes a restart.
     Hub(Box<HubOptions>),
     #[cfg(feature = "bundled")]
     /// Run a hub, an agent, the bundled collectors and a sample process on loopback, and print each report

@@ -1,7 +1,12 @@
-//! `sandbeat hub` without more: the receiving server itself.
+//! `sandbeat hub` without more: the receiving server itself. SIGHUP has it look at its certificate, and nothing else: a
+//! log that is rotated or a terminal that is closed does not end it.
+
+use std::pin::pin;
 
 use anyhow::Context;
 use clap::ValueEnum;
+use sandbeat_hub::Hub;
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::args::ServeOptions;
 use crate::config::Source;
@@ -32,6 +37,7 @@ pub(super) fn run(options: &ServeOptions) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let served = runtime.block_on(async {
         let mut terminate = Terminate::listen()?;
+        let mut hangup = signal(SignalKind::hangup()).context("cannot listen for signals")?;
         let listener = tokio::net::TcpListener::bind(config.listen)
             .await
             .with_context(|| format!("cannot listen on {}; choose another with --listen", config.listen))?;
@@ -39,8 +45,18 @@ pub(super) fn run(options: &ServeOptions) -> anyhow::Result<()> {
             let signal = terminate.received().await;
             tracing::info!(signal, "the hub is asked to stop");
         };
-        sandbeat_hub::serve(listener, config, shutdown).await?;
-        Ok(())
+        let hub = Hub::new(config);
+        let renewal = hub.renewal();
+        let mut serving = pin!(hub.serve(listener, shutdown));
+        loop {
+            tokio::select! {
+                served = &mut serving => return Ok(served?),
+                Some(()) = hangup.recv() => {
+                    tracing::info!("SIGHUP: certificate and key are looked at now; a changed configuration takes a restart");
+                    renewal.ask();
+                }
+            }
+        }
     });
     // What reads from a disk that does not answer is not waited for.
     runtime.shutdown_timeout(BLOCKED);

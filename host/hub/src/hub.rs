@@ -17,7 +17,7 @@ use crate::api::{Shared, router};
 use crate::closing::Closing;
 use crate::config::{Config, exposed};
 use crate::events::Audience;
-use crate::server::tls::{Tls, Wrong};
+use crate::server::tls::{Renewal, Tls, Wrong};
 use crate::store::{self, Store};
 use crate::{server, sweep};
 
@@ -61,17 +61,18 @@ pub async fn serve(listener: TcpListener, config: Config, shutdown: impl Future<
     Hub::new(config).serve(listener, shutdown).await
 }
 
-/// A hub that does not serve yet, for a caller that wants to watch it.
+/// A hub that does not serve yet, for a caller that wants to watch it or to ask something of it.
 #[derive(Debug)]
 pub struct Hub {
     config: Config,
     accepted: broadcast::Sender<Accepted>,
+    renewal: Renewal,
 }
 
 impl Hub {
     /// A hub that has read nothing yet.
     pub fn new(config: Config) -> Self {
-        Hub { config, accepted: broadcast::Sender::new(BEHIND) }
+        Hub { config, accepted: broadcast::Sender::new(BEHIND), renewal: Renewal::default() }
     }
 
     /// Every report that is accepted from now on. It never holds the hub up: a receiver that is more than 1,024
@@ -80,17 +81,22 @@ impl Hub {
         self.accepted.subscribe()
     }
 
+    /// What has its certificate and key looked at before their time, while it serves.
+    pub fn renewal(&self) -> Renewal {
+        self.renewal.clone()
+    }
+
     /// Serves; see [`serve`]. Told to stop while its state is read, it does not wait for that.
     ///
     /// # Errors
     /// See [`Error`].
     pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
-        let Hub { config, accepted } = self;
+        let Hub { config, accepted, renewal } = self;
         let address = listener.local_addr().map_err(Error::Listener)?;
         if config.exposed_on(address) {
             return Err(Error::Exposed(address));
         }
-        let tls = config.tls.as_ref().map(Tls::read).transpose()?;
+        let tls = config.tls.as_ref().map(|files| Tls::read(files, renewal)).transpose()?;
         let mut shutdown = pin!(shutdown);
         let (config, store) = tokio::select! {
             opened = open(config) => opened?,

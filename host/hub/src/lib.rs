@@ -43,5 +43,5 @@ pub use config::{Config, Enroll, Keep, Limits, RawConfig, Tls, Webhook};
 pub use event::Kind as EventKind;
 pub use hub::{Accepted, Error, Hub, serve};
 pub use liveness::Rules;
-pub use server::tls::Wrong as TlsError;
+pub use server::tls::{Renewal, Wrong as TlsError};
 pub use store::Error as StoreError;

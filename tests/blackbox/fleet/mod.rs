@@ -7,6 +7,7 @@ mod crashes;
 mod crowds;
 mod disk;
 mod ledger;
+mod signals;
 mod silence;
 mod spread;
 

@@ -1,4 +1,5 @@
-//! The hub's certificate and key: read at the start, and again when they change.
+//! The hub's certificate and key: read at the start, and again when they change, which is looked at every so often and
+//! when somebody asks.
 //!
 //! What is in the files counts, not their times, so links that are turned and files that are written in place are both
 //! seen. A pair that is not whole (the certificate is there already and its key is not) or is wrong leaves the one
@@ -18,8 +19,9 @@ use rustls_pki_types::pem::{self, PemObject};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 use sandbeat_status::files;
 use sha2::{Digest, Sha256};
+use tokio::sync::Notify;
 use tokio::task::spawn_blocking;
-use tokio::time::sleep;
+use tokio::time::timeout;
 
 use crate::config;
 
@@ -38,12 +40,17 @@ pub struct Wrong {
     pub reason: String,
 }
 
+/// Has a hub that serves with TLS look at its certificate and key at once.
+#[derive(Clone, Debug, Default)]
+pub struct Renewal(Arc<Notify>);
+
 /// TLS with the newest certificate that was good.
 #[derive(Debug)]
 pub(crate) struct Tls {
     files: config::Tls,
     present: Mutex<Pair>,
     trouble: Mutex<Trouble>,
+    renewal: Renewal,
 }
 
 /// What is in the files, as it is used.
@@ -66,15 +73,22 @@ enum Trouble {
     Known,
 }
 
+impl Renewal {
+    /// Asks for it; does not wait.
+    pub fn ask(&self) {
+        self.0.notify_one();
+    }
+}
+
 impl Tls {
     /// Reads the files. May block for as long as their disk does.
     ///
     /// # Errors
     /// The first thing that is wrong with them.
-    pub(crate) fn read(files: &config::Tls) -> Result<Self, Wrong> {
+    pub(crate) fn read(files: &config::Tls, renewal: Renewal) -> Result<Self, Wrong> {
         let pair = Pair::read(files)?;
         pair.warn_of_age(files);
-        Ok(Tls { files: files.clone(), present: Mutex::new(pair), trouble: Mutex::default() })
+        Ok(Tls { files: files.clone(), present: Mutex::new(pair), trouble: Mutex::default(), renewal })
     }
 
     /// What a new connection shakes hands with.
@@ -82,10 +96,11 @@ impl Tls {
         Arc::clone(&self.present.lock().unwrap_or_else(PoisonError::into_inner).config)
     }
 
-    /// Looks at the files every now and then, for as long as it is polled.
+    /// Looks at the files every now and then and when it is asked to, for as long as it is polled.
     pub(crate) async fn watch(self: Arc<Self>) {
         loop {
-            sleep(LOOK).await;
+            // Both are a reason to look.
+            let _ = timeout(LOOK, self.renewal.0.notified()).await;
             let this = Arc::clone(&self);
             // A disk that hangs costs one blocking thread and the next certificate.
             if let Err(error) = spawn_blocking(move || this.look()).await {
@@ -266,7 +281,7 @@ mod tests {
         let files = files(dir.path());
         let (first, second) = (make(|_| {}), make(|_| {}));
         write(&files, &first.cert, &first.key);
-        let tls = Tls::read(&files).unwrap();
+        let tls = Tls::read(&files, Renewal::default()).unwrap();
         let start = tls.present();
         tls.look();
         assert!(Arc::ptr_eq(&start, &tls.present()), "nothing is new");

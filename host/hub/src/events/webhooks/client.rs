@@ -1,8 +1,9 @@
 //! One post and what came of it. Nothing here decides what follows.
 //!
-//! Connections are kept from one post to the next. A whole exchange has [`TIMEOUT`], its answer's body included, which
-//! is read up to a bound, so that the connection can be kept, and dropped. Redirects are not followed: a signed message
-//! would go to a host that nobody named.
+//! Connections are kept from one post to the next. An exchange has [`TIMEOUT`] up to its answer's head, which alone
+//! counts. The body is dropped; so that the connection can be kept, it is read first, up to a bound and for [`DRAIN`],
+//! and one that is longer or does not end costs the connection. Redirects are not followed: a signed message would go to
+//! a host that nobody named.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -23,8 +24,10 @@ use rustls::{ClientConfig, RootCertStore};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-/// A whole exchange.
+/// An exchange, up to the answer's head.
 const TIMEOUT: Duration = Duration::from_secs(10);
+/// The body of an answer.
+const DRAIN: Duration = Duration::from_secs(1);
 /// An idle connection is kept this long.
 const KEEP_IDLE: Duration = Duration::from_secs(60);
 /// What is read of an answer, in bytes.
@@ -91,17 +94,19 @@ impl Client {
         Ok(Client(client))
     }
 
-    /// Posts, and waits for what comes of it for 10 s at most.
+    /// Posts, and waits for what comes of it for 11 s at most.
     pub(super) async fn post(&self, request: Request<Full<Bytes>>) -> Outcome {
-        let exchange = async {
-            let response = self.0.request(request).await.map_err(|error| explain(&error))?;
-            let outcome = judge(&response, Timestamp::now());
-            drop_body(response.into_body()).await;
-            Ok(outcome)
-        };
-        let outcome = timeout(TIMEOUT, exchange).await;
-        let outcome = outcome.unwrap_or_else(|_| Err(format!("no answer within {} s", TIMEOUT.as_secs())));
-        outcome.unwrap_or_else(|reason| Outcome::Failed { reason, asked: None })
+        let failed = |reason| Outcome::Failed { reason, asked: None };
+        match timeout(TIMEOUT, self.0.request(request)).await {
+            Ok(Ok(response)) => {
+                let outcome = judge(&response, Timestamp::now());
+                // Whatever comes of it.
+                let _ = timeout(DRAIN, drop_body(response.into_body())).await;
+                outcome
+            }
+            Ok(Err(error)) => failed(explain(&error)),
+            Err(_) => failed(format!("no answer within {} s", TIMEOUT.as_secs())),
+        }
     }
 }
 
@@ -282,6 +287,37 @@ mod tests {
                 }
                 other => panic!("{host}: {other:?}"),
             }
+        }
+    }
+
+    /// What comes of a post to a server that answers so far and no further.
+    async fn post_to_one_that_says(answer: &'static str) -> (Outcome, Duration) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        let server = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let _ = stream.read(&mut [0; 1024]).await.unwrap();
+            stream.write_all(answer.as_bytes()).await.unwrap();
+            // Until the other side gives up.
+            let _ = stream.read(&mut [0]).await;
+        });
+        let began = Instant::now();
+        let client = Client::trusting(RootCertStore::empty()).unwrap();
+        let outcome = client.post(Request::post(url).body(Full::from("{}")).unwrap()).await;
+        server.abort();
+        (outcome, began.elapsed())
+    }
+
+    #[tokio::test]
+    async fn an_answer_counts_from_its_head_on() {
+        for (answer, outcome) in [
+            ("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n", Outcome::Taken),
+            ("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\nx\r\n", Outcome::Taken),
+            ("HTTP/1.1 410 Gone\r\ncontent-length: 10\r\n\r\nbye", Outcome::Gone),
+        ] {
+            let (came, after) = post_to_one_that_says(answer).await;
+            assert_eq!(came, outcome, "{answer}");
+            assert!(after < TIMEOUT / 2, "{after:?}");
         }
     }
 }
