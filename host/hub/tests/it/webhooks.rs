@@ -1,7 +1,5 @@
 //! Webhooks, against a receiver that reacts as receivers do.
 
-#![expect(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "what fails here fails the test")]
-
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -325,5 +323,31 @@ async fn what_is_refused_holds_up_its_own_sandbox_alone_and_is_posted_again_afte
     let mut others: Vec<_> = requests.iter().map(Request::sandbox).filter(|id| id != "a").collect();
     others.sort();
     assert_eq!(others, ["b", "c", "d"], "what was taken beyond it comes again");
+    hub.stop().await;
+}
+
+#[tokio::test]
+async fn however_much_waits_is_told() {
+    let data = TempDir::new().unwrap();
+    let start = async |webhooks: Vec<Webhook>| {
+        let change = |config: &mut Config| (config.webhooks, config.data) = (webhooks, Some(data.path().to_owned()));
+        Hub::start(change).await
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let receiver = Receiver::reacting(listener, |_| Some(Reaction::Nothing));
+    // From here on it is known.
+    let hub = start(vec![hook(receiver.url())]).await;
+    assert_eq!(hub.get("/health").send().await.status, 200);
+    hub.stop().await;
+    let hub = start(Vec::new()).await;
+    for n in 0..1500 {
+        hub.register(&format!("s-{n}")).await;
+    }
+    hub.stop().await;
+    let hub = start(vec![hook(receiver.url())]).await;
+    until_figure(&hub, receiver.address, "events_behind", |behind| behind == 1500.0).await;
+    hub.register("another").await;
+    until_figure(&hub, receiver.address, "events_behind", |behind| behind == 1501.0).await;
+    until_figure(&hub, receiver.address, "oldest_event_age_seconds", |age| age > 0.0).await;
     hub.stop().await;
 }
