@@ -41,7 +41,7 @@ mod tests {
     fn some_descriptors_are_left_for_others() {
         assert_eq!(fitting(4096, None), 4096);
         assert_eq!(fitting(4096, Some(1 << 20)), 4096);
-        assert_eq!(fitting(4096, Some(1024)), 896);
+        assert_eq!(fitting(4096, Some(1024)), 640);
         assert_eq!(fitting(4096, Some(100)), 1);
     }
 }
