@@ -220,7 +220,7 @@ impl Source {
 
     /// Lays a flag over file and environment.
     pub(crate) fn flag(&mut self, path: [&str; 2], value: &str, flag: &str) {
-        self.settings.overlay(&path, value, flag);
+        environment::lay(&mut self.settings, &path, value, flag);
     }
 }
 

@@ -34,6 +34,12 @@ pub(crate) fn size(bytes: u64) -> String {
     shown
 }
 
+/// The same in fewest letters: `63.4K`, `1.10M`, in units of 1,024.
+pub(crate) fn brief_size(bytes: u64) -> String {
+    let size = size(bytes);
+    size.strip_suffix("iB").or(size.strip_suffix('B')).unwrap_or(&size).replace(' ', "")
+}
+
 /// A span in its largest unit, rounded down: `12s`, `5m`, `3h`, `2d`.
 pub(crate) fn span(secs: u64) -> String {
     match secs {
@@ -88,6 +94,9 @@ mod tests {
             assert_eq!(size(bytes), shown);
         }
         assert_eq!(size((1 << 20) - 1), "1.00 MiB");
+        for (bytes, shown) in [(0, "0"), (512 << 20, "512M"), (1_825_361_100, "1.70G")] {
+            assert_eq!(brief_size(bytes), shown);
+        }
     }
 
     #[test]

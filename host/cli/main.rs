@@ -10,6 +10,7 @@ mod control;
 mod demo;
 mod format;
 mod hub;
+mod listing;
 mod logging;
 mod logs;
 mod output;

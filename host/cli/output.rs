@@ -13,6 +13,8 @@ use crate::logging;
 
 /// On narrower terminals columns stand closer together.
 const ROOMY: u16 = 100;
+/// In narrower columns a text that is wrapped cannot be read, in letters.
+const READABLE: u16 = 16;
 
 /// Several problems that were found at once; each is printed on a line of its own.
 #[derive(Debug)]
@@ -72,6 +74,14 @@ pub(crate) fn line(text: impl std::fmt::Display) -> anyhow::Result<()> {
     writeln!(stdout, "{text}").and_then(|()| stdout.flush()).context("standard output is closed")
 }
 
+/// Prints a part of what ends with a line.
+///
+/// # Errors
+/// Standard output is gone.
+pub(crate) fn text(text: &str) -> anyhow::Result<()> {
+    io::stdout().lock().write_all(text.as_bytes()).context("standard output is closed")
+}
+
 /// Prints a value as indented JSON.
 ///
 /// # Errors
@@ -85,7 +95,7 @@ pub(crate) fn json(value: &impl Serialize) -> anyhow::Result<()> {
 pub(crate) fn table<const N: usize>(header: [&str; N], right: &[usize]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled).set_header(header);
-    let width = width();
+    let width = terminal_width().filter(|width| *width >= 40);
     if let Some(width) = width {
         table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
     }
@@ -108,6 +118,29 @@ pub(crate) fn keep_whole(table: &mut Table, columns: &[usize]) {
     }
 }
 
+/// Leaves out columns, in this order, until a terminal has room for the others: for those that may be wrapped, as much of
+/// it as can be read.
+pub(crate) fn make_room(table: &mut Table, columns: &[usize]) {
+    let Some(room) = table.width().map(usize::from) else { return };
+    let widths = table.column_max_content_widths();
+    let needed = |table: &Table| -> usize {
+        let shown = table.column_iter().zip(&widths).filter(|(column, _)| !column.is_hidden());
+        let least = shown.map(|(column, width)| {
+            let whole = matches!(column.constraint(), Some(ColumnConstraint::ContentWidth));
+            usize::from(column.padding_width() + if whole { *width } else { (*width).min(READABLE) })
+        });
+        least.sum()
+    };
+    for at in columns {
+        if needed(table) <= room {
+            return;
+        }
+        if let Some(column) = table.column_mut(*at) {
+            column.set_constraint(ColumnConstraint::Hidden);
+        }
+    }
+}
+
 /// Prints a table, if it has rows.
 ///
 /// # Errors
@@ -125,6 +158,18 @@ pub(crate) fn print_painted(table: &Table, column: &str) -> anyhow::Result<()> {
         return print_table(table);
     }
     line(paint_column(&table.trim_fmt(), column))
+}
+
+/// Prints lines, with the words of state that begin so many letters from the left painted where standard output is
+/// coloured.
+///
+/// # Errors
+/// Standard output is gone.
+pub(crate) fn print_painted_at(lines: &str, at: Option<usize>) -> anyhow::Result<()> {
+    match at.filter(|_| is_coloured()) {
+        Some(at) => line(paint_at(lines, at)),
+        None => line(lines),
+    }
 }
 
 /// A word of state in its colour, where standard output is coloured.
@@ -149,6 +194,11 @@ fn is_coloured() -> bool {
 fn paint_column(table: &str, heading: &str) -> String {
     let header = table.lines().next().unwrap_or_default();
     let at = header.find(heading).map_or(usize::MAX, |at| header[..at].chars().count());
+    paint_at(table, at)
+}
+
+/// Paints the word that begins so many letters from the left, in each line.
+fn paint_at(table: &str, at: usize) -> String {
     let paint_line = |line: &str| {
         let begin = line.char_indices().nth(at).map_or(line.len(), |(begin, _)| begin);
         let (before, rest) = line.split_at(begin);
@@ -171,22 +221,47 @@ fn paint_in(text: &str, colour: AnsiColor) -> String {
 fn colour(word: &str) -> Option<AnsiColor> {
     match word {
         "running" | "active" | "live" => Some(AnsiColor::Green),
-        "stopped" | "compiling" | "never-reported" => Some(AnsiColor::Yellow),
+        "stopped" | "compiling" | "never-reported" | "overdue" | "suspect" => Some(AnsiColor::Yellow),
         "error" | "failing" | "quarantined" | "rejected" | "lost" => Some(AnsiColor::Red),
         _ => None,
     }
 }
 
-/// The terminal's columns, where standard output is one.
-fn width() -> Option<u16> {
+/// The terminal's columns, where standard output is one that has some.
+pub(crate) fn terminal_width() -> Option<u16> {
     let stdout = io::stdout();
     let size = stdout.is_terminal().then(|| terminal_size::terminal_size_of(&stdout)).flatten();
-    size.map(|(width, _)| width.0).filter(|width| *width >= 40)
+    size.map(|(width, _)| width.0).filter(|width| *width > 0)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn on_a_narrow_terminal_columns_are_left_out_before_a_name_is_broken() {
+        let printed = |width: u16| {
+            let mut table = Table::new();
+            table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
+            table.set_header(["NAME", "PID", "UPTIME", "LAST ERROR"]);
+            for column in table.column_iter_mut() {
+                column.set_padding((0, 1));
+            }
+            table.add_row(["a-process-with-a-long-name", "19286", "3m 5s", "exited with code 3, as it does each time"]);
+            keep_whole(&mut table, &[0, 1, 2]);
+            make_room(&mut table, &[1, 2]);
+            table.trim_fmt()
+        };
+        for (width, headings) in
+            [(90, "NAME PID UPTIME LAST ERROR"), (55, "NAME UPTIME LAST ERROR"), (45, "NAME LAST ERROR")]
+        {
+            let table = printed(width);
+            let header: Vec<&str> = table.lines().next().unwrap().split_whitespace().collect();
+            assert_eq!(header.join(" "), headings, "{width}:\n{table}");
+            assert!(table.contains("\na-process-with-a-long-name "), "{width}:\n{table}");
+            assert!(table.lines().all(|line| line.len() <= usize::from(width)), "{width}:\n{table}");
+        }
+    }
 
     #[test]
     fn words_of_state_are_painted_below_their_heading_only() {

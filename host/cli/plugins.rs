@@ -37,7 +37,8 @@ fn list(options: &Print) -> anyhow::Result<()> {
     for plugin in &plugins {
         table.add_row(row(plugin, now));
     }
-    output::keep_whole(&mut table, &[1, 2, 3, 4, 5, 6, 7]);
+    output::keep_whole(&mut table, &[0, 1, 2, 3, 4, 5, 6, 7]);
+    output::make_room(&mut table, &[7, 5, 3, 1, 6, 8]);
     output::print_table(&table)?;
     for trouble in plugins.iter().filter_map(trouble) {
         output::line(trouble)?;
@@ -126,6 +127,9 @@ fn outcome(plugin: &PluginStatus, goes_on: bool) -> anyhow::Result<String> {
             Ok(format!("{name}: loaded{version}; {state}"))
         }
         ReloadResult::Unchanged => Ok(format!("{name}: unchanged{version}")),
+        ReloadResult::Unknown => {
+            bail!("{name}: the agent says what came of it in a word of another version; see `sandbeat plugins`")
+        }
         ReloadResult::Refused => bail!("{name}: {}", wrong(plugin).unwrap_or_else(|| "refused".to_owned())),
     }
 }
@@ -135,6 +139,7 @@ fn word(result: ReloadResult) -> &'static str {
         ReloadResult::Loaded => "loaded",
         ReloadResult::Unchanged => "unchanged",
         ReloadResult::Refused => "refused",
+        ReloadResult::Unknown => "unknown",
     }
 }
 

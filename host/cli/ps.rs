@@ -44,7 +44,8 @@ pub(crate) fn run(options: &Print) -> anyhow::Result<()> {
     for process in &processes {
         table.add_row(row(process));
     }
-    output::keep_whole(&mut table, &[1, 3, 4, 5]);
+    output::keep_whole(&mut table, &[0, 1, 3, 4, 5]);
+    output::make_room(&mut table, &[5, 3, 4]);
     output::print_painted(&table, "STATUS")
 }
 

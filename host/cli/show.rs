@@ -2,6 +2,7 @@
 //!
 //! What is read may come from another version: a field that is not there is not shown, or is `-`. Every text is escaped.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -55,13 +56,15 @@ pub(crate) fn uses(report: &Value) -> Vec<Row> {
 
 /// How many there are, by a field: `3 active, 1 failing`.
 pub(crate) fn tally(list: &Value, field: &str) -> String {
-    let mut counts = std::collections::BTreeMap::new();
+    let mut counts = BTreeMap::new();
     for entry in list.as_array().into_iter().flatten() {
         *counts.entry(text(&entry[field])).or_insert(0) += 1;
     }
-    if counts.is_empty() {
-        return "none".to_owned();
-    }
+    if counts.is_empty() { "none".to_owned() } else { counted(&counts) }
+}
+
+/// Counts of words: `1 failing, 3 active`.
+pub(crate) fn counted(counts: &BTreeMap<String, usize>) -> String {
     counts.iter().map(|(what, count)| format!("{count} {what}")).collect::<Vec<_>>().join(", ")
 }
 
@@ -82,12 +85,18 @@ pub(crate) fn moment(value: &Value) -> String {
 
 /// How long ago something was, by the wall clock: `12s ago`.
 pub(crate) fn ago(at: &str, now: Timestamp) -> String {
-    let Ok(at) = at.parse::<Timestamp>() else { return shown(at, MAX_SHOWN) };
-    match Duration::try_from(now.duration_since(at)) {
-        Ok(since) => format!("{} ago", format::span(since.as_secs())),
+    match at.parse::<Timestamp>().map(|at| Duration::try_from(now.duration_since(at))) {
+        Ok(Ok(since)) => format!("{} ago", format::span(since.as_secs())),
         // The clock was set back.
-        Err(_) => "just now".to_owned(),
+        Ok(Err(_)) => "just now".to_owned(),
+        Err(_) => shown(at, MAX_SHOWN),
     }
+}
+
+/// The same for a column: `12s`.
+pub(crate) fn age(at: &Value, now: Timestamp) -> String {
+    let since = at.as_str().and_then(|at| at.parse::<Timestamp>().ok()).map(|at| now.duration_since(at));
+    since.map_or_else(|| text(at), |since| format::span(since.as_secs().try_into().unwrap_or(0)))
 }
 
 /// A count with its noun.

@@ -111,7 +111,7 @@ fn check_judges_a_file_for_those_whom_it_is_for() {
     );
     assert_eq!(code, Some(1), "{said}");
     for part in [
-        "line 1: hub.admin_key_file: listening on 0.0.0.0:8080",
+        "line 2: hub.listen: listening on 0.0.0.0:8080",
         "line 3: hub.token_overlp: unknown key",
         "line 4: hub.default_interval: ",
         "line 5: hub.tls_cert: ",
@@ -139,4 +139,29 @@ fn a_variable_that_is_not_text_is_nobody_s_business() {
     let said = String::from_utf8_lossy(&ended.stderr);
     assert_eq!(ended.status.code(), Some(1), "{said}");
     assert!(!said.contains("panicked"), "{said}");
+}
+
+#[test]
+fn a_hub_that_cannot_start_as_it_is_told_to_says_how_it_can() {
+    let sandbox = Sandbox::new();
+    std::fs::write(sandbox.path("key"), "an-admin-key-for-this-test\n").unwrap();
+    for address in [":8080", "localhost:8080", "18152"] {
+        let ended = sandbox.start(&["hub", "--listen", address]).ended();
+        let cure = format!("`{address}` is not an IP address with a port; write one such as `127.0.0.1:8080`");
+        assert!(ended.status.code() == Some(2) && ended.stderr.contains(&cure), "{}", ended.stderr);
+    }
+    let ended = sandbox.start(&["hub", "--listen", "0.0.0.0:0"]).ended();
+    assert!(ended.stderr.starts_with("error: --listen: hub.listen: listening on 0.0.0.0:0"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("`--admin-key-file`"), "{}", ended.stderr);
+    let hub = sandbox.start(&["hub", "--listen", "0.0.0.0:0", "--admin-key-file", "key"]);
+    hub.says(&["the hub listens"]);
+    drop(hub);
+    let written = sandbox.config("[hub]\nlisten = \"127.0.0.1:0\"\nadmin_key = \"a-key-that-the-flag-replaces\"");
+    written.start(&["hub", "--admin-key-file", "key"]).says(&["the hub listens"]);
+    let ended = written.start(&["hub", "--admin-key-file", "nowhere"]).ended();
+    assert!(
+        ended.stderr.starts_with("error: --admin-key-file: hub.admin_key_file: nowhere cannot"),
+        "{}",
+        ended.stderr
+    );
 }

@@ -84,18 +84,36 @@ function happened(events, fields) {
 }
 
 function list({ fleet }, fields) {
-  const ids = [...fleet.keys()].sort().filter((id) => id > (fields.get("cursor") ?? ""));
+  const asked = [...fields].filter(([name]) => !["limit", "cursor"].includes(name));
+  const matches = (id) => asked.every(([name, value]) => FILTERS[name](fleet.get(id), value));
+  const found = [...fleet.keys()].sort().filter(matches);
+  const ids = found.filter((id) => id > (fields.get("cursor") ?? ""));
   const page = ids.slice(0, Number(fields.get("limit") ?? PAGE));
-  return { sandboxes: page.map((id) => brief(fleet.get(id))), total: fleet.size, nextCursor: page.length < ids.length ? page.at(-1) : undefined };
+  return { sandboxes: page.map((id) => brief(fleet.get(id))), total: found.length, nextCursor: page.length < ids.length ? page.at(-1) : undefined };
+}
+
+const FILTERS = {
+  liveness: (sandbox, value) => sandbox.liveness === value,
+  overdue: (sandbox, value) => String(sandbox.overdue ?? false) === value,
+  suspect: (sandbox, value) => String(sandbox.suspect ?? false) === value,
+  failing: (sandbox, value) => failing(sandbox)[value],
+  search: ({ id, name, agentInfo }, value) => [id, name, agentInfo?.hostname ?? ""].some((text) => text.toLowerCase().includes(value.toLowerCase())),
+};
+
+function failing({ agentInfo }) {
+  const [processes, collectors] = [agentInfo?.health.processesFailed > 0, agentInfo?.health.collectorsFailed > 0];
+  return { processes, collectors, any: processes || collectors };
 }
 
 function summary({ fleet }) {
   const standing = (liveness) => [...fleet.values()].filter((sandbox) => sandbox.liveness === liveness).length;
+  const failed = (what) => [...fleet.values()].filter((sandbox) => failing(sandbox)[what]).length;
   return {
     total: fleet.size,
     liveness: { neverReported: standing("never-reported"), live: standing("live"), lost: standing("lost"), stopped: standing("stopped") },
     overdue: [...fleet.values()].filter(({ overdue }) => overdue).length,
     suspect: [...fleet.values()].filter(({ suspect }) => suspect).length,
+    failing: { processes: failed("processes"), collectors: failed("collectors"), any: failed("any") },
     reportsPerSec: fleet.size / 30,
   };
 }

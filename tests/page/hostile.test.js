@@ -60,6 +60,37 @@ test("markup stays text wherever it is said", async () => {
   await page.end();
 });
 
+test("nothing changes the order in which the page is read", async () => {
+  const [said, shown] = ["a\u202egpj.exe\u2066b", "a\\u{202e}gpj.exe\\u{2066}b"];
+  await hub.register({ id: "turned", name: said, image: said, metadata: { key: said } });
+  await hub.report("turning", {
+    hostname: said,
+    metadata: { [said]: said },
+    metrics: [{ name: "a.b", kind: "gauge", unit: "1", value: 1, attributes: { key: said }, plugin: said, ageMs: 1 }],
+    processes: { [said]: { status: "error", restartCount: 0, lastError: said } },
+    gap: { missed: 1, firstFailure: "2026-11-20T12:00:00Z", lastError: said },
+    resources: { cpuSource: said },
+  });
+  const page = await visit(browser, hub.url);
+  await says(page, `${rowOf("turning")} .host`, shown);
+  await says(page, `${rowOf("turned")} .title`, shown);
+  await page.click(`${rowOf("turned")} .state`);
+  await says(page, "#detail-title", shown);
+  await page.click(`${rowOf("turning")} .state`);
+  for (const part of ["processes", "metrics", "metadata", "happened"]) await says(page, `section.${part}`, new RegExp(shown.replace(/[\\{}]/g, "\\$&")));
+  const found = await page.evaluate(() => {
+    const texts = [...document.querySelectorAll("*")].flatMap((node) => [...node.attributes].map(({ value }) => value));
+    return [document.body.textContent, document.title, ...texts].filter((text) => /[\u202a-\u202e\u2066-\u2069]/.test(text));
+  });
+  assert.deepEqual(found, []);
+  // Letters that are written from right to left turn nothing beside them.
+  const isolated = await page.$$eval(".facts .value, section.processes .text, section.happened code", (nodes) =>
+    nodes.filter((node) => getComputedStyle(node).unicodeBidi !== "isolate").map((node) => node.outerHTML),
+  );
+  assert.deepEqual(isolated, []);
+  await page.end();
+});
+
 test("a link's fragment is no way in either", async () => {
   for (const hash of [`#q=${encodeURIComponent(MARKUP)}`, `#open=${encodeURIComponent(MARKUP)}`, `#is=${encodeURIComponent(MARKUP)}&sort=__proto__`]) {
     const page = await visit(browser, `${hub.url}/${hash}`);

@@ -35,7 +35,7 @@ test("a hub that restarts is missed, said to be, and taken up again", async (t) 
   await hub.report("before");
   const page = await visit(browser, hub.url);
   await lists(page, ["before"]);
-  await says(page, ".connection", "Live");
+  await says(page, ".connection", "Connected");
   await hub.halt();
   await says(page, ".banner:not([hidden])", /The hub has not answered since .* \(.*\)\. What is shown is from before/);
   await says(page, ".connection", "Offline");
@@ -44,7 +44,7 @@ test("a hub that restarts is missed, said to be, and taken up again", async (t) 
   await hub.report("after");
   await page.click(".banner button").catch(() => {});
   await lists(page, ["after", "before"]);
-  await says(page, ".connection", "Live");
+  await says(page, ".connection", "Connected");
   await page.waitForSelector(".banner[hidden]");
   await page.end();
 });
@@ -61,7 +61,7 @@ test("a key is asked for, tried, kept for the tab, and forgotten", async (t) => 
   await page.type("#key", KEY);
   await page.keyboard.press("Enter");
   await lists(page, ["secret"]);
-  await says(page, ".connection", "Live");
+  await says(page, ".connection", "Connected");
   await page.reload();
   await loaded(page);
   await lists(page, ["secret"]);
@@ -101,7 +101,7 @@ test("without a stream the list is asked for, and the stream again", async (t) =
   await page.waitForSelector(rowOf(newcomer.id));
   hub.refuseStream = null;
   await page.evaluate(() => dispatchEvent(new Event("online")));
-  await says(page, ".connection", "Live");
+  await says(page, ".connection", "Connected");
   await page.end();
 });
 
@@ -109,7 +109,7 @@ test("a list that could not be read is read again while the stream is fine", asy
   const hub = await fakeHub({ sandboxes: sampleFleet(2) });
   t.after(() => hub.stop());
   const page = await visit(browser, hub.url);
-  await says(page, ".connection", "Live");
+  await says(page, ".connection", "Connected");
   const [, , third] = sampleFleet(3);
   hub.fleet.set(third.id, third);
   hub.refuseList = 503;
@@ -118,7 +118,7 @@ test("a list that could not be read is read again while the stream is fine", asy
   await refused;
   hub.refuseList = null;
   await page.waitForSelector(rowOf(third.id));
-  await says(page, ".connection", "Live");
+  await says(page, ".connection", "Connected");
   await page.end();
 });
 
@@ -126,12 +126,12 @@ test("a stream that breaks off is resumed after its last event, and a reset read
   const hub = await fakeHub({ sandboxes: sampleFleet(2) });
   t.after(() => hub.stop());
   const page = await visit(browser, hub.url);
-  await says(page, ".connection", "Live");
+  await says(page, ".connection", "Connected");
   hub.event({ type: "lost", sandboxId: "box-0001" });
   await says(page, ".activity .events", /box-0001\s+Lost/);
   for (const stream of hub.streams) stream.destroy();
   await hub.opened(2);
-  await says(page, ".connection", "Live");
+  await says(page, ".connection", "Connected");
   assert.deepEqual(hub.resumedAfter, [undefined, "1"]);
   const [, , third] = sampleFleet(3);
   hub.fleet.set(third.id, third);

@@ -71,15 +71,26 @@ test("figures read as people write them", () => {
     [words.histogram({ bounds: [1, 2], counts: [98, 1, 1], sum: 60 }, "s"), "100 values · mean 600 ms · p50 ≤ 1 s · p99 ≤ 2 s"],
     [words.histogram({ bounds: [1], counts: [0, 4], sum: 8 }, "s"), "4 values · mean 2 s · p50 > 1 s · p99 > 1 s"],
     [words.histogram({ bounds: [1], counts: [0, 0], sum: 0 }, "s"), "no values yet"],
+    [words.histogram({ bounds: [1], counts: [0, 1], sum: 1e308 }, "s"), "1 value · mean 1.16e+303d · p50 > 1 s · p99 > 1 s"],
+    [words.histogram({ bounds: [1], counts: [0, 1], sum: 1e308 }, "1"), "1 value · mean 1.00e+296T · p50 > 1 · p99 > 1"],
+    [words.bytes(1e308), "8.67e+289 EiB"],
+    [words.percent(-1e308), "-1.00e+308 %"],
+    [words.percent(100_000), "100,000 %"],
+    [words.quantity(-1e308, "Cel"), "-1.00e+308 °C"],
+    [words.count(1e300), "1.00e+300"],
+    [words.short(999_999_999_999_999), "999,999,999,999,999"],
   ];
   for (const [actual, expected] of cases) assert.equal(actual, expected);
 });
 
 test("the address keeps the view, and nothing in it is trusted", () => {
-  const state = { is: ["lost", "process-failed"], q: "a b&c", sort: "-cpu", open: "box-1" };
+  const state = { is: ["lost", "process-failed"], q: "a b&c", sort: "-cpu", open: "box-1", load: 2000 };
   assert.deepEqual(address.parse(address.format(state)), state);
   assert.equal(address.format(address.DEFAULT), "");
   assert.deepEqual(address.parse("#is=,lost,lost&sort=&%%%"), { ...address.DEFAULT, is: ["lost"] });
+  for (const [text, load] of [["2000", 2000], ["1", 1000], ["99999999", 1_000_000], ["", 50_000], ["-1", 50_000], ["1e9", 50_000]]) {
+    assert.equal(address.parse(`#load=${text}`).load, load, text);
+  }
 });
 
 test("what is newer stays, whichever comes last", () => {

@@ -12,7 +12,7 @@ const AGENT_VARIABLES: [(&str, [&str; 2]); 5] = [
     ("AGENT_TOKEN_FILE", ["report", "token_file"]),
     ("AGENT_REPORT_INTERVAL", ["report", "interval"]),
 ];
-/// Keys of which one, set in the environment, replaces the other in the file.
+/// Keys of which one, set in the environment or by a flag, replaces the other in the file.
 const EITHER: [[&str; 2]; 3] =
     [["report.token", "report.token_file"], ["api.token", "api.token_file"], ["hub.admin_key", "hub.admin_key_file"]];
 
@@ -32,13 +32,18 @@ pub(super) fn overlay(settings: &mut Settings, variables: impl Iterator<Item = (
                 None => continue,
             },
         };
-        let key = path.join(".");
-        for [one, other] in EITHER {
-            let replaced = if key == one { other } else { one };
-            if (key == one || key == other) && !matches!(settings.place(replaced), Place::Named(_)) {
-                settings.forget(replaced);
-            }
-        }
-        settings.overlay(&path.iter().map(String::as_str).collect::<Vec<_>>(), &value, &name);
+        lay(settings, &path.iter().map(String::as_str).collect::<Vec<_>>(), &value, &name);
     }
+}
+
+/// Lays one value of a variable or a flag, which is its name, over what is there.
+pub(super) fn lay(settings: &mut Settings, path: &[&str], value: &str, name: &str) {
+    let key = path.join(".");
+    for [one, other] in EITHER {
+        let replaced = if key == one { other } else { one };
+        if (key == one || key == other) && !matches!(settings.place(replaced), Place::Named(_)) {
+            settings.forget(replaced);
+        }
+    }
+    settings.overlay(path, value, name);
 }

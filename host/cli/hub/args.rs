@@ -24,7 +24,7 @@ pub(crate) struct ServeOptions {
     #[command(flatten)]
     pub(crate) file: ConfigFile,
     /// The address to listen on [default: 127.0.0.1:8080]
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_parser = sandbeat_hub::parse_listen)]
     pub(crate) listen: Option<SocketAddr>,
     /// Whether a sandbox may report without a token [default: closed]
     #[arg(long, value_enum)]
@@ -32,6 +32,9 @@ pub(crate) struct ServeOptions {
     /// Where to keep what outlives the hub: sandboxes, tokens, events, last reports [default: nowhere]
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
+    /// A file with the admin key, which managing and reading then want, in its first line [default: no key, loopback only]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) admin_key_file: Option<PathBuf>,
     /// The certificate chain to serve HTTPS with, PEM; it is read again when it changes [default: plain HTTP]
     #[arg(long, value_name = "FILE")]
     pub(crate) tls_cert: Option<PathBuf>,
@@ -78,6 +81,15 @@ pub(crate) struct HubLs {
     /// Only those that stand so: never-reported, live, lost, stopped
     #[arg(long, value_name = "WORD", value_parser = ["never-reported", "live", "lost", "stopped"], hide_possible_values = true)]
     pub(crate) liveness: Option<String>,
+    /// Only those that are registered and have not reported in time
+    #[arg(long)]
+    pub(crate) overdue: bool,
+    /// Only those that are silent while the hub doubts its own network
+    #[arg(long)]
+    pub(crate) suspect: bool,
+    /// Only those of which, as they last said, something fails: processes, collectors, any
+    #[arg(long, value_name = "WORD", value_parser = ["processes", "collectors", "any"], hide_possible_values = true)]
+    pub(crate) failing: Option<String>,
     /// Only those with this status: pending, running, stopped
     #[arg(long, value_name = "WORD", value_parser = ["pending", "running", "stopped"], hide_possible_values = true)]
     pub(crate) status: Option<String>,
@@ -87,11 +99,27 @@ pub(crate) struct HubLs {
     /// Only those with this in their id, name or host name, in upper or lower case
     #[arg(long, value_name = "TEXT")]
     pub(crate) search: Option<String>,
+    /// In which order; any but that of ids comes once the whole fleet is read
+    #[arg(long, value_enum, default_value_t = Sort::Id)]
+    pub(crate) sort: Sort,
     /// Only the first so many
     #[arg(short = 'n', long, value_name = "N", value_parser = at_least_one)]
     pub(crate) limit: Option<usize>,
     #[command(flatten)]
     pub(crate) access: HubAccess,
+}
+
+/// The order of a list. What is not known comes last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Sort {
+    /// Of ids
+    Id,
+    /// The busiest first
+    Cpu,
+    /// The largest first
+    Memory,
+    /// The one that has been silent for longest first
+    Heard,
 }
 
 #[derive(Debug, clap::Args)]

@@ -48,9 +48,16 @@ const MAX_SHOWN: usize = 1024;
 pub(super) struct Hub {
     /// Without a slash at the end.
     url: String,
-    key: Option<SecretString>,
+    key: Option<Key>,
     client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
     runtime: Runtime,
+}
+
+/// The admin key, and where it is from.
+struct Key {
+    secret: SecretString,
+    /// As its owner knows it: `key (--key-file)`.
+    source: String,
 }
 
 /// An answer that is an error, with what to do about it.
@@ -73,6 +80,14 @@ impl Hub {
         url.parse::<Uri>().ok().filter(is_good).with_context(|| {
             format!("`{}` is no address of a hub; one is `https://hub.example:8080`", shown(&url, MAX_SHOWN))
         })?;
+        if let Some(path) = url.parse::<Uri>().ok().as_ref().map(Uri::path).filter(|path| *path != "/") {
+            let without = url.strip_suffix(path).unwrap_or(&url);
+            bail!(
+                "`{}` has a path, and the address of a hub has none; write `{}`",
+                shown(&url, MAX_SHOWN),
+                shown(without, MAX_SHOWN)
+            );
+        }
         let tls = trusting(access.ca_file.as_deref())?;
         let mut http = HttpConnector::new();
         http.set_connect_timeout(Some(CONNECT));
@@ -158,8 +173,8 @@ impl Hub {
     ) -> anyhow::Result<Response<Incoming>> {
         let mut request = request.uri(format!("{}{path}", self.url));
         if let Some(key) = &self.key {
-            let mut value = header::HeaderValue::try_from(format!("Bearer {}", key.expose_secret()))
-                .map_err(|_| anyhow!("the key has bytes that no header can carry; is it the right file?"))?;
+            let mut value = header::HeaderValue::try_from(format!("Bearer {}", key.secret.expose_secret()))
+                .map_err(|_| anyhow!("the key in {} has bytes that no header can carry", key.source))?;
             value.set_sensitive(true);
             request = request.header(header::AUTHORIZATION, value);
         }
@@ -188,7 +203,7 @@ impl Hub {
                     "the hub wants its admin key; name its file with --key-file or {KEY_FILE_VARIABLE}, or set {KEY_VARIABLE}"
                 )
             }
-            (StatusCode::UNAUTHORIZED, Some(_), _) => "this is not the hub's admin key".to_owned(),
+            (StatusCode::UNAUTHORIZED, Some(key), _) => format!("the key in {} is not the hub's admin key", key.source),
             (_, _, Some(message)) => message,
             (_, _, None) => format!("the answer is {status} without a reason; is {} a hub?", self.shown()),
         };
@@ -279,14 +294,23 @@ fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// The admin key: of the file that an option names, else of the one that the environment names, else of the environment.
-fn key(file: Option<&Path>) -> anyhow::Result<Option<SecretString>> {
-    let file = file.map(Path::to_owned).or_else(|| variable(KEY_FILE_VARIABLE).map(PathBuf::from));
-    let Some(file) = file else { return Ok(variable(KEY_VARIABLE).map(SecretString::from)) };
-    let text = fs::read_to_string(&file).with_context(|| format!("cannot read the key file {}", file.display()))?;
+/// The admin key: of the file that an option names, else of the environment, which names a file or has the key itself.
+///
+/// # Errors
+/// The environment does both, and only its owner knows which one is meant; or the file cannot be read.
+fn key(option: Option<&Path>) -> anyhow::Result<Option<Key>> {
+    let (file, name) = match (option, variable(KEY_FILE_VARIABLE), variable(KEY_VARIABLE)) {
+        (Some(file), _, _) => (file.to_owned(), "--key-file"),
+        (None, Some(_), Some(_)) => bail!("{KEY_FILE_VARIABLE} and {KEY_VARIABLE} are both set; keep one of them"),
+        (None, Some(file), None) => (PathBuf::from(file), KEY_FILE_VARIABLE),
+        (None, None, Some(key)) => return Ok(Some(Key { secret: key.into(), source: KEY_VARIABLE.to_owned() })),
+        (None, None, None) => return Ok(None),
+    };
+    let source = format!("{} ({name})", file.display());
+    let text = fs::read_to_string(&file).with_context(|| format!("cannot read the key file {source}"))?;
     let key = text.lines().next().unwrap_or_default().trim();
-    ensure!(!key.is_empty(), "the first line of the key file {} is empty", file.display());
-    Ok(Some(SecretString::from(key)))
+    ensure!(!key.is_empty(), "the first line of the key file {source} is empty");
+    Ok(Some(Key { secret: key.into(), source }))
 }
 
 /// Trust in the system's roots, and in those of a file.

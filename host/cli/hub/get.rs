@@ -5,7 +5,6 @@ use serde_json::{Value, json};
 
 use super::args::HubGet;
 use super::client::{Hub, of_sandbox};
-use super::ls::{liveness, named};
 use crate::output;
 use crate::show::{self, Row, text};
 
@@ -15,11 +14,11 @@ const MAX_ENTRIES: usize = 12;
 pub(super) fn run(options: &HubGet) -> anyhow::Result<()> {
     let hub = Hub::new(&options.access)?;
     let answer = hub.get(&format!("/api/v1/sandboxes/{}", options.id));
-    let sandbox = answer.map_err(|error| of_sandbox(&options.id, error))?["sandbox"].take();
+    let answer = answer.map_err(|error| of_sandbox(&options.id, error))?;
     if options.access.json {
-        return output::json(&sandbox);
+        return output::json(&answer);
     }
-    for (label, value) in rows(&sandbox, Timestamp::now()) {
+    for (label, value) in rows(&answer["sandbox"], Timestamp::now()) {
         output::line(format_args!("{label:<10} {value}"))?;
     }
     Ok(())
@@ -62,6 +61,23 @@ fn name(sandbox: &Value) -> String {
         name.push_str(&format!(", of {}", text(&sandbox["image"])));
     }
     format!("{name}, registered {}", show::moment(&sandbox["createdAt"]))
+}
+
+/// Its id, and its name where that is another.
+fn named(sandbox: &Value) -> String {
+    let id = text(&sandbox["id"]);
+    let name = Some(text(&sandbox["name"])).filter(|_| sandbox["name"].is_string());
+    name.filter(|name| *name != id).map_or(id.clone(), |name| format!("{id} ({name})"))
+}
+
+/// How it stands, and what the hub adds to that.
+fn liveness(sandbox: &Value) -> String {
+    let word = text(&sandbox["liveness"]);
+    match (sandbox["overdue"] == true, sandbox["suspect"] == true) {
+        (true, _) => format!("{word} (overdue)"),
+        (_, true) => format!("{word} (suspect)"),
+        _ => word,
+    }
 }
 
 fn standing(sandbox: &Value, now: Timestamp) -> String {

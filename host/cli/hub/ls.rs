@@ -1,117 +1,237 @@
-//! `sandbeat hub ls`: the fleet as a table.
+//! `sandbeat hub ls`: the fleet as a table, or as JSON, page by page as it comes.
+//!
+//! In the order of ids a page is printed before the next one is asked for, so that a large fleet begins at once and takes
+//! no memory. Any other order is known only when the whole fleet is read.
+
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::args::HubLs;
+use super::args::{HubLs, Sort};
 use super::client::{Hub, encoded};
+use crate::listing::{Column, Listing};
 use crate::show::{self, text};
 use crate::{format, output};
 
 /// The most sandboxes in one answer.
 const PAGE: usize = 1000;
+/// How much there is at least of a name that is cut.
+const MIN_NAME: usize = 12;
+/// What is shown, in the order of its worth.
+const COLUMNS: [Column; 10] = [
+    Column::words("ID"),
+    Column::words(STANDING),
+    Column::words("HEARD"),
+    Column::words("FAILING"),
+    Column::numbers("CPU"),
+    Column::numbers("MEMORY"),
+    Column::words("SINCE"),
+    Column::numbers("SESSIONS"),
+    Column::cut("NAME", MIN_NAME),
+    Column::cut("HOST", MIN_NAME),
+];
+const STANDING: &str = "LIVENESS";
+/// So many others are silent as well that the hub does not call it lost.
+const SUSPECT: &str = "suspect";
 
 pub(super) fn run(options: &HubLs) -> anyhow::Result<()> {
     let hub = Hub::new(&options.access)?;
-    let (sandboxes, total) = read(&hub, options)?;
-    if options.access.json {
-        return output::json(&json!({"sandboxes": sandboxes, "total": total}));
+    let mut pages = Pages::new(&hub, options);
+    let mut printer = if options.access.json { Printer::json()? } else { Printer::table() };
+    if options.sort == Sort::Id {
+        while let Some(page) = pages.next()? {
+            printer.print(&page)?;
+        }
+    } else {
+        for page in sorted(&mut pages, options)?.chunks(PAGE) {
+            printer.print(page)?;
+        }
     }
-    if sandboxes.is_empty() {
-        let narrowed = options.status.is_some() || options.liveness.is_some() || options.search.is_some();
-        output::note(match narrowed || !options.metadata.is_empty() {
-            true => "no sandbox is like that",
-            false => "no sandboxes; register one with `sandbeat hub add`",
-        });
-        return Ok(());
-    }
-    let header = ["ID", "LIVENESS", "SINCE", "HEARD", "CPU", "MEMORY", "SESSIONS", "FAILING", "HOST"];
-    let mut table = output::table(header, &[4, 5, 6]);
-    let now = Timestamp::now();
-    for sandbox in &sandboxes {
-        table.add_row(row(sandbox, now));
-    }
-    output::keep_whole(&mut table, &[1, 2, 3, 4, 5, 6]);
-    output::print_painted(&table, "LIVENESS")?;
-    output::note(summary(&sandboxes, total));
-    if sandboxes.iter().any(is_suspect) {
-        output::note(
-            "so many are silent at once that the hub doubts its own network; it calls the suspect ones lost later",
-        );
-    }
-    Ok(())
+    printer.end(pages.total, !pages.filters.is_empty())
 }
 
-/// All pages, or as much of them as is wanted; and how many there are.
-fn read(hub: &Hub, options: &HubLs) -> anyhow::Result<(Vec<Value>, u64)> {
-    let most = options.limit.unwrap_or(usize::MAX);
-    let mut filters = String::new();
-    for (name, value) in [("status", &options.status), ("liveness", &options.liveness), ("search", &options.search)] {
-        if let Some(value) = value {
-            filters.push_str(&format!("&{name}={}", encoded(value)));
-        }
+/// What a hub has of a list, a page at a time.
+struct Pages<'a> {
+    hub: &'a Hub,
+    /// What is to hold of them, as the end of a query; empty for the whole fleet.
+    filters: String,
+    /// How many are still wanted.
+    left: usize,
+    /// How the next page is asked for; nothing after the last.
+    cursor: Option<String>,
+    /// How many there are in all, as the last page said.
+    total: u64,
+}
+
+impl<'a> Pages<'a> {
+    fn new(hub: &'a Hub, options: &HubLs) -> Self {
+        // Which ones are the first is known only when all are there, unless they come in their order.
+        let left = options.limit.filter(|_| options.sort == Sort::Id).unwrap_or(usize::MAX);
+        Pages { hub, filters: filters(options), left, cursor: Some(String::new()), total: 0 }
     }
-    for entry in &options.metadata {
-        filters.push_str(&format!("&metadata={}", encoded(entry)));
-    }
-    let mut sandboxes = Vec::new();
-    let mut cursor = String::new();
-    loop {
-        let limit = PAGE.min(most - sandboxes.len());
-        let mut page = hub.get(&format!("/api/v1/sandboxes?limit={limit}{filters}{cursor}"))?;
-        if let Value::Array(found) = page["sandboxes"].take() {
-            sandboxes.extend(found);
-        }
-        match page["nextCursor"].as_str() {
-            Some(next) if sandboxes.len() < most => cursor = format!("&cursor={}", encoded(next)),
-            _ => return Ok((sandboxes, page["total"].as_u64().unwrap_or(0))),
-        }
+
+    fn next(&mut self) -> anyhow::Result<Option<Vec<Value>>> {
+        let Some(cursor) = self.cursor.take() else { return Ok(None) };
+        let limit = PAGE.min(self.left);
+        let mut page = self.hub.get(&format!("/api/v1/sandboxes?limit={limit}{}{cursor}", self.filters))?;
+        let Value::Array(sandboxes) = page["sandboxes"].take() else {
+            anyhow::bail!("the answer has no sandboxes; is {} a hub of this version?", self.hub.shown());
+        };
+        self.left = self.left.saturating_sub(sandboxes.len());
+        self.total = page["total"].as_u64().unwrap_or(0);
+        let next = page["nextCursor"].as_str().filter(|_| self.left > 0);
+        self.cursor = next.map(|next| format!("&cursor={}", encoded(next)));
+        Ok(Some(sandboxes))
     }
 }
 
-fn row(sandbox: &Value, now: Timestamp) -> [String; 9] {
+fn filters(options: &HubLs) -> String {
+    let words = [
+        ("status", &options.status),
+        ("liveness", &options.liveness),
+        ("failing", &options.failing),
+        ("search", &options.search),
+    ];
+    let words = words.iter().filter_map(|(name, word)| Some((*name, word.as_deref()?)));
+    let flags = [("overdue", options.overdue), ("suspect", options.suspect)];
+    let flags = flags.iter().filter(|(_, only)| *only).map(|(name, _)| (*name, "true"));
+    let metadata = options.metadata.iter().map(|entry| ("metadata", entry.as_str()));
+    words.chain(flags).chain(metadata).map(|(name, value)| format!("&{name}={}", encoded(value))).collect()
+}
+
+/// All of them, or as many as are wanted, in another order than that of ids.
+fn sorted(pages: &mut Pages<'_>, options: &HubLs) -> anyhow::Result<Vec<Value>> {
+    let mut ranked: Vec<(f64, Value)> = Vec::new();
+    while let Some(page) = pages.next()? {
+        ranked.extend(page.into_iter().map(|sandbox| (rank(options.sort, &sandbox), sandbox)));
+        // Of the same rank, in the order of ids.
+        ranked.sort_by(|(one, _), (other, _)| other.total_cmp(one));
+        ranked.truncate(options.limit.unwrap_or(usize::MAX));
+    }
+    Ok(ranked.into_iter().map(|(_, sandbox)| sandbox).collect())
+}
+
+/// The higher the earlier; one of which nothing is known comes last.
+fn rank(sort: Sort, sandbox: &Value) -> f64 {
+    let info = &sandbox["agentInfo"];
+    let rank = match sort {
+        Sort::Id => None,
+        Sort::Cpu => info["metrics"]["cpuPercent"].as_f64(),
+        Sort::Memory => info["metrics"]["memoryMB"].as_f64(),
+        Sort::Heard => {
+            let heard = info["lastHeartbeat"].as_str().and_then(|at| at.parse::<Timestamp>().ok());
+            heard.map(|at| -(at.as_millisecond() as f64))
+        }
+    };
+    rank.unwrap_or(f64::NEG_INFINITY)
+}
+
+/// Prints sandboxes as they come.
+enum Printer {
+    Json {
+        /// Whether there has been one.
+        any: bool,
+    },
+    Table {
+        listing: Box<Listing<{ COLUMNS.len() }>>,
+        /// How many stand how.
+        counts: BTreeMap<String, usize>,
+    },
+}
+
+impl Printer {
+    fn json() -> anyhow::Result<Self> {
+        output::text("{\n  \"sandboxes\": [")?;
+        Ok(Printer::Json { any: false })
+    }
+
+    fn table() -> Self {
+        let room = output::terminal_width().map(usize::from);
+        Printer::Table { listing: Box::new(Listing::new(COLUMNS, room)), counts: BTreeMap::new() }
+    }
+
+    fn print(&mut self, page: &[Value]) -> anyhow::Result<()> {
+        match self {
+            Printer::Json { any } => {
+                let mut text = String::new();
+                for sandbox in page {
+                    text.push_str(if *any { ",\n    " } else { "\n    " });
+                    text.push_str(&serde_json::to_string_pretty(sandbox)?.replace('\n', "\n    "));
+                    *any = true;
+                }
+                output::text(&text)
+            }
+            Printer::Table { listing, counts } if !page.is_empty() => {
+                for sandbox in page {
+                    *counts.entry(standing(sandbox)).or_insert(0) += 1;
+                }
+                let now = Timestamp::now();
+                let lines = listing.lines(page.iter().map(|sandbox| row(sandbox, now)).collect());
+                output::print_painted_at(&lines, listing.begin(STANDING))
+            }
+            Printer::Table { .. } => Ok(()),
+        }
+    }
+
+    fn end(self, total: u64, narrowed: bool) -> anyhow::Result<()> {
+        match self {
+            Printer::Json { any } => {
+                output::line(format_args!("{}],\n  \"total\": {total}\n}}", if any { "\n  " } else { "" }))?;
+            }
+            Printer::Table { counts, .. } if counts.is_empty() => output::note(match narrowed {
+                true => "no sandbox is like that",
+                false => "no sandboxes; register one with `sandbeat hub add`",
+            }),
+            Printer::Table { counts, .. } => {
+                output::note(summary(&counts, total));
+                if counts.contains_key(SUSPECT) {
+                    output::note(
+                        "so many are silent at once that the hub doubts its own network; it calls the suspect ones \
+                         lost later",
+                    );
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn row(sandbox: &Value, now: Timestamp) -> [String; COLUMNS.len()] {
     let info = &sandbox["agentInfo"];
     let metrics = &info["metrics"];
-    let age = |time: &Value| time.as_str().map_or_else(|| "-".to_owned(), |at| show::ago(at, now));
     let cpu = metrics["cpuPercent"].as_f64().map_or_else(|| "-".to_owned(), |percent| format!("{percent:.1}%"));
+    let name = if sandbox["name"] == sandbox["id"] { "-".to_owned() } else { text(&sandbox["name"]) };
     [
-        named(sandbox),
-        liveness(sandbox),
-        age(&sandbox["livenessSince"]),
-        age(&info["lastHeartbeat"]),
+        text(&sandbox["id"]),
+        standing(sandbox),
+        show::age(&info["lastHeartbeat"], now),
+        failing(&info["health"]),
         cpu,
         memory(metrics),
+        show::age(&sandbox["livenessSince"], now),
         text(&metrics["sessionCount"]),
-        failing(&info["health"]),
+        name,
         text(&info["hostname"]),
     ]
 }
 
-/// Its id, and its name where that is another.
-pub(super) fn named(sandbox: &Value) -> String {
-    let id = text(&sandbox["id"]);
-    let name = Some(text(&sandbox["name"])).filter(|_| sandbox["name"].is_string());
-    name.filter(|name| *name != id).map_or(id.clone(), |name| format!("{id} ({name})"))
-}
-
-/// How it stands, and what the hub adds to that.
-pub(super) fn liveness(sandbox: &Value) -> String {
-    let word = text(&sandbox["liveness"]);
+/// How it stands, in one word. One that is suspect is live to the hub, and for who looks at the list it is not.
+fn standing(sandbox: &Value) -> String {
     match (sandbox["overdue"] == true, sandbox["suspect"] == true) {
-        (true, _) => format!("{word} (overdue)"),
-        (_, true) => format!("{word} (suspect)"),
-        _ => word,
+        (true, _) => "overdue".to_owned(),
+        (_, true) => SUSPECT.to_owned(),
+        _ => text(&sandbox["liveness"]),
     }
 }
 
-fn is_suspect(sandbox: &Value) -> bool {
-    sandbox["suspect"] == true
-}
-
+/// `512M/2.00G`, in units of 1,024.
 fn memory(metrics: &Value) -> String {
-    match (metrics["memoryMB"].as_u64(), metrics["memoryLimitMB"].as_u64()) {
-        (Some(used), Some(limit)) => format!("{} of {}", show::mebibytes(used), show::mebibytes(limit)),
-        (Some(used), None) => show::mebibytes(used),
+    let size =
+        |field: &str| metrics[field].as_u64().map(|mebibytes| format::brief_size(mebibytes.saturating_mul(1 << 20)));
+    match (size("memoryMB"), size("memoryLimitMB")) {
+        (Some(used), Some(limit)) => format!("{used}/{limit}"),
+        (Some(used), None) => used,
         (None, _) => "-".to_owned(),
     }
 }
@@ -129,55 +249,51 @@ fn failing(health: &Value) -> String {
     if parts.is_empty() { "-".to_owned() } else { parts.join(", ") }
 }
 
-fn summary(sandboxes: &[Value], total: u64) -> String {
-    // One that is suspect is live to the hub, and for who looks at the list it is not.
-    let word = |sandbox: &Value| match is_suspect(sandbox) {
-        true => json!({"liveness": "suspect"}),
-        false => json!({"liveness": sandbox["liveness"]}),
-    };
-    let list = sandboxes.iter().map(word).collect();
-    let shown = sandboxes.len();
+fn summary(counts: &BTreeMap<String, usize>, total: u64) -> String {
+    let shown = counts.values().sum();
     let count = format::count(shown, "sandbox", "sandboxes");
     let of = if total > shown as u64 { format!(" of {total}") } else { String::new() };
-    format!("{count}{of}: {}", show::tally(&list, "liveness"))
+    format!("{count}{of}: {}", show::counted(counts))
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
     fn a_row_shows_what_is_known() {
         let now = "2026-11-20T12:00:00Z".parse().unwrap();
-        let bare = json!({"id": "s", "liveness": "never-reported", "overdue": true,
+        let bare = json!({"id": "s", "name": "s", "liveness": "never-reported", "overdue": true,
                           "livenessSince": "2026-11-20T11:00:00.000Z"});
-        assert_eq!(row(&bare, now), ["s", "never-reported (overdue)", "1h ago", "-", "-", "-", "-", "-", "-"]);
+        assert_eq!(row(&bare, now), ["s", "overdue", "-", "-", "-", "-", "1h", "-", "-", "-"]);
         let full = json!({
             "id": "s", "name": "my\nbox", "suspect": true, "liveness": "live", "livenessSince": "2026-11-20T11:58:00.000Z",
             "agentInfo": {"lastHeartbeat": "2026-11-20T11:59:48.000Z", "hostname": "a\nb",
                 "metrics": {"cpuPercent": 12.54, "memoryMB": 512, "memoryLimitMB": 2048, "sessionCount": 2},
                 "health": {"processes": 3, "processesFailed": 1, "collectors": 4, "collectorsFailed": 2}},
         });
-        let expected = [
-            "s (my\\nbox)",
-            "live (suspect)",
-            "2m ago",
-            "12s ago",
-            "12.5%",
-            "512 MiB of 2.00 GiB",
-            "2",
-            "1 process, 2 collectors",
-            "a\\nb",
-        ];
+        let expected =
+            ["s", "suspect", "12s", "1 process, 2 collectors", "12.5%", "512M/2.00G", "2m", "2", "my\\nbox", "a\\nb"];
         assert_eq!(row(&full, now), expected);
     }
 
     #[test]
+    fn the_highest_comes_first_and_what_is_not_known_last() {
+        let sandbox =
+            |cpu: Value, heard: &str| json!({"agentInfo": {"metrics": {"cpuPercent": cpu}, "lastHeartbeat": heard}});
+        let (busy, silent) = (sandbox(json!(90), "2026-11-20T12:00:00Z"), sandbox(json!(1.5), "2026-11-20T11:00:00Z"));
+        let none = json!({"id": "s"});
+        assert!(rank(Sort::Cpu, &busy) > rank(Sort::Cpu, &silent) && rank(Sort::Cpu, &silent) > rank(Sort::Cpu, &none));
+        assert!(rank(Sort::Heard, &silent) > rank(Sort::Heard, &busy));
+        assert!(rank(Sort::Heard, &busy) > rank(Sort::Heard, &none));
+    }
+
+    #[test]
     fn the_summary_counts_what_is_shown() {
-        let sandboxes = ["live", "lost", "live"].map(|word| json!({"liveness": word}));
-        assert_eq!(summary(&sandboxes, 3), "3 sandboxes: 2 live, 1 lost");
-        assert_eq!(summary(&sandboxes, 10), "3 sandboxes of 10: 2 live, 1 lost");
-        let doubted = [json!({"liveness": "live"}), json!({"liveness": "live", "suspect": true})];
-        assert_eq!(summary(&doubted, 2), "2 sandboxes: 1 live, 1 suspect");
+        let counts = BTreeMap::from([("live".to_owned(), 2), ("suspect".to_owned(), 1)]);
+        assert_eq!(summary(&counts, 3), "3 sandboxes: 2 live, 1 suspect");
+        assert_eq!(summary(&counts, 10), "3 sandboxes of 10: 2 live, 1 suspect");
     }
 }

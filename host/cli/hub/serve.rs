@@ -25,6 +25,7 @@ pub(super) fn run(options: &ServeOptions) -> anyhow::Result<()> {
     }
     for (path, key, flag) in [
         (&options.data, "data", "--data"),
+        (&options.admin_key_file, "admin_key_file", "--admin-key-file"),
         (&options.tls_cert, "tls_cert", "--tls-cert"),
         (&options.tls_key, "tls_key", "--tls-key"),
     ] {

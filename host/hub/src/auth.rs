@@ -8,7 +8,7 @@ use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use axum::http::HeaderMap;
-use axum::http::header::{AUTHORIZATION, HOST};
+use axum::http::header::{AUTHORIZATION, FORWARDED, HOST, ORIGIN};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use sha2::{Digest, Sha256};
@@ -110,6 +110,17 @@ pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
 /// without `Host` cannot come from a browser.
 pub(crate) fn addressed_to_loopback(headers: &HeaderMap) -> bool {
     headers.get(HOST).is_none_or(|host| host.to_str().is_ok_and(is_loopback))
+}
+
+/// What only browsers send, and no agent: a web page is behind the request.
+pub(crate) fn is_of_a_page(headers: &HeaderMap) -> bool {
+    headers.contains_key(ORIGIN) || headers.contains_key("sec-fetch-site")
+}
+
+/// What proxies add to the requests of others.
+pub(crate) fn is_forwarded(headers: &HeaderMap) -> bool {
+    let added = |name: &str| name.starts_with("x-forwarded-") || name == "x-real-ip";
+    headers.contains_key(FORWARDED) || headers.keys().any(|name| added(name.as_str()))
 }
 
 /// Of `name`, `name:port`, `[v6]` or `[v6]:port`; nothing else is a `Host`.

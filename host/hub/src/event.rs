@@ -68,8 +68,9 @@ pub enum Kind {
     CollectorFailed,
     /// It is active again.
     CollectorRecovered,
-    /// A sandbox's reports made more events than are kept of one, 60 in an hour; the next ones are left out. How it
-    /// stands is right all the same, and what still fails is told later.
+    /// A sandbox's reports and silence made more events than are kept of one, 60 in an hour; the next ones are left out.
+    /// How it stands is right all the same, and what still fails is told later. That it is lost is always told, but it is
+    /// waited for until there is room: two minutes at most.
     Suppressed,
     /// So many sandboxes are silent at once that the hub doubts its own network and calls none of them lost.
     Suspect,

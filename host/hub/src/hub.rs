@@ -159,11 +159,12 @@ async fn open(config: Config) -> Result<(Config, Arc<Store>), Error> {
 #[cfg(test)]
 mod tests {
     use std::fs::OpenOptions;
+    use std::os::unix::fs::OpenOptionsExt;
     use std::time::Duration;
 
-    use rustix::fs::{CWD, Mode, mkfifoat};
+    use rustix::fs::{CWD, Mode, OFlags, mkfifoat};
     use tokio::sync::oneshot;
-    use tokio::time::timeout;
+    use tokio::time::{Instant, sleep, timeout};
 
     use super::*;
 
@@ -172,16 +173,25 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let config = Config { data: Some(directory.path().to_owned()), ..Config::default() };
         Store::open(&config).unwrap().close().await.unwrap();
-        // Reading this takes until somebody writes.
+        // Reading this takes until whoever writes has ended.
         let log = directory.path().join("hub.db-wal");
         mkfifoat(CWD, &log, Mode::RUSR | Mode::WUSR).unwrap();
 
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
         let mut serving = tokio::spawn(serve(listener, config, async { drop(stopped.await) }));
+        // Nobody can write before somebody reads.
+        let (nonblocking, deadline) = (OFlags::NONBLOCK.bits().cast_signed(), Instant::now() + Duration::from_secs(20));
+        let writer = loop {
+            if let Ok(writer) = OpenOptions::new().write(true).custom_flags(nonblocking).open(&log) {
+                break writer;
+            }
+            assert!(Instant::now() < deadline, "the store does not read its log");
+            sleep(Duration::from_millis(1)).await;
+        };
         stop.send(()).unwrap();
         let ended = timeout(Duration::from_secs(5), &mut serving).await;
-        drop(OpenOptions::new().write(true).open(log).unwrap());
+        drop(writer);
         ended.expect("the hub does not stop").unwrap().unwrap();
     }
 }

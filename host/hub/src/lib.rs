@@ -39,7 +39,7 @@ mod store;
 mod sweep;
 
 pub use auth::{KeyHash, Secret};
-pub use config::{Config, Enroll, Keep, Limits, RawConfig, Tls, Webhook};
+pub use config::{Config, Enroll, Keep, Limits, RawConfig, Tls, Webhook, parse_listen};
 pub use event::Kind as EventKind;
 pub use hub::{Accepted, Error, Hub, serve};
 pub use liveness::Rules;

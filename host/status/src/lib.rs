@@ -7,7 +7,7 @@
 //!
 //! - [`report`]: the body of `POST /api/v1/sandboxes/{id}/status`, the contract between agent and hub.
 //! - [`metric`], [`process`], [`plugin`]: what a report is made of.
-//! - [`binary`]: how a report looks where many are kept in memory.
+//! - [`binary`]: how a report looks where many are kept in memory; `later`: how one of a later version is read.
 //! - [`sample`]: what the agent measures itself, before it becomes a report or is shown to a collector.
 //! - [`exposition`]: figures as Prometheus' text; [`usage`]: those of the process that asks.
 //! - [`files`]: reads what the operator names, keys and certificates, within a bound.
@@ -17,6 +17,7 @@
 pub mod binary;
 pub mod exposition;
 pub mod files;
+mod later;
 pub mod metric;
 pub mod names;
 pub mod plugin;

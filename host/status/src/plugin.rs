@@ -12,6 +12,7 @@ use crate::binary::{
     read_integer, read_number, read_optional_integer, read_time, write_integer, write_number, write_optional_integer,
     write_time,
 };
+use crate::later::counts;
 use crate::report::milliseconds;
 
 /// Where a plugin stands.
@@ -28,6 +29,9 @@ pub enum PluginState {
     Quarantined,
     /// Its file or sidecar cannot be used; `reason` says why.
     Rejected,
+    /// A word that this version does not know.
+    #[serde(other)]
+    Unknown,
 }
 
 impl PluginState {
@@ -39,6 +43,7 @@ impl PluginState {
             PluginState::Failing => "failing",
             PluginState::Quarantined => "quarantined",
             PluginState::Rejected => "rejected",
+            PluginState::Unknown => "unknown",
         }
     }
 }
@@ -83,6 +88,9 @@ pub enum Failure {
     Invalid,
     /// It said itself that it could not measure.
     Collector,
+    /// A word that this version does not know.
+    #[serde(other)]
+    Unknown,
 }
 
 impl Failure {
@@ -100,6 +108,7 @@ impl Failure {
             Failure::Http => "http",
             Failure::Invalid => "invalid",
             Failure::Collector => "collector",
+            Failure::Unknown => "unknown",
         }
     }
 }
@@ -150,6 +159,9 @@ pub enum ReloadResult {
     Unchanged,
     /// It is not used, and `reason` beside the plugin says why.
     Refused,
+    /// A word that this version does not know.
+    #[serde(other)]
+    Unknown,
 }
 
 /// The last time that a plugin's files were read.
@@ -200,7 +212,7 @@ pub struct PluginStatus {
     #[borsh(serialize_with = "write_integer", deserialize_with = "read_integer")]
     pub failures: u64,
     /// The same by name.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, deserialize_with = "counts", skip_serializing_if = "BTreeMap::is_empty")]
     pub failures_by_name: BTreeMap<Failure, u64>,
     /// How long its calls took, once there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]

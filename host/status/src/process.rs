@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::binary::{read_optional_integer, write_optional_integer};
+use crate::later::known_word;
 
 /// Whether a process does its work. The three words are those of existing clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, BorshSerialize, BorshDeserialize, ToSchema)]
@@ -16,6 +17,9 @@ pub enum ProcessState {
     Stopped,
     /// It ended otherwise, could not be started, or runs and fails its health check.
     Error,
+    /// A word that this version does not know.
+    #[serde(other)]
+    Unknown,
 }
 
 impl ProcessState {
@@ -25,6 +29,7 @@ impl ProcessState {
             ProcessState::Running => "running",
             ProcessState::Stopped => "stopped",
             ProcessState::Error => "error",
+            ProcessState::Unknown => "unknown",
         }
     }
 }
@@ -77,7 +82,7 @@ pub struct ProcessStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_error: Option<String>,
     /// Where in its life it is.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "known_word", skip_serializing_if = "Option::is_none")]
     pub phase: Option<ProcessPhase>,
     /// The exit code of its last run that has ended, where it ended with one.
     #[serde(default, skip_serializing_if = "Option::is_none")]

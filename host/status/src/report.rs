@@ -1,7 +1,8 @@
 //! The status report: the body of `POST {server_url}/api/v1/sandboxes/{id}/status`.
 //!
 //! The base fields (`sandboxId` to `metadata`) keep the names and types that existing servers read: strings,
-//! integers, and a flat string-to-string map. Everything after them is additive. What was not measured is absent.
+//! integers, and a flat string-to-string map. Everything after them is additive. What was not measured is absent. A
+//! word of a later version is absent, or `unknown` where there has to be one, and costs no more than that.
 
 use std::collections::BTreeMap;
 
@@ -15,6 +16,7 @@ use crate::binary::{
     write_integer, write_number, write_optional_integer, write_optional_number, write_optional_time, write_source,
     write_time,
 };
+use crate::later::{known_metrics, known_parts, known_word};
 use crate::{Metric, PluginStatus, ProcessStatus, Rejected};
 
 /// What the sandbox says of itself.
@@ -70,7 +72,7 @@ pub struct Report {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interval_secs: Option<f64>,
     /// Why the report was made now.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "known_word", skip_serializing_if = "Option::is_none")]
     pub trigger: Option<Trigger>,
     /// The agent has been asked to end and is stopping its processes.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -82,13 +84,13 @@ pub struct Report {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gap: Option<Gap>,
     /// What is left out because it is as it was in an earlier report of this `boot_id`, which the server said it keeps.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "known_parts", skip_serializing_if = "Vec::is_empty")]
     pub unchanged: Vec<Part>,
     /// What the sandbox may use, and what of it is in use.
     #[serde(default)]
     pub resources: Resources,
     /// What the collectors measured, by plugin, name and attributes.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "known_metrics")]
     pub metrics: Vec<ReportedMetric>,
     /// The supervised processes, by name.
     #[serde(default)]

@@ -276,7 +276,14 @@ test("a fetch that is given is called as a function", async (t) => {
 
 test("requests are made as they should be", async (t) => {
   const { hub, agent, requests, url } = await serving(t, [answer(200, { sandboxes: [], total: 0, agents: [] })]);
-  await hub.sandboxes.list({ metadata: { team: "a b&c", gpu: true }, search: "ä", liveness: "lost", limit: 5 });
+  await hub.sandboxes.list({
+    metadata: { team: "a b&c", gpu: true },
+    search: "ä",
+    liveness: "lost",
+    suspect: false,
+    failing: "any",
+    limit: 5,
+  });
   await new AgentClient({ url: `${url}/behind/a/proxy/` }).agents.get("a/b?c#d", { refresh: true });
   await hub.health();
   await agent.processes.input("web", Uint8Array.of(0, 255));
@@ -284,7 +291,7 @@ test("requests are made as they should be", async (t) => {
   assert.deepEqual(lines, [
     [
       "GET",
-      "/api/v1/sandboxes?search=%C3%A4&liveness=lost&limit=5&metadata=team%3Da+b%26c&metadata=gpu",
+      "/api/v1/sandboxes?search=%C3%A4&liveness=lost&suspect=false&failing=any&limit=5&metadata=team%3Da+b%26c&metadata=gpu",
       `Bearer ${TOKEN}`,
     ],
     ["GET", "/behind/a/proxy/v1/agents/a%2Fb%3Fc%23d?no_cache=true", undefined],

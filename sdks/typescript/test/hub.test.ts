@@ -134,6 +134,8 @@ test("a fleet is read page by page, whole and in part", async () => {
   assert.deepEqual(await listed({ metadata: { team: "c" } }), ["p-1", "p-2", "p-4", "p-5"]);
   assert.deepEqual(await listed({ metadata: { team: "a=b", gpu: true } }), ["p-3"]);
   assert.deepEqual(await listed({ liveness: "lost" }), []);
+  assert.deepEqual(await listed({ failing: "any" }), []);
+  assert.deepEqual(await listed({ search: "p-", overdue: false }), ids);
   assert.deepEqual(await listed({ search: "p-", status: "pending", liveness: "never-reported" }), ids);
   const sizes = [];
   for await (const { sandboxes, total } of hub.sandboxes.pages({ search: "p-", limit: 2 })) {

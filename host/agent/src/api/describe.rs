@@ -7,7 +7,7 @@ use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{Components, Content, OpenApi, Ref, RefOr, Response, ResponseBuilder};
 
-use super::optional::absent_is_never_null;
+use super::optional::only_what_comes;
 
 const TOKEN: &str = "token";
 const JSON: &str = "application/json";
@@ -35,7 +35,7 @@ pub(super) fn complete(document: &mut OpenApi) {
     ));
     let components = document.components.get_or_insert_with(Components::new);
     components.add_security_scheme(TOKEN, SecurityScheme::Http(scheme.build()));
-    absent_is_never_null(document);
+    only_what_comes(document);
     for (path, item) in &mut document.paths.paths {
         for operation in operations(item) {
             complete_one(path, operation);

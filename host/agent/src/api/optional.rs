@@ -1,14 +1,18 @@
-//! What may be absent, in `/openapi.json`.
+//! What may be absent, and what never comes, in `/openapi.json`.
 //!
-//! Pure. `utoipa` describes an `Option` as something that may be null; what the agent answers leaves it out instead. A
-//! client that is generated from the document would otherwise have to expect a null that never comes.
+//! Pure. `utoipa` describes an `Option` as something that may be null; what the agent answers leaves it out instead. And
+//! what the types of a report read as `unknown` are the words of a later version, which an agent does not say of itself.
+//! A client that is generated from the document would otherwise have to expect what never comes.
 
 use utoipa::openapi::schema::{AdditionalProperties, ArrayItems, Object, Schema, SchemaType, Type};
 use utoipa::openapi::{OpenApi, RefOr};
 
-/// Takes null from the type of every property that is not required, in all schemas of a document. One that is required
-/// and may be null keeps it.
-pub(super) fn absent_is_never_null(document: &mut OpenApi) {
+/// What [`sandbeat_status`] has for a word of a later version.
+const LATER: &str = "unknown";
+
+/// Takes null from the type of every property that is not required, in all schemas of a document, and `unknown` from all
+/// enumerations. A property that is required and may be null keeps it.
+pub(super) fn only_what_comes(document: &mut OpenApi) {
     if let Some(components) = &mut document.components {
         components.schemas.values_mut().for_each(visit);
     }
@@ -31,6 +35,12 @@ fn visit(schema: &mut RefOr<Schema>) {
 }
 
 fn visit_object(object: &mut Object) {
+    if let Some(words) = &mut object.enum_values {
+        words.retain(|word| word != LATER);
+    }
+    if let Some(Schema::Object(names)) = object.property_names.as_deref_mut() {
+        visit_object(names);
+    }
     for (name, property) in &mut object.properties {
         if !object.required.contains(name) {
             take_null(property);
@@ -95,13 +105,13 @@ mod tests {
     }
 
     #[derive(utoipa::OpenApi)]
-    #[openapi(components(schemas(Whole)))]
+    #[openapi(components(schemas(Whole, sandbeat_status::PluginStatus)))]
     struct Document;
 
     #[test]
     fn only_what_is_required_can_be_null() {
         let mut document = Document::openapi();
-        absent_is_never_null(&mut document);
+        only_what_comes(&mut document);
         let schemas = serde_json::to_value(document.components.unwrap()).unwrap()["schemas"].take();
         let properties = &schemas["Whole"]["properties"];
         assert_eq!(properties["text"]["type"], "string");
@@ -111,5 +121,14 @@ mod tests {
         assert_eq!(properties["word"]["type"], "string");
         assert_eq!(schemas["Whole"]["required"], json!(["null", "word"]));
         assert_eq!(schemas["Part"]["properties"]["number"]["type"], "integer");
+    }
+
+    #[test]
+    fn the_words_of_a_later_version_do_not_come() {
+        let mut document = Document::openapi();
+        let written = |document: &OpenApi| serde_json::to_string(document).unwrap();
+        assert!(written(&document).contains(r#""unknown""#));
+        only_what_comes(&mut document);
+        assert!(!written(&document).contains(r#""unknown""#) && written(&document).contains(r#""quarantined""#));
     }
 }

@@ -63,8 +63,8 @@ async fn validated(request: Request, next: Next) -> Response {
     Response::from_parts(head, Body::from(body))
 }
 
-/// Sets right what compression alone does not: it is for what is read only, weakens the validator, and has an error of
-/// the contract for who accepts no coding at all.
+/// Sets right what compression alone does not: it is for what is read only, weakens the validator, adds to the `Vary` that
+/// is there, and has an error of the contract for who accepts no coding at all.
 async fn settled(mut request: Request, next: Next) -> Response {
     if request.method() != Method::GET {
         request.headers_mut().remove(ACCEPT_ENCODING);
@@ -79,7 +79,23 @@ async fn settled(mut request: Request, next: Next) -> Response {
     {
         answer.headers_mut().insert(ETAG, weak);
     }
+    one_vary(answer.headers_mut());
     answer
+}
+
+/// Says in one header what route, validator and compression said in one each.
+fn one_vary(headers: &mut HeaderMap) {
+    let mut names: Vec<&str> = Vec::new();
+    for list in headers.get_all(VARY).iter().filter_map(|list| list.to_str().ok()) {
+        for name in list.split(',').map(str::trim) {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+    }
+    if let Some(list) = Some(names.join(", ")).filter(|list| !list.is_empty()).and_then(|list| list.try_into().ok()) {
+        headers.insert(VARY, list);
+    }
 }
 
 /// The validator of an answer.

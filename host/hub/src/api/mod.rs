@@ -41,11 +41,12 @@ use utoipa_axum::routes;
 
 use self::newcomers::Newcomers;
 use self::reply::Problem;
-use crate::auth::{KeyHash, addressed_to_loopback, bearer};
+use crate::auth::{KeyHash, addressed_to_loopback, bearer, is_forwarded};
 use crate::config::{Enroll, Limits};
 use crate::events::{self, Audience};
 use crate::hub::Accepted;
 use crate::measure::Measures;
+use crate::server::Peer;
 use crate::store::Store;
 
 /// What the routes share.
@@ -102,14 +103,26 @@ fn open() -> OpenApiRouter<Arc<Shared>> {
 async fn admin_only(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Result<Response, Problem> {
     let headers = request.headers();
     match &shared.admin_key {
-        Some(key) if !bearer(headers).is_some_and(|given| key.matches(given)) => {
-            Err(Problem::unauthorized("this route needs the hub's admin key as `Authorization: Bearer`"))
-        }
+        Some(key) => match bearer(headers) {
+            Some(given) if key.matches(given) => Ok(next.run(request).await),
+            Some(_) => Err(Problem::unauthorized("this is not the hub's admin key, which this route needs")),
+            None => Err(Problem::unauthorized("this route needs the hub's admin key as `Authorization: Bearer`")),
+        },
         None if !addressed_to_loopback(headers) => {
             let message = "without an admin key this route answers only under a loopback name such as `localhost`";
             Err(Problem::new(StatusCode::FORBIDDEN, message))
         }
-        _ => Ok(next.run(request).await),
+        None if is_forwarded(headers) => {
+            let message = "without an admin key this route does not answer what comes through a proxy, whose clients \
+                           may be anyone; give the hub an `admin_key_file`";
+            Err(Problem::new(StatusCode::FORBIDDEN, message))
+        }
+        _ => {
+            if let Some(peer) = request.extensions().get::<Peer>() {
+                peer.recognize();
+            }
+            Ok(next.run(request).await)
+        }
     }
 }
 

@@ -55,6 +55,34 @@ fn what_newer_agents_may_add_is_passed_over() {
 }
 
 #[test]
+fn a_word_of_a_newer_agent_costs_nothing_else() {
+    let mut body: Json = serde_json::from_str(&metric("kind", json!("summary"))).unwrap();
+    body["metrics"].as_array_mut().unwrap().push(json!({"name": "a", "kind": "gauge", "unit": "1", "value": 1,
+        "plugin": "p", "ageMs": 0}));
+    body["metrics"][0]["value"] = json!({"p50": [1, 2]});
+    body["trigger"] = json!("asked");
+    body["unchanged"] = json!(["processes", "metadata"]);
+    body["processes"] = json!({"web": {"status": "paused", "phase": "thawing", "pid": 5}});
+    body["plugins"] = json!([{"name": "net", "state": "asleep", "failure": "disk", "calls": 3,
+        "failuresByName": {"disk": 2, "fuel": 3, "trap": 1},
+        "lastError": {"failure": "disk", "reason": "full", "at": "2026-11-20T12:00:00Z"},
+        "lastReload": {"result": "postponed", "at": "2026-11-20T12:00:00Z"}}]);
+    let report = read("s", body.to_string().as_bytes()).unwrap();
+    assert_eq!(report.unchanged, [Part::Metadata]);
+    assert_eq!(report.metrics.iter().map(|reported| reported.metric.name.as_str()).collect::<Vec<_>>(), ["a"]);
+    let shown = serde_json::to_value(&report).unwrap();
+    assert_eq!(report.trigger, None);
+    assert_eq!(shown["processes"]["web"], json!({"status": "unknown", "pid": 5, "restartCount": 0}));
+    let [plugin] = &*report.plugins else { panic!("{:?}", report.plugins) };
+    let words = [&shown["plugins"][0]["state"], &shown["plugins"][0]["failure"]];
+    assert_eq!((words, plugin.calls), ([&json!("unknown"); 2], 3));
+    assert_eq!(shown["plugins"][0]["failuresByName"], json!({"trap": 1, "unknown": 5}));
+    assert_eq!(shown["plugins"][0]["lastError"]["failure"], "unknown");
+    assert_eq!(shown["plugins"][0]["lastReload"]["result"], "unknown");
+    assert_eq!(serde_json::from_value::<Report>(shown).unwrap(), report, "as it is stored");
+}
+
+#[test]
 fn what_sandbeat_sends_is_a_report() {
     for body in [
         metric("name", json!("system.network.io")),
@@ -122,7 +150,8 @@ fn what_is_out_of_bounds_is_named() {
         ("gap.missed", with("gap", json!({"missed": -1}))),
         ("gap.lastError", with("gap", json!({"missed": 1, "lastError": long}))),
         ("unchanged", with("unchanged", json!(vec!["metadata"; 9]))),
-        ("unchanged[0]", with("unchanged", json!(["metrics"]))),
+        ("unchanged[0]", with("unchanged", json!([5]))),
+        ("trigger", with("trigger", json!(["start"]))),
         ("metrics", with("metrics", json!({}))),
         ("metrics[0].name", metric("name", json!("Network IO"))),
         ("metrics[0].unit", metric("unit", json!(""))),
@@ -132,9 +161,9 @@ fn what_is_out_of_bounds_is_named() {
         ("metrics[0].plugin", metric("plugin", json!(long))),
         ("metrics[0].value", histogram(&[1.0, 1.0], &[1, 2, 3])),
         ("metrics[0].value", histogram(&[1.0], &[1])),
-        ("processes.web.status", with("processes", json!({"web": {"status": "fine"}}))),
+        ("processes.web.status.a", with("processes", json!({"web": {"status": {"a": 1}}}))),
         ("processes.web.lastError", with("processes", json!({"web": {"status": "error", "lastError": long}}))),
-        ("plugins[0].state", with("plugins", json!([{"name": "net", "state": "odd"}]))),
+        ("plugins[0].state.a", with("plugins", json!([{"name": "net", "state": {"a": 1}}]))),
         ("plugins[0].reason", with("plugins", json!([{"name": "net", "state": "failing", "reason": long}]))),
         ("plugins[0].grants", with("plugins", json!([{"name": "n", "state": "active", "grants": [long]}]))),
         ("rejected[0].name", with("rejected", json!([{"name": long, "reason": "r", "count": 1}]))),

@@ -1,7 +1,8 @@
 //! What comes in: ids in paths, and JSON bodies of bounded length.
 //!
-//! A body is counted while it arrives, so no more than the limit is ever held. What exceeds it is refused with 413;
-//! the rest is read and dropped up to a bound, because a client that is still sending would miss the answer.
+//! A body is counted while it arrives, so no more than the limit is ever held, and what is only announced takes no room
+//! from others. What exceeds it is refused with 413; the rest is read and dropped up to a bound, because a client that is
+//! still sending would miss the answer.
 
 use std::io::Read;
 
@@ -11,7 +12,7 @@ use axum::http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, EXPECT
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use bytes::{Bytes, BytesMut};
-use flate2::read::MultiGzDecoder;
+use flate2::bufread::GzDecoder;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Body as _;
 use sandbeat_status::names;
@@ -24,6 +25,10 @@ use crate::server::bodies::{Held, SMALL, Share};
 const DISCARD: usize = 16 << 20;
 /// A body up to this is read and dropped where it is not wanted, in bytes.
 const SKIP: u64 = 64 << 10;
+/// Room is taken in steps of this, in bytes, so that nearly all that are not small wait for it just once.
+const STEP: usize = 64 << 10;
+/// A gzip may be several, one after another (RFC 1952, 2.2); each costs time also where nothing comes out of it.
+const MEMBERS: usize = 16;
 
 /// The id in a path.
 pub(crate) struct SandboxId(pub String);
@@ -70,8 +75,8 @@ pub(crate) async fn body(
         if declared.is_some_and(|length| length > limit) {
             return Err(too_long(limit));
         }
-        let mut held = share.hold(room(declared.unwrap_or(0), coding, limit)).await?;
-        let bytes = bytes(&mut body, limit, coding, &mut held).await?;
+        let mut held = share.hold(0).await?;
+        let bytes = bytes(&mut body, declared.unwrap_or(limit), limit, &mut held).await?;
         Ok((bytes, held))
     };
     let (bytes, mut held) = match read.await {
@@ -114,16 +119,8 @@ fn readable(headers: &HeaderMap) -> Result<Coding, Problem> {
     })
 }
 
-/// What has to be there before so much of a body is read: with a large gzip, room for all that may come out of it.
-fn room(arrived: usize, coding: Coding, limit: usize) -> usize {
-    match coding {
-        Coding::Gzip if arrived > SMALL => arrived + limit,
-        _ => arrived,
-    }
-}
-
-/// A body as it came.
-async fn bytes(body: &mut Body, limit: usize, coding: Coding, held: &mut Held) -> Result<Bytes, Problem> {
+/// A body as it came, of which so much is expected. It takes room a step ahead.
+async fn bytes(body: &mut Body, expected: usize, limit: usize, held: &mut Held) -> Result<Bytes, Problem> {
     let mut body = Limited::new(body, limit);
     let mut whole = BytesMut::new();
     while let Some(frame) = body.frame().await {
@@ -132,7 +129,10 @@ async fn bytes(body: &mut Body, limit: usize, coding: Coding, held: &mut Held) -
             false => Problem::malformed(format!("the body did not arrive whole: {error}")),
         })?;
         let Ok(data) = frame.into_data() else { continue };
-        held.grow(room(whole.len() + data.len(), coding, limit)).await?;
+        let arrived = whole.len() + data.len();
+        if arrived > SMALL {
+            held.grow(arrived.next_multiple_of(STEP).min(expected)).await?;
+        }
         if whole.is_empty() && body.is_end_stream() {
             return Ok(data);
         }
@@ -147,7 +147,7 @@ async fn inflated(bytes: &[u8], limit: usize, held: &mut Held) -> Result<Bytes, 
     let claimed = bytes.last_chunk().map_or(0, |size| u32::from_le_bytes(*size));
     let claimed = usize::try_from(claimed).unwrap_or(limit).min(limit);
     for most in [claimed, limit] {
-        held.grow(most).await?;
+        held.grow(bytes.len() + most).await?;
         if let Some(inflated) = inflate(bytes, most)? {
             return Ok(inflated);
         }
@@ -157,11 +157,23 @@ async fn inflated(bytes: &[u8], limit: usize, held: &mut Held) -> Result<Bytes, 
 
 /// Stops at `most`, whatever would still come out; then there is nothing. A few milliseconds for a MiB.
 fn inflate(bytes: &[u8], most: usize) -> Result<Option<Bytes>, Problem> {
+    let wrong =
+        |what: String| Problem::malformed(format!("the body is not what `Content-Encoding: gzip` says: {what}"));
     let mut inflated = Vec::with_capacity(most.min(bytes.len().saturating_mul(16)));
-    let end = u64::try_from(most).unwrap_or(u64::MAX).saturating_add(1);
-    let read = MultiGzDecoder::new(bytes).take(end).read_to_end(&mut inflated);
-    read.map_err(|error| Problem::malformed(format!("the body is not what `Content-Encoding: gzip` says: {error}")))?;
-    Ok((inflated.len() <= most).then(|| inflated.into()))
+    let mut rest = bytes;
+    for _ in 0..MEMBERS {
+        let left = u64::try_from(most - inflated.len()).unwrap_or(u64::MAX);
+        let mut member = GzDecoder::new(rest);
+        let read = member.by_ref().take(left.saturating_add(1)).read_to_end(&mut inflated);
+        read.map_err(|error| wrong(error.to_string()))?;
+        rest = member.into_inner();
+        match inflated.len() <= most {
+            false => return Ok(None),
+            true if rest.is_empty() => return Ok(Some(inflated.into())),
+            true => {}
+        }
+    }
+    Err(wrong(format!("it has more than {MEMBERS} members")))
 }
 
 fn too_long(limit: usize) -> Problem {
@@ -297,6 +309,13 @@ mod tests {
         let members = gzip(&plain).repeat(100);
         assert!(inflates(&members, 1 << 20).await.unwrap_err().contains("413"), "many members are one body");
         assert_eq!(inflates(&gzip(&plain).repeat(2), 1 << 20).await.unwrap().len(), 200_000);
+    }
+
+    #[tokio::test]
+    async fn a_gzip_has_few_members() {
+        assert_eq!(inflates(&gzip(b" ").repeat(MEMBERS), 1000).await.unwrap().len(), MEMBERS);
+        let refusal = inflates(&gzip(b"").repeat(50_000), 1000).await.unwrap_err();
+        assert!(refusal.contains("400") && refusal.contains("more than 16 members"), "{refusal}");
     }
 
     #[tokio::test]

@@ -19,7 +19,7 @@ use super::registration::{self, Registering};
 use super::reply::{Problem, ProblemBody, json};
 use super::request::{SandboxId, body};
 use super::view;
-use crate::fleet::{self, Minute, Refused, Status};
+use crate::fleet::{self, Minute, Refused, Status, Trouble};
 use crate::liveness::Liveness;
 use crate::server::bodies::Share;
 
@@ -104,6 +104,14 @@ pub(super) struct Listing {
     /// Only sandboxes that stand so.
     #[param(inline)]
     liveness: Option<Liveness>,
+    /// Only sandboxes that are, or are not, `overdue`.
+    overdue: Option<bool>,
+    /// Only sandboxes that are, or are not, `suspect`.
+    suspect: Option<bool>,
+    /// Only sandboxes of which this fails, as their last reports say: `processes` in `error`, `collectors` that are
+    /// `failing`, `quarantined` or `rejected`, or `any` of both.
+    #[param(inline)]
+    failing: Option<Trouble>,
     /// Only sandboxes that were registered with this metadata: `key`, or `key=value`. May be repeated, 16 times at
     /// most; all must hold.
     #[param(example = json!(["team=a"]))]
@@ -212,6 +220,9 @@ fn wanted(parameters: Vec<(String, String)>) -> Result<fleet::Query, Problem> {
         match name.as_str() {
             "status" => query.status = Some(word(&name, &value)?),
             "liveness" => query.liveness = Some(word(&name, &value)?),
+            "overdue" => query.overdue = Some(flag(&name, &value)?),
+            "suspect" => query.suspect = Some(flag(&name, &value)?),
+            "failing" => query.failing = Some(word(&name, &value)?),
             "metadata" if query.metadata.len() == MAX_METADATA => {
                 return Err(Problem::field(&name, format!("{MAX_METADATA} entries are the most")));
             }
@@ -227,7 +238,8 @@ fn wanted(parameters: Vec<(String, String)>) -> Result<fleet::Query, Problem> {
                 query.after = Some(value);
             }
             _ => {
-                let known = "status, liveness, metadata, search, limit and cursor are the parameters here";
+                let known = "status, liveness, overdue, suspect, failing, metadata, search, limit and cursor are the \
+                             parameters here";
                 return Err(Problem::field(&name, known));
             }
         }
@@ -248,6 +260,10 @@ fn entry(text: &str) -> Result<(String, Option<String>), Problem> {
     names::text(value.unwrap_or_default(), names::MAX_METADATA_VALUE)
         .map_err(|reason| Problem::field("metadata", reason))?;
     Ok((key.to_owned(), value.map(str::to_owned)))
+}
+
+fn flag(field: &str, value: &str) -> Result<bool, Problem> {
+    value.parse().map_err(|_| Problem::field(field, format!("`{value}` is neither `true` nor `false`")))
 }
 
 /// One of a few words.
@@ -271,6 +287,9 @@ mod tests {
         let some = query(&[
             ("status", "running"),
             ("liveness", "never-reported"),
+            ("overdue", "true"),
+            ("suspect", "false"),
+            ("failing", "any"),
             ("metadata", "team"),
             ("metadata", "url=a=b"),
             ("metadata", "empty="),
@@ -280,6 +299,7 @@ mod tests {
         ])
         .unwrap();
         assert_eq!((some.status, some.liveness), (Some(Status::Running), Some(Liveness::NeverReported)));
+        assert_eq!((some.overdue, some.suspect, some.failing), (Some(true), Some(false), Some(Trouble::Any)));
         let entry = |key: &str, value: Option<&str>| (key.to_owned(), value.map(str::to_owned));
         assert_eq!(some.metadata, [entry("team", None), entry("url", Some("a=b")), entry("empty", Some(""))]);
         assert_eq!((some.search.as_deref(), some.limit, some.after.as_deref()), (Some("Box 1"), 1, Some("sbox-1")));
@@ -292,6 +312,9 @@ mod tests {
         for (name, value) in [
             ("status", "odd"),
             ("liveness", "Live"),
+            ("overdue", "1"),
+            ("suspect", ""),
+            ("failing", "sessions"),
             ("metadata", "a b"),
             ("metadata", "=v"),
             ("search", &long),

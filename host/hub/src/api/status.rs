@@ -3,7 +3,6 @@
 //! Order of judgement: id (400), sandbox (404), token (401), type and coding (415), length (413), content (400), and
 //! how many newcomers its origin brings (429); only then something changes.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -21,7 +20,7 @@ use utoipa::ToSchema;
 use crate::api::reply::{Problem, ProblemBody, json};
 use crate::api::request::{SandboxId, body, skip};
 use crate::api::{Shared, report};
-use crate::auth::{addressed_to_loopback, bearer};
+use crate::auth::{addressed_to_loopback, bearer, is_forwarded, is_of_a_page};
 use crate::config::Enroll;
 use crate::fleet::{Beat, Outcome, Refused, Sender, Tokens};
 use crate::hub::Accepted;
@@ -61,13 +60,13 @@ pub(super) struct Taken<'a> {
 // The route as the router calls it, for paths that the server does not know at a glance.
 pub(super) async fn status(
     State(shared): State<Arc<Shared>>,
-    Extension(Peer(peer)): Extension<Peer>,
+    Extension(peer): Extension<Peer>,
     Extension(share): Extension<Share>,
     SandboxId(id): SandboxId,
     headers: HeaderMap,
     content: Body,
 ) -> Result<Response, Problem> {
-    take(&shared, share, peer, &id, &headers, content).await
+    take(&shared, share, &peer, &id, &headers, content).await
 }
 
 /// Takes a report for a sandbox whose id has the right form.
@@ -77,7 +76,7 @@ pub(super) async fn status(
 pub(crate) async fn take(
     shared: &Shared,
     share: Share,
-    peer: IpAddr,
+    peer: &Peer,
     id: &str,
     headers: &HeaderMap,
     content: Body,
@@ -96,7 +95,7 @@ pub(crate) async fn take(
 async fn judge(
     shared: &Shared,
     share: Share,
-    peer: IpAddr,
+    peer: &Peer,
     id: &str,
     headers: &HeaderMap,
     mut content: Body,
@@ -108,12 +107,15 @@ async fn judge(
             return Err(problem);
         }
     };
+    if !matches!(sender, Sender::New) {
+        peer.recognize();
+    }
     let (content, _held) = body(headers, content, shared.limits.body, share.of_sandbox(id)).await?;
     let report = report::read(id, &content)?;
     drop(content);
     let sender = shared.sender_after_body(sender, id, headers)?;
-    let beat = Beat { report, at: Instant::now(), received: Timestamp::now(), peer };
-    let newcomer = matches!(sender, Sender::New).then(|| Origin::from(peer));
+    let beat = Beat { report, at: Instant::now(), received: Timestamp::now(), peer: peer.address };
+    let newcomer = matches!(sender, Sender::New).then(|| Origin::from(peer.address));
     if newcomer.is_some_and(|origin| !shared.newcomers.admits(origin, beat.at)) {
         return Err(Problem::too_many_newcomers());
     }
@@ -121,7 +123,7 @@ async fn judge(
     if let (Some(origin), Err(_)) = (newcomer, &taken) {
         shared.newcomers.forget(origin);
     }
-    let (outcome, durable) = taken?;
+    let (outcome, durable) = taken.map_err(refused)?;
     let (duplicate, keeps, next) = match outcome {
         Outcome::Duplicate { keeps, next } => (true, keeps, next),
         Outcome::Accepted { kept, keeps, next, .. } => {
@@ -146,15 +148,23 @@ async fn judge(
     Ok(json(StatusCode::OK, &Taken { success: true, sandbox_id: id, duplicate, accepts, next_report_secs }))
 }
 
+/// Why a report is not taken; its sender is the one for whom registering is the cure of an unknown id.
+fn refused(refused: Refused) -> Problem {
+    match refused {
+        Refused::Unknown => Problem::new(StatusCode::NOT_FOUND, format!("{refused}; register it first")),
+        refused => refused.into(),
+    }
+}
+
 impl Shared {
     /// In whose name a report for this id may come with these headers.
     fn sender(&self, id: &str, headers: &HeaderMap) -> Result<Sender, Problem> {
         let open = self.enroll == Enroll::Open;
         let Some(registration) = self.store.registration(id) else {
             return if open {
-                self.for_this_machine(headers).map(|()| Sender::New)
+                self.without_token(headers).map(|()| Sender::New)
             } else {
-                Err(Refused::Unknown.into())
+                Err(refused(Refused::Unknown))
             };
         };
         let without = match &registration.tokens {
@@ -170,9 +180,14 @@ impl Shared {
             None => true,
         };
         if !(open && without) {
-            return Err(Problem::unauthorized("this sandbox reports with the token that its registration answered"));
+            return Err(Problem::unauthorized(match bearer(headers) {
+                Some(_) => "this is not the sandbox's token; it may have been replaced by a newer one",
+                None => {
+                    "this sandbox reports with the token that its registration answered, as `Authorization: Bearer`"
+                }
+            }));
         }
-        self.for_this_machine(headers).map(|()| Sender::Known(registration))
+        self.without_token(headers).map(|()| Sender::Known(registration))
     }
 
     /// The same again once the body is there, by when its token may have ended, or be required. Where the registration
@@ -189,13 +204,22 @@ impl Shared {
         }
     }
 
-    /// Keeps web pages, which reach a hub on loopback through names of their own, from reporting without a token.
-    fn for_this_machine(&self, headers: &HeaderMap) -> Result<(), Problem> {
-        if self.admin_key.is_some() || addressed_to_loopback(headers) {
+    /// Keeps web pages, which reach a hub through names of their own, from reporting without a token; and, where there
+    /// is no admin key, whoever a proxy on this machine lets in.
+    fn without_token(&self, headers: &HeaderMap) -> Result<(), Problem> {
+        let message = if is_of_a_page(headers) {
+            "a report without a token is not taken from a browser (`Origin`, `Sec-Fetch-Site`); send the sandbox's token"
+        } else if self.admin_key.is_some() {
             return Ok(());
-        }
-        let message = "without an admin key the hub takes reports without a token only under a loopback name such as \
-                       `localhost`; report to that, register the sandbox, or give the hub an `admin_key_file`";
+        } else if !addressed_to_loopback(headers) {
+            "without an admin key the hub takes reports without a token only under a loopback name such as `localhost`; \
+             report to that, register the sandbox, or give the hub an `admin_key_file`"
+        } else if is_forwarded(headers) {
+            "without an admin key the hub takes no reports without a token through a proxy; register the sandbox, or \
+             give the hub an `admin_key_file`"
+        } else {
+            return Ok(());
+        };
         Err(Problem::new(StatusCode::FORBIDDEN, message))
     }
 }

@@ -86,10 +86,11 @@ pub struct Limits {
     /// connect anew. Default 75 s.
     pub idle_timeout: Duration,
     /// From a request's head to its answer, the body's arrival included; also how long a client may leave an answer
-    /// unread. Half of it is the longest wait for `body_memory`. Default 15 s.
+    /// unread, and a second more for each 4 KiB that it reads. Half of it is the longest wait for `body_memory`. Default
+    /// 15 s.
     pub request_timeout: Duration,
-    /// Connections at the same time. At the limit a newcomer takes the place of one that has never brought a request,
-    /// else of one of the address that holds the most, which may be its own; there is no fixed share, since a whole
+    /// Connections at the same time. At the limit a newcomer takes the place of one that has shown neither a token
+    /// nor a key, else of one of the address that holds the most, which may be its own; there is no fixed share, since a whole
     /// fleet may come from one address. Default 4,096.
     pub connections: usize,
     /// Of those, the ones that listen to events. Default 256.
@@ -193,10 +194,19 @@ impl Config {
     }
 }
 
+/// Reads an address to listen on, `IP:PORT`.
+///
+/// # Errors
+/// The text has another form; with one that is good.
+pub fn parse_listen(text: &str) -> Result<SocketAddr, String> {
+    let wrong = || format!("`{text}` is not an IP address with a port; write one such as `{DEFAULT_LISTEN}`");
+    text.parse().map_err(|_| wrong())
+}
+
 /// Why an address is refused, and the cure.
 pub(crate) fn exposed(address: SocketAddr) -> String {
     format!(
-        "listening on {address}, beyond loopback, needs an admin key: write one into a file and name it in \
-         `admin_key_file`, or listen on {DEFAULT_LISTEN}"
+        "listening on {address}, beyond loopback, needs an admin key: write one into a file and name it with \
+         `--admin-key-file` or as `admin_key_file` in `[hub]`, or listen on {DEFAULT_LISTEN}"
     )
 }

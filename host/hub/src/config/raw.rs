@@ -12,7 +12,7 @@ use serde::{Deserialize, Deserializer, de};
 
 use super::check::Check;
 use super::webhooks::{self, RawWebhook};
-use super::{Config, DEFAULT_LISTEN, Enroll, Keep, Limits, exposed};
+use super::{Config, Enroll, Keep, Limits, exposed, parse_listen};
 use crate::auth::{KeyHash, Secret};
 use crate::liveness::Rules;
 
@@ -124,7 +124,7 @@ impl RawConfig {
         };
         // A key that is wrong has been named already; a second line about the same key would mislead.
         if !check.has_problem("admin_key") && config.exposed_on(config.listen) {
-            check.problem("admin_key_file", exposed(config.listen));
+            check.problem("listen", exposed(config.listen));
         }
         (config, check.into_problems())
     }
@@ -176,10 +176,7 @@ impl RawConfig {
 }
 
 fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SocketAddr>, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    text.parse().map(Some).map_err(|_| {
-        de::Error::custom(format!("`{text}` is not an IP address with a port; write one such as `{DEFAULT_LISTEN}`"))
-    })
+    parse_listen(&String::deserialize(deserializer)?).map(Some).map_err(de::Error::custom)
 }
 
 #[cfg(test)]

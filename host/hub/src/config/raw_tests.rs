@@ -5,6 +5,7 @@ use std::fs;
 use sandbeat_status::settings::Settings;
 
 use super::*;
+use crate::config::DEFAULT_LISTEN;
 
 fn resolve(text: &str) -> (Config, Vec<String>) {
     let (raw, problems) = Settings::parse(text).unwrap().read::<RawConfig>();
@@ -59,7 +60,7 @@ fn beyond_loopback_there_has_to_be_a_key_even_when_enrolment_is_open() {
     for enroll in ["open", "closed"] {
         let (_, problems) = resolve(&format!("listen = \"0.0.0.0:8080\"\nenroll = \"{enroll}\""));
         assert_eq!(problems.len(), 1, "{problems:?}");
-        assert!(problems[0].starts_with("admin_key_file: listening on 0.0.0.0:8080"), "{problems:?}");
+        assert!(problems[0].starts_with("listen: listening on 0.0.0.0:8080"), "{problems:?}");
     }
     let (config, problems) = resolve("listen = \"0.0.0.0:8080\"\nadmin_key = \"0123456789abcdef\"");
     assert!(problems.is_empty(), "{problems:?}");

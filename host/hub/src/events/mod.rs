@@ -105,15 +105,16 @@ async fn all_ended(tasks: &mut JoinSet<()>) {
     }
 }
 
-/// One line per change of state.
+/// One line per change of state. That a sandbox is there, which of a whole fleet's first start would be two lines for
+/// each, is for who looks closer; the events say it to everyone.
 pub(crate) fn announce(event: &Event) {
     let sandbox = event.sandbox_id.as_deref();
     let (name, detail) = (event.name.as_deref(), event.detail.as_deref());
     match event.kind {
-        Kind::Registered => tracing::info!(sandbox, "registered"),
+        Kind::Registered => tracing::debug!(sandbox, "registered"),
         Kind::Deleted => tracing::info!(sandbox, "deleted"),
         Kind::TokenRotated => tracing::info!(sandbox, "has a new token"),
-        Kind::Reported => tracing::info!(sandbox, "first report"),
+        Kind::Reported => tracing::debug!(sandbox, "first report"),
         Kind::Overdue => tracing::warn!(sandbox, "registered, but it has not reported in time"),
         Kind::Lost => tracing::warn!(sandbox, "lost: no report for too long"),
         Kind::Recovered => tracing::info!(sandbox, "recovered: it reports again"),

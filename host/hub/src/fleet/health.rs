@@ -4,13 +4,14 @@
 //! is held against them: one that is new has failed, one that does not fail any more has recovered. What is not told,
 //! because it is too much at once or nothing is allowed any more, changes nothing in the names: where it is still so, the
 //! next report tells it. So nobody recovers who still fails, or was never told to fail. A collector that is being
-//! compiled stands as before. A report that does not carry a list says nothing about it.
+//! compiled stands as before, and so does what is in a state that only a later version knows. A report that does not
+//! carry a list says nothing about it.
 //!
-//! A sandbox that changes all the time would fill the store with it, so each has an [`Allowance`] for all that its own
-//! reports tell.
+//! A sandbox that changes all the time would fill the store with it, so each has an [`Allowance`].
 
 use sandbeat_status::{PluginState, ProcessState, Report, names};
 
+use super::allowance::Allowance;
 use super::beat::fails;
 use crate::event::Kind;
 
@@ -18,10 +19,6 @@ use crate::event::Kind;
 const MOST_NAMES: usize = 64;
 /// At most so many events come from the health in one report; the next one tells the rest.
 const MOST_AT_ONCE: usize = 8;
-/// So many events are allowed at once, and as many in an hour.
-const ALLOWED: u32 = 60;
-/// One more is allowed after so many seconds.
-const REFILL: u32 = 60;
 /// The longest word for a person, in bytes, before the sign that it was cut.
 const MOST_DETAIL: usize = 1020;
 /// The longest name, likewise.
@@ -32,8 +29,10 @@ const MOST_NAME: usize = 252;
 pub(super) struct Faults {
     pub processes: Vec<Fault>,
     pub collectors: Vec<Fault>,
-    /// Collectors of which nothing can be said.
-    compiling: Vec<Box<str>>,
+    /// Processes of which nothing can be said.
+    unclear_processes: Vec<Box<str>>,
+    /// Collectors likewise.
+    unclear_collectors: Vec<Box<str>>,
 }
 
 /// One that fails.
@@ -59,15 +58,6 @@ pub(super) struct Turn {
     pub detail: Option<String>,
 }
 
-/// How many events of its own reports a sandbox may still have: a bucket of [`ALLOWED`] that fills by one a minute.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Allowance {
-    /// When it is full again, in seconds since the fleet was made.
-    full: u32,
-    /// That some are left out has been said, and it has not been full since.
-    told: bool,
-}
-
 impl Faults {
     /// What fails in a report.
     pub(super) fn of(report: &Report) -> Self {
@@ -78,12 +68,13 @@ impl Faults {
             let failure = plugin.failure.map(|failure| failure.as_str());
             Fault::new(&plugin.name, plugin.reason.as_deref().or(failure))
         });
-        let compiling = report.plugins.iter().filter(|plugin| plugin.state == PluginState::Compiling);
-        Faults {
-            processes: in_order(processes),
-            collectors: in_order(collectors),
-            compiling: compiling.map(|plugin| shown(&plugin.name)).collect(),
-        }
+        let unclear = report.processes.iter().filter(|(_, process)| process.status == ProcessState::Unknown);
+        let unclear_processes = unclear.map(|(name, _)| shown(name)).collect();
+        let is_unclear = |state| matches!(state, PluginState::Compiling | PluginState::Unknown);
+        let unclear = report.plugins.iter().filter(|plugin| is_unclear(plugin.state));
+        let unclear_collectors = unclear.map(|plugin| shown(&plugin.name)).collect();
+        let (processes, collectors) = (in_order(processes), in_order(collectors));
+        Faults { processes, collectors, unclear_processes, unclear_collectors }
     }
 }
 
@@ -107,13 +98,13 @@ impl Failing {
             return Vec::new();
         }
         let mut names = told.take().unwrap_or_default();
-        let Faults { processes, collectors: failing, compiling } = faults;
+        let Faults { processes, collectors: failing, unclear_processes, unclear_collectors } = faults;
         let mut telling = Telling { allowance, now, turns: Vec::new() };
         let kinds = (Kind::ProcessFailed, Kind::ProcessRecovered);
-        telling.compare(&mut names.processes, processes, &[], kinds);
+        telling.compare(&mut names.processes, processes, &unclear_processes, kinds);
         if collectors {
             let kinds = (Kind::CollectorFailed, Kind::CollectorRecovered);
-            telling.compare(&mut names.collectors, failing, &compiling, kinds);
+            telling.compare(&mut names.collectors, failing, &unclear_collectors, kinds);
         }
         let turns = telling.turns;
         *told = (*names != Failing::default()).then_some(names);
@@ -175,24 +166,6 @@ impl Telling<'_> {
         let told = self.turns.iter().filter(|turn| turn.kind != Kind::Suppressed).count();
         told < MOST_AT_ONCE
             && self.allowance.tell(Turn { kind, name: Some(name.to_owned()), detail }, self.now, &mut self.turns)
-    }
-}
-
-impl Allowance {
-    /// Adds a turn to what is told, where one more is allowed at `now`, in seconds since the fleet was made, and returns
-    /// whether it is. Where it is not, a last one says so, once until all of the allowance is back.
-    pub(super) fn tell(&mut self, turn: Turn, now: u32, turns: &mut Vec<Turn>) -> bool {
-        if self.full <= now {
-            *self = Allowance { full: now, told: false };
-        }
-        let left = self.full - now + REFILL <= ALLOWED * REFILL;
-        if left {
-            self.full = self.full.saturating_add(REFILL);
-            turns.push(turn);
-        } else if !std::mem::replace(&mut self.told, true) {
-            turns.push(Turn::of(Kind::Suppressed));
-        }
-        left
     }
 }
 
@@ -278,6 +251,18 @@ mod tests {
     }
 
     #[test]
+    fn what_is_in_a_state_of_a_later_version_stands_as_before() {
+        let mut failing = None;
+        update(&mut failing, faults(&["a"], &[("p", "failing")]), true);
+        let json = json!({"sandboxId": "s", "status": "running", "uptimeSecs": 1, "timestamp": "2026-11-20T12:00:00Z",
+            "processes": {"a": {"status": "paused"}, "b": {"status": "paused"}},
+            "plugins": [{"name": "p", "state": "asleep"}, {"name": "q", "state": "asleep"}]});
+        let unclear = Faults::of(&serde_json::from_value(json).unwrap());
+        assert_eq!(update(&mut failing, unclear, true), []);
+        assert_eq!(update(&mut failing, faults(&[], &[]), true).len(), 2);
+    }
+
+    #[test]
     fn names_that_are_not_in_order_are_told_once_as_well() {
         let (mut failing, all) = (None, [("z", "failing"), ("a", "failing"), ("z", "failing")]);
         assert_eq!(update(&mut failing, faults(&[], &all), true).len(), 2);
@@ -333,24 +318,6 @@ mod tests {
         assert_eq!(update(&["a"], 100), [Turn::of(Kind::Suppressed)]);
         assert_eq!(update(&["a"], 159), []);
         assert_eq!(kinds(&update(&["a"], 160), Kind::ProcessRecovered), ["b"]);
-    }
-
-    /// How many pass, and whether that some do not is said.
-    fn pass(allowance: &mut Allowance, count: usize, now: u32) -> (usize, bool) {
-        let mut turns = Vec::new();
-        let passed = (0..count).filter(|_| allowance.tell(Turn::of(Kind::Restarted), now, &mut turns)).count();
-        (passed, turns.len() > passed)
-    }
-
-    #[test]
-    fn sixty_an_hour_are_told() {
-        let mut allowance = Allowance::default();
-        assert_eq!(pass(&mut allowance, 60, 1000), (60, false));
-        assert_eq!(pass(&mut allowance, 9, 1000), (0, true));
-        assert_eq!(pass(&mut allowance, 9, 1000), (0, false), "said once");
-        assert_eq!(pass(&mut allowance, 1, 1059), (0, false));
-        assert_eq!(pass(&mut allowance, 2, 1060), (1, false));
-        assert_eq!(pass(&mut allowance, 61, 1060 + 3600), (60, true), "an hour of calm brings all of it back");
     }
 
     #[test]

@@ -19,6 +19,7 @@
 //! lists and file systems of the newest are not kept, and it says so; a report of more than 4 KiB is the first to lose
 //! them, while a quarter is still free. Nothing here is I/O, so nothing else fails.
 
+mod allowance;
 mod beat;
 mod codec;
 mod health;
@@ -47,7 +48,7 @@ use self::index::Index;
 pub(crate) use self::kept::Kept;
 pub(crate) use self::milliseconds::Milliseconds;
 pub(crate) use self::paging::Paging;
-pub(crate) use self::query::{Counts, Minute, Page, Query, Snapshot, Status};
+pub(crate) use self::query::{Counts, Failing, Minute, Page, Query, Snapshot, Status, Trouble};
 pub(crate) use self::registration::{Described, Previous, Registration, Tokens};
 use self::sandbox::{Room, Sandbox};
 pub(crate) use self::saved::{Changed, Saved, SavedBeat};
@@ -123,7 +124,7 @@ pub(crate) enum Refused {
     Exists,
     #[error("the hub keeps its limit of {0} sandboxes; delete some, or raise `hub.max_sandboxes`")]
     Full(usize),
-    #[error("no sandbox has this id; register it first")]
+    #[error("no sandbox has this id")]
     Unknown,
     #[error("the hub cannot write to its disk, and takes nothing that it could not keep; its log says why")]
     Disk,
@@ -163,6 +164,7 @@ pub(crate) struct Fleet {
 struct Counters {
     standing: [usize; 5],
     status: [usize; 3],
+    failing: [usize; 3],
 }
 
 impl Settings {
@@ -273,6 +275,7 @@ impl Fleet {
     /// How many sandboxes stand how. Costs the same whatever their number.
     pub(crate) fn counts(&self) -> Counts {
         let [never_reported, overdue, live, lost, stopped] = self.counters.standing;
+        let [processes, collectors, any] = self.counters.failing;
         Counts {
             never_reported: never_reported + overdue,
             overdue,
@@ -280,27 +283,30 @@ impl Fleet {
             suspect: if self.suspicion.doubts() { self.deadlines.held() } else { 0 },
             lost,
             stopped,
+            failing: Failing { processes, collectors, any },
             suspect_since: self.suspect_since,
         }
     }
 
     /// How many match a query, where that needs no look at each.
     fn known_total(&self, query: &Query) -> Option<usize> {
-        match query {
-            Query { search: Some(_), .. } | Query { status: Some(_), liveness: Some(_), .. } => None,
-            Query { metadata, .. } if !metadata.is_empty() => None,
-            Query { status: Some(status), .. } => Some(self.counters.status[*status as usize]),
-            Query { liveness: Some(liveness), .. } => {
-                let Counts { never_reported, live, lost, stopped, .. } = self.counts();
-                Some(match liveness {
-                    Liveness::NeverReported => never_reported,
-                    Liveness::Live => live,
-                    Liveness::Lost => lost,
-                    Liveness::Stopped => stopped,
-                })
-            }
-            _ => Some(self.index.len()),
+        let Query { status, liveness, overdue, suspect, failing, metadata, search, .. } = query;
+        if search.is_some() || !metadata.is_empty() {
+            return None;
         }
+        let Counts { never_reported, overdue: late, live, suspect: doubted, lost, stopped, .. } = self.counts();
+        Some(match (status, liveness, overdue, suspect, failing) {
+            (None, None, None, None, None) => self.index.len(),
+            (Some(status), None, None, None, None) => self.counters.status[*status as usize],
+            (None, Some(Liveness::NeverReported), None, None, None) => never_reported,
+            (None, Some(Liveness::Live), None, None, None) => live,
+            (None, Some(Liveness::Lost), None, None, None) => lost,
+            (None, Some(Liveness::Stopped), None, None, None) => stopped,
+            (None, None, Some(true), None, None) => late,
+            (None, None, None, Some(true), None) => doubted,
+            (None, None, None, None, Some(trouble)) => self.counters.failing[*trouble as usize],
+            _ => return None,
+        })
     }
 
     /// All after an id, in the order of ids, with their places.
@@ -309,8 +315,12 @@ impl Fleet {
     }
 
     fn snapshot(&self, place: u32, sandbox: &Sandbox) -> Snapshot {
-        let suspect = self.suspicion.doubts() && self.deadlines.holds(place);
-        sandbox.snapshot(self.clock.instant(sandbox.from), suspect)
+        sandbox.snapshot(self.clock.instant(sandbox.from), self.is_suspect(place))
+    }
+
+    /// Whether a sandbox's time is over, and it is not called lost because of a doubt.
+    fn is_suspect(&self, place: u32) -> bool {
+        self.suspicion.doubts() && self.deadlines.holds(place)
     }
 
     /// Lets a sandbox stand otherwise from now on.
@@ -328,6 +338,7 @@ impl Fleet {
         let Some(sandbox) = self.index.get(place) else { return };
         self.counters.standing[sandbox.standing as usize] -= 1;
         self.counters.status[sandbox.status() as usize] -= 1;
+        Trouble::of(sandbox.tally).for_each(|trouble| self.counters.failing[trouble as usize] -= 1);
         self.size -= sandbox.size();
         if sandbox.standing == Standing::Live {
             self.silence.remove(sandbox.silent_from(&self.rules));
@@ -339,6 +350,7 @@ impl Fleet {
         let Some(sandbox) = self.index.get(place) else { return };
         self.counters.standing[sandbox.standing as usize] += 1;
         self.counters.status[sandbox.status() as usize] += 1;
+        Trouble::of(sandbox.tally).for_each(|trouble| self.counters.failing[trouble as usize] += 1);
         self.size += sandbox.size();
         if sandbox.standing == Standing::Live {
             self.silence.add(sandbox.silent_from(&self.rules));

@@ -1,7 +1,7 @@
 //! Brings a page together from looks at bounded parts of the fleet, so that nobody waits long for its lock.
 //!
-//! How many match in all is known from the fleet's counters where at most one of liveness and status is asked for, and
-//! nothing else; otherwise it is counted over the whole fleet. What changes between two looks may be in the page as it
+//! How many match in all is known from the fleet's counters where at most one of status, liveness, `overdue`,
+//! `suspect` and what fails is asked for, and nothing else; otherwise it is counted over the whole fleet. What changes between two looks may be in the page as it
 //! was or as it is.
 
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::codec;
 use super::query::{Page, Query, Snapshot};
 use super::sandbox::Sandbox;
-use super::{Fleet, Liveness};
+use super::{Fleet, Liveness, Standing};
 
 /// A page on its way.
 #[derive(Debug)]
@@ -55,7 +55,7 @@ impl<'a> Paging<'a> {
                 return true;
             }
             (looked, self.last) = (looked + 1, Some(Arc::clone(&sandbox.registration.id)));
-            if !self.wants(sandbox) {
+            if !self.wants(fleet, place, sandbox) {
                 continue;
             }
             self.counted += 1;
@@ -80,8 +80,8 @@ impl<'a> Paging<'a> {
         Page { sandboxes: self.found, total, more: self.more }
     }
 
-    fn wants(&self, sandbox: &Sandbox) -> bool {
-        let Query { status, liveness, metadata, .. } = self.query;
+    fn wants(&self, fleet: &Fleet, place: u32, sandbox: &Sandbox) -> bool {
+        let Query { status, liveness, overdue, suspect, failing, metadata, .. } = self.query;
         let registration = &*sandbox.registration;
         let has = |(key, value): &(String, Option<String>)| {
             registration.metadata().get(key).is_some_and(|present| value.as_ref().is_none_or(|value| value == present))
@@ -93,6 +93,9 @@ impl<'a> Paging<'a> {
         };
         status.is_none_or(|status| status == sandbox.status())
             && liveness.is_none_or(|liveness: Liveness| liveness == sandbox.standing.liveness())
+            && overdue.is_none_or(|overdue| overdue == (sandbox.standing == Standing::Overdue))
+            && suspect.is_none_or(|suspect| suspect == fleet.is_suspect(place))
+            && failing.is_none_or(|trouble| trouble.is_in(sandbox.tally))
             && metadata.iter().all(has)
             && self.search.as_ref().is_none_or(mentions)
     }

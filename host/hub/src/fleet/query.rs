@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::beat::Tally;
 use super::kept::Kept;
 use super::registration::Registration;
 use crate::liveness::{Liveness, Standing};
@@ -22,11 +23,26 @@ pub(crate) enum Status {
     Stopped,
 }
 
+/// What of a sandbox fails, as its last report says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Trouble {
+    /// A process is in `error`.
+    Processes,
+    /// A collector is `failing`, `quarantined` or `rejected`.
+    Collectors,
+    /// Either.
+    Any,
+}
+
 /// Which sandboxes are asked for. What is absent asks for nothing; all that is there must hold.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Query {
     pub status: Option<Status>,
     pub liveness: Option<Liveness>,
+    pub overdue: Option<bool>,
+    pub suspect: Option<bool>,
+    pub failing: Option<Trouble>,
     /// Entries of the registration's metadata: the key, and the value where a certain one is wanted.
     pub metadata: Vec<(String, Option<String>)>,
     /// A part of the id, the name or the host name, in any case.
@@ -70,8 +86,18 @@ pub(crate) struct Counts {
     pub suspect: usize,
     pub lost: usize,
     pub stopped: usize,
+    /// Those of which something fails, by what; however they stand.
+    pub failing: Failing,
     /// Since when it doubts, by its wall clock.
     pub suspect_since: Option<Timestamp>,
+}
+
+/// How many sandboxes have each [`Trouble`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Failing {
+    pub processes: usize,
+    pub collectors: usize,
+    pub any: usize,
 }
 
 /// One minute of a sandbox.
@@ -83,6 +109,25 @@ pub(crate) struct Minute {
     pub cpu_percent: Option<f64>,
     /// The highest memory use that was reported in it, in MiB; to a fifth of a percent, and 8 TiB at most.
     pub memory_mb: Option<u64>,
+}
+
+impl Trouble {
+    const ALL: [Trouble; 3] = [Trouble::Processes, Trouble::Collectors, Trouble::Any];
+
+    /// Those that a report tells of.
+    pub(super) fn of(tally: Tally) -> impl Iterator<Item = Trouble> {
+        Trouble::ALL.into_iter().filter(move |trouble| trouble.is_in(tally))
+    }
+
+    /// Whether a report tells of it.
+    pub(super) fn is_in(self, tally: Tally) -> bool {
+        let (processes, collectors) = (tally.processes_failed > 0, tally.collectors_failed > 0);
+        match self {
+            Trouble::Processes => processes,
+            Trouble::Collectors => collectors,
+            Trouble::Any => processes || collectors,
+        }
+    }
 }
 
 impl Counts {

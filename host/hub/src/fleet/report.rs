@@ -34,13 +34,17 @@ impl Fleet {
         self.look(place, at, wall, &mut events);
 
         self.leave(place);
-        let (turns, next) = self.take_over(place, at, beat);
+        let (mut turns, next) = self.take_over(place, at, beat);
         self.enter(place);
         self.note(place);
         let to = if stopped { Standing::Stopped } else { Standing::Live };
         let standing = self.announce(place, at, to, wall);
         self.wait_from_now(place);
-        let sandbox = self.index.get(place).ok_or(Refused::Unknown)?;
+        let sandbox = self.index.get_mut(place).ok_or(Refused::Unknown)?;
+        let is_live = sandbox.standing == Standing::Live;
+        if is_live && sandbox.allowance.is_empty(at.seconds()) && sandbox.wait().is_long(&self.rules) {
+            sandbox.allowance.tell_end(&mut turns);
+        }
         let id = &sandbox.registration.id;
         let told = |Turn { kind, name, detail }| Event { name, detail, ..Event::of(id, kind, wall) };
         events.extend(standing.into_iter().chain(turns).map(told));
@@ -64,7 +68,7 @@ impl Fleet {
         sandbox.assigned = next.map_or(sandbox.own, milliseconds);
         sandbox.from = sandbox.from.max(at);
 
-        let now = u32::try_from(at.seconds()).unwrap_or(u32::MAX);
+        let now = at.seconds();
         let parts = sandbox.parts_for(&mut beat);
         let mut turns = Vec::new();
         let other_start = matches!((&sandbox.boot, &beat.boot), (Some(last), Some(boot)) if last != boot);
@@ -82,7 +86,7 @@ impl Fleet {
     }
 
     /// Lets a sandbox stand as its report says, and tells where that is new. What a sandbox can bring about as often as
-    /// it likes is told as far as it is allowed.
+    /// it likes is told as far as it is allowed; a recovery was allowed with the loss before it.
     fn announce(&mut self, place: u32, at: Moment, to: Standing, wall: Timestamp) -> Vec<Turn> {
         let mut turns = Vec::new();
         let Some(sandbox) = self.index.get_mut(place) else { return turns };
@@ -93,7 +97,7 @@ impl Fleet {
             (Standing::Stopped, _) => Kind::Started,
             _ => Kind::Reported,
         };
-        let now = u32::try_from(at.seconds()).unwrap_or(u32::MAX);
+        let now = at.seconds();
         let told = if matches!(kind, Kind::Stopped | Kind::Started) {
             sandbox.allowance.tell(Turn::of(kind), now, &mut turns)
         } else {

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Sender;
+use super::allowance::Allowance;
 use super::beat::{Boot, Encoded, Tally};
 use super::codec;
-use super::health::{Allowance, Failing};
+use super::health::Failing;
 use super::index::Identified;
 use super::kept::{Extra, Kept};
 use super::milliseconds::Milliseconds;
@@ -187,7 +188,8 @@ impl Sandbox {
 
     /// Its silence, where it is live.
     pub(super) fn wait(&self) -> Wait {
-        Wait { from: self.from, interval: self.assigned() }
+        let earliest = Moment::default().after(Duration::from_secs(self.allowance.loss_from().into()));
+        Wait { from: self.from, interval: self.assigned(), earliest }
     }
 
     /// Takes over a report with what it left out. Where it would take more than there is room for, its lists and the

@@ -94,6 +94,9 @@ impl Fleet {
         };
         let kind = if to == Standing::Overdue { Kind::Overdue } else { Kind::Lost };
         events.push(Event::of(id, kind, wall));
+        if let Some(sandbox) = self.index.get_mut(place).filter(|_| to == Standing::Lost) {
+            sandbox.allowance.lose(now.seconds());
+        }
         self.stand(place, to, wall);
     }
 

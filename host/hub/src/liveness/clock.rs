@@ -70,9 +70,9 @@ impl Moment {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
     }
 
-    /// Whole seconds.
-    pub(crate) fn seconds(self) -> u64 {
-        self.0 / 1_000_000_000
+    /// Whole seconds since the fleet was made, 136 years at most.
+    pub(crate) fn seconds(self) -> u32 {
+        u32::try_from(self.0 / 1_000_000_000).unwrap_or(u32::MAX)
     }
 
     /// The last tick that is not after it.

@@ -3,6 +3,9 @@
 //!
 //! - A sandbox that was heard and falls silent is lost at `heard + intervals × assigned interval + grace`. Assigned is
 //!   what the hub directed in its last answer, else what the agent says, else the default.
+//! - One that has made more events than are kept of one is lost no sooner than when there is room for the loss and the
+//!   recovery after it ([`Wait::earliest`](suspicion::Wait)): two minutes after it was heard at the latest, or by its own
+//!   interval where that is later.
 //! - One that was registered and never heard is overdue after a wait of its own. One that said it stops, and one that
 //!   is lost, are not waited for.
 //! - When too many are silent at once, the hub doubts its own network instead: [`suspicion`] is exact about it.

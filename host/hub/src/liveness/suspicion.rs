@@ -8,12 +8,13 @@
 //! - **Settled**: the silence is taken for what it is, and what is due is lost, until the silent are not too many any
 //!   more and trust is back. Without this, the rest of those that fell silent together would raise the doubt again.
 //!
-//! **The bound**: a sandbox is lost at the latest at its *limit*, its own first deadline (heard + patience) plus
-//! `suspect_hold`, whatever doubts come and go. One doubt alone keeps within it: it holds no sandbox before it begins,
-//! and lasts no longer than that. So the limit is for those that a doubt which is over has *put off*: they were silent
-//! when it ended by recovery, or due when it was settled. A put off sandbox is lost at its limit in trust and in doubt
-//! alike, begins no doubt there, and being waited for anew does not move it. Without this, sandboxes that fall silent
-//! and come back in turn, as on an uplink that comes and goes or on purpose, would hide the loss of all others.
+//! **The bound**: a sandbox is lost at the latest at its *limit*, its own first deadline (heard + patience, or
+//! [`Wait::earliest`] where that is later) plus `suspect_hold`, whatever doubts come and go. One doubt alone keeps within
+//! it: it holds no sandbox before it begins, and lasts no longer than that. So the limit is for those that a doubt which
+//! is over has *put off*: they were silent when it ended by recovery, or due when it was settled. A put off sandbox is
+//! lost at its limit in trust and in doubt alike, begins no doubt there, and being waited for anew does not move it.
+//! Without this, sandboxes that fall silent and come back in turn, as on an uplink that comes and goes or on purpose,
+//! would hide the loss of all others.
 //!
 //! One that was never put off has no limit. A restart forgets doubts and waits for everyone from then on, which is a
 //! new first deadline. Time in which the hub itself stood still does not count ([`clock`](super::clock)): whoever is
@@ -51,6 +52,8 @@ pub(crate) struct Wait {
     pub from: Moment,
     /// What it was assigned.
     pub interval: Duration,
+    /// It is lost no sooner than this, whatever its interval: it has made too many events.
+    pub earliest: Moment,
 }
 
 /// Those that should be heard.
@@ -121,7 +124,7 @@ impl Ended {
     /// When a sandbox is to be judged; `None`: never.
     pub(crate) fn deadline(self, rules: &Rules, wait: Wait) -> Option<Tick> {
         match self.recovered.filter(|end| wait.is_silent(rules, *end)) {
-            Some(anew) => anew.after(rules.patience(wait.interval)).min(wait.limit(rules)).due(),
+            Some(anew) => anew.after(rules.patience(wait.interval)).max(wait.first(rules)).min(wait.limit(rules)).due(),
             None => wait.first(rules).due(),
         }
     }
@@ -145,9 +148,14 @@ impl Wait {
         self.first(rules).after(rules.suspect_hold)
     }
 
+    /// Whether it is waited for longer than others with its interval are.
+    pub(crate) fn is_long(self, rules: &Rules) -> bool {
+        self.earliest > self.from.after(rules.patience(self.interval))
+    }
+
     /// When it is lost where nobody doubts.
     fn first(self, rules: &Rules) -> Moment {
-        self.from.after(rules.patience(self.interval))
+        self.from.after(rules.patience(self.interval)).max(self.earliest)
     }
 
     fn is_silent(self, rules: &Rules, at: Moment) -> bool {
@@ -201,7 +209,7 @@ mod tests {
     #[test]
     fn who_was_put_off_is_waited_for_anew_up_to_its_limit() {
         // Silent at 35, due at 95, limit at 155.
-        let wait = Wait { from: at(0), interval: Duration::from_secs(30) };
+        let wait = Wait { from: at(0), interval: Duration::from_secs(30), earliest: at(0) };
         let deadline = |ended: Ended| ended.deadline(&rules(), wait);
         let is_final = |ended: Ended, now| ended.is_final(&rules(), wait, at(now));
         for (end, due) in [(34, 95), (35, 130), (59, 154), (61, 155), (154, 155)] {
@@ -215,6 +223,21 @@ mod tests {
             assert_eq!(is_final(ended, 155), put_off, "settled at {end}");
         }
         assert!(!is_final(Ended::default(), 10_000), "a doubt has yet to begin");
+    }
+
+    #[test]
+    fn who_may_not_be_lost_yet_is_waited_for_as_much_longer() {
+        // Silent at 35, due at 100 instead of 95, limit at 160.
+        let wait = Wait { from: at(0), interval: Duration::from_secs(30), earliest: at(100) };
+        assert!(wait.is_long(&rules()) && !Wait { earliest: at(95), ..wait }.is_long(&rules()));
+        assert_eq!((wait.silent_from(&rules()), wait.limit(&rules())), (at(35).due(), at(160)));
+        for (recovered, due) in [(None, 100), (Some(35), 130), (Some(155), 160)] {
+            let ended = Ended { recovered: recovered.map(at), settled: None };
+            assert_eq!(ended.deadline(&rules(), wait), at(due).due(), "{recovered:?}");
+            assert_eq!(ended.is_final(&rules(), wait, at(160)), recovered.is_some());
+        }
+        let late = Wait { earliest: at(140), ..wait };
+        assert_eq!(Ended { recovered: Some(at(35)), settled: None }.deadline(&rules(), late), at(140).due());
     }
 
     #[test]

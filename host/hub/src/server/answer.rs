@@ -4,7 +4,6 @@
 //! takes a quarter more of the hub's own time. What it does is the same either way: a path that is written otherwise
 //! than agents write it goes through the router to the same function.
 
-use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -30,7 +29,7 @@ use crate::measure::Measures;
 use crate::server::Peer;
 use crate::server::bodies::{Bodies, Share};
 use crate::server::crowd::Origin;
-use crate::server::phase::{Busy, Gone, Phase};
+use crate::server::phase::{Busy, Gone};
 
 /// What connections are served with.
 #[derive(Debug)]
@@ -66,15 +65,9 @@ impl Service {
     ///
     /// # Errors
     /// The connection has given way to another.
-    pub(super) async fn answer(
-        &self,
-        request: Request<Incoming>,
-        peer: IpAddr,
-        phase: &Arc<Phase>,
-    ) -> Result<Response<Answer>, Gone> {
-        let busy = Busy::begin(phase)?;
-        let peer = peer.to_canonical();
-        let share = self.bodies.share(Origin::from(peer));
+    pub(super) async fn answer(&self, request: Request<Incoming>, peer: &Peer) -> Result<Response<Answer>, Gone> {
+        let busy = Busy::begin(&peer.phase)?;
+        let share = self.bodies.share(Origin::from(peer.address));
         let (mut parts, body) = request.into_parts();
         let body = Body::new(body);
         let reporting = reporting(&parts.method, parts.uri.path());
@@ -94,8 +87,8 @@ impl Service {
         Ok(answer.map(|body| Answer { body, _busy: busy }))
     }
 
-    async fn route(&self, mut request: Request<Body>, peer: IpAddr, share: Share) -> Response<Body> {
-        request.extensions_mut().insert(Peer(peer));
+    async fn route(&self, mut request: Request<Body>, peer: &Peer, share: Share) -> Response<Body> {
+        request.extensions_mut().insert(peer.clone());
         request.extensions_mut().insert(share);
         request.extensions_mut().insert(self.closing.clone());
         let answer = TowerToHyperService::new(self.router.clone()).call(request);

@@ -1,9 +1,9 @@
 //! The memory of bodies that are arriving or being read, shared out.
 //!
-//! A body that declares its length is counted before it is read, so that it waits in the network rather than here; one
-//! that does not, as it arrives; and each by what it inflates to as well. Small ones are not counted: connections bound
-//! those. One origin gets at most half, so that what it sends slowly leaves the other half to the others. Who waits
-//! does so for half the time that a request has, and is then asked to come again.
+//! A body is counted in steps as it arrives, so that one that is announced and does not come takes nothing from others,
+//! and by what it inflates to as well. Small ones are not counted: connections bound those. One origin gets at most half,
+//! so that what it sends slowly leaves the other half to the others. Who waits does so for half the time that a request
+//! has, while the rest of the body waits in the network, and is then asked to come again.
 //!
 //! Who has room never waits for more of it: it gets that at once or is asked to come again, so that two can never wait
 //! for each other. Who waits for an origin's own half does not stand in line for the whole, so it holds nobody else up.

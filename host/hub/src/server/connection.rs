@@ -14,11 +14,13 @@ use std::time::Duration;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use rustix::net::sockopt::{set_socket_recv_buffer_size, set_socket_send_buffer_size};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
+use crate::server::Peer;
 use crate::server::answer::Service;
 use crate::server::phase::{Phase, Watchdog, Watched};
 use crate::server::stall::Stall;
@@ -27,6 +29,9 @@ use crate::server::tls::Tls;
 /// A request's head, in bytes; and how much of a body is read at once.
 const MAX_HEAD: usize = 32 << 10;
 const MAX_HEADERS: usize = 64;
+/// What the system may keep for the connection in each direction, in bytes; Linux takes twice as much, its own part
+/// included. Left alone that grows to some MiB where a client does not read, or sends what the hub does not.
+const BUFFER: usize = 128 << 10;
 /// The first byte of a handshake; no request begins with it.
 const HANDSHAKE: u8 = 22;
 /// What is read and dropped of a request that came to the wrong port, in bytes, and for how long: a client that is
@@ -49,10 +54,15 @@ pub(super) async fn serve(
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%peer, %error, "no TCP_NODELAY");
     }
+    let buffers = set_socket_send_buffer_size(&stream, BUFFER).and(set_socket_recv_buffer_size(&stream, BUFFER));
+    if let Err(error) = buffers {
+        tracing::debug!(%peer, %error, "its buffers are as large as the system makes them");
+    }
     let Some(tls) = tls else { return requests(stream, peer, phase, service).await };
     let limit = service.limits().header_timeout;
-    match timeout(limit, handshake(stream, &tls)).await {
-        Ok(Ok(Some(stream))) => requests(stream, peer, phase, service).await,
+    // What TLS takes would else be part of every connection without it, too, and more than that takes itself.
+    match Box::pin(timeout(limit, handshake(stream, &tls))).await {
+        Ok(Ok(Some(stream))) => Box::pin(requests(stream, peer, phase, service)).await,
         Ok(Ok(None)) => tracing::debug!(%peer, "a request without TLS"),
         Ok(Err(error)) => tracing::debug!(%peer, %error, "no TLS"),
         Err(_) => tracing::debug!(%peer, "the handshake took too long"),
@@ -81,7 +91,8 @@ where
 {
     let limits = service.limits();
     let stream = Watched::new(Stall::new(stream, limits.request_timeout), Arc::clone(&phase));
-    let answer = service_fn(|request| service.answer(request, peer.ip(), &phase));
+    let client = Peer { address: peer.ip().to_canonical(), phase: Arc::clone(&phase) };
+    let answer = service_fn(|request| service.answer(request, &client));
     let mut connection = pin!(
         http1::Builder::new()
             // The watchdog has them.

@@ -1,15 +1,18 @@
 //! Who gives way when there are as many connections as there may be: a pure decision.
 //!
-//! Connections are counted by where they come from ([`Origin`]), without a fixed share: a whole fleet may come from one
-//! address. At the limit a newcomer takes the place of a connection that no request has come from for a while since it
-//! was made: of the origin that holds the most, else the oldest of any. So neither one address nor very many with a few
-//! connections each keep others out by connections that they do not use.
+//! A connection that has shown neither a token nor a key of ours is a stranger, whatever it does, and gives way before
+//! those that have: at the limit a newcomer takes the place of one that had time to show something, of the origin that
+//! holds the most, else of the oldest of any. Only where strangers hold more than half of the places does one go that
+//! has just come, the oldest again; so a flood of them, from however many addresses, is among itself there, and each of
+//! them, and whoever comes with a token, has a while in which to show it.
 //!
-//! Where there is none, the newcomer takes a place from the origin that holds the most: of one whose next request stays
-//! half, else of the one that waits for its next request the longest, else of a newcomer like this one. One in the middle
-//! of a request goes only where its origin still holds no less than the newcomer's then; without that, slow clients from
-//! one address would keep all others out. A newcomer of the origin that holds the most can only displace what waits;
-//! where nothing does, it is not let in.
+//! Connections are counted by where they come from ([`Origin`]), without a fixed share: a whole fleet may come from one
+//! address. Where no stranger gives way, the newcomer takes a place from the origin that holds the most: of one whose
+//! client lets it wait (for the rest of a request, or with an answer that it does not take), else of the one that waits
+//! for its next request the longest, else of a newcomer like this one. One in the middle of a request goes only where
+//! its origin still holds no less than the newcomer's then; without that, slow clients from one address would keep all
+//! others out. A newcomer of the origin that holds the most can only displace what waits; where nothing does, it is not
+//! let in.
 //!
 //! Of an origin with very many connections some are looked at, not all, for the sake of whoever waits meanwhile.
 
@@ -25,8 +28,8 @@ use crate::server::phase::{Phase, Stage, State};
 const LOOK: usize = 256;
 /// A head takes no longer on a network that works.
 const YOUNG: Duration = Duration::from_secs(1);
-/// Nor a handshake and a head, since the connection was made, on one that loses a packet. Until then a connection gives
-/// way only for what its own origin holds, so that a flood displaces no slow client of another.
+/// Nor a handshake and a head on one that loses a packet, nor does an answer lie there. Until then a stranger gives way
+/// only for what its own origin holds, so that a few fast clients displace no slow one of another.
 const SLOW: Duration = Duration::from_secs(3);
 
 /// Where a connection comes from, as far as it may count as one client: an IPv4 address, or an IPv6 network of 56 bits.
@@ -59,13 +62,17 @@ pub(super) struct Crowd<K, H> {
     by_count: BTreeSet<(usize, Origin)>,
     /// In which origin, and where there.
     places: HashMap<K, (Origin, usize)>,
-    /// When they came, the first one first. Those that have brought a request or ended are only taken out at the front.
+    /// When they came, the first one first. Those that are known by now or have ended are taken out at the front, and
+    /// the others every now and then.
     strangers: VecDeque<(Duration, K)>,
+    /// At so many of them the next time.
+    tidy_at: usize,
 }
 
 #[derive(Debug)]
 struct Member<K, H> {
     key: K,
+    came: Duration,
     phase: Arc<Phase>,
     handle: H,
 }
@@ -73,10 +80,10 @@ struct Member<K, H> {
 /// Why one gives way; the first ones before the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Rank {
-    /// It has never brought a request, and had the time for it.
+    /// It has shown nothing, and had the time for it.
     Stranger,
-    /// Its next request stays half.
-    HalfOpen,
+    /// Its next request stays half, or its answer lies there.
+    Stuck,
     Idle,
     /// A head may be on its way.
     Young,
@@ -97,8 +104,8 @@ pub(super) enum Room<H> {
 impl<K: Copy + Eq + Hash, H> Crowd<K, H> {
     /// Room for `limit` connections.
     pub(super) fn new(limit: usize) -> Self {
-        let (origins, by_count, places) = Default::default();
-        Crowd { limit, origins, by_count, places, strangers: VecDeque::new() }
+        let (origins, by_count, places, strangers) = Default::default();
+        Crowd { limit, origins, by_count, places, strangers, tidy_at: 0 }
     }
 
     /// How many there are.
@@ -121,11 +128,16 @@ impl<K: Copy + Eq + Hash, H> Crowd<K, H> {
         let from = if most > own { heaviest } else { origin };
         // Where the one in the middle of a request would only change places with the newcomer, it stays.
         let may_be_busy = most > own + 1;
+        let crowded = self.is_crowded();
+        let young_too = crowded && most > self.limit / 4 && self.are_strangers(from);
         // A connection that goes on while it is looked at is not a good choice any more.
         for _ in 0..LOOK {
-            let choice = match self.victim(from, may_be_busy, now) {
-                Some((Rank::Stranger, key, seen)) => Some((key, seen)),
-                other => self.stranger(now).or(other.map(|(_, key, seen)| (key, seen))),
+            let choice = match self.victim(from, |seen| rank(seen, may_be_busy, young_too, now)) {
+                Some((Rank::Stranger, key, seen)) if most > 1 => Some((key, seen)),
+                other => {
+                    let oldest = self.oldest_stranger().filter(|(came, ..)| crowded || *came + SLOW <= now);
+                    oldest.map(|(_, key, seen)| (key, seen)).or(other.map(|(_, key, seen)| (key, seen)))
+                }
             };
             let Some((key, seen)) = choice else { return Room::None };
             if self.phase(key).is_some_and(|phase| phase.claim(seen)) {
@@ -136,24 +148,55 @@ impl<K: Copy + Eq + Hash, H> Crowd<K, H> {
     }
 
     /// Who of an origin's connections goes first.
-    fn victim(&self, from: Origin, may_be_busy: bool, now: Duration) -> Option<(Rank, K, State)> {
-        let members = self.origins.get(&from)?;
-        let (early, late) = members.split_at(fastrand::usize(..members.len().max(1)));
-        let states = late.iter().chain(early).take(LOOK).map(|member| (member.key, member.phase.state()));
-        let ranked = states.filter_map(|(key, state)| Some((rank(state, may_be_busy, now)?, key, state)));
-        ranked.min_by_key(|(rank, _, state)| (*rank, state.since))
+    fn victim(&self, from: Origin, rank: impl Fn(State) -> Option<Rank>) -> Option<(Rank, K, State)> {
+        let ranked = self.some_of(from).filter_map(|member| {
+            let seen = member.phase.state();
+            // What a stranger does makes it no younger.
+            let since = if seen.known { seen.since } else { member.came };
+            Some(((rank(State { since, ..seen })?, since), member.key, seen))
+        });
+        ranked.min_by_key(|(order, ..)| *order).map(|((rank, _), key, seen)| (rank, key, seen))
     }
 
-    /// The oldest connection of any origin that has never brought a request, when it has had its time.
-    fn stranger(&mut self, now: Duration) -> Option<(K, State)> {
+    /// Whether most of an origin's connections are strangers.
+    fn are_strangers(&self, origin: Origin) -> bool {
+        let (mut strangers, mut all) = (0, 0);
+        for member in self.some_of(origin) {
+            strangers += usize::from(!member.phase.state().known);
+            all += 1;
+        }
+        strangers * 2 > all
+    }
+
+    /// An origin's connections, or some where there are very many.
+    fn some_of(&self, origin: Origin) -> impl Iterator<Item = &Member<K, H>> {
+        let members = self.origins.get(&origin).map_or(&[][..], Vec::as_slice);
+        let (early, late) = members.split_at(fastrand::usize(..members.len().max(1)));
+        late.iter().chain(early).take(LOOK)
+    }
+
+    /// Of any origin, and when it came.
+    fn oldest_stranger(&mut self) -> Option<(Duration, K, State)> {
         while let Some((came, key)) = self.strangers.front().copied() {
-            let seen = self.phase(key).map(|phase| phase.state());
-            match seen.filter(|seen| !seen.served && seen.stage.waits()) {
-                Some(seen) => return (came + SLOW <= now).then_some((key, seen)),
+            match self.phase(key).map(Phase::state).filter(|seen| !seen.known) {
+                Some(seen) => return Some((came, key, seen)),
                 None => drop(self.strangers.pop_front()),
             }
         }
         None
+    }
+
+    /// Whether strangers hold more than half of the places, or nearly so.
+    fn is_crowded(&mut self) -> bool {
+        self.oldest_stranger().is_some() && self.strangers.len() > self.limit / 2
+    }
+
+    /// Takes out who is none any more; not at each newcomer, so that it costs each of them little.
+    fn tidy_strangers(&mut self) {
+        let mut strangers = std::mem::take(&mut self.strangers);
+        strangers.retain(|(_, key)| self.phase(*key).is_some_and(|phase| !phase.state().known));
+        self.tidy_at = strangers.len() + (self.limit / 8).max(1);
+        self.strangers = strangers;
     }
 
     fn phase(&self, key: K) -> Option<&Phase> {
@@ -163,15 +206,15 @@ impl<K: Copy + Eq + Hash, H> Crowd<K, H> {
 
     /// Adds one that has just come and for which there is room.
     pub(super) fn add(&mut self, key: K, origin: Origin, phase: Arc<Phase>, handle: H) {
-        if self.strangers.len() >= 2 * self.places.len().max(LOOK) {
-            let places = &self.places;
-            self.strangers.retain(|(_, key)| places.contains_key(key));
+        if self.strangers.len() >= self.tidy_at {
+            self.tidy_strangers();
         }
-        self.strangers.push_back((phase.state().since, key));
+        let came = phase.state().since;
+        self.strangers.push_back((came, key));
         let members = self.origins.entry(origin).or_default();
         self.by_count.remove(&(members.len(), origin));
         self.places.insert(key, (origin, members.len()));
-        members.push(Member { key, phase, handle });
+        members.push(Member { key, came, phase, handle });
         self.by_count.insert((members.len(), origin));
     }
 
@@ -198,13 +241,16 @@ impl<K: Copy + Eq + Hash, H> Crowd<K, H> {
     }
 }
 
-fn rank(State { stage, since, served }: State, may_be_busy: bool, now: Duration) -> Option<Rank> {
+/// `young_too`: a stranger gives way also when it has just come.
+fn rank(State { stage, since, known }: State, may_be_busy: bool, young_too: bool, now: Duration) -> Option<Rank> {
     match stage {
+        Stage::Gone => None,
+        _ if !known => Some(if young_too || since + YOUNG <= now { Rank::Stranger } else { Rank::Young }),
         Stage::Opening | Stage::Head if since + YOUNG > now => Some(Rank::Young),
-        Stage::Opening | Stage::Head => Some(if served { Rank::HalfOpen } else { Rank::Stranger }),
+        Stage::Opening | Stage::Head => Some(Rank::Stuck),
+        Stage::Answered if since + SLOW <= now => Some(Rank::Stuck),
         Stage::Idle => Some(Rank::Idle),
         Stage::Busy | Stage::Answered => may_be_busy.then_some(Rank::Busy),
-        Stage::Gone => None,
     }
 }
 

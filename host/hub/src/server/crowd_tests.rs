@@ -18,15 +18,18 @@ impl Test {
         Test { crowd: Crowd::new(limit), phases: HashMap::new(), epoch: Instant::now() }
     }
 
-    /// A connection that has come to this stage now.
-    fn add(&mut self, key: u32, origin: Origin, stage: Stage) {
+    /// A stranger's connection that has come to this stage now.
+    fn stranger(&mut self, key: u32, origin: Origin, stage: Stage) {
         let phase = Arc::new(Phase::new(self.epoch));
-        if stage == Stage::Idle {
-            phase.enter(Stage::Answered).unwrap();
-        }
         phase.enter(stage).unwrap();
         self.crowd.add(key, origin, Arc::clone(&phase), key);
         self.phases.insert(key, phase);
+    }
+
+    /// The same of one that has shown a token.
+    fn add(&mut self, key: u32, origin: Origin, stage: Stage) {
+        self.stranger(key, origin, stage);
+        self.phases[&key].recognize();
     }
 
     fn room(&mut self, origin: Origin) -> Room<u32> {
@@ -69,7 +72,7 @@ async fn the_origin_that_holds_the_most_gives_way_and_half_open_ones_go_first() 
     test.add(4, v4(2), Stage::Idle);
     second().await;
     test.add(5, v4(2), Stage::Idle);
-    test.add(6, v4(2), Stage::Opening);
+    test.stranger(6, v4(2), Stage::Opening);
     second().await;
     test.add(7, v4(2), Stage::Head);
     for expected in [6, 4, 5] {
@@ -115,43 +118,95 @@ async fn the_origin_that_holds_the_most_displaces_its_own() {
 async fn a_newcomer_has_its_time_where_others_wait() {
     let mut test = Test::new(2);
     test.add(1, v4(1), Stage::Idle);
-    test.add(2, v4(1), Stage::Opening);
+    test.stranger(2, v4(1), Stage::Opening);
     assert_eq!(test.room(v4(1)), Room::Instead(1), "the other has only just come");
 }
 
 #[tokio::test(start_paused = true)]
-async fn of_many_origins_those_go_that_have_never_brought_a_request() {
+async fn of_many_origins_those_go_that_have_shown_nothing_whatever_they_do() {
     let mut test = Test::new(6);
     test.add(1, v4(1), Stage::Idle);
-    test.add(2, v4(2), Stage::Opening);
+    test.stranger(2, v4(2), Stage::Opening);
     second().await;
-    test.add(3, v4(3), Stage::Head);
-    test.add(4, v4(4), Stage::Busy);
-    test.add(5, v4(5), Stage::Idle);
-    test.phases[&5].enter(Stage::Head).unwrap();
-    test.add(6, v4(6), Stage::Busy);
+    test.stranger(3, v4(3), Stage::Busy);
+    for (key, stage) in [(4, Stage::Head), (5, Stage::Busy), (6, Stage::Busy)] {
+        test.add(key, v4(key as u8), stage);
+    }
     assert_eq!(test.room(v4(7)), Room::None, "they may be slow, and the highest address is busy");
     second().await;
     second().await;
     test.add(7, v4(6), Stage::Idle);
     assert_eq!(test.room(v4(9)), Room::Instead(2), "before an idle one of the origin that holds the most");
     assert_eq!(test.crowd.remove(7), Some(7));
-    second().await;
     test.add(8, v4(8), Stage::Busy);
-    test.phases[&4].enter(Stage::Answered).unwrap();
-    assert_eq!(test.room(v4(9)), Room::Instead(3));
+    second().await;
+    test.phases[&3].enter(Stage::Idle).unwrap();
+    assert_eq!(test.room(v4(9)), Room::Instead(3), "what it does makes it no younger");
     test.add(9, v4(9), Stage::Busy);
-    assert_eq!(test.room(v4(10)), Room::None, "the others have brought one each, and the highest address is busy");
+    assert_eq!(test.room(v4(10)), Room::None, "the others have shown something, and the highest address is busy");
     assert!(test.crowd.strangers.len() <= 2, "{:?}", test.crowd.strangers);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_flood_displaces_no_slow_newcomer_of_another_origin() {
+async fn where_strangers_hold_most_places_the_oldest_of_them_goes_though_it_has_just_come() {
+    let mut test = Test::new(8);
+    for (key, last) in [(1, 1), (2, 20), (3, 21), (4, 22)] {
+        test.add(key, v4(last), Stage::Idle);
+    }
+    for key in 5..=8 {
+        test.stranger(key, v4(key as u8), Stage::Answered);
+    }
+    assert_eq!(test.room(v4(9)), Room::Instead(4), "they hold no more than half");
+    test.stranger(9, v4(9), Stage::Opening);
+    assert_eq!(test.room(v4(10)), Room::Instead(5));
+    test.stranger(10, v4(10), Stage::Opening);
+    test.phases[&6].recognize();
+    assert_eq!(test.room(v4(11)), Room::Instead(3), "one of them is none any more");
+}
+
+#[tokio::test(start_paused = true)]
+async fn those_who_are_known_stay_while_strangers_flood_in_from_their_own_address() {
+    let mut test = Test::new(8);
+    (1..=3).for_each(|key| test.add(key, v4(1), Stage::Idle));
+    for key in 4..100 {
+        if key > 8 {
+            assert_eq!(test.room(v4(1)), Room::Instead(key - 5));
+        }
+        test.stranger(key, v4(1), Stage::Answered);
+        advance(Duration::from_millis(1)).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flood_of_strangers_from_one_origin_displaces_no_newcomer_of_another() {
+    let mut test = Test::new(8);
+    test.stranger(1, v4(2), Stage::Opening);
+    for key in 2..100 {
+        if key > 8 {
+            assert_eq!(test.room(v4(1)), Room::Instead(key - 7));
+        }
+        test.stranger(key, v4(1), Stage::Opening);
+        advance(Duration::from_millis(1)).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_nobody_takes_is_no_request_under_way() {
+    let mut test = Test::new(2);
+    test.add(1, v4(1), Stage::Busy);
+    test.add(2, v4(2), Stage::Answered);
+    assert_eq!(test.room(v4(3)), Room::None);
+    advance(SLOW).await;
+    assert_eq!(test.room(v4(3)), Room::Instead(2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fleet_displaces_no_slow_newcomer_of_another_origin() {
     let mut test = Test::new(3);
     test.add(1, v4(1), Stage::Idle);
     second().await;
     test.add(2, v4(1), Stage::Idle);
-    test.add(3, v4(2), Stage::Opening);
+    test.stranger(3, v4(2), Stage::Opening);
     second().await;
     second().await;
     assert_eq!(test.room(v4(1)), Room::Instead(1));
@@ -160,7 +215,7 @@ async fn a_flood_displaces_no_slow_newcomer_of_another_origin() {
 #[tokio::test(start_paused = true)]
 async fn who_came_is_not_remembered_for_ever() {
     let mut test = Test::new(2);
-    test.add(0, v4(1), Stage::Opening);
+    test.stranger(0, v4(1), Stage::Opening);
     for key in 1..10_000 {
         test.add(key, v4(1), Stage::Idle);
         assert_eq!(test.crowd.remove(key), Some(key));

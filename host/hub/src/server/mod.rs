@@ -39,8 +39,19 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 const ENDING: usize = 64;
 
 /// Whom a request came from, as an extension of it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Peer(pub IpAddr);
+#[derive(Clone, Debug)]
+pub(crate) struct Peer {
+    /// In its canonical form.
+    pub address: IpAddr,
+    phase: Arc<Phase>,
+}
+
+impl Peer {
+    /// The request has shown a token or a key of ours: its connection is among the last to give way to others.
+    pub(crate) fn recognize(&self) {
+        self.phase.recognize();
+    }
+}
 
 /// Serves until `shutdown` completes and the requests under way have ended or had their time. An answer that would go on
 /// for as long as its client likes ends by `closing`, which is told by then.

@@ -24,8 +24,8 @@ use crate::config::Limits;
 /// The stage is in the highest bits, then two marks, the time in milliseconds below: ten million years.
 const STAGE_SHIFT: u32 = 61;
 const CLOSING: u64 = 1 << 60;
-const SERVED: u64 = 1 << 59;
-const TIME: u64 = SERVED - 1;
+const KNOWN: u64 = 1 << 59;
+const TIME: u64 = KNOWN - 1;
 
 /// A connection's phase.
 #[derive(Debug)]
@@ -58,8 +58,8 @@ pub(super) struct State {
     pub stage: Stage,
     /// After the epoch.
     pub since: Duration,
-    /// A request of it has been answered.
-    pub served: bool,
+    /// It has shown a token or a key of ours.
+    pub known: bool,
 }
 
 /// It was claimed.
@@ -70,7 +70,7 @@ pub(super) struct Gone;
 impl Phase {
     /// A connection that has just been made.
     pub(super) fn new(epoch: Instant) -> Self {
-        let opening = State { stage: Stage::Opening, since: epoch.elapsed(), served: false };
+        let opening = State { stage: Stage::Opening, since: epoch.elapsed(), known: false };
         Phase { word: AtomicU64::new(word(opening)), epoch }
     }
 
@@ -82,6 +82,13 @@ impl Phase {
     /// Whether it ends with the request that is under way.
     pub(super) fn is_closing(&self) -> bool {
         self.word.load(Ordering::Acquire) & CLOSING != 0
+    }
+
+    /// It has shown a token or a key of ours, which stays so.
+    pub(super) fn recognize(&self) {
+        if !self.state().known {
+            self.word.fetch_or(KNOWN, Ordering::AcqRel);
+        }
     }
 
     /// Takes a connection away from its task; false when it has gone on since it was seen in this state.
@@ -109,8 +116,8 @@ impl Phase {
     pub(super) fn enter(&self, stage: Stage) -> Result<(), Gone> {
         let begins = matches!(stage, Stage::Head | Stage::Idle).then(|| self.epoch.elapsed());
         let next = |before| {
-            let State { stage: present, since, served } = state(before);
-            let next = State { stage, since: begins.unwrap_or(since), served: served || stage == Stage::Answered };
+            let State { stage: present, since, known } = state(before);
+            let next = State { stage, since: begins.unwrap_or(since), known };
             (present != Stage::Gone).then(|| word(next) | before & CLOSING)
         };
         self.word.fetch_update(Ordering::AcqRel, Ordering::Acquire, next).map(|_| ()).map_err(|_| Gone)
@@ -134,9 +141,9 @@ impl Stage {
     }
 }
 
-fn word(State { stage, since, served }: State) -> u64 {
+fn word(State { stage, since, known }: State) -> u64 {
     let since = u64::try_from(since.as_millis()).unwrap_or(TIME).min(TIME);
-    (stage as u64) << STAGE_SHIFT | if served { SERVED } else { 0 } | since
+    (stage as u64) << STAGE_SHIFT | if known { KNOWN } else { 0 } | since
 }
 
 fn state(word: u64) -> State {
@@ -148,7 +155,7 @@ fn state(word: u64) -> State {
         4 => Stage::Answered,
         _ => Stage::Gone,
     };
-    State { stage, since: Duration::from_millis(word & TIME), served: word & SERVED != 0 }
+    State { stage, since: Duration::from_millis(word & TIME), known: word & KNOWN != 0 }
 }
 
 /// A request under way, for as long as this lives.
@@ -320,7 +327,8 @@ mod tests {
         let mut stream = Watched::new(here, Arc::clone(&phase));
         there.write_all(b"GE").await.unwrap();
         stream.read_exact(&mut [0; 2]).await.unwrap();
-        assert_eq!(phase.state(), State { stage: Stage::Head, since: Duration::ZERO, served: false });
+        assert_eq!(phase.state(), State { stage: Stage::Head, since: Duration::ZERO, known: false });
+        phase.recognize();
         let busy = Busy::begin(&phase).unwrap();
         there.write_all(b"xx").await.unwrap();
         stream.read_exact(&mut [0; 2]).await.unwrap();
@@ -330,10 +338,10 @@ mod tests {
         assert_eq!(phase.state().stage, Stage::Answered);
         advance(Duration::from_secs(3)).await;
         stream.flush().await.unwrap();
-        assert_eq!(phase.state(), State { stage: Stage::Idle, since: Duration::from_secs(3), served: true });
+        assert_eq!(phase.state(), State { stage: Stage::Idle, since: Duration::from_secs(3), known: true });
         there.write_all(b"GE").await.unwrap();
         stream.read_exact(&mut [0; 2]).await.unwrap();
-        assert!(phase.state().stage == Stage::Head && phase.state().served, "that stays known");
+        assert!(phase.state().stage == Stage::Head && phase.state().known, "that stays so");
     }
 
     #[tokio::test]

@@ -58,8 +58,17 @@ pub(crate) struct Tls {
 struct Pair {
     config: Arc<ServerConfig>,
     digest: [u8; 32],
-    /// When its time was over, if it is.
-    expired: Option<Timestamp>,
+    /// Why clients refuse the first certificate, whomever they trust, if they do.
+    flaw: Option<Flaw>,
+}
+
+/// What no client takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Flaw {
+    /// Its time was over then.
+    Expired(Timestamp),
+    /// It is an authority's own (CA:TRUE), as `openssl req -x509` makes them when nothing else is said.
+    Authority,
 }
 
 /// How it stands with a pair that is not good.
@@ -87,7 +96,7 @@ impl Tls {
     /// The first thing that is wrong with them.
     pub(crate) fn read(files: &config::Tls, renewal: Renewal) -> Result<Self, Wrong> {
         let pair = Pair::read(files)?;
-        pair.warn_of_age(files);
+        pair.warn_of_flaw(files);
         Ok(Tls { files: files.clone(), present: Mutex::new(pair), trouble: Mutex::default(), renewal })
     }
 
@@ -121,7 +130,7 @@ impl Tls {
                     tracing::info!(cert = %self.files.cert.display(), "the certificate has been read again");
                 }
                 if pair.digest != present.digest {
-                    pair.warn_of_age(&self.files);
+                    pair.warn_of_flaw(&self.files);
                     *present = pair;
                 }
             }
@@ -163,7 +172,7 @@ impl Pair {
                 error => format!("{key} is not PEM: {error}"),
             })
         })?;
-        let expired = expired(&chain);
+        let flaw = flaw(&chain);
         let provider = Arc::new(ring::default_provider());
         let certified = CertifiedKey::from_der(chain, private, &provider).map_err(|error| match error {
             rustls::Error::InconsistentKeys(_) => {
@@ -182,26 +191,40 @@ impl Pair {
         // A fleet that comes back after a restart of its network need not do all of it anew.
         config.ticketer = ring::Ticketer::new().map_err(unusable)?;
         let digest = Sha256::new().chain_update(Sha256::digest(&chain_pem)).chain_update(&key_pem).finalize().into();
-        Ok(Pair { config: Arc::new(config), digest, expired })
+        Ok(Pair { config: Arc::new(config), digest, flaw })
     }
 
-    fn warn_of_age(&self, files: &config::Tls) {
-        if let Some(expired) = self.expired {
-            let cert = files.cert.display();
-            tracing::warn!(%cert, %expired, "hub.tls_cert: the certificate has expired, and agents refuse it; renew it");
+    fn warn_of_flaw(&self, files: &config::Tls) {
+        let cert = files.cert.display();
+        match self.flaw {
+            Some(Flaw::Expired(expired)) => {
+                tracing::warn!(%cert, %expired, "hub.tls_cert: the certificate has expired, and agents refuse it; renew it");
+            }
+            Some(Flaw::Authority) => tracing::warn!(
+                %cert,
+                "hub.tls_cert: the certificate is an authority's own (CA:TRUE), not a server's, and agents refuse it; \
+                 make one with CA:FALSE"
+            ),
+            None => {}
         }
     }
 }
 
-/// Since when the first certificate is not good any more, if it is not.
-fn expired(chain: &[CertificateDer<'_>]) -> Option<Timestamp> {
+/// What is wrong with the first certificate for everyone.
+fn flaw(chain: &[CertificateDer<'_>]) -> Option<Flaw> {
     let first = ParsedCertificate::try_from(chain.first()?).ok()?;
-    // Its time is judged before who has signed it, which nobody has here.
+    // Its time and its use are judged before who has signed it, which nobody has here.
     let roots = RootCertStore::empty();
     let algorithms = ring::default_provider().signature_verification_algorithms.all;
     match verify_server_cert_signed_by_trust_anchor(&first, &roots, &[], UnixTime::now(), algorithms) {
         Err(rustls::Error::InvalidCertificate(CertificateError::ExpiredContext { not_after, .. })) => {
-            Timestamp::from_second(i64::try_from(not_after.as_secs()).ok()?).ok()
+            Timestamp::from_second(i64::try_from(not_after.as_secs()).ok()?).ok().map(Flaw::Expired)
+        }
+        // The type of this one is the verifier's own.
+        Err(rustls::Error::InvalidCertificate(CertificateError::Other(other)))
+            if other.to_string().contains("CaUsedAsEndEntity") =>
+        {
+            Some(Flaw::Authority)
         }
         _ => None,
     }
@@ -212,7 +235,7 @@ mod tests {
     use std::fs;
     use std::path::Path;
 
-    use rcgen::{CertificateParams, KeyPair, date_time_ymd};
+    use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair, date_time_ymd};
 
     use super::*;
 
@@ -264,15 +287,19 @@ mod tests {
     }
 
     #[test]
-    fn an_expired_certificate_is_known_by_its_date() {
+    fn what_clients_refuse_of_a_certificate_is_known() {
         let dir = tempfile::tempdir().unwrap();
         let files = files(dir.path());
         let old = make(|params| params.not_after = date_time_ymd(2020, 2, 3));
         write(&files, &old.cert, &old.key);
-        assert_eq!(Pair::read(&files).unwrap().expired, Some("2020-02-03T00:00:00Z".parse().unwrap()));
+        let expired = Flaw::Expired("2020-02-03T00:00:00Z".parse().unwrap());
+        assert_eq!(Pair::read(&files).unwrap().flaw, Some(expired));
+        let authority = make(|params| params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained));
+        write(&files, &authority.cert, &authority.key);
+        assert_eq!(Pair::read(&files).unwrap().flaw, Some(Flaw::Authority));
         let good = make(|_| {});
         write(&files, &good.cert, &good.key);
-        assert_eq!(Pair::read(&files).unwrap().expired, None);
+        assert_eq!(Pair::read(&files).unwrap().flaw, None);
     }
 
     #[test]

@@ -3,7 +3,12 @@
 //!
 //! A run takes what is in the log when it begins, and waits for nobody: neither the writer nor who reads. What is
 //! written meanwhile is left for the next. Where a run fails, the log has everything still.
+//!
+//! Before the writer may start the log anew, SQLite has the disk take all that was copied, with the writer waiting. So
+//! a run that copied much has it taken here, and little is left for then. One that copied little does not: what comes
+//! meanwhile would be as much again, on a slow disk without end.
 
+use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender, TryRecvError};
 use std::thread::{self, JoinHandle};
 
@@ -11,6 +16,9 @@ use rusqlite::Connection;
 
 use super::error::Error;
 use super::place::Place;
+
+/// More pages than this are much.
+const MUCH: u64 = 2048;
 
 /// How much there is in the log, in pages.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -31,24 +39,36 @@ pub(super) struct Checkpointer {
     thread: Option<JoinHandle<()>>,
 }
 
+impl Pages {
+    fn copied(self) -> u64 {
+        self.log.saturating_sub(self.left)
+    }
+}
+
 impl Checkpointer {
     /// Starts it.
     ///
     /// # Errors
     /// The database's, or the system gives no thread.
-    pub(super) fn start(place: &Place) -> Result<Self, Error> {
+    pub(super) fn start(place: &Arc<Place>) -> Result<Self, Error> {
+        let place = Arc::clone(place);
         let connection = place.checkpointer()?;
         let (asks, asked) = mpsc::channel();
         let (answer, done) = mpsc::channel();
         let run = move || {
             for () in asked {
-                if answer.send(checkpoint(&connection, "PASSIVE")).is_err() {
+                if answer.send(copy(&connection, &place)).is_err() {
                     break;
                 }
             }
         };
         let thread = thread::Builder::new().name("hub-checkpoint".into()).spawn(run).map_err(Error::Thread)?;
         Ok(Checkpointer { asks: Some(asks), done, running: false, thread: Some(thread) })
+    }
+
+    /// Whether a run is under way, or has ended and nobody has asked what it came to.
+    pub(super) fn is_running(&self) -> bool {
+        self.running
     }
 
     /// Begins a run unless one is under way.
@@ -88,6 +108,16 @@ impl Drop for Checkpointer {
             tracing::error!("the thread that brings the log into the database ended; this is a bug");
         }
     }
+}
+
+/// One run.
+fn copy(connection: &Connection, place: &Place) -> rusqlite::Result<Pages> {
+    let before = checkpoint(connection, "NOOP")?;
+    let after = checkpoint(connection, "PASSIVE")?;
+    if after.copied() > before.copied() + MUCH {
+        place.sync();
+    }
+    Ok(after)
 }
 
 /// Brings the log into the database in one of SQLite's ways; returns what is in it then.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use std::{error, io};
 
 use rusqlite::ErrorCode;
+use rusqlite::ffi::SQLITE_READONLY_DBMOVED;
 
 /// Why a store cannot be opened; for the operator.
 #[derive(Debug, thiserror::Error)]
@@ -151,6 +152,9 @@ impl Error {
 
 /// What helps when the database cannot be read or written.
 pub(super) fn cure(error: &rusqlite::Error) -> &'static str {
+    if error.sqlite_error().is_some_and(|error| error.extended_code == SQLITE_READONLY_DBMOVED) {
+        return "put it back, or stop the hub, restore a backup and start it";
+    }
     match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => "free some space on its disk",
         Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => {

@@ -10,6 +10,7 @@
 //! disk may also take the copies more slowly than the changes. At a size, beats, which are most of them, then wait;
 //! what is answered once it is on disk goes on.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode};
@@ -55,11 +56,11 @@ impl Log {
     ///
     /// # Errors
     /// See [`Checkpointer::start`].
-    pub(super) fn of(place: &Place) -> Result<Self, Error> {
+    pub(super) fn of(place: &Arc<Place>) -> Result<Self, Error> {
         Self::of_at_most(place, MOST)
     }
 
-    fn of_at_most(place: &Place, most: u64) -> Result<Self, Error> {
+    fn of_at_most(place: &Arc<Place>, most: u64) -> Result<Self, Error> {
         let checkpointer = Checkpointer::start(place)?;
         let trouble = Trouble::none(What::Log);
         // There is what a hub before this one left.
@@ -86,11 +87,19 @@ impl Log {
         self.trouble.is_on()
     }
 
-    /// Goes on where the thread has done its part; after each transaction.
-    pub(super) fn go_on(&mut self, place: &Place, connection: &Connection) {
-        if let Some(result) = self.checkpointer.result() {
+    /// Whether the database is being written to.
+    pub(super) fn is_copying(&self) -> bool {
+        self.checkpointer.is_running()
+    }
+
+    /// Goes on where the thread has done its part; after each transaction. Returns whether it had.
+    pub(super) fn go_on(&mut self, place: &Place, connection: &Connection) -> bool {
+        let result = self.checkpointer.result();
+        let done = result.is_some();
+        if let Some(result) = result {
             self.copied(result, place, connection, Instant::now());
         }
+        done
     }
 
     /// Looks at its size, and begins what is due; every so often.
@@ -172,8 +181,14 @@ fn start_anew(connection: &Connection, how: &str) -> rusqlite::Result<Pages> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::place::Lock;
 
     const DEADLINE: Duration = Duration::from_secs(20);
+
+    fn open(directory: &tempfile::TempDir) -> (Arc<Place>, Option<Lock>) {
+        let (place, lock) = Place::open(Some(directory.path())).unwrap();
+        (Arc::new(place), lock)
+    }
 
     fn change(connection: &Connection, log: &mut Log) {
         let insert = "INSERT INTO events (at, type, detail) VALUES (0, 'lost', ?1)";
@@ -199,7 +214,7 @@ mod tests {
     #[test]
     fn a_log_that_someone_holds_is_noticed_until_they_let_go() {
         let directory = tempfile::tempdir().unwrap();
-        let (place, _lock) = Place::open(Some(directory.path())).unwrap();
+        let (place, _lock) = open(&directory);
         let connection = place.writer().unwrap();
         let mut log = Log::of_at_most(&place, 250).unwrap();
         change(&connection, &mut log);
@@ -225,7 +240,7 @@ mod tests {
     #[test]
     fn a_run_that_fails_is_trouble_until_one_works_and_a_reader_is_none() {
         let directory = tempfile::tempdir().unwrap();
-        let (place, _lock) = Place::open(Some(directory.path())).unwrap();
+        let (place, _lock) = open(&directory);
         let connection = place.writer().unwrap();
         let mut log = Log::of(&place).unwrap();
         let mut after = |result| {
@@ -241,7 +256,7 @@ mod tests {
     #[test]
     fn what_someone_waited_for_is_not_long_in_the_log_alone() {
         let directory = tempfile::tempdir().unwrap();
-        let (place, _lock) = Place::open(Some(directory.path())).unwrap();
+        let (place, _lock) = open(&directory);
         let connection = place.writer().unwrap();
         let mut log = Log::of(&place).unwrap();
         change(&connection, &mut log);

@@ -3,6 +3,10 @@
 //! Invariants: while a [`Lock`] is there, no other hub has its directory; `hub.db` is either absent or complete,
 //! because a new one is made under another name; a database that is refused is never written to, so it is looked at
 //! through a connection that cannot. Everything in the directory is readable by the hub's user alone.
+//!
+//! The lock is on the directory itself, which nobody deletes from under the files in it, and on a file in it, because
+//! between two machines that share the directory only those of files hold. It is not on `hub.db`: where `flock` is made
+//! of the locks that SQLite takes, as on NFS, SQLite would find its database locked for ever.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, BufReader};
@@ -14,6 +18,7 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
 
 use super::error::Error;
 use super::schema::{self, Look};
@@ -23,8 +28,9 @@ use super::wal::{self, Found};
 const DATABASE: &str = "hub.db";
 /// How long a lock that another program holds is waited for.
 pub(super) const BUSY: Duration = Duration::from_secs(1);
-/// What the log of changes keeps of its file when it begins anew under load, in bytes.
-const KEPT_LOG: i64 = 64 << 20;
+/// What the log of changes keeps of its file when it begins anew under load, in bytes: all that it grows to, because
+/// whoever waits for a commit waits for a file that gets shorter and longer, too.
+const KEPT_LOG: i64 = 256 << 20;
 /// So many bytes of the log are read at once when it is looked through.
 const LOG_BUFFER: usize = 64 << 10;
 
@@ -35,6 +41,9 @@ pub(super) enum Place {
     Directory {
         /// The database's file.
         path: PathBuf,
+        /// The same, to have it written to the disk. Closing it ends the locks that SQLite has on it for the process, so
+        /// it is there for as long as any connection.
+        file: File,
     },
     /// In the process alone.
     Memory {
@@ -46,7 +55,7 @@ pub(super) enum Place {
 /// Keeps other hubs out of a directory for as long as it is there; a kill ends it, too.
 #[derive(Debug)]
 pub(super) struct Lock {
-    _file: File,
+    _files: [File; 2],
 }
 
 impl Place {
@@ -58,21 +67,24 @@ impl Place {
     pub(super) fn open(data: Option<&Path>) -> Result<(Self, Option<Lock>), Error> {
         let Some(directory) = data else { return Ok((Self::memory(), None)) };
         let lock = lock(directory)?;
+        let failed = |reason| Error::Directory { path: directory.to_owned(), reason };
         let path = directory.join(DATABASE);
-        let place = Place::Directory { path };
-        match fs::metadata(place.path()) {
+        let version = match fs::metadata(&path) {
             // A new one gets its name when it is whole: this is what a full disk or half a copy leaves.
-            Ok(file) if file.len() == 0 => {
-                return Err(Error::Damaged { path: place.path().to_owned(), reason: "it is empty".into() });
-            }
+            Ok(file) if file.len() == 0 => return Err(Error::Damaged { path, reason: "it is empty".into() }),
             Ok(_) => {
-                check_log(place.path())?;
-                let version = check(place.path())?;
-                place.upgrade(version, schema::STEPS)?;
+                check_log(&path)?;
+                check(&path)?
             }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => create(directory, place.path())?,
-            Err(reason) => return Err(Error::Directory { path: directory.to_owned(), reason }),
-        }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                create(directory, &path)?;
+                schema::version(schema::STEPS)
+            }
+            Err(reason) => return Err(failed(reason)),
+        };
+        let file = File::open(&path).map_err(failed)?;
+        let place = Place::Directory { path, file };
+        place.upgrade(version, schema::STEPS)?;
         Ok((place, Some(lock)))
     }
 
@@ -105,11 +117,19 @@ impl Place {
     /// SQLite's, or the file system's through it.
     pub(super) fn reader(&self) -> rusqlite::Result<Connection> {
         let connection = match self {
-            Place::Directory { path } => Connection::open_with_flags(path, read_only())?,
+            Place::Directory { path, .. } => Connection::open_with_flags(path, read_only())?,
             Place::Memory { uri } => Connection::open_with_flags(uri, read_only() | OpenFlags::SQLITE_OPEN_URI)?,
         };
         connection.busy_timeout(BUSY)?;
         Ok(connection)
+    }
+
+    /// Has the disk take what was written to the database so far. Where it does not, SQLite, which asks for the same
+    /// before it counts on it, is told.
+    pub(super) fn sync(&self) {
+        if let Place::Directory { file, .. } = self {
+            let _ = file.sync_data();
+        }
     }
 
     /// Whether it outlives the process.
@@ -120,7 +140,7 @@ impl Place {
     /// Its files, once it is open.
     pub(super) fn files(&self) -> Vec<PathBuf> {
         match self {
-            Place::Directory { path } => vec![path.clone(), beside(path, "-wal")],
+            Place::Directory { path, .. } => vec![path.clone(), beside(path, "-wal")],
             Place::Memory { .. } => Vec::new(),
         }
     }
@@ -128,7 +148,7 @@ impl Place {
     /// What an operator knows it by.
     pub(super) fn path(&self) -> &Path {
         match self {
-            Place::Directory { path } => path,
+            Place::Directory { path, .. } => path,
             Place::Memory { .. } => Path::new("the database in memory"),
         }
     }
@@ -146,7 +166,7 @@ impl Place {
     fn configured_writer(&self) -> rusqlite::Result<Connection> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut connection = match self {
-            Place::Directory { path } => Connection::open_with_flags(path, flags)?,
+            Place::Directory { path, .. } => Connection::open_with_flags(path, flags)?,
             Place::Memory { uri } => {
                 let flags = flags | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_URI;
                 Connection::open_with_flags(uri, flags)?
@@ -197,6 +217,8 @@ impl Place {
 fn lock(directory: &Path) -> Result<Lock, Error> {
     let failed = |reason| Error::Directory { path: directory.to_owned(), reason };
     DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(failed)?;
+    let itself = File::open(directory).map_err(failed)?;
+    exclude(&itself, directory)?;
     let file = OpenOptions::new()
         .create(true)
         .truncate(false)
@@ -205,11 +227,16 @@ fn lock(directory: &Path) -> Result<Lock, Error> {
         .mode(0o600)
         .open(directory.join("hub.lock"))
         .map_err(failed)?;
-    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(Lock { _file: file }),
-        Err(rustix::io::Errno::WOULDBLOCK) => Err(Error::Locked(directory.to_owned())),
-        Err(error) => Err(failed(error.into())),
-    }
+    exclude(&file, directory)?;
+    Ok(Lock { _files: [itself, file] })
+}
+
+/// Locks the directory, or a file in it, for as long as this is open.
+fn exclude(file: &File, directory: &Path) -> Result<(), Error> {
+    flock(file, FlockOperation::NonBlockingLockExclusive).map_err(|error| match error {
+        Errno::WOULDBLOCK => Error::Locked(directory.to_owned()),
+        error => Error::Directory { path: directory.to_owned(), reason: error.into() },
+    })
 }
 
 /// Looks whether the log of changes beside a database is as SQLite left it. This comes before SQLite looks at it.

@@ -40,7 +40,6 @@ const LAST_ROUND: Duration = Duration::from_secs(30);
 /// What the thread works with.
 #[derive(Debug)]
 pub(super) struct Worker {
-    place: Arc<Place>,
     connection: Connection,
     shared: Arc<Shared>,
     commands: Receiver<Command>,
@@ -59,6 +58,8 @@ pub(super) struct Worker {
     /// None where nothing outlives the process.
     log: Option<Log>,
     closing: Option<Closing>,
+    /// There for longer than the connections.
+    place: Arc<Place>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -115,8 +116,10 @@ impl Worker {
                 self.tend();
             }
             self.write_beats();
-            if let Some(log) = &mut self.log {
-                log.go_on(&self.place, &self.connection);
+            if let Some(log) = &mut self.log
+                && log.go_on(&self.place, &self.connection)
+            {
+                self.files.have_been_written();
             }
             drop(busy);
             self.disk().set_trouble(self.is_in_trouble());
@@ -182,7 +185,9 @@ impl Worker {
         let commands: Vec<Command> = self.taken.drain(..room).collect();
         let events = self.waiting.iter().take(waited);
         let began = Instant::now();
-        let result = batch::write(&mut self.connection, &self.shared, events, &commands, &self.positions);
+        let (connection, shared) = (&mut self.connection, &self.shared);
+        let look = self.files.look(self.log.as_ref().is_some_and(Log::is_copying));
+        let result = look.and_then(|()| batch::write(connection, shared, events, &commands, &self.positions));
         self.disk().commits.note(began.elapsed());
         match result {
             Ok(written) => {
@@ -282,7 +287,9 @@ impl Worker {
             return;
         }
         self.tick = now + TICK;
-        self.files.look();
+        if let Err(error) = self.files.look(self.log.as_ref().is_some_and(Log::is_copying)) {
+            self.changes.failed(self.place.path(), &error);
+        }
         if let Some(log) = &mut self.log {
             log.look(&self.place, &self.connection);
         }
@@ -316,7 +323,7 @@ impl Worker {
 
     fn is_in_trouble(&self) -> bool {
         let log = self.log.as_ref().is_some_and(Log::is_in_trouble);
-        log || self.changes.is_on() || self.beats.is_on() || self.forgetting.is_in_trouble() || self.files.are_gone()
+        log || self.changes.is_on() || self.beats.is_on() || self.forgetting.is_in_trouble()
     }
 
     fn log_is_held(&self) -> bool {

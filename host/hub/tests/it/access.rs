@@ -11,11 +11,12 @@ async fn a_report_needs_the_token_of_its_own_sandbox() {
     let hub = Hub::start(|_| {}).await;
     let (token, others) = (hub.register("s").await, hub.register("other").await);
     let bare = hub.post("/api/v1/sandboxes/s/status").json(&base("s")).send().await;
-    bare.refused(401, "unauthorized");
+    bare.refused(401, "reports with the token that its registration answered");
     assert!(bare.head.contains("www-authenticate: bearer"), "{bare:?}");
-    for wrong in ["", "wrong", &token[1..], &others, &token.to_uppercase()] {
-        hub.report(wrong, &base("s")).await.refused(401, "unauthorized");
+    for wrong in ["wrong", &token[1..], &others, &token.to_uppercase()] {
+        hub.report(wrong, &base("s")).await.refused(401, "this is not the sandbox's token");
     }
+    hub.report("", &base("s")).await.refused(401, "unauthorized");
     let basic = hub.post("/api/v1/sandboxes/s/status").header("Authorization", &format!("Basic {token}"));
     basic.json(&base("s")).send().await.refused(401, "unauthorized");
     assert_eq!(hub.sandbox("s").await["status"], "pending");
@@ -161,8 +162,9 @@ async fn with_an_admin_key_managing_and_reading_need_it_and_reporting_does_not()
         ("GET", "/api/v1/sandboxes/unknown"),
         ("DELETE", "/api/v1/sandboxes/s"),
     ] {
-        hub.call(method, path).send().await.refused(401, "admin key");
-        hub.call(method, path).bearer(token).json(&json!({})).send().await.refused(401, "admin key");
+        hub.call(method, path).send().await.refused(401, "needs the hub's admin key as");
+        let wrong = hub.call(method, path).bearer(token).json(&json!({})).send().await;
+        wrong.refused(401, "this is not the hub's admin key");
     }
     assert_eq!(hub.get("/health").send().await.status, 200);
     let host = hub.get("/api/v1/sandboxes").bearer(ADMIN_KEY).host("hub.example").send().await;
@@ -202,5 +204,50 @@ async fn a_web_page_cannot_report_without_a_token_through_a_name_of_its_own() {
     assert_eq!(own.send().await.status, 200, "nobody else knows its token");
     hub.get("http://rebound.example/api/v1/sandboxes").host("localhost").send().await.refused(403, "loopback");
     assert_eq!(hub.get("/api/v1/sandboxes").send().await.body["total"], 2);
+    hub.stop().await;
+}
+
+#[tokio::test]
+async fn a_web_page_cannot_report_without_a_token_where_there_is_an_admin_key() {
+    let hub = Hub::start(|config| {
+        admin_key(config);
+        config.enroll = Enroll::Open;
+    })
+    .await;
+    let register = hub.post("/api/v1/sandboxes").bearer(ADMIN_KEY).json(&json!({"id": "known"})).send().await;
+    let token = register.body["token"].as_str().unwrap();
+    let post = |id: &str| hub.post(&format!("/api/v1/sandboxes/{id}/status")).host("rebound.example");
+    for (name, value) in [("Origin", "http://rebound.example"), ("Sec-Fetch-Site", "same-origin")] {
+        for id in ["known", "new"] {
+            post(id).header(name, value).json(&base(id)).send().await.refused(403, "from a browser");
+        }
+    }
+    for id in ["known", "new"] {
+        assert_eq!(post(id).json(&base(id)).send().await.status, 200, "an agent");
+    }
+    let with_token = post("known").header("Origin", "http://rebound.example").bearer(token).json(&base("known"));
+    assert_eq!(with_token.send().await.status, 200, "nobody else knows it");
+    hub.stop().await;
+}
+
+#[tokio::test]
+async fn without_an_admin_key_nobody_comes_in_through_a_proxy() {
+    let hub = Hub::start(|config| config.enroll = Enroll::Open).await;
+    let token = hub.register("s").await;
+    for (name, value) in [("X-Forwarded-For", "203.0.113.9"), ("Forwarded", "for=203.0.113.9"), ("X-Real-IP", "::1")] {
+        hub.get("/api/v1/sandboxes").header(name, value).send().await.refused(403, "admin_key_file");
+        let register = hub.post("/api/v1/sandboxes").header(name, value).json(&json!({"id": "new"}));
+        register.send().await.refused(403, "admin_key_file");
+        let report = || hub.post("/api/v1/sandboxes/s/status").header(name, value).json(&base("s"));
+        report().send().await.refused(403, "admin_key_file");
+        assert_eq!(hub.get("/health").header(name, value).send().await.status, 200);
+    }
+    let report = hub.post("/api/v1/sandboxes/s/status").header("X-Forwarded-For", "203.0.113.9").bearer(&token);
+    assert_eq!(report.json(&base("s")).send().await.status, 200, "a token is good from anywhere");
+    hub.stop().await;
+
+    let hub = Hub::start(admin_key).await;
+    let list = hub.get("/api/v1/sandboxes").header("X-Forwarded-For", "203.0.113.9").bearer(ADMIN_KEY);
+    assert_eq!(list.send().await.status, 200);
     hub.stop().await;
 }

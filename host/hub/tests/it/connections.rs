@@ -1,9 +1,14 @@
 //! Routes that are not there, clients that are slow, and the end.
 
+#![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
+
+use std::io::ErrorKind;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use sandbeat_hub::Config;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpSocket;
 use tokio::time::{Instant, timeout};
 
 use crate::harness::{DEADLINE, Hub, answer, base};
@@ -182,6 +187,41 @@ async fn a_connection_that_asks_without_end_leaves_time_for_others() {
     hub.stop().await;
 }
 
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn what_is_not_read_takes_little_of_the_systems_memory() {
+    let hub = Hub::start(|_| {}).await;
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    let stream = socket.connect(hub.address).await.unwrap();
+    let one = b"GET /openapi.json HTTP/1.1\r\nHost: hub\r\n\r\n";
+    let many = one.repeat(1000);
+    let mut sent = 0;
+    while timeout(Duration::from_secs(1), stream.writable()).await.is_ok() {
+        match stream.try_write(&many[sent % one.len()..]) {
+            Ok(more) => sent += more,
+            Err(error) => assert_eq!(error.kind(), ErrorKind::WouldBlock),
+        }
+    }
+    let (unread, unasked) = queues(hub.address, stream.local_addr().unwrap());
+    assert!((1..512 << 10).contains(&unread), "{unread} bytes of answers");
+    assert!((1..512 << 10).contains(&unasked), "{unasked} bytes of requests");
+    hub.stop().await;
+}
+
+/// How many bytes the system keeps of what one side of a connection has sent, and of what it has yet to read
+/// (proc_net_tcp(5)).
+#[cfg(target_os = "linux")]
+fn queues(local: SocketAddr, remote: SocketAddr) -> (usize, usize) {
+    let ports = [local, remote].map(|address| format!(":{:04X}", address.port()));
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    let mut lines = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let line = lines.find(|line| line[1].ends_with(&ports[0]) && line[2].ends_with(&ports[1])).unwrap();
+    let (sent, received) = line[4].split_once(':').unwrap();
+    let bytes = |hexadecimal| usize::from_str_radix(hexadecimal, 16).unwrap();
+    (bytes(sent), bytes(received))
+}
+
 #[tokio::test]
 async fn large_bodies_share_the_memory_that_there_is() {
     let hub = Hub::start(|config| {
@@ -190,20 +230,49 @@ async fn large_bodies_share_the_memory_that_there_is() {
     })
     .await;
     let (token, other) = (hub.register("s").await, hub.register("other").await);
-    let post = || hub.post("/api/v1/sandboxes/s/status").bearer(&token).header("Content-Type", "application/json");
-    let mut slow = hub.connect_from([127, 0, 0, 2]).await;
-    slow.write_all(&post().header("Content-Length", "65536").header("Expect", "100-continue").bytes()).await.unwrap();
-    timeout(DEADLINE, slow.read_exact(&mut [0; 25])).await.unwrap().unwrap();
-    let mut more = hub.connect_from([127, 0, 0, 2]).await;
-    more.write_all(&post().header("Content-Length", "65536").header("Expect", "100-continue").bytes()).await.unwrap();
+    let call = hub.post("/api/v1/sandboxes/s/status").bearer(&token).header("Content-Type", "application/json");
+    let half = [&call.header("Content-Length", "65536").bytes(), " ".repeat(30_000).as_bytes()].concat();
+    let mut slow = [hub.connect_from([127, 0, 0, 2]).await, hub.connect_from([127, 0, 0, 2]).await];
+    for stream in &mut slow {
+        stream.write_all(&half).await.unwrap();
+    }
 
     let mut large = base("other").to_string();
     large.push_str(&" ".repeat(60_000));
     let others = hub.post("/api/v1/sandboxes/other/status").bearer(&other).text(&large).send().await;
     assert_eq!(others.status, 200, "the other half is for others: {others:?}");
-    let refused = answer(&mut more).await;
+    let mut answers = [answer(&mut slow[0]).await, answer(&mut slow[1]).await];
+    answers.sort_by_key(|answer| answer.status);
+    let [late, refused] = answers;
+    late.refused(408, "too long");
     refused.refused(503, "hub.body_memory");
     assert!(refused.head.contains("retry-after: "), "{refused:?}");
+    hub.stop().await;
+}
+
+#[tokio::test]
+async fn bodies_that_are_announced_and_do_not_come_take_no_room() {
+    let hub = Hub::start(|config| {
+        config.enroll = sandbeat_hub::Enroll::Open;
+        config.limits.body_memory = 128 << 10;
+    })
+    .await;
+    let token = hub.register("s").await;
+    let mut announced = Vec::new();
+    for number in 0..8 {
+        let mut stream = hub.connect_from([127, 0, 0, 2 + number % 4]).await;
+        let call = hub.post(&format!("/api/v1/sandboxes/new-{number}/status")).header("Expect", "100-continue");
+        let head = call.header("Content-Type", "application/json").header("Content-Length", "65536").bytes();
+        stream.write_all(&head).await.unwrap();
+        timeout(DEADLINE, stream.read_exact(&mut [0; 25])).await.expect("it waits for room").unwrap();
+        announced.push(stream);
+    }
+    let large = base("s").to_string() + &" ".repeat(60_000);
+    let start = Instant::now();
+    let taken = hub.post("/api/v1/sandboxes/s/status").bearer(&token).text(&large).send().await;
+    assert_eq!(taken.status, 200, "{taken:?}");
+    assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
+    drop(announced);
     hub.stop().await;
 }
 

@@ -1,7 +1,5 @@
 //! What clients are told while the hub's disk takes no changes.
 
-#![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
-
 use rusqlite::Connection;
 use serde_json::json;
 use tempfile::TempDir;

@@ -5,6 +5,7 @@
 use std::io::Read;
 
 use flate2::read::GzDecoder;
+use sandbeat_hub::Enroll;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
@@ -47,6 +48,27 @@ fn inflated(bytes: &[u8]) -> Vec<u8> {
     let mut inflated = Vec::new();
     GzDecoder::new(bytes).read_to_end(&mut inflated).unwrap();
     inflated
+}
+
+#[tokio::test]
+async fn what_an_answer_depends_on_is_one_header() {
+    let hub = Hub::start(|config| config.enroll = Enroll::Open).await;
+    for index in 0..20 {
+        let id = format!("s-{index}");
+        assert_eq!(hub.report("", &base(&id)).await.status, 200);
+    }
+    for (path, names) in [
+        ("/api/v1/sandboxes", "authorization, accept-encoding"),
+        ("/api/v1/events", "accept, authorization, accept-encoding"),
+        ("/metrics", "accept, accept-encoding"),
+    ] {
+        for coding in ["identity", "gzip"] {
+            let (head, _) = raw(&hub, hub.get(path).header("Accept-Encoding", coding)).await;
+            let said: Vec<&str> = head.lines().filter(|line| line.starts_with("vary: ")).collect();
+            assert_eq!(said, [format!("vary: {names}")], "{path} {coding}: {head}");
+        }
+    }
+    hub.stop().await;
 }
 
 #[tokio::test]

@@ -173,7 +173,12 @@ async fn ids_are_checked_before_anything_else() {
         let path = format!("/api/v1/sandboxes/{path}/status");
         hub.post(&path).json(&base("s")).send().await.refused(400, "id: ");
     }
-    hub.report("none", &base("unknown")).await.refused(404, "register it first");
+    hub.report("none", &base("unknown")).await.refused(404, "no sandbox has this id; register it first");
+    for path in ["", "/history", "/events"] {
+        let asked = hub.get(&format!("/api/v1/sandboxes/unknown{path}")).send().await;
+        asked.refused(404, "no sandbox has this id");
+        assert!(!asked.body["message"].as_str().unwrap().contains("register"), "{asked:?}");
+    }
     hub.stop().await;
 }
 

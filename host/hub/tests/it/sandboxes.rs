@@ -53,7 +53,11 @@ async fn the_list_comes_in_pages_and_can_be_narrowed() {
     for id in ["c", "a", "d", "b"] {
         let token = hub.register(id).await;
         match id {
-            "a" => drop(hub.report(&token, &base(id)).await),
+            "a" => {
+                let failing =
+                    json!({"processes": {"web": {"status": "error"}}, "plugins": [{"name": "p", "state": "active"}]});
+                drop(hub.report(&token, &with(id, failing)).await);
+            }
             "b" => drop(hub.report(&token, &with(id, json!({"status": "stopped"}))).await),
             _ => {}
         }
@@ -72,10 +76,19 @@ async fn the_list_comes_in_pages_and_can_be_narrowed() {
     assert_eq!(page("?status=pending&limit=4").await, ("cd".into(), json!(2), None));
     assert_eq!(page("?liveness=stopped").await, ("b".into(), json!(1), None));
     assert_eq!(page("?liveness=never-reported&status=running").await, ("".into(), json!(0), None));
+    assert_eq!(page("?failing=processes").await, ("a".into(), json!(1), None));
+    assert_eq!(page("?failing=any&liveness=live").await, ("a".into(), json!(1), None));
+    assert_eq!(page("?failing=collectors").await, ("".into(), json!(0), None));
+    assert_eq!(page("?overdue=true").await, ("".into(), json!(0), None));
+    assert_eq!(page("?suspect=false&status=stopped").await, ("b".into(), json!(1), None));
+    let fleet = hub.get("/api/v1/fleet").send().await.body;
+    assert_eq!(fleet["failing"], json!({"processes": 1, "collectors": 0, "any": 1}));
 
     for (query, about) in [
         ("?status=odd", "status"),
         ("?liveness=odd", "liveness"),
+        ("?overdue=yes", "overdue"),
+        ("?failing=sessions", "failing"),
         ("?limit=0", "limit"),
         ("?limit=1001", "limit"),
         ("?limit=-1", "limit"),

@@ -370,9 +370,16 @@ mod tests {
 
     #[test]
     fn a_value_of_another_type_is_told_how_to_write_it() {
-        let found = problems("[report]\ninterval = 5\nports = 22\n");
-        assert_eq!(found[0], "line 2: report.interval: is integer `5`; write a text in quotes");
-        assert!(found[1].starts_with("line 3: report.ports: is integer `22`; write an array"), "{found:?}");
+        let found = problems("[report]\ninterval = 5\nports = 22\nlimit = 64\nserver_url = 7\n");
+        let parts = [
+            "line 2: report.interval: is the number 5; write a text in quotes, such as `\"5s\"`",
+            "line 3: report.ports: is integer `22`; write an array",
+            "line 4: report.limit: is the number 64; write a text in quotes, such as `\"64\"`",
+            "line 5: report.server_url: is integer `7`; write a text in quotes",
+        ];
+        assert!(found.iter().zip(parts).all(|(problem, part)| problem.starts_with(part)), "{found:#?}");
+        assert!(problems("[report]\ninterval = true\n")[0].ends_with("is boolean `true`; write a text in quotes"));
+        assert!(problems("[report]\ninterval = \"1d\"\n")[0].contains("`24h`, with the units h, m, s and ms"));
     }
 
     #[test]

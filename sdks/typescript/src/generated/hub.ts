@@ -315,13 +315,23 @@ export interface components {
             /** @description To be sent as `cursor` for older ones; absent where there are none. */
             nextCursor?: string;
         };
+        /** @description Sandboxes of which something fails, as their last reports say; however they stand. */
+        FailingCounts: {
+            /** @description Either. */
+            any: number;
+            /** @description A collector is `failing`, `quarantined` or `rejected`. */
+            collectors: number;
+            /** @description A process is in `error`. */
+            processes: number;
+        };
         /**
          * @description The name of what went wrong in a collect or a load.
          * @enum {string}
          */
-        Failure: "cpu-timeout" | "wall-timeout" | "memory" | "stack" | "output" | "trap" | "denied" | "files" | "http" | "invalid" | "collector";
+        Failure: "cpu-timeout" | "wall-timeout" | "memory" | "stack" | "output" | "trap" | "denied" | "files" | "http" | "invalid" | "collector" | "unknown";
         /** @description The fleet in numbers. */
         Fleet: {
+            failing: components["schemas"]["FailingCounts"];
             liveness: components["schemas"]["LivenessCounts"];
             /** @description Of those that have never reported, the ones that should have by now. */
             overdue: number;
@@ -516,7 +526,7 @@ export interface components {
          * @description Where a plugin stands.
          * @enum {string}
          */
-        PluginState: "compiling" | "active" | "failing" | "quarantined" | "rejected";
+        PluginState: "compiling" | "active" | "failing" | "quarantined" | "rejected" | "unknown";
         /** @description A plugin at one moment. */
         PluginStatus: {
             /**
@@ -608,7 +618,7 @@ export interface components {
          * @description Whether a process does its work. The three words are those of existing clients.
          * @enum {string}
          */
-        ProcessState: "running" | "stopped" | "error";
+        ProcessState: "running" | "stopped" | "error" | "unknown";
         /** @description A supervised process at one moment. */
         ProcessStatus: {
             /** @description Where it serves, as configured. */
@@ -700,7 +710,7 @@ export interface components {
          * @description What came of a file or sidecar that was new, changed, or asked to be read again.
          * @enum {string}
          */
-        ReloadResult: "loaded" | "unchanged" | "refused";
+        ReloadResult: "loaded" | "unchanged" | "refused" | "unknown";
         /** @description One status report. */
         Report: {
             /** @description The version of sandbeat that made the report. */
@@ -1187,6 +1197,12 @@ export interface operations {
                 status?: "pending" | "running" | "stopped";
                 /** @description Only sandboxes that stand so. */
                 liveness?: "never-reported" | "live" | "lost" | "stopped";
+                /** @description Only sandboxes that are, or are not, `overdue`. */
+                overdue?: boolean;
+                /** @description Only sandboxes that are, or are not, `suspect`. */
+                suspect?: boolean;
+                /** @description Only sandboxes of which this fails, as their last reports say: `processes` in `error`, `collectors` that are `failing`, `quarantined` or `rejected`, or `any` of both. */
+                failing?: "processes" | "collectors" | "any";
                 /**
                  * @description Only sandboxes that were registered with this metadata: `key`, or `key=value`. May be repeated, 16 times at most; all must hold.
                  * @example [

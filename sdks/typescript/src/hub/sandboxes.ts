@@ -20,6 +20,12 @@ export interface SandboxFilter {
   status?: SandboxStatus | undefined;
   /** Only those that stand so. */
   liveness?: Liveness | undefined;
+  /** Only those that should have reported for the first time by now; `false`: only others. */
+  overdue?: boolean | undefined;
+  /** Only those that are silent while the hub doubts its own network; `false`: only others. */
+  suspect?: boolean | undefined;
+  /** Only those of which this fails, as their last reports say. */
+  failing?: "processes" | "collectors" | "any" | undefined;
   /** Only those that were registered with all of this; `true` for any value. */
   metadata?: Readonly<Record<string, string | true>> | undefined;
   /** Only those with this in their id, name or host name, in any case. */

@@ -63,7 +63,8 @@ fn who_stops_and_starts_all_the_time_stands_right_without_being_told() {
     assert_eq!(told.len(), 62, "its first report, sixty, and that the others are left out");
     assert_eq!(told.last(), Some(&Kind::Suppressed));
     assert!(hub.fleet.take_changed(9)[0].untold, "so that it is saved without an event");
-    assert_eq!(hub.expire(8), [("a".into(), Kind::Lost)], "what time brings about is told");
-    assert_eq!(made(hub.beat(&a, "a", 9, boot("x", 2000, 1.0))), [Kind::Recovered]);
+    assert_eq!(hub.expire(120), []);
+    assert_eq!(hub.expire(121), [("a".into(), Kind::Lost)], "what time brings about is told, and later");
+    assert_eq!(made(hub.beat(&a, "a", 122, boot("x", 2000, 1.0))), [Kind::Recovered]);
     assert!(!hub.fleet.take_changed(9)[0].untold);
 }

@@ -1,5 +1,6 @@
 //! The fleet's arithmetic, by what is done to it. Here is what the tests share.
 
+mod flapping;
 mod health;
 mod memory;
 mod model;

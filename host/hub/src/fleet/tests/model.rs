@@ -9,8 +9,9 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use proptest::test_runner::Config;
+use sandbeat_status::{PluginState, ProcessState};
 
-use self::twin::{Say, Twins};
+use self::twin::{Said, Say, Twins};
 use super::*;
 
 const IDS: [&str; 7] = ["a", "b", "c", "d", "e", "f", "g"];
@@ -29,6 +30,8 @@ enum Step {
     },
     /// Each of the first so many reports once.
     BeatMany(usize),
+    /// So many reports, each of another start of the agent: more events than are kept of one sandbox.
+    Restless(usize, u8),
     Wait(u64),
     /// The wall clock is set.
     Set(i64),
@@ -59,6 +62,7 @@ fn step() -> impl Strategy<Value = Step> {
         10 => (id.clone(), prop::bool::weighted(0.05), say())
             .prop_map(|(id, old, say)| Step::Beat { id, registration: usize::from(old), say }),
         4 => (0..=IDS.len()).prop_map(Step::BeatMany),
+        1 => (id.clone(), 50..70_u8).prop_map(|(id, count)| Step::Restless(id, count)),
         6 => prop_oneof![0..300_u64, 0..5000_u64, 0..60_000_u64].prop_map(Step::Wait),
         1 => (-10_000_000..10_000_000_i64).prop_map(Step::Set),
         6 => (1..4_usize).prop_map(Step::Expire),
@@ -131,6 +135,10 @@ impl Pair {
                 let say = Say { boot: Some(0), ahead: 1, ..Say::default() };
                 (0..*count).for_each(|id| self.beat(id, 0, &say));
             }
+            Step::Restless(id, count) => {
+                let say = |n: u8| Say { boot: Some(n % 3), ahead: 1, interval: Some(1000), ..Say::default() };
+                (0..*count).for_each(|n| self.beat(*id, 0, &say(n)));
+            }
             Step::Wait(wait) => (self.now, self.wall) = (self.now + wait, self.wall + *wait as i64),
             Step::Set(by) => self.wall += by,
             Step::Expire(most) => self.expire(*most),
@@ -168,7 +176,7 @@ impl Pair {
         let sender = Sender::Known(Arc::clone(registration));
         let said = self.twins.fill(IDS[id], say);
         let beat = Beat {
-            report: report(IDS[id], said.json()),
+            report: report(IDS[id], ailing(&said)),
             at: self.instant(),
             received: self.wall(),
             peer: [127, 0, 0, 1].into(),
@@ -269,6 +277,9 @@ impl Pair {
             assert_eq!(report.as_ref().map(|report| report.seq), said.map(|beat| beat.seq), "{id}");
             let number = report.and_then(|report| report.metadata.get("n").cloned());
             assert_eq!(number, said.and_then(|beat| beat.metadata).map(|n| n.to_string()), "{id}");
+            if let Some(kept) = &found.beat {
+                count_failing(&kept.report(), &mut counts.failing);
+            }
             assert!(self.fleet.history(id, self.wall()).unwrap().len() <= 60);
             counts.suspect += usize::from(twin.held);
             match twin.standing {
@@ -287,8 +298,34 @@ impl Pair {
     }
 }
 
+/// What is said, with a process or a collector that fails in some starts of the agent. A report that leaves out its
+/// metadata leaves out its collectors, too.
+fn ailing(said: &Said) -> serde_json::Value {
+    let mut json = said.json();
+    if said.boot == Some(1) {
+        json["processes"] = serde_json::json!({"web": {"status": "error"}});
+    }
+    if said.metadata.is_none() {
+        json["unchanged"] = serde_json::json!(["metadata", "plugins"]);
+    } else if said.boot.is_some_and(|boot| boot > 0) {
+        json["plugins"] = serde_json::json!([{"name": "p", "state": "failing"}]);
+    }
+    json
+}
+
+fn count_failing(report: &sandbeat_status::Report, failing: &mut Failing) {
+    let process = report.processes.values().any(|process| process.status == ProcessState::Error);
+    let collector = report.plugins.iter().any(|plugin| plugin.state == PluginState::Failing);
+    failing.processes += usize::from(process);
+    failing.collectors += usize::from(collector);
+    failing.any += usize::from(process || collector);
+}
+
+/// But for those of processes and collectors, which the model does not know.
 fn names(events: &[Event]) -> Vec<(Kind, Option<String>)> {
-    events.iter().map(|event| (event.kind, event.sandbox_id.as_deref().map(str::to_owned))).collect()
+    let ailing = [Kind::ProcessFailed, Kind::ProcessRecovered, Kind::CollectorFailed, Kind::CollectorRecovered];
+    let known = events.iter().filter(|event| !ailing.contains(&event.kind));
+    known.map(|event| (event.kind, event.sandbox_id.as_deref().map(str::to_owned))).collect()
 }
 
 #[test]

@@ -38,6 +38,61 @@ fn five() -> Hub {
     hub
 }
 
+/// Six that report every 2 s; c to f are silent after that, and the hub doubts. a has a failed process, b a failed
+/// collector, c both; g has never reported and is overdue.
+fn six() -> Hub {
+    let rules = Rules { suspect_least: 2, suspect_fraction: 0.2, never_reported_after: SECOND, ..settings().rules };
+    let mut hub = Hub::with(Settings { rules, ..settings() });
+    let process = serde_json::json!({"web": {"status": "error"}});
+    let collector = serde_json::json!([{"name": "p", "state": "quarantined"}]);
+    for id in ["a", "b", "c", "d", "e", "f", "g"] {
+        let sender = hub.register(id, 0).unwrap();
+        let fields = match id {
+            "a" => serde_json::json!({"processes": process}),
+            "b" => serde_json::json!({"plugins": collector}),
+            "c" => serde_json::json!({"processes": process, "plugins": collector}),
+            "g" => continue,
+            _ => none(),
+        };
+        hub.beat(&sender, id, 0, fields.clone()).unwrap();
+        if id < "c" {
+            hub.beat(&sender, id, 6, fields).unwrap();
+        }
+    }
+    hub.expire(8);
+    hub
+}
+
+#[test]
+fn what_stands_out_is_found_and_counted() {
+    let hub = six();
+    let counts = hub.fleet.counts();
+    assert_eq!((counts.overdue, counts.suspect), (1, 4));
+    assert_eq!(counts.failing, Failing { processes: 2, collectors: 2, any: 3 });
+    let all = Query { limit: 10, ..Query::default() };
+    let (live, never) = (Some(Liveness::Live), Some(Liveness::NeverReported));
+    let failing = |trouble| Query { failing: Some(trouble), ..all.clone() };
+    for (query, ids) in [
+        (failing(Trouble::Processes), "ac"),
+        (failing(Trouble::Collectors), "bc"),
+        (failing(Trouble::Any), "abc"),
+        (Query { suspect: Some(true), ..all.clone() }, "cdef"),
+        (Query { suspect: Some(false), ..all.clone() }, "abg"),
+        (Query { overdue: Some(true), ..all.clone() }, "g"),
+        (Query { overdue: Some(false), ..all.clone() }, "abcdef"),
+        (Query { suspect: Some(false), liveness: live, ..all.clone() }, "ab"),
+        (Query { overdue: Some(false), liveness: never, ..all.clone() }, ""),
+        (Query { suspect: Some(true), ..failing(Trouble::Any) }, "c"),
+        (Query { overdue: Some(true), ..failing(Trouble::Any) }, ""),
+        (Query { search: Some("b".into()), ..failing(Trouble::Any) }, "b"),
+    ] {
+        assert_eq!(page(&hub, &query), (ids.into(), ids.len(), false), "{query:?}");
+        let first = Query { limit: 1, ..query };
+        let expected = (ids.chars().take(1).collect(), ids.len(), ids.len() > 1);
+        assert_eq!(page(&hub, &first), expected, "{first:?}");
+    }
+}
+
 #[test]
 fn pages_follow_each_other() {
     let hub = five();

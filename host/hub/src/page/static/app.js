@@ -7,10 +7,10 @@ import { el, setText } from "./dom.js";
 import { Events } from "./events.js";
 import { Fleet, VOLATILE, sortable } from "./fleet.js";
 import { count, counted, perSecond } from "./format.js";
-import { Glance } from "./glance.js";
+import { Glance, shownText } from "./glance.js";
 import { keysDialog, noMatch, welcome } from "./help.js";
 import { Live } from "./live.js";
-import { readAll, readMatching } from "./load.js";
+import { Loaded } from "./load.js";
 import { Banner, Connection, Lock, Voice } from "./notices.js";
 import * as address from "./route.js";
 import { Table } from "./table.js";
@@ -19,10 +19,9 @@ import { tick } from "./time.js";
 
 // Rows move at most so often by themselves: when something changed its state, and when figures did.
 const REORDER_MS = { state: 500, figures: 4000 };
-const FLEET_MS = 5000;
+const FLEET_MS = 2000;
 // The stream comes first, so that nothing falls between the list and it; but not at the price of an empty page.
 const STREAM_FIRST_MS = 250;
-const SEARCH_MS = 250;
 // The whole list is much to read: so often at most when the hub says that it is to be read again.
 const RELIST_MS = 5000;
 
@@ -31,8 +30,7 @@ class App {
   state = address.parse(location.hash);
   /** What the hub said of the fleet as a whole. */
   summary = null;
-  /** Whether all sandboxes are in `fleet`; null until the list was read. */
-  complete = null;
+  loaded = new Loaded({ fleet: this.fleet, view: this.state, changed: () => this.#order({ now: true }) });
   #ordered = { changes: -1, at: 0 };
   #timer = null;
   #reading = false;
@@ -41,6 +39,7 @@ class App {
   #again = false;
   #begun = null;
   #marked = null;
+  #shownRows = 0;
 
   constructor() {
     this.table = new Table({
@@ -90,9 +89,8 @@ class App {
       this.activity.renew();
       this.detail.renew();
       const progress = () => this.#order({ now: true });
-      this.complete = await readAll(this.fleet, { progress });
+      await this.loaded.read(this.state.load, progress);
       this.#order({ now: true });
-      this.#search();
     } catch (error) {
       if (error instanceof Refused && error.wantsKey) this.#stands("locked", error);
       // While the stream is fine nobody else would ask; while it is not, the list is read when it is back.
@@ -142,14 +140,12 @@ class App {
 
   #listen() {
     addEventListener("popstate", () => {
+      const { load } = this.state;
       this.state = address.parse(location.hash);
       this.#apply();
+      if (this.state.load !== load) this.reload();
     });
-    this.search.addEventListener("input", () => {
-      this.go({ q: this.search.value }, { replace: true });
-      clearTimeout(this.searching);
-      this.searching = setTimeout(() => this.#search(), SEARCH_MS);
-    });
+    this.search.addEventListener("input", () => this.go({ q: this.search.value }, { replace: true }));
     document.addEventListener("keydown", (event) => this.#key(event));
     addEventListener("online", () => this.live.hurry());
     document.addEventListener("visibilitychange", () => document.hidden || this.live.hurry());
@@ -182,6 +178,7 @@ class App {
   #apply() {
     if (!sortable(this.state.sort)) this.state.sort = address.DEFAULT.sort;
     if (this.search.value !== this.state.q) this.search.value = this.state.q;
+    this.loaded.turn(this.state);
     const { open } = this.state;
     if (open === null) this.detail.close();
     else this.detail.open(open, this.fleet.row(open));
@@ -206,15 +203,23 @@ class App {
     this.#ordered = { changes: this.fleet.changes, at: performance.now() };
     const rows = this.fleet.view(this.state);
     this.table.show(rows, this.state.sort);
+    this.#shownRows = rows.length;
     if (rows.length > 0 && !this.#marked) this.#marked = performance.mark("sandboxes-shown");
-    const total = this.complete === false || this.complete === null ? Math.max(this.summary?.total ?? 0, this.fleet.size) : this.fleet.size;
+    this.#tell();
+  }
+
+  /** Says how many there are, and how many of them are shown. */
+  #tell() {
+    const { complete, found } = this.loaded;
+    const rows = this.#shownRows;
+    const total = complete ? this.fleet.size : Math.max(this.summary?.total ?? 0, this.fleet.size);
     this.glance.show({ total, countOf: (group) => this.#countOf(group), chosen: this.state.is });
-    const known = this.complete !== null;
+    const known = complete || (complete === false && found !== null);
     this.empty.hidden = !known || total > 0;
-    this.unmatched.node.hidden = !known || total === 0 || rows.length > 0;
+    this.unmatched.node.hidden = !known || total === 0 || rows > 0;
     this.unmatched.show(this.#unmatchedText());
-    this.table.node.hidden = known && rows.length === 0;
-    setText(this.shown, this.#shownText(rows.length, total));
+    this.table.node.hidden = known && rows === 0;
+    setText(this.shown, shownText(this.loaded, this.state, { rows, total }));
     this.#titles();
   }
 
@@ -224,20 +229,19 @@ class App {
     return is.length === 0 ? `No sandbox matches “${q}”.` : `No sandbox among those that you chose matches “${q}”.`;
   }
 
-  #shownText(shown, total) {
-    if (this.complete === null) return this.fleet.size === 0 ? "Loading…" : `Loading: ${count(this.fleet.size)} of ${counted(total, "sandbox", "sandboxes")}`;
-    if (total === 0) return "";
-    const all = this.complete ? "" : ` The first ${count(this.fleet.size)} are loaded; a search asks the hub for others.`;
-    return shown === total ? counted(total, "sandbox", "sandboxes") : `${count(shown)} of ${counted(total, "sandbox", "sandboxes")}.${all}`;
-  }
-
   #countOf(group) {
     // Until all are here, the hub knows better.
-    const told = { live: "live", lost: "lost", stopped: "stopped", "never-reported": "neverReported" }[group];
-    if (this.complete || !this.summary) return this.fleet.count(group);
-    if (group === "suspect") return this.summary.suspect;
-    if (group === "live") return this.summary.liveness.live - this.summary.suspect;
-    return told ? this.summary.liveness[told] : this.fleet.count(group);
+    if (this.loaded.complete || !this.summary) return this.fleet.count(group);
+    const { liveness, suspect, failing } = this.summary;
+    return {
+      lost: liveness.lost,
+      suspect,
+      live: liveness.live - suspect,
+      "never-reported": liveness.neverReported,
+      stopped: liveness.stopped,
+      "process-failed": failing.processes,
+      "collector-failed": failing.collectors,
+    }[group];
   }
 
   #titles() {
@@ -256,14 +260,7 @@ class App {
     setText(this.rate, reportsPerSec === undefined ? "" : perSecond(reportsPerSec));
     this.doubt.hidden = !suspectSince;
     setText(this.doubt, `${counted(suspect, "sandbox is", "sandboxes are")} silent at once. The hub doubts its own network and calls none of them lost until it is clear.`);
-    if (!this.complete) this.#order({ now: true });
-  }
-
-  #search() {
-    if (this.complete !== false || this.state.q.trim() === "") return;
-    readMatching(this.fleet, this.state.q.trim())
-      .then(() => this.#order({ now: true }))
-      .catch(() => {});
+    if (!this.loaded.complete) this.#tell();
   }
 
   #opened() {
@@ -303,9 +300,7 @@ class App {
     const at = performance.now();
     if (more) this.#readSoon();
     for (const sandbox of sandboxes) {
-      // A list that is cut stays so.
-      if (this.complete === false && !this.fleet.row(sandbox.id)) continue;
-      this.fleet.put(sandbox, at);
+      this.loaded.take(sandbox, at);
       if (sandbox.id === this.detail.id) this.detail.changed();
     }
     this.table.refresh((id) => this.fleet.row(id));

@@ -1,6 +1,8 @@
 // Elements. Everything that a sandbox says reaches the page as a text node or an attribute's value made here, so that
-// it can never become markup.
+// it can never become markup, and with what would change the order in which it is read written out.
 
+// What Unicode has for the direction of writing (UAX #9); the command line writes the same out.
+const DIRECTIONS = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
 const SVG = "http://www.w3.org/2000/svg";
 
 /** An element: `el("p.note", { role: "status", onclick: f }, "text", child)`. What is null or undefined is left out. */
@@ -21,13 +23,15 @@ export function svg(selector, attributes = {}, ...children) {
 
 /** Sets an element's text, without touching a document that says it already. */
 export function setText(node, text) {
-  if (node.textContent !== text) node.textContent = text;
+  const shown = inOrder(text);
+  if (node.textContent !== shown) node.textContent = shown;
 }
 
 /** Sets an attribute, or takes it away for null, without touching a document that has it already. */
 export function setAttribute(node, name, value) {
-  if (value === null || value === undefined) node.removeAttribute(name);
-  else if (node.getAttribute(name) !== String(value)) node.setAttribute(name, value);
+  if (value === null || value === undefined) return node.removeAttribute(name);
+  const shown = inOrder(value);
+  if (node.getAttribute(name) !== shown) node.setAttribute(name, shown);
 }
 
 const kept = new WeakMap();
@@ -57,8 +61,13 @@ function fill(node, attributes, children) {
   for (const [name, value] of Object.entries(attributes)) {
     if (value === null || value === undefined || value === false) continue;
     if (typeof value === "function") node.addEventListener(name.slice(2), value);
-    else node.setAttribute(name, value === true ? "" : value);
+    else node.setAttribute(name, value === true ? "" : inOrder(value));
   }
-  node.append(...children.filter((child) => child !== null && child !== undefined));
+  const shown = children.filter((child) => child !== null && child !== undefined);
+  node.append(...shown.map((child) => (child instanceof Node ? child : inOrder(child))));
   return node;
+}
+
+function inOrder(text) {
+  return String(text ?? "").replace(DIRECTIONS, (sign) => `\\u{${sign.codePointAt(0).toString(16)}}`);
 }

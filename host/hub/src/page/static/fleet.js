@@ -33,6 +33,22 @@ export function stateOf(sandbox) {
   return sandbox.liveness === "live" && sandbox.suspect ? "suspect" : sandbox.liveness;
 }
 
+/** Tells of a row whether a view shows it: `is` names groups, `q` has words that must all occur. */
+export function shown({ is, q }) {
+  const states = is.filter((group) => STATES.includes(group));
+  const troubles = is.filter((group) => TROUBLES.includes(group));
+  const words = q.toLowerCase().split(/\s+/).filter(Boolean);
+  return (row) =>
+    (states.length === 0 || states.includes(row.state)) &&
+    (troubles.length === 0 || troubles.some((trouble) => row.troubles.includes(trouble))) &&
+    words.every((word) => row.text.includes(word));
+}
+
+/** Whether a sandbox comes before those that do well. */
+export function inTrouble(row) {
+  return row.urgency < URGENCY.live;
+}
+
 export class Fleet {
   #rows = new Map();
   #gone = new Map();
@@ -55,13 +71,14 @@ export class Fleet {
   }
 
   /**
-   * Takes a sandbox as it was at `at`. What is known from a later moment stays, since answers overtake each other.
-   * Tells the row before, where there was one, and whether there was anything new.
+   * Takes a sandbox as it was at `at`, a new one where `admits(row)`. What is known from a later moment stays, since
+   * answers overtake each other. Tells the row before, where there was one, and whether there was anything new.
    */
-  put(sandbox, at) {
+  put(sandbox, at, admits = () => true) {
     const before = this.#rows.get(sandbox.id);
     if ((before && before.at > at) || this.#gone.get(sandbox.id) > at) return { before, taken: false };
     const row = rowOf(sandbox, at);
+    if (!before && !admits(row)) return { before, taken: false };
     this.#rows.set(row.id, row);
     if (before) this.#tally(before, -1);
     this.#tally(row, 1);
@@ -73,10 +90,7 @@ export class Fleet {
   remove(id, at) {
     const row = this.#rows.get(id);
     this.#bury(id, at);
-    if (!row || row.at > at) return;
-    this.#rows.delete(id);
-    this.#tally(row, -1);
-    this.changes += 1;
+    if (row && row.at <= at) this.#drop(row);
   }
 
   /** Forgets all that were last heard of before `at`: a whole list came since, and they are not in it. */
@@ -85,18 +99,20 @@ export class Fleet {
     this.#gone.clear();
   }
 
-  /** The rows to be seen, in order. `is` names groups, `q` has words that must all occur, `sort` a column or `-column`. */
+  /** Lets go of the rows that are not to be kept here, though they are in the hub. */
+  keep(isKept) {
+    for (const row of this.#rows.values()) if (!isKept(row)) this.#drop(row);
+  }
+
+  /** The rows that a view shows, in order; `sort` is a column or `-column`. */
   view({ is, q, sort }) {
-    const states = is.filter((group) => STATES.includes(group));
-    const troubles = is.filter((group) => TROUBLES.includes(group));
-    const words = q.toLowerCase().split(/\s+/).filter(Boolean);
-    const rows = [];
-    for (const row of this.#rows.values()) {
-      if (states.length > 0 && !states.includes(row.state)) continue;
-      if (troubles.length > 0 && !troubles.some((trouble) => row.troubles.includes(trouble))) continue;
-      if (words.every((word) => row.text.includes(word))) rows.push(row);
-    }
-    return rows.sort(comparison(sort));
+    return [...this.#rows.values()].filter(shown({ is, q })).sort(comparison(sort));
+  }
+
+  #drop(row) {
+    this.#rows.delete(row.id);
+    this.#tally(row, -1);
+    this.changes += 1;
   }
 
   // The latest deletions are the last in the map.

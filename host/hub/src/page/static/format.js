@@ -1,12 +1,14 @@
 // Figures in words. Pure.
 
+// Nobody counts the digits of what is larger.
+const MOST_DIGITS = 1e15;
 const COUNT = new Intl.NumberFormat("en");
 const BINARY = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
 const DECIMAL = ["", "k", "M", "G", "T"];
 
 /** A count, with its thousands apart. */
 export function count(number) {
-  return COUNT.format(number);
+  return size(number) < MOST_DIGITS ? COUNT.format(number) : number.toExponential(2);
 }
 
 /** A count with its noun: `1 process`, `2 processes`. */
@@ -19,7 +21,7 @@ export function short(number) {
   const size = Math.abs(number);
   if (!Number.isFinite(number)) return "–";
   if (size === 0) return "0";
-  if (size >= 100) return COUNT.format(Math.round(number));
+  if (size >= 100) return count(Math.round(number));
   if (size >= 10) return trim(number.toFixed(1));
   if (size >= 1) return trim(number.toFixed(2));
   return size >= 0.001 ? trim(number.toPrecision(2)) : number.toExponential(1);
@@ -33,7 +35,7 @@ export function perSecond(number) {
 
 /** A percentage. */
 export function percent(number) {
-  return `${size(number) >= 10 || number === 0 ? Math.round(number) : number.toFixed(1)} %`;
+  return `${size(number) >= 10 || number === 0 ? count(Math.round(number)) : number.toFixed(1)} %`;
 }
 
 /** Bytes in binary units. */
@@ -55,6 +57,7 @@ export function duration(seconds) {
   if (seconds < 60) return `${seconds < 10 && !Number.isInteger(seconds) ? trim(seconds.toFixed(1)) : Math.floor(seconds)} s`;
   const whole = Math.floor(seconds);
   const [days, hours, minutes] = [Math.floor(whole / 86400), Math.floor(whole / 3600) % 24, Math.floor(whole / 60) % 60];
+  if (days >= MOST_DIGITS) return `${count(days)}d`;
   if (days > 0) return join(days, "d", hours, "h");
   if (hours > 0) return join(hours, "h", minutes, "m");
   return join(minutes, "m", whole % 60, "s");
@@ -114,7 +117,7 @@ function scaled(value) {
 }
 
 function digits(value) {
-  return size(value) >= 100 ? COUNT.format(Math.round(value)) : size(value) >= 10 ? value.toFixed(1) : value.toFixed(2);
+  return size(value) >= 100 ? count(Math.round(value)) : size(value) >= 10 ? value.toFixed(1) : value.toFixed(2);
 }
 
 function join(large, largeUnit, little, littleUnit) {

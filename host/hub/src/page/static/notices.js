@@ -12,7 +12,7 @@ const MOST_SPOKEN = 3;
 
 const CONNECTION = {
   connecting: ["Connecting", "The first answer is awaited"],
-  live: ["Live", "Changes are shown as they happen"],
+  live: ["Connected", "Changes are shown as they happen"],
   polling: ["Every 5 s", "The stream of events cannot be had; the list is asked for instead"],
   down: ["Offline", "The hub does not answer"],
   locked: ["Locked", "The hub wants its admin key"],

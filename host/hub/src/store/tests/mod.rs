@@ -18,6 +18,7 @@ use crate::fleet::{Described, Tokens};
 use crate::liveness::Standing;
 
 mod bounds;
+mod files;
 mod opening;
 mod surviving;
 mod telling;

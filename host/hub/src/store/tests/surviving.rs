@@ -345,7 +345,7 @@ async fn a_standing_without_an_event_survives() {
             let fields = json!({"bootId": "x", "seq": seq, "status": status, "processes": processes});
             report(&store, id, fields).await.unwrap();
         }
-        assert_eq!(told(&store).await.last(), Some(&((*id).into(), Kind::Suppressed)));
+        assert!(told(&store).await.contains(&((*id).into(), Kind::Suppressed)));
     }
     let events = told(&store).await;
     store.close().await.unwrap();

@@ -366,22 +366,3 @@ async fn the_end_does_not_wait_for_a_disk_that_hangs() {
     assert!(error.contains("hub.db did not take the last changes"), "{error}");
     assert!(began.elapsed() < BUSY, "{:?}", began.elapsed());
 }
-
-#[tokio::test]
-async fn a_file_that_is_deleted_or_replaced_is_noticed() {
-    let directory = tempfile::tempdir().unwrap();
-    let store = open(directory.path());
-    store.register(registration("a")).await.unwrap();
-    for name in ["hub.db", "hub.db-wal"] {
-        let (path, aside) = (directory.path().join(name), directory.path().join("aside"));
-        std::fs::rename(&path, &aside).unwrap();
-        until("that it is gone is noticed", || async { store.measures().disk.trouble() }).await;
-        std::fs::write(&path, "another").unwrap();
-        store.register(registration(name)).await.unwrap();
-        assert!(store.measures().disk.trouble(), "it is not the same one");
-        std::fs::rename(&aside, &path).unwrap();
-        until("that it is back is noticed", || async { !store.measures().disk.trouble() }).await;
-    }
-    store.close().await.unwrap();
-    assert_eq!(open(directory.path()).counts().total(), 3);
-}

@@ -1,10 +1,12 @@
 //! The model: each question is answered by looking at everyone.
 
+mod purse;
 mod silence;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use self::purse::Purse;
 use crate::event::Kind;
 use crate::liveness::{Rules, Standing};
 
@@ -60,6 +62,7 @@ pub(super) struct Twin {
     own: u64,
     assigned: u64,
     directed: bool,
+    purse: Purse,
 }
 
 /// Its last report.
@@ -154,6 +157,7 @@ impl Twins {
             own: interval,
             assigned: interval,
             directed: false,
+            purse: Purse::new(),
         };
         let free = !self.all.contains_key(id);
         if free {
@@ -191,7 +195,7 @@ impl Twins {
             }
             (twin.from, twin.held, twin.earlier, twin.directed) = (now, false, None, false);
             twin.restored = true;
-            (twin.put_off, twin.seen_due) = (false, None);
+            (twin.put_off, twin.seen_due, twin.purse) = (false, None, Purse::new());
             (twin.own, twin.assigned) =
                 twin.beat.as_ref().map_or((default, default), |beat| (beat.interval, beat.assigned));
         }
@@ -237,6 +241,7 @@ impl Twins {
         self.judged = self.judged.max(now);
         self.look(id, now, &mut told);
         let default = millis(self.rules.default_interval);
+        let second = self.second(now);
         let Some(twin) = self.all.get_mut(id) else { return told };
         let to = if said.stopped { Standing::Stopped } else { Standing::Live };
         let kind = match (twin.standing, to) {
@@ -246,15 +251,16 @@ impl Twins {
             (Standing::Stopped, _) => Some(Kind::Started),
             _ => Some(Kind::Reported),
         };
-        told.extend(kind.map(|kind| (kind, Some(id.to_owned()))));
         let before = twin.beat.take();
         let last_boot = before.as_ref().and_then(|beat| beat.boot);
-        if let (Some(last), Some(boot), Some(before)) = (last_boot, said.boot, &before)
-            && last != boot
-            && !before.stopped
-        {
-            told.push((Kind::Restarted, Some(id.to_owned())));
-        }
+        let other = last_boot.zip(said.boot).is_some_and(|(last, boot)| last != boot);
+        let restarted = other && before.as_ref().is_some_and(|before| !before.stopped);
+        let restarted = if restarted { twin.purse.tell(Kind::Restarted, second) } else { None };
+        let kind = match kind {
+            Some(kind @ (Kind::Stopped | Kind::Started)) => twin.purse.tell(kind, second),
+            kind => kind,
+        };
+        told.extend(kind.into_iter().chain(restarted).map(|kind| (kind, Some(id.to_owned()))));
         let interval = said.interval.unwrap_or(default);
         if !(twin.directed && last_boot == said.boot && interval == twin.assigned) {
             twin.own = interval;
@@ -288,7 +294,16 @@ impl Twins {
             interval,
             assigned: twin.assigned,
         });
+        let long = self.find(id).is_some_and(|twin| self.is_long(twin) && twin.purse.has(1) > second);
+        if let Some(twin) = self.all.get_mut(id).filter(|_| long) {
+            told.extend(twin.purse.tell_end().map(|kind| (kind, Some(id.to_owned()))));
+        }
         told
+    }
+
+    /// Whole seconds since the hub started.
+    fn second(&self, now: u64) -> u64 {
+        (now - self.start) / 1000
     }
 }
 

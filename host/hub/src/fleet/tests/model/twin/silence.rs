@@ -80,7 +80,11 @@ impl Twins {
             _ => (Standing::Lost, Kind::Lost),
         };
         told.push((kind, Some(id.to_owned())));
+        let second = self.second(now);
         if let Some(twin) = self.all.get_mut(id) {
+            if to == Standing::Lost {
+                assert!(twin.purse.take(2, second), "{id} is lost, and nothing is left for its recovery");
+            }
             (twin.standing, twin.since, twin.held) = (to, self.wall, false);
             twin.restored = false;
         }
@@ -107,17 +111,32 @@ impl Twins {
             }
             _ => return false,
         };
-        self.has_come(from + wait, now)
+        self.has_come((from + wait).max(self.earliest(twin)), now)
+    }
+
+    /// Whether it is waited for longer than by its own interval.
+    pub(super) fn is_long(&self, twin: &Twin) -> bool {
+        twin.standing == Standing::Live && self.earliest(twin) > twin.from + self.patience(twin)
+    }
+
+    /// From when on it may be lost: there is room for two events.
+    fn earliest(&self, twin: &Twin) -> u64 {
+        if twin.standing == Standing::Live { self.start + twin.purse.has(2) * 1000 } else { 0 }
+    }
+
+    /// When it is lost where nobody doubts.
+    fn first(&self, twin: &Twin) -> u64 {
+        (twin.from + self.patience(twin)).max(self.earliest(twin))
     }
 
     /// Whether its time would be over, had there been no doubt.
     fn is_past_first(&self, twin: &Twin, now: u64) -> bool {
-        twin.standing == Standing::Live && self.has_come(twin.from + self.patience(twin), now)
+        twin.standing == Standing::Live && self.has_come(self.first(twin), now)
     }
 
     /// Whether no further doubt keeps it.
     fn is_final(&self, twin: &Twin, now: u64) -> bool {
-        let limit = twin.from + self.patience(twin) + millis(self.rules.suspect_hold);
+        let limit = self.first(twin) + millis(self.rules.suspect_hold);
         twin.standing == Standing::Live && twin.put_off && self.has_come(limit, now)
     }
 
