@@ -12,7 +12,7 @@ use super::{Webhook, secret};
 use crate::auth::Secret;
 use crate::event::Kind;
 
-/// Each has a task and a connection of its own.
+/// Each has a task and up to 16 connections of its own.
 const MAX_WEBHOOKS: usize = 16;
 /// In bytes.
 const MAX_URL: usize = 2048;
@@ -69,6 +69,24 @@ impl Webhook {
     /// Why nowhere, for the operator; never the URL, which may have a secret in it.
     pub(crate) fn uri(&self) -> Result<Uri, String> {
         uri_of(&self.url)
+    }
+
+    /// What each is called where they are told apart: by its host, with the port that the URL names, and, where others
+    /// before it have the same, by which of them it is. Nothing else of a URL is shown; it may be a secret.
+    pub(crate) fn names(webhooks: &[Webhook]) -> Vec<String> {
+        let mut names: Vec<String> = Vec::new();
+        let mut hosts: Vec<String> = Vec::new();
+        for webhook in webhooks {
+            let host = webhook.uri().ok().and_then(|uri| {
+                let port = uri.port().map_or_else(String::new, |port| format!(":{port}"));
+                Some(format!("{}{port}", uri.host()?.to_ascii_lowercase()))
+            });
+            let host = host.unwrap_or_else(|| "unusable".to_owned());
+            let others = hosts.iter().filter(|other| **other == host).count();
+            names.push(if others == 0 { host.clone() } else { format!("{host}#{}", others + 1) });
+            hosts.push(host);
+        }
+        names
     }
 
     /// What they are signed with, where they are.
@@ -140,6 +158,17 @@ mod tests {
         }
         let long = format!("https://example.com/{}", "x".repeat(MAX_URL));
         assert!(problems(vec![to(&long)])[0].contains("2048 are the most"));
+    }
+
+    #[test]
+    fn a_webhook_is_called_by_its_host() {
+        let urls =
+            ["https://A.example/hush", "https://b.example:8443?hush", "http://a.example", "http://[::1]:9/", "hush"];
+        let named = |urls: &[&str]| {
+            let of = |url: &&str| Webhook { url: (*url).to_owned(), secret: None, events: Vec::new() };
+            Webhook::names(&urls.iter().map(of).collect::<Vec<_>>())
+        };
+        assert_eq!(named(&urls), ["a.example", "b.example:8443", "a.example#2", "[::1]:9", "unusable"]);
     }
 
     #[test]

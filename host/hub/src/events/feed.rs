@@ -15,7 +15,7 @@ use crate::fleet::Refused;
 use crate::store::{EventQuery, Store};
 
 /// The most events in a batch.
-const PAGE: usize = 200;
+pub(super) const PAGE: usize = 200;
 
 /// Which events somebody wants.
 #[derive(Clone, Debug, Default)]
@@ -81,17 +81,9 @@ impl Feed {
         self.at
     }
 
-    /// The next events, as soon as there are any.
-    ///
-    /// # Errors
-    /// See [`NoBatch`].
-    pub(super) async fn next(&mut self) -> Result<Batch, NoBatch> {
-        loop {
-            let batch = if self.behind { self.catch_up().await? } else { self.live().await? };
-            if batch.missed || !batch.events.is_empty() {
-                return Ok(batch);
-            }
-        }
+    /// The newest event of all when the feed began.
+    pub(super) fn newest(&self) -> u64 {
+        self.newest
     }
 
     /// Whether the next events come from the store, and not as they happen.
@@ -181,6 +173,18 @@ mod tests {
     const DEADLINE: Duration = Duration::from_secs(20);
     /// More than are kept for a listener that is behind.
     const MANY: u64 = 10_000;
+
+    impl Feed {
+        /// The next events, as soon as there are any.
+        async fn next(&mut self) -> Result<Batch, NoBatch> {
+            loop {
+                let batch = if self.behind { self.catch_up().await? } else { self.live().await? };
+                if batch.missed || !batch.events.is_empty() {
+                    return Ok(batch);
+                }
+            }
+        }
+    }
 
     fn store() -> Arc<Store> {
         Arc::new(Store::open(&Config::default()).unwrap())

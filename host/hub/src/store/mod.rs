@@ -338,7 +338,7 @@ impl Shared {
     /// Tells everyone of events that are on disk.
     fn publish(&self, events: Vec<Event>) {
         for event in events {
-            self.measures.event(event.kind);
+            self.measures.event(event.kind, event.id);
             crate::events::announce(&event);
             // Nobody listening is fine.
             let _ = self.events.send(Arc::new(event));

@@ -18,7 +18,7 @@ use super::room::Room;
 use super::stall::{PATIENCE, Stall};
 use super::writer::Worker;
 use super::{Error, Shared, Store, load};
-use crate::config::Config;
+use crate::config::{Config, Webhook};
 use crate::fleet::{Fleet, Settings};
 use crate::measure::Measures;
 
@@ -54,7 +54,7 @@ impl Store {
             pending: Mutex::default(),
             events: broadcast::Sender::new(BEHIND),
             limit: config.max_sandboxes,
-            measures: Arc::new(Measures::new(config.webhooks.len())),
+            measures: Arc::new(Measures::new(Webhook::names(&config.webhooks))),
             stall: Stall::none(place.path().to_owned(), patience),
         });
         let (commands, received) = mpsc::channel();

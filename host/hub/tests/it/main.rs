@@ -16,6 +16,7 @@ mod openapi;
 mod openmetrics;
 mod page;
 mod reading;
+mod receiver;
 mod reports;
 mod sandboxes;
 mod schema;

@@ -1,9 +1,8 @@
-//! Webhooks, against a receiver that does what receivers do.
+//! Webhooks, against a receiver that reacts as receivers do.
 
-#![expect(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "what fails here fails the test")]
-
-use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use base64::Engine;
@@ -12,128 +11,11 @@ use sandbeat_hub::{Config, EventKind, Secret, Webhook};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::net::TcpListener;
+use tokio::time::{Instant, sleep};
 
 use crate::harness::{DEADLINE, Hub};
-
-/// What the receiver does with a request.
-#[derive(Clone, Debug)]
-enum Reaction {
-    /// Answers with a status line and headers.
-    Answer(String),
-    /// Nothing, for ever.
-    Nothing,
-}
-
-/// Who gets the events.
-struct Receiver {
-    address: SocketAddr,
-    requests: mpsc::UnboundedReceiver<Request>,
-    task: JoinHandle<()>,
-}
-
-#[derive(Debug)]
-struct Request {
-    at: Instant,
-    head: String,
-    body: Vec<u8>,
-}
-
-impl Receiver {
-    /// Reacts in this order, and with 204 from then on.
-    async fn start(reactions: impl IntoIterator<Item = Reaction>) -> Receiver {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        Receiver::on(listener, reactions)
-    }
-
-    fn on(listener: TcpListener, reactions: impl IntoIterator<Item = Reaction>) -> Receiver {
-        let mut reactions: VecDeque<_> = reactions.into_iter().collect();
-        let (sender, requests) = mpsc::unbounded_channel();
-        let address = listener.local_addr().unwrap();
-        let task = tokio::spawn(async move {
-            loop {
-                let (mut stream, _) = listener.accept().await.unwrap();
-                while let Some(request) = Request::read(&mut stream).await {
-                    sender.send(request).unwrap();
-                    match reactions.pop_front().unwrap_or_else(|| status("204 No Content")) {
-                        Reaction::Answer(answer) => stream.write_all(answer.as_bytes()).await.unwrap(),
-                        Reaction::Nothing => {
-                            // Until the other side gives up.
-                            let _ = stream.read(&mut [0]).await;
-                            break;
-                        }
-                    }
-                }
-            }
-        });
-        Receiver { address, requests, task }
-    }
-
-    fn url(&self) -> String {
-        format!("http://{}/hook?key=hush", self.address)
-    }
-
-    async fn next(&mut self) -> Request {
-        timeout(DEADLINE, self.requests.recv()).await.expect("nothing is posted").unwrap()
-    }
-
-    /// Of whom the next requests are.
-    async fn sandboxes(&mut self, count: usize) -> Vec<String> {
-        let mut ids = Vec::new();
-        for _ in 0..count {
-            ids.push(self.next().await.sandbox());
-        }
-        ids
-    }
-}
-
-impl Drop for Receiver {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
-impl Request {
-    /// One request; none at the end of the connection.
-    async fn read(stream: &mut TcpStream) -> Option<Request> {
-        let mut bytes = Vec::new();
-        let (head, length) = loop {
-            if let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
-                let head = String::from_utf8(bytes.drain(..end + 4).collect()).unwrap();
-                let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
-                break (head, length.unwrap());
-            }
-            if stream.read_buf(&mut bytes).await.unwrap_or(0) == 0 {
-                return None;
-            }
-        };
-        while bytes.len() < length {
-            assert_ne!(stream.read_buf(&mut bytes).await.unwrap(), 0);
-        }
-        Some(Request { at: Instant::now(), head, body: bytes })
-    }
-
-    fn header(&self, name: &str) -> &str {
-        let value = self.head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
-        value.unwrap_or_else(|| panic!("no {name}: {}", self.head))
-    }
-
-    fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap()
-    }
-
-    fn sandbox(&self) -> String {
-        self.json()["data"]["sandboxId"].as_str().unwrap().to_owned()
-    }
-}
-
-fn status(line: &str) -> Reaction {
-    Reaction::Answer(format!("HTTP/1.1 {line}\r\nContent-Length: 0\r\n\r\n"))
-}
+use crate::receiver::{Reaction, Receiver, Request, status};
 
 /// A webhook for what is easily made to happen.
 fn hook(url: String) -> Webhook {
@@ -144,9 +26,9 @@ async fn start(webhooks: Vec<Webhook>) -> Hub {
     Hub::start(|config: &mut Config| config.webhooks = webhooks).await
 }
 
-/// Waits until a figure of the first webhook is good.
-async fn until_figure(hub: &Hub, name: &str, good: impl Fn(f64) -> bool) {
-    let name = format!("sandbeat_hub_webhook_{name}{{webhook=\"1\"}}");
+/// Waits until a figure of the webhook there is good.
+async fn until_figure(hub: &Hub, of: SocketAddr, name: &str, good: impl Fn(f64) -> bool) {
+    let name = format!("sandbeat_hub_webhook_{name}{{webhook=\"{of}\"}}");
     let deadline = Instant::now() + DEADLINE;
     loop {
         let figure = hub.figure(&name).await;
@@ -210,30 +92,33 @@ async fn an_event_is_posted_as_standard_webhooks_has_it() {
 }
 
 #[tokio::test]
-async fn what_is_not_taken_is_posted_again_before_anything_newer() {
+async fn what_is_not_taken_is_posted_again_before_anything_newer_of_its_sandbox() {
     let mut gone = Receiver::start([Reaction::Nothing]).await;
     let address = gone.address;
-    let hub = start(vec![hook(gone.url())]).await;
-    for id in ["a", "b", "c"] {
-        hub.register(id).await;
-    }
+    let events = vec![EventKind::Registered, EventKind::Deleted];
+    let hub = start(vec![Webhook { events, ..hook(gone.url()) }]).await;
+    hub.register("a").await;
+    hub.delete("/api/v1/sandboxes/a").send().await;
+    hub.register("a").await;
     let first = gone.next().await;
     // In the middle of a post; and nobody listens when it is tried again.
     drop(gone);
-    until_figure(&hub, "events_behind", |behind| behind == 3.0).await;
-    until_figure(&hub, "failures_total", |failures| failures >= 2.0).await;
+    until_figure(&hub, address, "events_behind", |behind| behind == 3.0).await;
+    until_figure(&hub, address, "failures_total", |failures| failures >= 2.0).await;
+    until_figure(&hub, address, "oldest_event_age_seconds", |age| age > 1.0).await;
     let mut back = Receiver::on(TcpListener::bind(address).await.unwrap(), []);
     let mut requests = vec![first];
     for _ in 0..3 {
         requests.push(back.next().await);
     }
-    let ids: Vec<_> = requests.iter().map(Request::sandbox).collect();
-    assert_eq!(ids, ["a", "a", "b", "c"]);
+    let kinds: Vec<_> = requests.iter().map(Request::kind).collect();
+    assert_eq!(kinds, ["registered", "registered", "deleted", "registered"]);
     let ids: Vec<_> = requests.iter().map(|request| request.header("webhook-id")).collect();
     assert!(ids[0] == ids[1] && ids[1] != ids[2], "{ids:?}");
     assert!(requests[3].at - requests[1].at < Duration::from_secs(1), "what waited comes at once");
-    until_figure(&hub, "events_delivered_total", |taken| taken == 3.0).await;
-    until_figure(&hub, "events_behind", |behind| behind == 0.0).await;
+    until_figure(&hub, address, "events_delivered_total", |taken| taken == 3.0).await;
+    until_figure(&hub, address, "events_behind", |behind| behind == 0.0).await;
+    until_figure(&hub, address, "oldest_event_age_seconds", |age| age == 0.0).await;
     hub.stop().await;
 }
 
@@ -292,7 +177,8 @@ async fn what_was_not_taken_and_is_not_kept_is_missed_and_the_rest_is_not() {
         assert!(Instant::now() < deadline, "nothing is forgotten");
         sleep(Duration::from_millis(10)).await;
     }
-    let kept = kept().await;
+    let mut kept = kept().await;
+    kept.sort();
     hub.stop().await;
     let hub = start(vec![hook(receiver.url())]).await;
     assert_eq!(receiver.sandboxes(kept.len()).await, kept);
@@ -327,14 +213,15 @@ async fn an_endpoint_that_is_gone_is_left_alone_and_the_others_go_on() {
     let mut gone = Receiver::start([status("200 OK"), status("410 Gone")]).await;
     let mut other = Receiver::start([]).await;
     let hub = start(vec![hook(gone.url()), hook(other.url())]).await;
-    for id in ["a", "b", "c", "d"] {
+    hub.register("a").await;
+    until_figure(&hub, gone.address, "events_delivered_total", |taken| taken == 1.0).await;
+    hub.register("b").await;
+    assert_eq!(gone.sandboxes(2).await, ["a", "b"]);
+    until_figure(&hub, gone.address, "events_behind", |behind| behind == 0.0).await;
+    for id in ["c", "d", "e"] {
         hub.register(id).await;
     }
-    assert_eq!(other.sandboxes(4).await, ["a", "b", "c", "d"]);
-    assert_eq!(gone.sandboxes(2).await, ["a", "b"]);
-    until_figure(&hub, "events_behind", |behind| behind == 0.0).await;
-    hub.register("e").await;
-    assert_eq!(other.sandboxes(1).await, ["e"]);
+    assert_eq!(other.sandboxes(5).await, ["a", "b", "c", "d", "e"]);
     hub.stop().await;
     assert!(gone.requests.try_recv().is_err());
 }
@@ -373,4 +260,94 @@ async fn the_end_waits_for_a_post_and_not_for_long() {
     let start = Instant::now();
     hub.stop().await;
     assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+}
+
+#[tokio::test]
+async fn a_slow_endpoint_gets_several_at_once() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let slow = Duration::from_millis(500);
+    let mut receiver = Receiver::reacting(listener, move |_| Some(Reaction::Late(slow)));
+    let hub = start(vec![hook(receiver.url())]).await;
+    for n in 0..48 {
+        hub.register(&format!("s-{n}")).await;
+    }
+    let mut requests = Vec::new();
+    for _ in 0..48 {
+        requests.push(receiver.next().await);
+    }
+    let took = requests[47].at - requests[0].at;
+    // One after another, it would be 23 s.
+    assert!(took >= 2 * slow && took < 10 * slow, "{took:?}");
+    until_figure(&hub, receiver.address, "events_delivered_total", |taken| taken == 48.0).await;
+    hub.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_refused_holds_up_its_own_sandbox_alone_and_is_posted_again_after_a_restart() {
+    let data = TempDir::new().unwrap();
+    let start = async |url: String| {
+        let events = vec![EventKind::Registered, EventKind::Deleted];
+        let change = |config: &mut Config| {
+            (config.webhooks, config.data) = (vec![Webhook { events, ..hook(url) }], Some(data.path().to_owned()));
+        };
+        Hub::start(change).await
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let refuses_a = Arc::new(AtomicBool::new(true));
+    let refuses = Arc::clone(&refuses_a);
+    let refusing = move |id: &str| (id == "a" && refuses.load(Ordering::Relaxed)).then(|| status("500 Not That"));
+    let mut receiver = Receiver::reacting(listener, refusing);
+    let hub = start(receiver.url()).await;
+    hub.register("a").await;
+    hub.delete("/api/v1/sandboxes/a").send().await;
+    let first = receiver.next().await;
+    assert_eq!((first.sandbox(), first.kind()), ("a".into(), "registered".into()));
+    for id in ["b", "c", "d"] {
+        hub.register(id).await;
+    }
+    until_figure(&hub, address, "events_delivered_total", |taken| taken == 3.0).await;
+    until_figure(&hub, address, "events_behind", |behind| behind == 2.0).await;
+    hub.stop().await;
+    refuses_a.store(false, Ordering::Relaxed);
+    while receiver.requests.try_recv().is_ok() {}
+
+    let hub = start(receiver.url()).await;
+    let mut requests = Vec::new();
+    for _ in 0..5 {
+        requests.push(receiver.next().await);
+    }
+    assert!(requests.iter().any(|request| request.header("webhook-id") == first.header("webhook-id")));
+    let of_a: Vec<_> = requests.iter().filter(|request| request.sandbox() == "a").map(Request::kind).collect();
+    assert_eq!(of_a, ["registered", "deleted"]);
+    let mut others: Vec<_> = requests.iter().map(Request::sandbox).filter(|id| id != "a").collect();
+    others.sort();
+    assert_eq!(others, ["b", "c", "d"], "what was taken beyond it comes again");
+    hub.stop().await;
+}
+
+#[tokio::test]
+async fn however_much_waits_is_told() {
+    let data = TempDir::new().unwrap();
+    let start = async |webhooks: Vec<Webhook>| {
+        let change = |config: &mut Config| (config.webhooks, config.data) = (webhooks, Some(data.path().to_owned()));
+        Hub::start(change).await
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let receiver = Receiver::reacting(listener, |_| Some(Reaction::Nothing));
+    // From here on it is known.
+    let hub = start(vec![hook(receiver.url())]).await;
+    assert_eq!(hub.get("/health").send().await.status, 200);
+    hub.stop().await;
+    let hub = start(Vec::new()).await;
+    for n in 0..1500 {
+        hub.register(&format!("s-{n}")).await;
+    }
+    hub.stop().await;
+    let hub = start(vec![hook(receiver.url())]).await;
+    until_figure(&hub, receiver.address, "events_behind", |behind| behind == 1500.0).await;
+    hub.register("another").await;
+    until_figure(&hub, receiver.address, "events_behind", |behind| behind == 1501.0).await;
+    until_figure(&hub, receiver.address, "oldest_event_age_seconds", |age| age > 0.0).await;
+    hub.stop().await;
 }

@@ -1,12 +1,13 @@
 //! The hub's own figures as families.
 
+use jiff::Timestamp;
 use sandbeat_status::Value;
 use sandbeat_status::exposition::{Family, Form, Labels, labels};
 use sandbeat_status::usage::Usage;
 
 use crate::api::Shared;
 use crate::fleet::Counts;
-use crate::measure::{Durations, Measures};
+use crate::measure::{Durations, Measures, WebhookMeasures};
 
 /// All of them, at this moment. Reads files of `/proc`; to be called on a thread that may block.
 pub(super) fn families(shared: &Shared) -> Vec<Family> {
@@ -72,24 +73,29 @@ fn clients(families: &mut Vec<Family>, measures: &Measures) {
     }
 }
 
-/// By their place in the configuration: an address may hold a secret.
+/// By their hosts: the rest of an address may hold a secret.
 fn webhooks(families: &mut Vec<Family>, measures: &Measures) {
-    let of = |at: usize| labels([("webhook", &(at + 1).to_string())]);
-    let webhooks = || measures.webhooks.iter().enumerate();
     if measures.webhooks.is_empty() {
         return;
     }
-    let delivered = webhooks().map(|(at, webhook)| (of(at), webhook.delivered.get())).collect();
-    let help = "Events that a webhook took, by its place in the configuration.";
+    let of = |webhook: &WebhookMeasures| labels([("webhook", &webhook.name)]);
+    let webhooks = || measures.webhooks.iter();
+    let delivered = webhooks().map(|webhook| (of(webhook), webhook.delivered.get())).collect();
+    let help = "Events that a webhook took, by its host.";
     families.push(Family::counter("sandbeat_hub_webhook_events_delivered", help, delivered));
-    let failures = webhooks().map(|(at, webhook)| (of(at), webhook.failures.get())).collect();
+    let failures = webhooks().map(|webhook| (of(webhook), webhook.failures.get())).collect();
     families.push(Family::counter("sandbeat_hub_webhook_failures", "Failed attempts to deliver one.", failures));
-    let given_up = webhooks().map(|(at, webhook)| (of(at), webhook.given_up.get())).collect();
+    let given_up = webhooks().map(|webhook| (of(webhook), webhook.given_up.get())).collect();
     let help = "Events that were given up because it has not taken them for a day.";
     families.push(Family::counter("sandbeat_hub_webhook_events_given_up", help, given_up));
-    let behind = webhooks().map(|(at, webhook)| (of(at), Value::Gauge(webhook.behind.get() as f64))).collect();
-    let help = "Events that wait for a webhook; of more than 1000, no more are counted.";
+    let newest = measures.newest_event();
+    let behind = webhooks().map(|webhook| (of(webhook), Value::Gauge(webhook.behind(newest) as f64))).collect();
+    let help = "Events that wait for a webhook; of a thousand and more, also those that it does not want.";
     families.push(Family::of("sandbeat_hub_webhook_events_behind", "", Form::Gauge, help, behind));
+    let now = Timestamp::now();
+    let ages = webhooks().map(|webhook| (of(webhook), Value::Gauge(webhook.oldest_age(now)))).collect();
+    let help = "How long ago the oldest event happened that waits for a webhook; 0 where none does.";
+    families.push(Family::of("sandbeat_hub_webhook_oldest_event_age", "seconds", Form::Gauge, help, ages));
 }
 
 fn disk(families: &mut Vec<Family>, measures: &Measures) {

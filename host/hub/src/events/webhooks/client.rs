@@ -24,6 +24,8 @@ use rustls::{ClientConfig, RootCertStore};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
+use super::window::IN_FLIGHT;
+
 /// An exchange, up to the answer's head.
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// The body of an answer.
@@ -89,7 +91,7 @@ impl Client {
         let client = legacy::Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(KEEP_IDLE)
-            .pool_max_idle_per_host(1)
+            .pool_max_idle_per_host(IN_FLIGHT)
             .build(connector);
         Ok(Client(client))
     }

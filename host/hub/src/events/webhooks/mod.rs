@@ -1,41 +1,47 @@
-//! Webhooks: each configured one is posted its events, one after another, until they are taken.
+//! Webhooks: each configured one is posted its events, a few at a time, until they are taken.
 //!
-//! Each has a task and a place in the store, which is noted once an event was taken; so an event is posted at least
-//! once, and again when the hub ended between the two. A webhook that is new begins with what happens from then on, one
-//! that is known goes on where it was. While an endpoint fails, its events wait in the store and cost no memory; what
-//! becomes of them is the matter of `schedule`. Events that are given up are counted and logged, those in a row at once.
-//! An endpoint that answers 410 is left alone until the next start, and nothing waits for it. Events that the store no
-//! longer has when their turn comes are missed; the log says so, but how many they were nobody knows any more. When the
-//! store does not answer, the same is asked again later. Owner of the tasks is [`super::Telling`].
+//! Each has a task and a place in the store. Which events are posted, in what order and what becomes of those that fail
+//! is the matter of `window`; those that are read no further wait in the store and cost no memory. The place is noted as
+//! it moves: before the oldest event that is not taken. So an event is posted at least once, and again when the hub
+//! ended before its place was noted. A webhook that is new begins with what happens from then on, one that is known goes
+//! on where it was.
+//!
+//! Events that are given up are counted and logged, those of one moment at once. An endpoint that answers 410 is left
+//! alone until the next start, and nothing waits for it. Events that the store no longer has when their turn comes are
+//! missed; the log says so, but how many they were nobody knows any more. When the store does not answer, the same is
+//! asked again later. A post that panics ends the task of its webhook. Owner of the tasks is [`super::Telling`].
 
 mod client;
 mod schedule;
 mod target;
+mod window;
 
+use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
 pub(super) use self::client::Client;
 use self::client::Outcome;
-use self::schedule::Schedule;
 use self::target::{Target, origin, store_key};
-use super::feed::{Feed, NoBatch, Wanted};
+use self::window::Window;
+use super::feed::{Batch, Feed, NoBatch, PAGE, Wanted};
 use crate::closing::Closing;
 use crate::config::Webhook;
-use crate::event::{Event, Kind};
+use crate::event::Kind;
 use crate::fleet::Refused;
 use crate::measure::{Measures, WebhookMeasures};
-use crate::store::{EventQuery, Store};
+use crate::store::Store;
 
 /// Until the store is asked again after it has not answered.
 const STORE_PAUSE: Duration = Duration::from_secs(5);
-/// Of the events that wait, so many are counted; more are told as so many.
-const MOST_COUNTED: usize = 1000;
 /// How often the place is noted while there is nothing to post, so that it does not fall behind what the store keeps.
 const NOTE_EVERY: Duration = Duration::from_secs(60);
+/// The log has so many reasons why events are not taken, until all are again.
+const MOST_REASONS: usize = 8;
 
 /// What the tasks of all webhooks need.
 pub(super) struct Surroundings<'a> {
@@ -43,15 +49,6 @@ pub(super) struct Surroundings<'a> {
     pub store: &'a Arc<Store>,
     pub measures: &'a Arc<Measures>,
     pub closing: &'a Closing,
-}
-
-/// What became of an event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fate {
-    Taken,
-    GivenUp,
-    /// Nothing, and nothing more is to be posted.
-    Ended,
 }
 
 /// The task of one webhook.
@@ -72,21 +69,34 @@ pub(super) struct Poster {
     feed: Option<Feed>,
     /// What the store has noted.
     noted: Option<u64>,
-    schedule: Schedule,
-    /// Why posts fail, as the log has it.
-    trouble: Option<String>,
-    /// Events that wait, as far as was counted.
-    waiting: usize,
-    given_up: GivenUp,
+    window: Window,
+    /// The store is not asked before.
+    reads_from: Instant,
+    /// When the place is noted, whatever happens.
+    notes_at: Instant,
+    trouble: Option<Trouble>,
 }
 
-/// Events that were given up and of which the log has not spoken.
+/// What was not taken, until all is.
 #[derive(Debug, Default)]
-struct GivenUp {
-    count: u64,
-    /// The number of the first one.
-    first: u64,
+struct Trouble {
+    /// Why, as the log has it.
+    reasons: Vec<String>,
+    failures: u64,
 }
+
+/// What happens next.
+#[derive(Debug)]
+enum Next {
+    Post(Result<(u64, Outcome), JoinError>),
+    Batch(Result<Batch, NoBatch>),
+    /// It is time for something.
+    Moment,
+    Closing,
+}
+
+/// Posts under way, and the number of the event that each is of.
+type Posts = JoinSet<(u64, Outcome)>;
 
 impl Surroundings<'_> {
     /// Gets ready for the events of one webhook from now on, or from where it was; nothing for one that cannot be used.
@@ -111,10 +121,10 @@ impl Surroundings<'_> {
             closing: self.closing.clone(),
             feed: None,
             noted: None,
-            schedule: Schedule::default(),
+            window: Window::default(),
+            reads_from: Instant::now(),
+            notes_at: Instant::now() + NOTE_EVERY,
             trouble: None,
-            waiting: 0,
-            given_up: GivenUp::default(),
         };
         // Where the store does not answer, which it says itself, the task asks again.
         let _ = poster.try_open().await;
@@ -123,39 +133,56 @@ impl Surroundings<'_> {
 }
 
 impl Poster {
-    /// Posts until the hub ends. A post that is under way then is waited for.
+    /// Posts until the hub ends. What is under way then is waited for.
     pub(super) async fn run(mut self) {
         let Some(mut feed) = self.opened().await else { return };
-        let mut note_at = Instant::now() + NOTE_EVERY;
+        let mut posts = Posts::new();
         loop {
-            let batch = tokio::select! {
-                biased;
-                () = self.closing.wait() => break,
-                batch = feed.next() => batch,
-                () = sleep_until(note_at) => {
-                    self.note(feed.at());
-                    note_at = Instant::now() + NOTE_EVERY;
-                    continue;
-                }
-            };
-            match batch {
-                Ok(batch) => {
-                    if batch.missed {
-                        self.say_missed();
-                    }
-                    if !self.post_all(&batch.events, feed.is_behind()).await {
+            self.post(&mut posts);
+            self.show(&feed);
+            match self.next(&mut feed, &mut posts).await {
+                Next::Post(ended) => {
+                    if !self.came_of(ended) {
                         return;
                     }
+                    self.note(feed.at());
                 }
-                Err(NoBatch::Store(_)) => {
-                    if self.closes_within(Instant::now() + STORE_PAUSE).await {
-                        break;
-                    }
+                Next::Batch(Ok(batch)) => self.read(batch),
+                Next::Batch(Err(NoBatch::Store(_))) => self.reads_from = Instant::now() + STORE_PAUSE,
+                Next::Moment if self.notes_at <= Instant::now() => {
+                    self.note(feed.at());
+                    self.notes_at = Instant::now() + NOTE_EVERY;
                 }
-                Err(NoBatch::Ended) => break,
+                Next::Moment => {}
+                Next::Batch(Err(NoBatch::Ended)) | Next::Closing => break,
             }
         }
+        while let Some(ended) = posts.join_next().await {
+            if !self.came_of(ended) {
+                return;
+            }
+            self.note(feed.at());
+        }
         self.note(feed.at());
+    }
+
+    async fn next(&mut self, feed: &mut Feed, posts: &mut Posts) -> Next {
+        let (reads, moment) = (self.reads(), self.next_moment());
+        if reads && feed.is_behind() {
+            // A read of the store that each post's end had begin anew would never end.
+            return tokio::select! {
+                biased;
+                () = self.closing.wait() => Next::Closing,
+                batch = feed.catch_up() => Next::Batch(batch.map_err(NoBatch::Store)),
+            };
+        }
+        tokio::select! {
+            biased;
+            () = self.closing.wait() => Next::Closing,
+            Some(ended) = posts.join_next() => Next::Post(ended),
+            batch = feed.live(), if reads => Next::Batch(batch),
+            () = sleep_until(moment) => Next::Moment,
+        }
     }
 
     /// The events from its place on; nothing when the hub ends before the store answers.
@@ -178,113 +205,109 @@ impl Poster {
         if missed {
             self.say_missed();
         }
+        self.measures.event_exists(feed.newest());
         // A new one has its place before its first event.
         self.note(feed.at());
         self.feed = Some(feed);
         Ok(())
     }
 
-    /// Returns whether to go on. `more`: further ones wait already.
-    async fn post_all(&mut self, events: &[Arc<Event>], more: bool) -> bool {
-        self.waiting = events.len();
-        if more && let Some(event) = events.first() {
-            self.count_waiting(event).await;
+    /// Begins the posts whose time has come.
+    fn post(&mut self, posts: &mut Posts) {
+        while let Some(event) = self.window.start(Instant::now()) {
+            let (request, client) = (self.target.request(&event, Timestamp::now()), self.client.clone());
+            posts.spawn(async move {
+                let outcome = match request {
+                    Ok(request) => client.post(request).await,
+                    Err(reason) => Outcome::Failed { reason, asked: None },
+                };
+                (event.id, outcome)
+            });
         }
-        for event in events {
-            self.measure().behind.set(self.waiting);
-            match self.post(event).await {
-                Fate::Taken => {}
-                Fate::GivenUp => self.given_up(event),
-                Fate::Ended => return false,
+    }
+
+    /// Whether further events are read.
+    fn reads(&self) -> bool {
+        self.reads_from <= Instant::now() && self.window.has_room_for(PAGE as u64)
+    }
+
+    /// When there is something to do, if nothing happens before.
+    fn next_moment(&self) -> Instant {
+        let now = Instant::now();
+        let reads_from = Some(self.reads_from).filter(|at| *at > now);
+        [self.window.starts_at(now), reads_from].into_iter().flatten().fold(self.notes_at, Instant::min)
+    }
+
+    fn read(&mut self, batch: Batch) {
+        if batch.missed {
+            self.say_missed();
+        }
+        for event in batch.events {
+            self.window.add(event, Instant::now());
+        }
+        self.give_up();
+    }
+
+    /// Returns whether to go on.
+    fn came_of(&mut self, ended: Result<(u64, Outcome), JoinError>) -> bool {
+        let (event, outcome) = match ended {
+            Ok(ended) => ended,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => resume_unwind(panic),
+                // The runtime ends, and this with it.
+                Err(_) => return false,
+            },
+        };
+        match outcome {
+            Outcome::Taken => self.taken(event),
+            Outcome::Gone => {
+                self.measure().waits(0, None, None);
+                let webhook = &self.name;
+                tracing::warn!(webhook, "it wants no events any more (410 Gone); nothing is posted until a restart");
+                return false;
             }
-            self.note(event.id);
-            self.waiting = self.waiting.saturating_sub(1);
+            Outcome::Failed { reason, asked } => {
+                self.window.failed(event, asked, Instant::now(), fastrand::f64());
+                self.failed(event, reason);
+                self.give_up();
+            }
         }
-        self.measure().behind.set(self.waiting);
-        self.say_given_up();
         true
     }
 
-    async fn post(&mut self, event: &Event) -> Fate {
-        let begun = Instant::now();
-        loop {
-            let age = Timestamp::now().duration_since(event.at).try_into().unwrap_or_default();
-            if self.schedule.is_over_for(begun.elapsed().max(age), Instant::now()) {
-                return Fate::GivenUp;
-            }
-            self.say_given_up();
-            if let Some(at) = self.schedule.not_before()
-                && self.closes_within(at).await
-            {
-                return Fate::Ended;
-            }
-            let outcome = match self.target.request(event, Timestamp::now()) {
-                Ok(request) => self.client.post(request).await,
-                Err(reason) => Outcome::Failed { reason, asked: None },
-            };
-            match outcome {
-                Outcome::Taken => {
-                    self.taken();
-                    return Fate::Taken;
-                }
-                Outcome::Gone => {
-                    self.measure().behind.set(0);
-                    let webhook = &self.name;
-                    tracing::warn!(
-                        webhook,
-                        "it wants no events any more (410 Gone); nothing is posted until a restart"
-                    );
-                    return Fate::Ended;
-                }
-                Outcome::Failed { reason, asked } => {
-                    self.failed(reason, asked);
-                    self.count_waiting(event).await;
-                }
-            }
-        }
-    }
-
-    fn taken(&mut self) {
+    fn taken(&mut self, event: u64) {
         self.measure().delivered.add(1);
-        let failures = self.schedule.succeeded();
-        if self.trouble.take().is_some() {
-            tracing::info!(webhook = self.name, failures, "it takes events again");
+        self.window.taken(event, Instant::now());
+        if let Some(Trouble { failures, .. }) = self.trouble.take_if(|_| !self.window.has_failed()) {
+            tracing::info!(webhook = self.name, failures, "it takes all events again");
         }
     }
 
-    /// The log has the first failure, and those that are for another reason than the one before.
-    fn failed(&mut self, reason: String, asked: Option<Duration>) {
+    /// The log has the first failure, and the first for each other reason.
+    fn failed(&mut self, event: u64, reason: String) {
         self.measure().failures.add(1);
-        self.schedule.failed(Instant::now(), asked, fastrand::f64());
-        if self.trouble.as_ref() != Some(&reason) {
-            tracing::warn!(webhook = self.name, reason, "it does not take an event; trying on");
-            self.trouble = Some(reason);
+        let Trouble { reasons, failures } = self.trouble.get_or_insert_default();
+        *failures += 1;
+        if reasons.len() < MOST_REASONS && !reasons.contains(&reason) {
+            tracing::warn!(webhook = self.name, event, reason, "it does not take an event; trying on");
+            reasons.push(reason);
         }
     }
 
-    fn given_up(&mut self, event: &Event) {
-        self.measure().given_up.add(1);
-        let GivenUp { count, first } = &mut self.given_up;
-        *first = if *count == 0 { event.id } else { *first };
-        *count += 1;
-    }
-
-    fn say_given_up(&mut self) {
-        let GivenUp { count, first } = std::mem::take(&mut self.given_up);
-        if count > 0 {
-            let webhook = &self.name;
-            tracing::warn!(webhook, events = count, first, "gave up events that it has not taken for a day");
+    fn give_up(&mut self) {
+        let events = self.window.give_up(Instant::now(), Timestamp::now());
+        if let Some(first) = events.first() {
+            self.measure().given_up.add(events.len() as u64);
+            let (webhook, first, events) = (&self.name, first.id, events.len());
+            tracing::warn!(webhook, events, first, "gave up events that it has not taken for a day");
         }
     }
 
-    /// How many events wait, this one among them.
-    async fn count_waiting(&mut self, event: &Event) {
-        let after = Some(event.id.saturating_sub(1));
-        let query = EventQuery { kinds: self.kinds.clone(), after, limit: MOST_COUNTED, ..EventQuery::default() };
-        if let Ok(page) = self.store.events(query).await {
-            self.waiting = page.events.len();
-            self.measure().behind.set(self.waiting);
-        }
+    /// What waits, for whoever asks.
+    fn show(&self, feed: &Feed) {
+        let oldest = self.window.oldest().map(|event| event.at);
+        let is_read = self.reads() && !feed.is_behind();
+        self.measure().waits(self.window.len(), (!is_read).then_some(feed.at()), oldest);
     }
 
     fn measure(&self) -> &WebhookMeasures {
@@ -292,7 +315,9 @@ impl Poster {
         &self.measures.webhooks[self.index]
     }
 
-    fn note(&mut self, position: u64) {
+    /// Notes how far it has come, where everything up to this event was read.
+    fn note(&mut self, read: u64) {
+        let position = self.window.oldest().map_or(read, |event| event.id.saturating_sub(1));
         if self.noted.replace(position) != Some(position) {
             self.store.set_webhook_position(&self.store_key, position);
         }
@@ -325,7 +350,7 @@ mod tests {
         let url = "http://127.0.0.1:1/".to_owned();
         let webhook = Webhook { url, secret: None, events: vec![Kind::Registered] };
         let store = Arc::new(Store::open(&Config::default()).unwrap());
-        let (measures, (close, closing)) = (Arc::new(Measures::new(1)), Closing::later());
+        let (measures, (close, closing)) = (Arc::new(Measures::new(vec!["127.0.0.1".into()])), Closing::later());
         let surroundings = Surroundings {
             client: Client::new().await.unwrap(),
             store: &store,
@@ -346,6 +371,6 @@ mod tests {
         assert!(of.failures.get() > 250, "{} tries in a day", of.failures.get());
         close.send(true).unwrap();
         posting.await.unwrap();
-        assert_eq!((of.given_up.get(), of.behind.get()), (2, 0));
+        assert_eq!((of.given_up.get(), of.behind(0)), (2, 0));
     }
 }

@@ -1,9 +1,7 @@
-//! When an event is posted again, and when no more: arithmetic on moments that are given.
+//! When something that failed is tried again, and since when it fails: arithmetic on moments that are given.
 //!
-//! All events of a webhook share one schedule, because they go the same way, one after another. After a failure the
-//! same event waits a random, growing pause, or for as long as the other side asks. An event is given up when it has
-//! waited for a day and nothing has been taken for a day: so each has its day, and an endpoint that is gone for good
-//! does not hold up the newer ones for ever.
+//! Each event that failed has one, and the endpoint as a whole: after a failure follows a random pause that grows with
+//! each failure in a row.
 
 use std::time::Duration;
 
@@ -15,13 +13,13 @@ const FIRST: Duration = Duration::from_secs(2);
 const SLOWEST: Duration = Duration::from_secs(5 * 60);
 /// What the other side may ask for.
 const MOST_ASKED: Duration = Duration::from_secs(60 * 60);
-/// How long an event waits at least until it is given up.
-const PATIENCE: Duration = Duration::from_secs(24 * 60 * 60);
+/// How long an event waits, and something fails, until it is given up.
+pub(super) const PATIENCE: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Of one webhook.
+/// Of one event, or of an endpoint.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Schedule {
-    /// The first failure since an event was taken.
+    /// The first failure since a success.
     failing_since: Option<Instant>,
     /// Failures since then.
     failures: u32,
@@ -29,28 +27,32 @@ pub(super) struct Schedule {
 }
 
 impl Schedule {
-    /// When the next post may be made, where that is not at once.
+    /// When the next try may be made, where that is not at once.
     pub(super) fn not_before(&self) -> Option<Instant> {
         self.not_before
     }
 
-    /// A post failed. `asked` is how long the other side wants to be left alone; `roll` is random, from 0 to 1.
-    pub(super) fn failed(&mut self, now: Instant, asked: Option<Duration>, roll: f64) {
+    /// Whether nothing has succeeded since the last failure.
+    pub(super) fn is_failing(&self) -> bool {
+        self.failing_since.is_some()
+    }
+
+    /// Whether it has been failing for so long that what has waited for as long is given up.
+    pub(super) fn is_hopeless(&self, now: Instant) -> bool {
+        self.failing_since.is_some_and(|since| now.saturating_duration_since(since) >= PATIENCE)
+    }
+
+    /// A post failed. `roll` is random, from 0 to 1.
+    pub(super) fn failed(&mut self, now: Instant, roll: f64) {
         self.failing_since.get_or_insert(now);
         self.failures = self.failures.saturating_add(1);
-        let asked = asked.unwrap_or_default().min(MOST_ASKED);
-        self.not_before = Some(now + pause(self.failures, roll).max(asked));
+        self.not_before = Some(now + pause(self.failures, roll));
     }
+}
 
-    /// An event was taken. Returns how many posts had failed in a row before.
-    pub(super) fn succeeded(&mut self) -> u32 {
-        std::mem::take(self).failures
-    }
-
-    /// Whether an event that has waited for so long is given up.
-    pub(super) fn is_over_for(&self, waited: Duration, now: Instant) -> bool {
-        waited >= PATIENCE && self.failing_since.is_some_and(|since| now.saturating_duration_since(since) >= PATIENCE)
-    }
+/// Until when the other side is left alone that asks for so long.
+pub(super) fn asked_until(now: Instant, asked: Duration) -> Instant {
+    now + asked.min(MOST_ASKED)
 }
 
 fn pause(failures: u32, roll: f64) -> Duration {
@@ -76,41 +78,29 @@ mod tests {
     #[test]
     fn what_the_other_side_asks_for_is_obeyed_up_to_an_hour() {
         let now = Instant::now();
-        for (asked, wait) in [(None, 1), (Some(0), 1), (Some(30), 30), (Some(3600), 3600), (Some(100_000), 3600)] {
-            let mut schedule = Schedule::default();
-            assert_eq!(schedule.not_before(), None);
-            schedule.failed(now, asked.map(secs), 0.0);
-            assert_eq!(schedule.not_before(), Some(now + secs(wait)), "{asked:?}");
+        for (asked, wait) in [(0, 0), (30, 30), (3600, 3600), (100_000, 3600)] {
+            assert_eq!(asked_until(now, secs(asked)), now + secs(wait), "{asked}");
         }
     }
 
     #[test]
-    fn success_begins_anew() {
+    fn each_failure_begins_a_longer_pause() {
         let now = Instant::now();
         let mut schedule = Schedule::default();
-        assert_eq!(schedule.succeeded(), 0);
-        schedule.failed(now, None, 0.0);
-        schedule.failed(now, None, 0.0);
-        assert_eq!(schedule.succeeded(), 2);
-        assert_eq!(schedule.not_before(), None);
-        schedule.failed(now, None, 0.0);
-        assert_eq!(schedule.not_before(), Some(now + secs(1)));
+        assert_eq!((schedule.not_before(), schedule.is_failing()), (None, false));
+        schedule.failed(now, 0.0);
+        assert_eq!((schedule.not_before(), schedule.is_failing()), (Some(now + secs(1)), true));
+        schedule.failed(now + secs(2), 0.0);
+        assert_eq!(schedule.not_before(), Some(now + secs(4)));
     }
 
     #[test]
-    fn an_event_has_its_day_and_an_endpoint_that_is_gone_does_not_hold_the_next_ones() {
+    fn a_day_of_failures_is_hopeless() {
         let start = Instant::now();
-        let (hour, day) = (secs(3600), 24 * secs(3600));
         let mut schedule = Schedule::default();
-        assert!(!schedule.is_over_for(100 * day, start), "old, but nothing has failed");
-        schedule.failed(start, None, 0.0);
-        assert!(!schedule.is_over_for(100 * day, start + 23 * hour), "the hub was away, the endpoint may be back");
-        let later = start + day;
-        schedule.failed(later, None, 0.0);
-        assert!(schedule.is_over_for(day, later));
-        assert!(!schedule.is_over_for(23 * hour, later), "a newer one goes on");
-        assert!(schedule.is_over_for(day, later + hour), "until its own day is over");
-        schedule.succeeded();
-        assert!(!schedule.is_over_for(day, later + hour));
+        assert!(!schedule.is_hopeless(start + 100 * PATIENCE), "nothing has failed");
+        schedule.failed(start, 0.0);
+        assert!(!schedule.is_hopeless(start + PATIENCE - secs(1)));
+        assert!(schedule.is_hopeless(start + PATIENCE));
     }
 }

@@ -4,6 +4,8 @@
 //! Figures that are read together may be of slightly different moments. There is one [`Measures`] per hub, shared by
 //! whoever has something to note; whatever can be asked of the state itself is not noted here.
 
+mod webhook;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -11,6 +13,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use sandbeat_status::Histogram;
 
+pub(crate) use self::webhook::WebhookMeasures;
 use crate::event::Kind;
 
 /// From the arrival of a report's head to its answer, in seconds.
@@ -38,6 +41,8 @@ pub(crate) struct Measures {
     pub(crate) handling: Durations,
     /// By [`Kind::ALL`].
     events: [Counter; Kind::ALL.len()],
+    /// The number of the newest event that was seen.
+    newest_event: AtomicU64,
     /// Clients that listen to events.
     pub(crate) streams: Gauge,
     /// Connections that are open.
@@ -46,19 +51,6 @@ pub(crate) struct Measures {
     pub(crate) webhooks: Vec<WebhookMeasures>,
     /// What goes to disk.
     pub(crate) disk: DiskMeasures,
-}
-
-/// What is noted of a webhook.
-#[derive(Debug, Default)]
-pub(crate) struct WebhookMeasures {
-    /// Events that it took.
-    pub(crate) delivered: Counter,
-    /// Attempts that failed.
-    pub(crate) failures: Counter,
-    /// Events that it did not take for so long that they were given up.
-    pub(crate) given_up: Counter,
-    /// Events that wait for it, as far as was counted.
-    pub(crate) behind: Gauge,
 }
 
 /// What is noted of the store's disk.
@@ -113,8 +105,8 @@ struct Rate {
 const WINDOW: u64 = 10;
 
 impl Measures {
-    /// Nothing noted yet; `webhooks` is how many are configured.
-    pub(crate) fn new(webhooks: usize) -> Self {
+    /// Nothing noted yet; `webhooks` are the names of those that are configured.
+    pub(crate) fn new(webhooks: Vec<String>) -> Self {
         Measures {
             since: Timestamp::now(),
             accepted: Counter::default(),
@@ -123,9 +115,10 @@ impl Measures {
             refused: Default::default(),
             handling: Durations::new(HANDLING),
             events: Default::default(),
+            newest_event: AtomicU64::new(0),
             streams: Gauge::default(),
             connections: Gauge::default(),
-            webhooks: std::iter::repeat_with(WebhookMeasures::default).take(webhooks).collect(),
+            webhooks: webhooks.into_iter().map(WebhookMeasures::new).collect(),
             disk: DiskMeasures {
                 commits: Durations::new(COMMITS),
                 snapshots: Durations::new(COMMITS),
@@ -163,12 +156,23 @@ impl Measures {
     }
 
     /// An event was stored.
-    pub(crate) fn event(&self, kind: Kind) {
+    pub(crate) fn event(&self, kind: Kind, id: u64) {
+        self.event_exists(id);
         if let Some(at) = Kind::ALL.iter().position(|known| *known == kind)
             && let Some(counter) = self.events.get(at)
         {
             counter.add(1);
         }
+    }
+
+    /// There is an event of this number.
+    pub(crate) fn event_exists(&self, id: u64) {
+        self.newest_event.fetch_max(id, Ordering::Relaxed);
+    }
+
+    /// The number of the newest event, once somebody has seen one.
+    pub(crate) fn newest_event(&self) -> u64 {
+        self.newest_event.load(Ordering::Relaxed)
     }
 
     /// How many events of each kind were stored.
@@ -282,7 +286,7 @@ mod tests {
 
     #[test]
     fn a_rate_is_of_whole_seconds() {
-        let measures = Measures::new(0);
+        let measures = Measures::new(Vec::new());
         let at = |millis| measures.rate.since + Duration::from_millis(millis);
         assert_eq!(measures.reports_per_sec(at(500)), 0.0, "no second has ended");
         for _ in 0..30 {
@@ -314,7 +318,7 @@ mod tests {
 
     #[test]
     fn what_is_counted_is_counted_while_it_is_there() {
-        let measures = Measures::new(2);
+        let measures = Measures::new(vec!["a".into(), "b".into()]);
         let (one, other) = (measures.streams.count(), measures.streams.count());
         assert_eq!(measures.streams.get(), 2);
         drop(one);
@@ -325,14 +329,14 @@ mod tests {
 
     #[test]
     fn refusals_and_events_are_told_apart() {
-        let measures = Measures::new(0);
+        let measures = Measures::new(Vec::new());
         for status in [400, 401, 400, 418] {
             measures.report_refused(status);
         }
         let refused: Vec<_> = measures.refused().filter(|(_, count)| *count > 0).collect();
         assert_eq!(refused, [(400, 2), (401, 1), (0, 1)]);
-        measures.event(Kind::Lost);
+        measures.event(Kind::Lost, 7);
         let events: Vec<_> = measures.events().filter(|(_, count)| *count > 0).collect();
-        assert_eq!(events, [(Kind::Lost, 1)]);
+        assert_eq!((events, measures.newest_event()), (vec![(Kind::Lost, 1)], 7));
     }
 }
