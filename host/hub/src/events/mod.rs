@@ -20,6 +20,7 @@ use tokio::time::timeout;
 
 pub(crate) use self::beats::Beats;
 pub(crate) use self::routes::routes;
+pub(crate) use self::webhooks::IN_FLIGHT;
 use self::webhooks::{Client, Surroundings};
 use crate::closing::Closing;
 use crate::config::{Config, Webhook};

@@ -63,7 +63,7 @@ pub(crate) async fn run(
     closing: Closing,
     shutdown: impl Future<Output = ()>,
 ) {
-    let limit = descriptors::fit(shared.limits.connections);
+    let limit = descriptors::fit(shared.limits.connections, shared.measures.webhooks.len());
     let service = Arc::new(Service::new(shared, router, closing));
     let tls = tls.map(Arc::new);
     let mut connections = Connections::new(limit, service, tls.clone());

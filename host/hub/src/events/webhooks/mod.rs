@@ -27,6 +27,7 @@ use tokio::time::{Instant, sleep_until};
 pub(super) use self::client::Client;
 use self::client::Outcome;
 use self::target::{Target, origin, store_key};
+pub(crate) use self::window::IN_FLIGHT;
 use self::window::Window;
 use super::feed::{Batch, Feed, NoBatch, PAGE, Wanted};
 use crate::closing::Closing;

@@ -25,7 +25,7 @@ use super::schedule::{PATIENCE, Schedule, asked_until};
 use crate::event::Event;
 
 /// The most posts of one webhook at once.
-pub(super) const IN_FLIGHT: usize = 16;
+pub(crate) const IN_FLIGHT: usize = 16;
 /// The most events from the oldest that is not taken on; so many at most are posted twice after a restart.
 pub(super) const SPAN: u64 = 1024;
 
