@@ -102,22 +102,23 @@ fn open() -> OpenApiRouter<Arc<Shared>> {
 /// Keeps everyone out who may not manage the fleet.
 async fn admin_only(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Result<Response, Problem> {
     let headers = request.headers();
-    match &shared.admin_key {
-        Some(key) => match bearer(headers) {
-            Some(given) if key.matches(given) => Ok(next.run(request).await),
-            Some(_) => Err(Problem::unauthorized("this is not the hub's admin key, which this route needs")),
-            None => Err(Problem::unauthorized("this route needs the hub's admin key as `Authorization: Bearer`")),
-        },
-        None if !addressed_to_loopback(headers) => {
+    match (&shared.admin_key, bearer(headers)) {
+        (Some(key), Some(given)) if !key.matches(given) => {
+            Err(Problem::unauthorized("this is not the hub's admin key, which this route needs"))
+        }
+        (Some(_), None) => {
+            Err(Problem::unauthorized("this route needs the hub's admin key as `Authorization: Bearer`"))
+        }
+        (None, _) if !addressed_to_loopback(headers) => {
             let message = "without an admin key this route answers only under a loopback name such as `localhost`";
             Err(Problem::new(StatusCode::FORBIDDEN, message))
         }
-        None if is_forwarded(headers) => {
+        (None, _) if is_forwarded(headers) => {
             let message = "without an admin key this route does not answer what comes through a proxy, whose clients \
                            may be anyone; give the hub an `admin_key_file`";
             Err(Problem::new(StatusCode::FORBIDDEN, message))
         }
-        _ => {
+        (Some(_), Some(_)) | (None, _) => {
             if let Some(peer) = request.extensions().get::<Peer>() {
                 peer.recognize();
             }

@@ -36,7 +36,8 @@ impl<S> Stall<S> {
             Poll::Ready(Ok(bytes)) if self.waiting => {
                 let millis = u64::try_from(bytes).unwrap_or(u64::MAX).saturating_mul(1000) / LEAST;
                 let end = self.timer.deadline() + Duration::from_millis(millis);
-                self.timer.as_mut().reset(end);
+                // However much was read before, nobody stands still for longer than this.
+                self.timer.as_mut().reset(end.min(Instant::now() + self.limit * 2));
                 written
             }
             Poll::Pending => self.poll_late(cx),

@@ -307,7 +307,8 @@ impl Worker {
         }
         // Whoever waits is told by this that the disk did not take it.
         self.taken.clear();
-        if let Err(error) = self.last_round() {
+        let look = self.files.look(self.log.as_ref().is_some_and(Log::is_copying));
+        if let Err(error) = look.map_err(Unsaved::Disk).and_then(|()| self.last_round()) {
             tracing::error!(%error, "the last reports of some sandboxes could not be saved");
         }
         let _busy = shared.stall.begin();

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
+use std::pin::pin;
 use std::time::Duration;
 
 use serde_json::json;
@@ -94,6 +95,35 @@ async fn past_the_limit_a_newcomer_takes_the_place_of_one_that_waits() {
     assert_eq!(hub.get("/health").send().await.status, 200);
     let gone = timeout(DEADLINE, idle.read(&mut [0; 1024])).await.expect("the idle one is still there");
     assert!(matches!(gone, Ok(0) | Err(_)), "{gone:?}");
+    hub.stop().await;
+}
+
+#[tokio::test]
+async fn who_has_shown_the_admin_key_is_among_the_last_to_go() {
+    let hub = Hub::start(|config| {
+        admin_key(config);
+        config.limits.connections = 3;
+    })
+    .await;
+    let mut listener = hub.connect().await;
+    let listen = hub.get("/api/v1/events").bearer(ADMIN_KEY).header("Accept", "text/event-stream");
+    listener.write_all(&listen.bytes()).await.unwrap();
+    assert!(timeout(DEADLINE, listener.read(&mut [0; 4096])).await.unwrap().unwrap() > 0);
+    let mut silent = [hub.connect().await, hub.connect().await];
+    let start = Instant::now();
+    let [one, other] = &mut silent;
+    let mut gone = pin!(async {
+        tokio::select! {
+            _ = one.read_u8() => {}
+            _ = other.read_u8() => {}
+        }
+    });
+    while timeout(Duration::from_millis(100), &mut gone).await.is_err() {
+        assert!(start.elapsed() < DEADLINE, "nobody gives way");
+        drop(hub.connect().await);
+    }
+    let still = timeout(Duration::from_millis(300), listener.read(&mut [0; 4096])).await;
+    assert!(!matches!(still, Ok(Ok(0) | Err(_))), "the one with the key has gone first: {still:?}");
     hub.stop().await;
 }
 
