@@ -9,12 +9,17 @@ const PATIENCE_MS = 30_000;
 // What a browser says of a hub that is gone, or refuses, is what the tests make happen.
 const EXPECTED = /^Failed to load resource/;
 
-/** Starts one; without its own sandbox where this runs as root, as in a container. `CHROMIUM` names another program. */
+/**
+ * Starts one; without its own sandbox where this runs as root, as in a container. `CHROMIUM` names another program. One
+ * that ends while it starts, which Chromium does now and then, is started once more: nothing was tested yet.
+ */
 export function launch() {
-  return puppeteer.launch({
-    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-    args: [...(process.getuid() === 0 ? ["--no-sandbox"] : []), "--disable-dev-shm-usage"],
-  });
+  const start = () =>
+    puppeteer.launch({
+      executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+      args: [...(process.getuid() === 0 ? ["--no-sandbox"] : []), "--disable-dev-shm-usage"],
+    });
+  return start().catch(start);
 }
 
 /** Opens an address in a tab without a past. `end()` closes it and asserts that it behaved. */
