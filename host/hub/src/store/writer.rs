@@ -182,11 +182,11 @@ impl Worker {
         if waited + room + self.positions.len() == 0 && !self.changes.is_on() {
             return;
         }
+        let look = self.look_at_files();
         let commands: Vec<Command> = self.taken.drain(..room).collect();
         let events = self.waiting.iter().take(waited);
         let began = Instant::now();
         let (connection, shared) = (&mut self.connection, &self.shared);
-        let look = self.files.look(self.log.as_ref().is_some_and(Log::is_copying));
         let result = look.and_then(|()| batch::write(connection, shared, events, &commands, &self.positions));
         self.disk().commits.note(began.elapsed());
         match result {
@@ -287,7 +287,7 @@ impl Worker {
             return;
         }
         self.tick = now + TICK;
-        if let Err(error) = self.files.look(self.log.as_ref().is_some_and(Log::is_copying)) {
+        if let Err(error) = self.look_at_files() {
             self.changes.failed(self.place.path(), &error);
         }
         if let Some(log) = &mut self.log {
@@ -307,8 +307,8 @@ impl Worker {
         }
         // Whoever waits is told by this that the disk did not take it.
         self.taken.clear();
-        let look = self.files.look(self.log.as_ref().is_some_and(Log::is_copying));
-        if let Err(error) = look.map_err(Unsaved::Disk).and_then(|()| self.last_round()) {
+        let saved = self.look_at_files().map_err(Unsaved::Disk).and_then(|()| self.last_round());
+        if let Err(error) = saved {
             tracing::error!(%error, "the last reports of some sandboxes could not be saved");
         }
         let _busy = shared.stall.begin();
@@ -328,6 +328,11 @@ impl Worker {
             || self.beats.is_on()
             || self.forgetting.is_in_trouble()
             || self.files.are_overwritten()
+    }
+
+    /// Fails where what is written would be lost.
+    fn look_at_files(&mut self) -> rusqlite::Result<()> {
+        self.files.look(self.log.as_ref().is_some_and(Log::is_copying))
     }
 
     fn log_is_held(&self) -> bool {
