@@ -7,6 +7,7 @@ mod agents_api;
 mod bad_config;
 mod bad_plugins;
 mod beats;
+mod catalogue;
 mod configuration_reload;
 mod confined;
 mod demo;

@@ -73,7 +73,7 @@ function sample(index, size) {
     metrics: metrics(),
     processes: processes(failed),
     plugins: plugins(index === 1),
-    rejected: index === 1 ? [{ plugin: "net", name: "System.Bad", reason: "a name has lower-case letters, digits, `_` and `.` only", count: 2 }] : undefined,
+    rejected: index === 1 ? [{ plugin: "net", name: "system-bad", reason: "the name contains '-'; letters, digits, `_` and `.` are allowed", count: 2 }] : undefined,
   };
 }
 

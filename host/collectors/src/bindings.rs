@@ -5,12 +5,16 @@
 wasmtime::component::bindgen!({
     path: "../../wit",
     world: "collector",
-    imports: { "sandbeat:collector/files": async | trappable },
+    imports: {
+        "sandbeat:collector/files": async | trappable,
+        "sandbeat:collector/filesystems.stat": async | trappable,
+        "sandbeat:collector/processes": async | trappable,
+    },
     exports: { default: async },
 });
 
 pub(crate) use exports::sandbeat::collector::guest::Guest;
-pub(crate) use sandbeat::collector::{config, files, log, native, state, types};
+pub(crate) use sandbeat::collector::{certificates, config, files, filesystems, log, native, processes, state, types};
 
 use sandbeat_status::{Kind, Sample};
 

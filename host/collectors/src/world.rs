@@ -22,6 +22,8 @@ use crate::http;
 
 /// The most metrics and metadata keys of a description.
 const MAX_DESCRIBED: usize = 4096;
+/// The most attributes that a description gives one metric; as many as `limits.attributes` may allow.
+const MAX_ATTRIBUTES: usize = 64;
 
 /// What stands for all resources of `wasi:sockets`; there never is one.
 struct Socket;
@@ -172,6 +174,8 @@ fn note(import: &str) -> String {
     let interface = import.split('@').next().unwrap_or(import);
     let note = match interface {
         "sandbeat:collector/files" => "reads files; grant them by glob in [grant] read",
+        "sandbeat:collector/filesystems" => "how full file systems are; grant them by path in [grant] filesystems",
+        "sandbeat:collector/processes" => "who holds sockets; needs [grant] processes = true",
         "wasi:filesystem/types" | "wasi:filesystem/preopens" => "uses folders, if any is granted in [grant] dirs",
         "wasi:cli/environment" => "sees environment variables, those that are granted in [grant] env",
         _ if interface.starts_with("wasi:http/") => "HTTP towards the origins that are granted in [grant] http",
@@ -224,6 +228,7 @@ pub(crate) fn described(description: &types::Description) -> Result<(), String> 
         names::metric_name(&metric.name)
             .and_then(|()| names::unit(&metric.unit))
             .and_then(|()| names::text(&metric.description, 1024))
+            .and_then(|()| attributes(&metric.attributes))
             .map_err(|reason| format!("metric `{shown}`: {reason}"))?;
     }
     for entry in &description.metadata {
@@ -232,7 +237,21 @@ pub(crate) fn described(description: &types::Description) -> Result<(), String> 
             .and_then(|()| names::text(&entry.description, 1024))
             .map_err(|reason| format!("metadata `{shown}`: {reason}"))?;
     }
-    Ok(())
+    match &description.others {
+        Some(others) => names::text(others, 1024).map_err(|reason| format!("others: {reason}")),
+        None => Ok(()),
+    }
+}
+
+fn attributes(described: &[types::AttributeInfo]) -> Result<(), String> {
+    if described.len() > MAX_ATTRIBUTES {
+        return Err(format!("it lists more than {MAX_ATTRIBUTES} attributes"));
+    }
+    described.iter().try_for_each(|attribute| {
+        names::metric_name(&attribute.key)
+            .and_then(|()| names::text(&attribute.description, 1024))
+            .map_err(|reason| format!("attribute `{}`: {reason}", names::shown(&attribute.key, 80)))
+    })
 }
 
 #[cfg(test)]

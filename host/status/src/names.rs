@@ -14,19 +14,20 @@ pub const MAX_METADATA_VALUE: usize = 1024;
 /// The longest sandbox id, in bytes.
 pub const MAX_SANDBOX_ID: usize = 128;
 
-/// A metric's name, a metadata key or an attribute's key: a lower-case letter, then lower-case letters, digits, `_`
-/// and `.`, not ending in either; at most [`MAX_NAME`] bytes.
+/// A metric's name, a metadata key or an attribute's key: a letter, then letters, digits, `_` and `.`, not ending in
+/// `.`; at most [`MAX_NAME`] bytes. OpenTelemetry writes them in lower case; what comes from elsewhere (Prometheus) may
+/// have capitals.
 pub fn metric_name(name: &str) -> Result<(), String> {
-    let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '.';
+    let good = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.';
     if name.is_empty() {
         Err("the name is empty".into())
     } else if name.len() > MAX_NAME {
         Err(format!("the name has {} bytes; {MAX_NAME} are the most", name.len()))
-    } else if !name.starts_with(|c: char| c.is_ascii_lowercase()) {
-        Err("the name does not start with a lower-case letter".into())
+    } else if !name.starts_with(|c: char| c.is_ascii_alphabetic()) {
+        Err("the name does not start with a letter".into())
     } else if let Some(c) = name.chars().find(|c| !good(*c)) {
-        Err(format!("the name contains {c:?}; lower-case letters, digits, `_` and `.` are allowed"))
-    } else if name.ends_with(['.', '_']) || name.contains("..") {
+        Err(format!("the name contains {c:?}; letters, digits, `_` and `.` are allowed"))
+    } else if name.ends_with('.') || name.contains("..") {
         Err("the name has an empty part; parts are joined by one `.`".into())
     } else {
         Ok(())
@@ -129,7 +130,9 @@ mod tests {
 
     #[test]
     fn names_of_the_semantic_conventions_are_good() {
-        for name in ["system.network.io", "git.branch", "system.cpu.load_average.1m", "a"] {
+        for name in
+            ["system.network.io", "git.branch", "system.cpu.load_average.1m", "a", "node_memory_MemTotal_bytes", "A_"]
+        {
             assert_eq!(metric_name(name), Ok(()), "{name}");
         }
     }
@@ -138,8 +141,9 @@ mod tests {
     fn a_bad_name_is_told_what_is_wrong_with_it() {
         for (name, part) in [
             ("", "empty"),
-            ("System.cpu", "lower-case letter"),
-            ("1m", "lower-case letter"),
+            ("_cpu", "start with a letter"),
+            ("1m", "start with a letter"),
+            ("größe", "'ö'"),
             ("a b", "' '"),
             ("a\u{0}", "'\\0'"),
             ("a..b", "empty part"),

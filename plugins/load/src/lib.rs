@@ -32,14 +32,19 @@ const THREADS: Gauge = Gauge::new("system.thread.count", "{thread}", "Threads th
 const RUNNABLE: Gauge =
     Gauge::new("system.thread.runnable", "{thread}", "Threads of the machine that run or wait for a CPU.");
 
+const RESOURCE: Key = Key::new("system.pressure.resource", "`cpu`, `memory` or `io`.");
+const KIND: Key = Key::new("system.pressure.kind", "Who waited: `some` or all (`full`) tasks.");
+
 // No convention, either; formed like the above, with a fraction and seconds where the kernel has percent and µs.
 const PRESSURE: Gauge = Gauge::new(
     "system.pressure.average.10s",
     "1",
     "Share of the last 10 seconds in which some or all tasks waited for a resource.",
-);
+)
+.with_keys(&[RESOURCE, KIND]);
 const PRESSURE_TIME: Counter =
-    Counter::new("system.pressure.time", "s", "Time since boot in which some or all tasks waited for a resource.");
+    Counter::new("system.pressure.time", "s", "Time since boot in which some or all tasks waited for a resource.")
+        .with_keys(&[RESOURCE, KIND]);
 
 struct Load;
 
@@ -107,9 +112,8 @@ fn pressure_points(resource: &str) -> Vec<Point> {
         log::debug!("no pressure of {resource}: {path} has another form: {text:?}");
     }
     let measured = pressures.iter().filter(|pressure| pressure.means_something_of(resource));
-    let with_attributes = |pressure: &Pressure, point: Point| {
-        point.attribute("system.pressure.resource", resource).attribute("system.pressure.kind", pressure.kind)
-    };
+    let with_attributes =
+        |pressure: &Pressure, point: Point| point.attribute(RESOURCE, resource).attribute(KIND, pressure.kind);
     measured
         .flat_map(|pressure| {
             [PRESSURE.value(pressure.average_10s), PRESSURE_TIME.value(pressure.total)]
@@ -183,7 +187,7 @@ mod tests {
         let described: Vec<_> = Load::describe().metrics.iter().map(|metric| metric.name).collect();
         let mut sandbox = Sandbox::new().file("/proc/loadavg", LOADAVG).file("/proc/pressure/io", STALLS);
         for point in sandbox.run(Load::collect).unwrap().points {
-            assert!(described.contains(&point.name), "{}", point.name);
+            assert!(described.contains(&&*point.name), "{}", point.name);
         }
     }
 }

@@ -14,14 +14,20 @@ use sandbeat_sdk::prelude::*;
 use sandbeat_sdk::{Point, export};
 
 // Names, units and attributes from OpenTelemetry's semantic conventions for system metrics.
-const IO: Counter = Counter::new("system.network.io", "By", "Bytes received and transmitted.");
-const PACKETS: Counter = Counter::new("system.network.packet.count", "{packet}", "Packets received and transmitted.");
-const ERRORS: Counter = Counter::new("system.network.errors", "{error}", "Errors while receiving and transmitting.");
+const INTERFACE: Key = Key::new("network.interface.name", "The interface, such as `eth0`.");
+const DIRECTION: Key = Key::new("network.io.direction", "`receive` or `transmit`.");
+const KEYS: &[Key] = &[INTERFACE, DIRECTION];
+const IO: Counter = Counter::new("system.network.io", "By", "Bytes received and transmitted.").with_keys(KEYS);
+const PACKETS: Counter =
+    Counter::new("system.network.packet.count", "{packet}", "Packets received and transmitted.").with_keys(KEYS);
+const ERRORS: Counter =
+    Counter::new("system.network.errors", "{error}", "Errors while receiving and transmitting.").with_keys(KEYS);
 const DROPPED: Counter = Counter::new(
     "system.network.packet.dropped",
     "{packet}",
     "Packets that were dropped although nothing was wrong with them.",
-);
+)
+.with_keys(KEYS);
 
 /// Eight points each, of the 1,000 that a contribution may have.
 const MAX_INTERFACES: usize = 125;
@@ -71,7 +77,7 @@ fn points(interface: &str, direction: &str, traffic: &Traffic) -> [Point; 4] {
         ERRORS.value(traffic.errors),
         DROPPED.value(traffic.dropped),
     ]
-    .map(|point| point.attribute("network.interface.name", interface).attribute("network.io.direction", direction))
+    .map(|point| point.attribute(INTERFACE, interface).attribute(DIRECTION, direction))
 }
 
 /// One line per change, so what was said last is kept.
@@ -113,7 +119,7 @@ mod tests {
             .iter()
             .map(|point| {
                 let Value::Counter(value) = point.value else { panic!("{point:?}") };
-                (point.name, point.attributes[0].value.as_str(), point.attributes[1].value.as_str(), value)
+                (&*point.name, point.attributes[0].value.as_str(), point.attributes[1].value.as_str(), value)
             })
             .collect();
         let expected = [

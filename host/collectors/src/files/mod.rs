@@ -21,7 +21,7 @@ use std::sync::Arc;
 use rustix::fs::{AtFlags, Dir, FileType, OFlags};
 use sandbeat_status::names;
 
-use crate::bindings::files::{Entry, EntryKind, FileError};
+use crate::bindings::files::{Entry, EntryKind, FileError, Info};
 use crate::glob::{Pattern, components};
 use crate::open::{errno, io_error, open_below, opened_path};
 use crate::own::{self, Privacy};
@@ -119,6 +119,23 @@ impl Granted {
         }
         entries.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(entries)
+    }
+
+    /// What is known of a file, or of a folder in which something may be granted.
+    pub(crate) fn stat(&self, path: &str) -> Result<Info, FileError> {
+        let parts = components(path).ok_or(FileError::Denied)?;
+        let found = match self.open_file(path) {
+            Ok(file) => OwnedFd::from(file),
+            // Not as a file; a folder is granted differently.
+            Err(FileError::Denied | FileError::WrongType) => self.open_folder(path, &parts)?,
+            Err(e) => return Err(e),
+        };
+        let stat = rustix::fs::fstat(&found).map_err(errno)?;
+        let modified = u64::try_from(stat.st_mtime)
+            .ok()
+            .and_then(|seconds| seconds.checked_mul(1_000_000_000)?.checked_add(stat.st_mtime_nsec));
+        let kind = entry_kind(FileType::from_raw_mode(stat.st_mode));
+        Ok(Info { kind, size: u64::try_from(stat.st_size).unwrap_or_default(), modified })
     }
 
     /// Why a path was denied, as a clause about it, and who may change that. It looks at the files again.

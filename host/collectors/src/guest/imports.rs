@@ -9,8 +9,8 @@ use sandbeat_status::{Failure, names};
 
 use super::Host;
 use super::log::Line;
-use crate::bindings::files::{Entry, FileError};
-use crate::bindings::{config, files, log, native, state, types};
+use crate::bindings::files::{Entry, FileError, Info};
+use crate::bindings::{certificates, config, files, filesystems, log, native, processes, state, types};
 use crate::call::{Breach, Failed};
 use crate::files::Granted;
 use crate::state::StateError;
@@ -99,6 +99,35 @@ impl files::Host for Host {
     async fn list(&mut self, directory: String) -> wasmtime::Result<Result<Vec<Entry>, FileError>> {
         let size = |entries: &Vec<Entry>| entries.iter().map(|entry| entry.name.len() + ENTRY_COST).sum();
         self.on_files(directory, "listing", size, |granted, path| granted.list(path)).await
+    }
+
+    async fn stat(&mut self, path: String) -> wasmtime::Result<Result<Info, FileError>> {
+        self.on_files(path, "looking at", |_| size_of::<Info>(), |granted, path| granted.stat(path)).await
+    }
+}
+
+impl filesystems::Host for Host {
+    fn granted(&mut self) -> Vec<String> {
+        Vec::new()
+    }
+
+    async fn stat(&mut self, _path: String) -> wasmtime::Result<Result<filesystems::Usage, FileError>> {
+        Ok(Err(FileError::Denied))
+    }
+}
+
+impl processes::Host for Host {
+    async fn socket_owners(
+        &mut self,
+        _inodes: Vec<u64>,
+    ) -> wasmtime::Result<Result<Vec<Option<processes::Owner>>, processes::ProcessError>> {
+        Ok(Err(processes::ProcessError::Denied))
+    }
+}
+
+impl certificates::Host for Host {
+    fn shown(&mut self, _origin: String) -> Option<Vec<u8>> {
+        None
     }
 }
 

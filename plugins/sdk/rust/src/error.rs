@@ -4,7 +4,7 @@ use std::fmt::{self, Display};
 use std::io::ErrorKind;
 use std::{char, num, str, string};
 
-use crate::{files, state};
+use crate::{files, processes, state};
 
 /// Why a `collect` has nothing to return. The text is for the one who must act.
 ///
@@ -58,6 +58,16 @@ impl From<files::FileError> for Error {
             files::Reason::Denied => Self::denied(error),
             files::Reason::NotText => Self::internal(error),
             _ => Self::unavailable(error),
+        }
+    }
+}
+
+impl From<processes::ProcessError> for Error {
+    fn from(error: processes::ProcessError) -> Self {
+        match error {
+            processes::ProcessError::Denied => Self::denied(error),
+            processes::ProcessError::TooMany(_) => Self::internal(error),
+            processes::ProcessError::Io(_) => Self::unavailable(error),
         }
     }
 }

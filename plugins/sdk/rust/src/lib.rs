@@ -29,8 +29,9 @@
 //!
 //! - **What it can report**: [`Gauge`], [`Counter`], [`Histogram`] and [`Metadata`] are constants that carry the
 //!   name, the unit and the meaning, written once and used by both `describe` and `collect`.
-//! - **What it can reach**: [`files`], [`config`], [`state`], [`native`] and [`log`], each bounded by the agent; and
-//!   `std::fs` for folders that the sidecar grants under `dirs`.
+//! - **What it can reach**: [`files`], [`config`], [`state`], [`native`] and [`log`], and for some purposes
+//!   [`filesystems`], [`processes`] and [`certificates`], each bounded by the agent; and `std::fs` for folders that the
+//!   sidecar grants under `dirs`.
 //! - **What can go wrong**: [`Error`] says who must act. `?` turns a refused file, a missing one or a number that does
 //!   not parse into the right one. A value that could not be measured is left out, never made up: `with` takes an
 //!   `Option`, too.
@@ -46,21 +47,24 @@ pub mod testing;
 #[cfg(not(target_family = "wasm"))]
 use testing as host;
 
+pub mod certificates;
 pub mod config;
 mod contribution;
 mod description;
 mod error;
 pub mod files;
+pub mod filesystems;
 mod json;
 pub mod log;
 mod metric;
 pub mod native;
+pub mod processes;
 pub mod state;
 
 pub use contribution::{Contribute, Contribution};
 pub use description::{Describe, Description, Kind, MetadataInfo, MetricInfo};
 pub use error::Error;
-pub use metric::{Attribute, Counter, Distribution, Entry, Gauge, Histogram, Metadata, Number, Point, Value};
+pub use metric::{Attribute, Counter, Distribution, Entry, Gauge, Histogram, Key, Metadata, Number, Point, Value};
 
 /// What a collector is. [`export!`] makes a component of it.
 pub trait Collector {
@@ -80,8 +84,8 @@ pub trait Collector {
 /// Everything that most collectors name.
 pub mod prelude {
     pub use crate::{
-        Collector, Contribution, Counter, Description, Error, Gauge, Histogram, Metadata, config, files, log, native,
-        state,
+        Collector, Contribution, Counter, Description, Error, Gauge, Histogram, Key, Metadata, config, files, log,
+        native, state,
     };
 }
 

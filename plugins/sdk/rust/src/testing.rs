@@ -20,10 +20,13 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::mem;
+use std::time::Duration;
 
-use crate::files::{Entry, EntryKind, Reason};
+use crate::files::{Entry, EntryKind, Info, Reason};
+use crate::filesystems::Usage;
 use crate::log::Level;
 use crate::native::Sample;
+use crate::processes::{Owner, ProcessError};
 use crate::state::StateError;
 
 /// All that a collector can see, filled by a test.
@@ -33,6 +36,10 @@ pub struct Sandbox {
     config: BTreeMap<String, String>,
     state: BTreeMap<String, Vec<u8>>,
     sample: Sample,
+    modified: BTreeMap<String, Duration>,
+    filesystems: BTreeMap<String, Option<Usage>>,
+    owners: Option<BTreeMap<u64, Owner>>,
+    certificates: BTreeMap<String, Vec<u8>>,
     lines: Vec<(Level, String)>,
 }
 
@@ -53,6 +60,34 @@ impl Sandbox {
     #[must_use]
     pub fn missing(mut self, path: &str) -> Self {
         self.files.insert(path.to_owned(), None);
+        self
+    }
+
+    /// When the content of a granted file changed, since 1970-01-01T00:00:00Z.
+    #[must_use]
+    pub fn modified(mut self, path: &str, since_epoch: Duration) -> Self {
+        self.modified.insert(path.to_owned(), since_epoch);
+        self
+    }
+
+    /// A granted path, and the file system on which it lies; `None` where nothing is at the path.
+    #[must_use]
+    pub fn filesystem(mut self, path: &str, usage: Option<Usage>) -> Self {
+        self.filesystems.insert(path.to_owned(), usage);
+        self
+    }
+
+    /// Processes are granted, and these hold the sockets with these inodes.
+    #[must_use]
+    pub fn processes(mut self, owners: impl IntoIterator<Item = (u64, Owner)>) -> Self {
+        self.owners.get_or_insert_default().extend(owners);
+        self
+    }
+
+    /// What the server of an origin showed of itself.
+    #[must_use]
+    pub fn certificate(mut self, origin: &str, der: &[u8]) -> Self {
+        self.certificates.insert(origin.to_owned(), der.to_vec());
         self
     }
 
@@ -156,6 +191,41 @@ pub(crate) fn list(directory: &str) -> Result<Vec<Entry>, Reason> {
             entries => Ok(entries),
         },
     })
+}
+
+pub(crate) fn stat(path: &str) -> Result<Info, Reason> {
+    let content = read(path);
+    let modified = CURRENT.with_borrow(|sandbox| sandbox.modified.get(path).copied());
+    match content {
+        Ok(content) => Ok(Info { kind: EntryKind::File, size: content.len() as u64, modified }),
+        Err(Reason::WrongType) => Ok(Info { kind: EntryKind::Directory, size: 0, modified }),
+        Err(reason) => Err(reason),
+    }
+}
+
+pub(crate) fn granted_filesystems() -> Vec<String> {
+    CURRENT.with_borrow(|sandbox| sandbox.filesystems.keys().cloned().collect())
+}
+
+pub(crate) fn stat_filesystem(path: &str) -> Result<Usage, Reason> {
+    CURRENT.with_borrow(|sandbox| match sandbox.filesystems.get(path) {
+        Some(Some(usage)) => Ok(*usage),
+        Some(None) => Err(Reason::NotFound),
+        None => Err(Reason::Denied),
+    })
+}
+
+pub(crate) fn socket_owners(inodes: &[u64]) -> Result<Vec<Option<Owner>>, ProcessError> {
+    const MOST: u64 = 4096;
+    CURRENT.with_borrow(|sandbox| match &sandbox.owners {
+        None => Err(ProcessError::Denied),
+        Some(_) if inodes.len() as u64 > MOST => Err(ProcessError::TooMany(MOST)),
+        Some(owners) => Ok(inodes.iter().map(|inode| owners.get(inode).cloned()).collect()),
+    })
+}
+
+pub(crate) fn certificate(origin: &str) -> Option<Vec<u8>> {
+    CURRENT.with_borrow(|sandbox| sandbox.certificates.get(origin).cloned())
 }
 
 fn entries(files: &BTreeMap<String, Option<Vec<u8>>>, directory: &str) -> Vec<Entry> {

@@ -3,6 +3,7 @@
 //! Each error carries the path, and `?` makes a [`crate::Error`] of it that says who must act.
 
 use std::fmt;
+use std::time::Duration;
 
 use crate::host;
 
@@ -28,6 +29,17 @@ pub enum EntryKind {
     Other,
 }
 
+/// What is known of a file or folder without reading it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Info {
+    /// `File` or `Directory`; nothing else is served.
+    pub kind: EntryKind,
+    /// Its length in bytes; of no meaning for a folder and for files that the kernel makes up, such as those of `/proc`.
+    pub size: u64,
+    /// When its content last changed, since 1970-01-01T00:00:00Z; absent where that was before.
+    pub modified: Option<Duration>,
+}
+
 /// Why a file or folder could not be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileError {
@@ -35,6 +47,8 @@ pub struct FileError {
     pub path: String,
     /// What is wrong with it.
     pub reason: Reason,
+    /// The key under `[grant]` that it would take.
+    pub(crate) grant: &'static str,
 }
 
 /// What is wrong with a path.
@@ -86,17 +100,25 @@ pub fn list(directory: &str) -> Result<Vec<Entry>, FileError> {
     host::list(directory).map_err(|reason| reason.of(directory))
 }
 
+/// What is known of a file or folder. A folder is granted where something in it may be.
+///
+/// # Errors
+/// See [`Reason`].
+pub fn stat(path: &str) -> Result<Info, FileError> {
+    host::stat(path).map_err(|reason| reason.of(path))
+}
+
 impl Reason {
     fn of(self, path: &str) -> FileError {
-        FileError { path: path.to_owned(), reason: self }
+        FileError { path: path.to_owned(), reason: self, grant: "read" }
     }
 }
 
 impl fmt::Display for FileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let path = &self.path;
+        let (path, grant) = (&self.path, self.grant);
         match &self.reason {
-            Reason::Denied => write!(f, "`{path}` is not granted; add it to `read` under `[grant]` in the sidecar"),
+            Reason::Denied => write!(f, "`{path}` is not granted; add it to `{grant}` under `[grant]` in the sidecar"),
             Reason::NotFound => write!(f, "`{path}` is not there"),
             Reason::WrongType => write!(f, "`{path}` is not the kind of file that it should be"),
             Reason::TooLarge(limit) => write!(f, "`{path}` has more than {limit} bytes or entries"),

@@ -1,7 +1,7 @@
 //! What a collector says of itself.
 
 use crate::metric::Meaning;
-use crate::{Counter, Gauge, Histogram, Metadata};
+use crate::{Counter, Gauge, Histogram, Key, Metadata};
 
 /// What a collector is and what it can report.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +14,8 @@ pub struct Description {
     pub metrics: Vec<MetricInfo>,
     /// Every metadata key that it can report.
     pub metadata: Vec<MetadataInfo>,
+    /// Where it can report more than these, because the names come from elsewhere: one sentence on what.
+    pub others: Option<String>,
 }
 
 /// What a metric means.
@@ -27,6 +29,8 @@ pub struct MetricInfo {
     pub kind: Kind,
     /// One sentence for a person.
     pub description: &'static str,
+    /// Every dimension that a point of it can have.
+    pub keys: &'static [Key],
 }
 
 /// What a metadata key means.
@@ -58,13 +62,27 @@ pub trait Describe {
 impl Description {
     /// A description that names nothing yet; the summary is one sentence for a person.
     pub fn new(version: &str, summary: &str) -> Self {
-        Self { version: version.into(), summary: summary.into(), metrics: Vec::new(), metadata: Vec::new() }
+        Self {
+            version: version.into(),
+            summary: summary.into(),
+            metrics: Vec::new(),
+            metadata: Vec::new(),
+            others: None,
+        }
     }
 
     /// The same with one more thing that the collector can report.
     #[must_use]
     pub fn with(mut self, handle: &impl Describe) -> Self {
         handle.add_to(&mut self);
+        self
+    }
+
+    /// The same for a collector that can report more than is named, because the names come from elsewhere; one
+    /// sentence on what.
+    #[must_use]
+    pub fn others(mut self, others: &str) -> Self {
+        self.others = Some(others.to_owned());
         self
     }
 }
@@ -95,6 +113,6 @@ impl Describe for Metadata {
 
 impl Meaning {
     fn info(&self, kind: Kind) -> MetricInfo {
-        MetricInfo { name: self.name, unit: self.unit, kind, description: self.description }
+        MetricInfo { name: self.name, unit: self.unit, kind, description: self.description, keys: self.keys }
     }
 }

@@ -1,8 +1,11 @@
 //! What a collector can report: constants that carry name, unit and meaning, and the points they make.
 //!
 //! A handle is written once and used in `describe` (what it means) and in `collect` (what it is now), so that the two
-//! cannot disagree. Names and units are OpenTelemetry's; the agent checks them, and this crate does not.
+//! cannot disagree. Where names come from elsewhere, such as from a file, a [`Point`] is made without a handle, and the
+//! description says so ([`crate::Description::others`]). Names and units are OpenTelemetry's; the agent checks them, and
+//! this crate does not.
 
+use std::borrow::Cow;
 use std::fmt::Display;
 use std::time::Duration;
 
@@ -28,21 +31,29 @@ pub struct Metadata {
     pub(crate) description: &'static str,
 }
 
+/// A dimension of metrics: what `describe` says of it, and the key under which points carry it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Key {
+    pub(crate) key: &'static str,
+    pub(crate) description: &'static str,
+}
+
 /// What the constants of numeric metrics have in common.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Meaning {
     pub(crate) name: &'static str,
     pub(crate) unit: &'static str,
     pub(crate) description: &'static str,
+    pub(crate) keys: &'static [Key],
 }
 
 /// One data point of a contribution.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Point {
     /// The metric's name.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// Its unit in UCUM's notation.
-    pub unit: &'static str,
+    pub unit: Cow<'static, str>,
     /// The measurement.
     pub value: Value,
     /// Its dimensions, in the order in which they were given.
@@ -63,8 +74,8 @@ pub enum Value {
 /// A dimension of a metric, such as `network.interface.name` = `eth0`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attribute {
-    /// Lower case, namespaces joined by `.`.
-    pub key: &'static str,
+    /// Words joined by `_`, namespaces by `.`.
+    pub key: Cow<'static, str>,
     /// Free text without control characters, 256 bytes at most.
     pub value: String,
 }
@@ -84,7 +95,7 @@ pub struct Entry {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Distribution {
     /// Inclusive upper bounds, strictly increasing; a last bucket without one follows them.
-    pub bounds: &'static [f64],
+    pub bounds: Cow<'static, [f64]>,
     /// Measurements per bucket, not cumulative: one more than `bounds`.
     pub counts: Vec<u64>,
     /// The sum of all measurements, in the metric's unit.
@@ -100,7 +111,14 @@ pub trait Number {
 impl Gauge {
     /// A gauge. The description is one sentence for a person.
     pub const fn new(name: &'static str, unit: &'static str, description: &'static str) -> Self {
-        Self(Meaning { name, unit, description })
+        Self(Meaning { name, unit, description, keys: &[] })
+    }
+
+    /// The same with the dimensions that its points have.
+    #[must_use]
+    pub const fn with_keys(mut self, keys: &'static [Key]) -> Self {
+        self.0.keys = keys;
+        self
     }
 
     /// What it is now.
@@ -112,7 +130,14 @@ impl Gauge {
 impl Counter {
     /// A counter. The description is one sentence for a person.
     pub const fn new(name: &'static str, unit: &'static str, description: &'static str) -> Self {
-        Self(Meaning { name, unit, description })
+        Self(Meaning { name, unit, description, keys: &[] })
+    }
+
+    /// The same with the dimensions that its points have.
+    #[must_use]
+    pub const fn with_keys(mut self, keys: &'static [Key]) -> Self {
+        self.0.keys = keys;
+        self
     }
 
     /// The total since its source started; not negative.
@@ -130,12 +155,19 @@ impl Histogram {
         description: &'static str,
         bounds: &'static [f64],
     ) -> Self {
-        Self { meaning: Meaning { name, unit, description }, bounds }
+        Self { meaning: Meaning { name, unit, description, keys: &[] }, bounds }
+    }
+
+    /// The same with the dimensions that its points have.
+    #[must_use]
+    pub const fn with_keys(mut self, keys: &'static [Key]) -> Self {
+        self.meaning.keys = keys;
+        self
     }
 
     /// A distribution without a measurement.
     pub fn empty(&self) -> Distribution {
-        Distribution { bounds: self.bounds, counts: vec![0; self.bounds.len() + 1], sum: 0.0 }
+        Distribution { bounds: Cow::Borrowed(self.bounds), counts: vec![0; self.bounds.len() + 1], sum: 0.0 }
     }
 
     /// What [`Distribution::to_bytes`] wrote; an empty one where there is nothing, or something of other bounds.
@@ -146,6 +178,19 @@ impl Histogram {
     /// The distribution so far.
     pub fn value(&self, distribution: &Distribution) -> Point {
         self.meaning.point(Value::Histogram(distribution.clone()))
+    }
+}
+
+impl Key {
+    /// A dimension. The description is one sentence for a person.
+    pub const fn new(key: &'static str, description: &'static str) -> Self {
+        Self { key, description }
+    }
+}
+
+impl From<Key> for Cow<'static, str> {
+    fn from(key: Key) -> Self {
+        Cow::Borrowed(key.key)
     }
 }
 
@@ -162,10 +207,15 @@ impl Metadata {
 }
 
 impl Point {
-    /// The same point with one more dimension.
+    /// A point whose name comes from elsewhere; what is known beforehand is better made by a handle.
+    pub fn new(name: impl Into<Cow<'static, str>>, unit: impl Into<Cow<'static, str>>, value: Value) -> Self {
+        Self { name: name.into(), unit: unit.into(), value, attributes: Vec::new() }
+    }
+
+    /// The same point with one more dimension: a [`Key`], or its text where that comes from elsewhere.
     #[must_use]
-    pub fn attribute(mut self, key: &'static str, value: impl Display) -> Self {
-        self.attributes.push(Attribute { key, value: value.to_string() });
+    pub fn attribute(mut self, key: impl Into<Cow<'static, str>>, value: impl Display) -> Self {
+        self.attributes.push(Attribute { key: key.into(), value: value.to_string() });
         self
     }
 }
@@ -200,13 +250,13 @@ impl Distribution {
             return None;
         }
         let counts = counts.iter().map(|count| u64::from_le_bytes(*count)).collect();
-        Some(Self { bounds, counts, sum: f64::from_le_bytes(*sum) })
+        Some(Self { bounds: Cow::Borrowed(bounds), counts, sum: f64::from_le_bytes(*sum) })
     }
 }
 
 impl Meaning {
     fn point(&self, value: Value) -> Point {
-        Point { name: self.name, unit: self.unit, value, attributes: Vec::new() }
+        Point::new(self.name, self.unit, value)
     }
 }
 
@@ -232,6 +282,7 @@ impl Number for Duration {
 mod tests {
     use super::*;
 
+    const INTERFACE: Key = Key::new("network.interface.name", "The interface.");
     const LATENCY: Histogram = Histogram::new("test.latency", "s", "A latency.", &[0.1, 1.0]);
 
     #[test]
@@ -266,9 +317,9 @@ mod tests {
 
     #[test]
     fn a_point_carries_what_its_handle_says() {
-        const IO: Counter = Counter::new("test.io", "By", "Bytes.");
-        let point = IO.value(7_u64).attribute("network.interface.name", "eth0");
-        assert_eq!((point.name, point.unit, &point.value), ("test.io", "By", &Value::Counter(7.0)));
-        assert_eq!(point.attributes, [Attribute { key: "network.interface.name", value: "eth0".into() }]);
+        const IO: Counter = Counter::new("test.io", "By", "Bytes.").with_keys(&[INTERFACE]);
+        let point = IO.value(7_u64).attribute(INTERFACE, "eth0");
+        assert_eq!((&*point.name, &*point.unit, &point.value), ("test.io", "By", &Value::Counter(7.0)));
+        assert_eq!(point.attributes, [Attribute { key: "network.interface.name".into(), value: "eth0".into() }]);
     }
 }

@@ -3,17 +3,20 @@
 //! Its functions have the same names and types as those of `testing`, which stands in for them natively.
 
 use std::marker::PhantomData;
+use std::time::Duration;
 
-use crate::files::{Entry, EntryKind, Reason};
+use crate::files::{Entry, EntryKind, Info, Reason};
+use crate::filesystems::Usage;
 use crate::log::Level;
 use crate::native::{Process, Sample};
+use crate::processes::{Owner, ProcessError};
 use crate::state::StateError;
 use crate::{Collector, Contribution, Description, Distribution, Error, Kind, Point, Value};
 
 /// What wit-bindgen makes of `wit/`.
 pub mod bindings {
     wit_bindgen::generate!({
-        path: "../../wit",
+        path: "../../../wit",
         world: "collector",
         pub_export_macro: true,
         export_macro_name: "export_guest",
@@ -22,7 +25,7 @@ pub mod bindings {
 }
 
 use bindings::exports::sandbeat::collector::guest;
-use bindings::sandbeat::collector::{config, files, log, native, state, types};
+use bindings::sandbeat::collector::{certificates, config, files, filesystems, log, native, processes, state, types};
 
 /// A [`Collector`] behind the exports of the world.
 #[derive(Debug)]
@@ -102,16 +105,54 @@ pub(crate) fn read_at(path: &str, offset: u64, length: u32) -> Result<Vec<u8>, R
 }
 
 pub(crate) fn list(directory: &str) -> Result<Vec<Entry>, Reason> {
-    let entry = |entry: files::Entry| Entry {
-        name: entry.name,
-        kind: match entry.kind {
-            files::EntryKind::File => EntryKind::File,
-            files::EntryKind::Directory => EntryKind::Directory,
-            files::EntryKind::Symlink => EntryKind::Symlink,
-            files::EntryKind::Other => EntryKind::Other,
-        },
-    };
+    let entry = |entry: files::Entry| Entry { name: entry.name, kind: entry.kind.into() };
     Ok(files::list(directory)?.into_iter().map(entry).collect())
+}
+
+pub(crate) fn stat(path: &str) -> Result<Info, Reason> {
+    let info = files::stat(path)?;
+    Ok(Info { kind: info.kind.into(), size: info.size, modified: info.modified.map(Duration::from_nanos) })
+}
+
+pub(crate) fn granted_filesystems() -> Vec<String> {
+    filesystems::granted()
+}
+
+pub(crate) fn stat_filesystem(path: &str) -> Result<Usage, Reason> {
+    let usage = filesystems::stat(path)?;
+    Ok(Usage {
+        size: usage.size,
+        free: usage.free,
+        available: usage.available,
+        inodes: usage.inodes,
+        inodes_free: usage.inodes_free,
+        read_only: usage.read_only,
+    })
+}
+
+pub(crate) fn socket_owners(inodes: &[u64]) -> Result<Vec<Option<Owner>>, ProcessError> {
+    let owner = |owner: processes::Owner| Owner { pid: owner.pid, name: owner.name };
+    let owners = processes::socket_owners(inodes).map_err(|error| match error {
+        processes::ProcessError::Denied => ProcessError::Denied,
+        processes::ProcessError::TooMany(limit) => ProcessError::TooMany(limit),
+        processes::ProcessError::Io(error) => ProcessError::Io(error),
+    })?;
+    Ok(owners.into_iter().map(|found| found.map(owner)).collect())
+}
+
+pub(crate) fn certificate(origin: &str) -> Option<Vec<u8>> {
+    certificates::shown(origin)
+}
+
+impl From<files::EntryKind> for EntryKind {
+    fn from(kind: files::EntryKind) -> Self {
+        match kind {
+            files::EntryKind::File => Self::File,
+            files::EntryKind::Directory => Self::Directory,
+            files::EntryKind::Symlink => Self::Symlink,
+            files::EntryKind::Other => Self::Other,
+        }
+    }
 }
 
 impl From<files::FileError> for Reason {
@@ -150,10 +191,10 @@ impl From<Contribution> for types::Contribution {
 impl From<Point> for types::Metric {
     fn from(point: Point) -> Self {
         let attribute =
-            |attribute: crate::Attribute| types::Attribute { key: attribute.key.to_owned(), value: attribute.value };
+            |attribute: crate::Attribute| types::Attribute { key: attribute.key.into_owned(), value: attribute.value };
         Self {
-            name: point.name.to_owned(),
-            unit: point.unit.to_owned(),
+            name: point.name.into_owned(),
+            unit: point.unit.into_owned(),
             value: match point.value {
                 Value::Gauge(value) => types::Value::Gauge(value),
                 Value::Counter(total) => types::Value::Counter(total),
@@ -166,12 +207,16 @@ impl From<Point> for types::Metric {
 
 impl From<Distribution> for types::Histogram {
     fn from(distribution: Distribution) -> Self {
-        Self { bounds: distribution.bounds.to_vec(), counts: distribution.counts, sum: distribution.sum }
+        Self { bounds: distribution.bounds.into_owned(), counts: distribution.counts, sum: distribution.sum }
     }
 }
 
 impl From<Description> for types::Description {
     fn from(description: Description) -> Self {
+        let attribute = |key: &crate::Key| types::AttributeInfo {
+            key: key.key.to_owned(),
+            description: key.description.to_owned(),
+        };
         let metric = |info: crate::MetricInfo| types::MetricInfo {
             name: info.name.to_owned(),
             unit: info.unit.to_owned(),
@@ -181,6 +226,7 @@ impl From<Description> for types::Description {
                 Kind::Histogram => types::Kind::Histogram,
             },
             description: info.description.to_owned(),
+            attributes: info.keys.iter().map(attribute).collect(),
         };
         let metadata = |info: crate::MetadataInfo| types::MetadataInfo {
             key: info.key.to_owned(),
@@ -191,6 +237,7 @@ impl From<Description> for types::Description {
             summary: description.summary,
             metrics: description.metrics.into_iter().map(metric).collect(),
             metadata: description.metadata.into_iter().map(metadata).collect(),
+            others: description.others,
         }
     }
 }

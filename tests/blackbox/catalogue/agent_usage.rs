@@ -1,0 +1,1 @@
+//! The collector `agent-usage` on this machine, held against an independent reading.

@@ -1,0 +1,1 @@
+//! The collector `cgroup` on this machine, held against an independent reading.

@@ -1,0 +1,1 @@
+//! The collector `disk` on this machine, held against an independent reading.

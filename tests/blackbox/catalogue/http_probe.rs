@@ -1,0 +1,1 @@
+//! The collector `http-probe` on this machine, held against an independent reading.

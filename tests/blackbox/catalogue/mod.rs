@@ -1,0 +1,10 @@
+//! The bundled collectors on the live machine: what each contributes is held against what another program or file
+//! says, and where a grant is missing it fails by that name.
+
+mod agent_usage;
+mod cgroup;
+mod disk;
+mod http_probe;
+mod ports;
+mod textfile;
+mod top;

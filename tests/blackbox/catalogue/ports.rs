@@ -1,0 +1,1 @@
+//! The collector `ports` on this machine, held against an independent reading.

@@ -1,0 +1,1 @@
+//! The collector `textfile` on this machine, held against an independent reading.

@@ -1,0 +1,1 @@
+//! The collector `top` on this machine, held against an independent reading.
