@@ -32,6 +32,7 @@ mod cpu;
 mod digest;
 mod engine;
 mod files;
+mod filesystem;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod glob;
@@ -56,6 +57,7 @@ mod sealed;
 mod series;
 mod shape;
 mod sidecar;
+mod sockets;
 mod state;
 mod states;
 mod stats;

@@ -10,9 +10,12 @@ use sandbeat_status::{Failure, names};
 use super::Host;
 use super::log::Line;
 use crate::bindings::files::{Entry, FileError, Info};
+use crate::bindings::processes::ProcessError;
 use crate::bindings::{certificates, config, files, filesystems, log, native, processes, state, types};
 use crate::call::{Breach, Failed};
 use crate::files::Granted;
+use crate::filesystem;
+use crate::sockets;
 use crate::state::StateError;
 
 /// The longest log line, in bytes.
@@ -108,26 +111,44 @@ impl files::Host for Host {
 
 impl filesystems::Host for Host {
     fn granted(&mut self) -> Vec<String> {
-        Vec::new()
+        self.shared.sidecar.grant.filesystems.clone()
     }
 
-    async fn stat(&mut self, _path: String) -> wasmtime::Result<Result<filesystems::Usage, FileError>> {
-        Ok(Err(FileError::Denied))
+    async fn stat(&mut self, path: String) -> wasmtime::Result<Result<filesystems::Usage, FileError>> {
+        if !self.shared.sidecar.grant.filesystems.contains(&path) {
+            self.note_denied(|| {
+                let path = names::shown(&path, MAX_PATH);
+                format!("the file system of `{path}` is not granted; add it to [grant] filesystems if it should be")
+            });
+            return Ok(Err(FileError::Denied));
+        }
+        let usage = self.on_host(move || filesystem::usage(&path)).await?;
+        Ok(usage.unwrap_or_else(|e| Err(FileError::Io(e))))
     }
 }
 
 impl processes::Host for Host {
     async fn socket_owners(
         &mut self,
-        _inodes: Vec<u64>,
-    ) -> wasmtime::Result<Result<Vec<Option<processes::Owner>>, processes::ProcessError>> {
-        Ok(Err(processes::ProcessError::Denied))
+        inodes: Vec<u64>,
+    ) -> wasmtime::Result<Result<Vec<Option<processes::Owner>>, ProcessError>> {
+        if !self.shared.sidecar.grant.processes {
+            self.note_denied(|| {
+                "asking who holds a socket is not granted; add `processes = true` to [grant] if it should be".to_owned()
+            });
+            return Ok(Err(ProcessError::Denied));
+        }
+        if inodes.len() > sockets::MAX_INODES {
+            return Ok(Err(ProcessError::TooMany(sockets::MAX_INODES as u64)));
+        }
+        let owners = self.on_host(move || sockets::owners(&inodes)).await?;
+        Ok(owners.and_then(|owners| owners.map_err(|e| e.to_string())).map_err(ProcessError::Io))
     }
 }
 
 impl certificates::Host for Host {
-    fn shown(&mut self, _origin: String) -> Option<Vec<u8>> {
-        None
+    fn shown(&mut self, origin: String) -> Option<Vec<u8>> {
+        self.http.certificate(&origin)
     }
 }
 
@@ -141,10 +162,6 @@ impl Host {
         job: impl FnOnce(&Granted, &str) -> Result<T, FileError> + Send + 'static,
     ) -> wasmtime::Result<Result<T, FileError>> {
         let limits = *self.limits();
-        self.file_calls += 1;
-        if self.file_calls > limits.file_calls {
-            return Err(past("calls of `files`", "file_calls", limits.file_calls));
-        }
         let granted = self.shared.files.clone();
         let read = move || {
             let answer = job(&granted, &path);
@@ -152,20 +169,39 @@ impl Host {
             let why = matches!(answer, Err(FileError::Denied)).then(why);
             (answer, why)
         };
-        let (answer, why) = match tokio::task::spawn_blocking(read).await {
+        let (answer, why) = match self.on_host(read).await? {
             Ok(ended) => ended,
-            Err(e) => return Ok(Err(FileError::Io(format!("the read failed inside the host: {e}")))),
+            Err(e) => return Ok(Err(FileError::Io(e))),
         };
         if let Ok(value) = &answer {
             self.file_bytes += size(value) as u64;
         }
-        if self.denied.is_none() {
-            self.denied = why;
+        if let Some(why) = why {
+            self.note_denied(|| why);
         }
         if self.file_bytes > limits.file_bytes {
             return Err(past("bytes through `files`", "file_bytes", limits.file_bytes));
         }
         Ok(answer)
+    }
+
+    /// Runs a job that may block off this thread, and counts it.
+    async fn on_host<T: Send + 'static>(
+        &mut self,
+        job: impl FnOnce() -> T + Send + 'static,
+    ) -> wasmtime::Result<Result<T, String>> {
+        let limit = self.limits().file_calls;
+        self.file_calls += 1;
+        if self.file_calls > limit {
+            return Err(past("calls of `files` and its like", "file_calls", limit));
+        }
+        let ended = tokio::task::spawn_blocking(job).await;
+        Ok(ended.map_err(|e| format!("it failed inside the host: {e}")))
+    }
+
+    /// Keeps the first grant that was missing: it is the cause of those that follow.
+    fn note_denied(&mut self, why: impl FnOnce() -> String) {
+        self.denied.get_or_insert_with(why);
     }
 }
 

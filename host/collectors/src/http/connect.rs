@@ -22,7 +22,7 @@ use wasmtime_wasi_http::Error;
 
 use super::address::{self, Kind};
 use super::origin::{Host, Origin};
-use super::tls::{Roots, Tls, platform_roots};
+use super::tls::{Roots, Tls, platform_roots, witnessed};
 
 /// Lookups at the same time, of all collectors together.
 const MAX_LOOKUPS: usize = 8;
@@ -46,6 +46,12 @@ pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
+/// A stream, and the server's own certificate in DER, where there is one.
+pub(super) struct Connected {
+    pub(super) stream: Box<dyn Stream>,
+    pub(super) certificate: Option<Vec<u8>>,
+}
+
 /// Why there is no stream. The words are for the operator.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ConnectError {
@@ -59,7 +65,12 @@ pub(super) enum ConnectError {
     #[error("no connection to `{origin}`: {source}")]
     Tcp { origin: String, source: io::Error },
     #[error("TLS with `{origin}` failed: {source}")]
-    Tls { origin: String, source: io::Error },
+    Tls {
+        origin: String,
+        source: io::Error,
+        /// What the server showed, in DER.
+        certificate: Option<Vec<u8>>,
+    },
     #[error("no TLS with `{origin}`: {reason}")]
     NoTls { origin: String, reason: String },
 }
@@ -87,11 +98,11 @@ impl Connector {
 
     /// Connects. `until` is shared among the addresses, so that a dead first one leaves time for the second; the
     /// caller ends this at that time.
-    pub(super) async fn connect(&self, origin: &Origin, until: Instant) -> Result<Box<dyn Stream>, ConnectError> {
+    pub(super) async fn connect(&self, origin: &Origin, until: Instant) -> Result<Connected, ConnectError> {
         let addresses = self.addresses(origin).await?;
         let stream = tcp(origin, &addresses, until).await?;
         if !origin.https {
-            return Ok(Box::new(stream));
+            return Ok(Connected { stream: Box::new(stream), certificate: None });
         }
         let no_tls = |reason| ConnectError::NoTls { origin: origin.text().to_owned(), reason };
         let server = match &origin.host {
@@ -101,11 +112,16 @@ impl Connector {
             }
         };
         let config = self.tls.config().await.map_err(no_tls)?;
-        let stream = TlsConnector::from(config)
-            .connect(server, stream)
-            .await
-            .map_err(|source| ConnectError::Tls { origin: origin.text().to_owned(), source })?;
-        Ok(Box::new(stream))
+        let (result, shown) = witnessed(TlsConnector::from(config).connect(server, stream)).await;
+        match result {
+            Ok(stream) => {
+                // Of a session that goes on nothing is shown again, and TLS remembers it.
+                let chain = stream.get_ref().1.peer_certificates();
+                let certificate = chain.and_then(|chain| chain.first()).map(|own| own.to_vec()).or(shown);
+                Ok(Connected { stream: Box::new(stream), certificate })
+            }
+            Err(source) => Err(ConnectError::Tls { origin: origin.text().to_owned(), source, certificate: shown }),
+        }
     }
 
     /// The addresses that may be connected to; at least one.

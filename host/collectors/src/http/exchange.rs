@@ -18,7 +18,7 @@ use wasmtime_wasi_http::io::TokioIo;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody};
 
 use super::body::{Received, Sent};
-use super::connect::{ConnectError, Connector, Stream};
+use super::connect::{ConnectError, Connected, Connector, Stream};
 use super::ledger::{Ledger, Place};
 use super::origin::Origin;
 
@@ -72,8 +72,14 @@ impl Exchange {
     async fn connect(&self, deadline: Instant) -> Result<Box<dyn Stream>, Error> {
         let connecting = self.connector.connect(&self.origin, deadline);
         match self.within(deadline, self.options.connect_timeout, connecting).await {
-            Ok(Ok(stream)) => Ok(stream),
-            Ok(Err(e)) => {
+            Ok(Ok(Connected { stream, certificate })) => {
+                self.keep(certificate);
+                Ok(stream)
+            }
+            Ok(Err(mut e)) => {
+                if let ConnectError::Tls { certificate, .. } = &mut e {
+                    self.keep(certificate.take());
+                }
                 match e {
                     ConnectError::Prohibited { .. } => self.ledger.note_denied(|| e.to_string()),
                     _ => self.ledger.note_trouble(|| e.to_string()),
@@ -81,6 +87,12 @@ impl Exchange {
                 Err(e.code())
             }
             Err(Late::Host | Late::Guest) => Err(Error::ConnectionTimeout),
+        }
+    }
+
+    fn keep(&self, certificate: Option<Vec<u8>>) {
+        if let Some(der) = certificate {
+            self.ledger.keep_certificate(&self.origin, der);
         }
     }
 

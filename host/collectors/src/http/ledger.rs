@@ -3,16 +3,23 @@
 //! Owner: the instance, for one call; each exchange of that call holds it too. Counts only grow, and of each kind of
 //! trouble the first one is kept, because it is the cause of those that follow.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use sandbeat_status::names;
+
+use super::origin::Origin;
 
 /// Connections of one instance that are open at the same time; each is a file descriptor of the agent.
 const MAX_CONNECTIONS: usize = 8;
 /// How much of a note is kept, in bytes: a server's certificate can have a say in it.
 const MAX_WORDS: usize = 512;
+/// Origins whose certificates are kept for one call.
+const MAX_CERTIFICATES: usize = 64;
+/// The largest certificate that is kept, in bytes; a usual one has one or two thousand.
+const MAX_CERTIFICATE: usize = 16 << 10;
 
 /// What one call of a collector may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +39,8 @@ pub(super) struct Ledger {
     sent: AtomicU64,
     /// Shared with the ledgers before and after, because a connection may outlive a call.
     connections: Arc<AtomicUsize>,
+    /// By origin.
+    certificates: Mutex<BTreeMap<String, Vec<u8>>>,
     denied: OnceLock<String>,
     breach: OnceLock<String>,
     trouble: OnceLock<String>,
@@ -61,6 +70,7 @@ impl Ledger {
             received: AtomicU64::new(0),
             sent: AtomicU64::new(0),
             connections,
+            certificates: Mutex::default(),
             denied: OnceLock::new(),
             breach: OnceLock::new(),
             trouble: OnceLock::new(),
@@ -96,6 +106,23 @@ impl Ledger {
         }
         self.note_breach(|| format!("{how} more over HTTP than limits.http_bytes ({limit} bytes)"));
         Err(Spent)
+    }
+
+    /// Keeps what a server has shown of itself.
+    pub(super) fn keep_certificate(&self, origin: &Origin, der: Vec<u8>) {
+        let mut kept = self.certificates();
+        if der.len() <= MAX_CERTIFICATE && (kept.len() < MAX_CERTIFICATES || kept.contains_key(origin.text())) {
+            kept.insert(origin.text().to_owned(), der);
+        }
+    }
+
+    /// What the server of an origin has shown of itself last.
+    pub(super) fn certificate(&self, origin: &Origin) -> Option<Vec<u8>> {
+        self.certificates().get(origin.text()).cloned()
+    }
+
+    fn certificates(&self) -> MutexGuard<'_, BTreeMap<String, Vec<u8>>> {
+        self.certificates.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether more was sent than may be.

@@ -113,6 +113,11 @@ impl Http {
         self.gate.ledger.as_ref()?.trouble()
     }
 
+    /// The certificate of its own that the server of an origin showed last in this call, in DER.
+    pub(crate) fn certificate(&self, origin: &str) -> Option<Vec<u8>> {
+        self.gate.ledger.as_ref()?.certificate(&Origin::parse(origin).ok()?)
+    }
+
     fn view<'a>(&'a mut self, table: &'a mut ResourceTable) -> WasiHttpCtxView<'a> {
         WasiHttpCtxView { hooks: &mut self.gate, table, ctx: &mut self.ctx }
     }

@@ -4,10 +4,14 @@
 //! never in an agent whose collectors speak no https. A failure is not kept: once the roots are installed, the next
 //! request finds them.
 
+use std::cell::RefCell;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::ring;
-use rustls::{ClientConfig, RootCertStore};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
 /// Where the roots come from; blocks. On failure, what to do about it.
 pub(super) type Roots = dyn Fn() -> Result<RootCertStore, String> + Send + Sync;
@@ -41,13 +45,75 @@ impl Tls {
         if let Some(config) = self.config.get() {
             return Ok(config.clone());
         }
-        let mut config = ClientConfig::builder_with_provider(ring::default_provider().into())
+        let not_set_up = |e: &dyn std::fmt::Display| format!("TLS cannot be set up: {e}");
+        let provider = Arc::new(ring::default_provider());
+        let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new((self.roots)()?), provider.clone())
+            .build()
+            .map_err(|e| not_set_up(&e))?;
+        let mut config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
-            .map_err(|e| format!("TLS cannot be set up: {e}"))?
-            .with_root_certificates((self.roots)()?)
+            .map_err(|e| not_set_up(&e))?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(Witness(verifier)))
             .with_no_client_auth();
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(self.config.get_or_init(|| Arc::new(config)).clone())
+    }
+}
+
+tokio::task_local! {
+    /// What the server of the handshake that this task is at has shown, in DER.
+    static SHOWN: RefCell<Option<Vec<u8>>>;
+}
+
+/// Does a handshake; beside its result the server's own certificate, also where that was refused, which is when TLS
+/// itself does not tell it.
+pub(super) async fn witnessed<T>(handshake: impl Future<Output = T>) -> (T, Option<Vec<u8>>) {
+    let both = async {
+        let result = handshake.await;
+        (result, SHOWN.with(RefCell::take))
+    };
+    SHOWN.scope(RefCell::default(), both).await
+}
+
+/// Notes what it is asked to verify, and leaves the verdict to the usual verifier.
+#[derive(Debug)]
+struct Witness(Arc<WebPkiServerVerifier>);
+
+impl ServerCertVerifier for Witness {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        // Outside of `witnessed` nobody asks.
+        let _ = SHOWN.try_with(|shown| shown.replace(Some(end_entity.to_vec())));
+        self.0.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.0.verify_tls12_signature(message, cert, dss)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.0.verify_tls13_signature(message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.supported_verify_schemes()
     }
 }
 

@@ -25,6 +25,10 @@ pub(crate) struct Grants {
     pub(crate) env: Vec<String>,
     /// Origins for `wasi:http`.
     pub(crate) http: Origins,
+    /// Paths on file systems whose sizes the `filesystems` import may tell.
+    pub(crate) filesystems: Vec<String>,
+    /// The whole of the `processes` import.
+    pub(crate) processes: bool,
     /// The ceiling's texts for `read`, to be shown; `None` where there is no such ceiling.
     read_ceiling: Option<Vec<String>>,
 }
@@ -43,6 +47,8 @@ pub struct Ceiling {
     pub(crate) dirs: Option<Globs>,
     pub(crate) env: Option<Globs>,
     pub(crate) http: Option<Globs>,
+    pub(crate) filesystems: Option<Globs>,
+    pub(crate) processes: Option<bool>,
 }
 
 /// `[plugins.ceiling]` as it is written.
@@ -57,6 +63,10 @@ pub struct RawCeiling {
     pub env: Option<Vec<String>>,
     /// Globs of origins that `http` may name.
     pub http: Option<Vec<String>>,
+    /// Globs of paths that `filesystems` may name.
+    pub filesystems: Option<Vec<String>>,
+    /// Whether `processes` may be granted.
+    pub processes: Option<bool>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -66,6 +76,8 @@ pub(super) struct RawGrants {
     dirs: Vec<RawDir>,
     env: Vec<String>,
     http: Vec<String>,
+    filesystems: Vec<String>,
+    processes: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -89,7 +101,9 @@ impl Grants {
         });
         let env = self.env.iter().map(|name| format!("see the environment variable {name}"));
         let http = self.http.canonical().map(|(_, origin)| format!("send HTTP to {origin}"));
-        read.chain(dirs).chain(env).chain(http).collect()
+        let filesystems = self.filesystems.iter().map(|path| format!("see how full the file system of {path} is"));
+        let processes = self.processes.then(|| "see which processes hold sockets".to_owned());
+        read.chain(dirs).chain(env).chain(http).chain(filesystems).chain(processes).collect()
     }
 
     /// How far a glob goes, where the ceiling may not name all that it does.
@@ -109,6 +123,8 @@ impl Grants {
         narrowed.read.retain(|pattern| newer.read.iter().any(|other| other.text() == pattern.text()));
         narrowed.env.retain(|name| newer.env.contains(name));
         narrowed.http.narrow(&newer.http);
+        narrowed.filesystems.retain(|path| newer.filesystems.contains(path));
+        narrowed.processes &= newer.processes;
         narrowed.dirs.retain_mut(|dir| match newer.dirs.iter().find(|other| other.path == dir.path) {
             Some(other) => {
                 dir.write &= other.write;
@@ -132,13 +148,14 @@ impl RawCeiling {
             })
         };
         let (dirs, env, http) = (globs("dirs", self.dirs), globs("env", self.env), globs("http", self.http));
+        let filesystems = globs("filesystems", self.filesystems);
         let read = self.read.map(|texts| {
             let pattern = |(at, text): (usize, String)| {
                 Pattern::new(&text).map_err(|message| problems.push(Problem::new(format!("read.{at}"), message))).ok()
             };
             texts.into_iter().enumerate().filter_map(pattern).collect()
         });
-        (Ceiling { read, dirs, env, http }, problems)
+        (Ceiling { read, dirs, env, http, filesystems, processes: self.processes }, problems)
     }
 }
 
@@ -164,8 +181,28 @@ impl RawGrants {
         }
         let texts = |patterns: &Vec<Pattern>| patterns.iter().map(|pattern| pattern.text().to_owned()).collect();
         let read_ceiling = ceiling.read.as_ref().map(texts);
-        (Grants { read, dirs, env: self.env, http, read_ceiling }, wrong)
+        let filesystems = filesystem_grants(self.filesystems, ceiling, &mut wrong);
+        if self.processes && ceiling.processes == Some(false) {
+            wrong.push(("processes".to_owned(), forbidden("true")));
+        }
+        (Grants { read, dirs, env: self.env, http, filesystems, processes: self.processes, read_ceiling }, wrong)
     }
+}
+
+fn filesystem_grants(paths: Vec<String>, ceiling: &Ceiling, wrong: &mut Wrong) -> Vec<String> {
+    for (at, path) in paths.iter().enumerate() {
+        let words = if glob::components(path).is_none() {
+            format!("`{path}` is not an absolute path without `..`")
+        } else if glob::is_wild(path) {
+            format!("`{path}` is a glob, and file systems are granted by path; write each one out")
+        } else if above(&ceiling.filesystems, path) {
+            forbidden(path)
+        } else {
+            continue;
+        };
+        wrong.push((format!("filesystems.{at}"), words));
+    }
+    paths
 }
 
 fn read_grants(texts: &[String], ceiling: &Ceiling, wrong: &mut Wrong) -> Vec<Pattern> {
@@ -230,13 +267,22 @@ mod tests {
     fn what_the_newer_sidecar_lacks_is_taken_away() {
         let older = grants(
             "[grant]\nread = [\"/a\", \"/b/*\"]\ndirs = [{ path = \"/w\", write = true }, \"/r\"]\nenv = [\"X\", \"Y\"]\n\
-             http = [\"https://a\", \"http://b:80/\"]",
+             http = [\"https://a\", \"http://b:80/\"]\nfilesystems = [\"/\", \"/w\"]\nprocesses = true",
         );
-        let newer = grants("[grant]\nread = [\"/b/*\", \"/c\"]\ndirs = [\"/w\"]\nenv = [\"Y\"]\nhttp = [\"http://b\"]");
+        let newer = grants(
+            "[grant]\nread = [\"/b/*\", \"/c\"]\ndirs = [\"/w\"]\nenv = [\"Y\"]\nhttp = [\"http://b\"]\n\
+             filesystems = [\"/w\"]",
+        );
         let lines = older.narrowed(&newer).unwrap().lines();
         assert_eq!(
             lines,
-            ["read /b/*", "use the folder /w (read only)", "see the environment variable Y", "send HTTP to http://b"]
+            [
+                "read /b/*",
+                "use the folder /w (read only)",
+                "see the environment variable Y",
+                "send HTTP to http://b",
+                "see how full the file system of /w is",
+            ]
         );
         assert!(older.narrowed(&older).is_none());
         assert!(older.narrowed(&Grants::default()).unwrap().lines().is_empty());
@@ -270,6 +316,24 @@ mod tests {
         let found = problems("[grant]\nenv = [\"HOME\", \"HO*\", \"{A,B}\"]", &Ceiling::default());
         assert!(found.contains("grant.env.1") && found.contains("`HO*` is a glob"), "{found}");
         assert!(found.contains("grant.env.2") && !found.contains("grant.env.0"), "{found}");
+    }
+
+    #[test]
+    fn a_file_system_is_granted_by_a_path_and_processes_as_a_whole() {
+        let text = "[grant]\nfilesystems = [\"/\", \"data\", \"/a/*\", \"/secret\"]\nprocesses = true";
+        let filesystems = Some(vec!["/".to_owned(), "/a/**".to_owned()]);
+        let raw = RawCeiling { filesystems, processes: Some(false), ..RawCeiling::default() };
+        let found = problems(text, &raw.resolve().0);
+        for part in [
+            "filesystems.1: `data` is not",
+            "filesystems.2: `/a/*` is a glob",
+            "filesystems.3: `/secret` is more",
+            "grant.processes: `true` is more",
+        ] {
+            assert!(found.contains(part), "{part} in {found}");
+        }
+        let raw = RawCeiling { processes: Some(true), ..RawCeiling::default() };
+        assert!(Sidecar::parse("[grant]\nprocesses = true", &raw.resolve().0).unwrap().grant.processes);
     }
 
     #[test]

@@ -216,6 +216,7 @@ mod tests {
             dirs: Some(vec!["/workspace".into()]),
             env: Some(vec!["LANG*".into()]),
             http: Some(vec!["https://*.example.com".into()]),
+            ..RawCeiling::default()
         };
         let (ceiling, wrong) = raw.resolve();
         assert_eq!(wrong, []);

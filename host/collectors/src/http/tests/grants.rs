@@ -11,7 +11,7 @@ use wasmtime_wasi_http::p2::types::HostOutgoingRequest;
 use super::super::Connector;
 use super::super::origin::Origin;
 use super::guest::{Guest, LIMITS, nowhere, request, resolving_to};
-use super::server::{Manner, Server, roots};
+use super::server::{Manner, Server, certificate, roots};
 
 #[tokio::test]
 async fn a_granted_origin_is_reached() {
@@ -210,6 +210,13 @@ async fn tls_is_spoken_with_trusted_servers_alone() {
         let mut guest = Guest::with(&[&origin], LIMITS, trusting());
         let reply = guest.get(&origin).await.unwrap();
         assert_eq!(guest.body(&reply).await.unwrap(), b"secret");
+        // Of this session and of one that goes on from it.
+        for _ in 0..2 {
+            assert_eq!(guest.http.certificate(&format!("{origin}/")).as_deref(), Some(&*certificate()));
+            guest.get(&origin).await.unwrap();
+        }
+        guest.http.renew();
+        assert_eq!(guest.http.certificate(&origin), None, "it was shown to another call");
     }
     let origin = format!("https://localhost:{}", server.port);
     let strangers = Connector::new(
@@ -224,6 +231,8 @@ async fn tls_is_spoken_with_trusted_servers_alone() {
     let code = guest.get(&origin).await.map(|reply| reply.status).unwrap_err();
     assert!(matches!(code, ErrorCode::TlsCertificateError), "{code:?}");
     assert!(guest.http.trouble().unwrap().contains("TLS with"), "{:?}", guest.http.trouble());
+    assert_eq!(guest.http.certificate(&origin).as_deref(), Some(&*certificate()), "what is refused is shown as well");
+    assert_eq!(guest.http.certificate("https://elsewhere"), None);
 }
 
 #[tokio::test]

@@ -119,7 +119,7 @@ async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin, manner: Manner, 
     }
 }
 
-fn certificate() -> CertificateDer<'static> {
+pub(super) fn certificate() -> CertificateDer<'static> {
     CertificateDer::from_pem_slice(include_bytes!("data/certificate.pem")).unwrap()
 }
 
