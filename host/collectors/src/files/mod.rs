@@ -28,8 +28,8 @@ use crate::own::{self, Privacy};
 
 /// The longest answer to `read` and `read-at`, in bytes.
 pub(crate) const MAX_READ: u64 = 1 << 20;
-/// The most entries of a folder.
-const MAX_ENTRIES: u64 = 4096;
+/// The most entries of a folder; `/proc` has one for each process, of which Linux has so many by default.
+const MAX_ENTRIES: u64 = 32_768;
 /// How much of a path, or of the ceiling, a reason shows, in bytes.
 const MAX_SHOWN: usize = 200;
 
