@@ -14,7 +14,9 @@ wasmtime::component::bindgen!({
 });
 
 pub(crate) use exports::sandbeat::collector::guest::Guest;
-pub(crate) use sandbeat::collector::{certificates, config, files, filesystems, log, native, processes, state, types};
+pub(crate) use sandbeat::collector::{
+    certificates, config, files, filesystems, limits, log, native, processes, state, types,
+};
 
 use sandbeat_status::{Kind, Sample};
 

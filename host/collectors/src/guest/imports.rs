@@ -3,7 +3,7 @@
 //! Nothing here may wait without the call's deadline ending it, and nothing here trusts a length or a text of the
 //! guest's.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use sandbeat_status::{Failure, names};
 
@@ -11,7 +11,7 @@ use super::Host;
 use super::log::Line;
 use crate::bindings::files::{Entry, FileError, Info};
 use crate::bindings::processes::ProcessError;
-use crate::bindings::{certificates, config, files, filesystems, log, native, processes, state, types};
+use crate::bindings::{certificates, config, files, filesystems, limits, log, native, processes, state, types};
 use crate::call::{Breach, Failed};
 use crate::files::Granted;
 use crate::filesystem;
@@ -76,6 +76,33 @@ impl state::Host for Host {
 
     fn delete(&mut self, key: String) {
         self.state.delete(&key);
+    }
+
+    fn keys(&mut self) -> Vec<String> {
+        self.state.entries().keys().cloned().collect()
+    }
+}
+
+impl limits::Host for Host {
+    fn current(&mut self) -> limits::Limits {
+        let nanoseconds = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        let limits = self.limits();
+        limits::Limits {
+            memory: limits.memory,
+            timeout: nanoseconds(limits.timeout),
+            cpu: nanoseconds(limits.cpu),
+            output: limits.output,
+            metrics: limits.metrics,
+            metadata: limits.metadata,
+            attributes: limits.attributes,
+            series: limits.series,
+            state: limits.state,
+            file_calls: limits.file_calls,
+            file_bytes: limits.file_bytes,
+            http_requests: limits.http_requests,
+            http_bytes: limits.http_bytes,
+            http_timeout: nanoseconds(limits.http_timeout),
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::files::{Entry, EntryKind, Info, Reason};
 use crate::filesystems::Usage;
+use crate::limits::Limits;
 use crate::log::Level;
 use crate::native::{Process, Sample};
 use crate::processes::{Owner, ProcessError};
@@ -25,7 +26,9 @@ pub mod bindings {
 }
 
 use bindings::exports::sandbeat::collector::guest;
-use bindings::sandbeat::collector::{certificates, config, files, filesystems, log, native, processes, state, types};
+use bindings::sandbeat::collector::{
+    certificates, config, files, filesystems, limits, log, native, processes, state, types,
+};
 
 /// A [`Collector`] behind the exports of the world.
 #[derive(Debug)]
@@ -73,6 +76,30 @@ pub(crate) fn state_set(key: &str, value: &[u8]) -> Result<(), StateError> {
 
 pub(crate) fn state_delete(key: &str) {
     state::delete(key);
+}
+
+pub(crate) fn state_keys() -> Vec<String> {
+    state::keys()
+}
+
+pub(crate) fn limits() -> Limits {
+    let limits = limits::current();
+    Limits {
+        memory: limits.memory,
+        timeout: Duration::from_nanos(limits.timeout),
+        cpu: Duration::from_nanos(limits.cpu),
+        output: limits.output,
+        metrics: limits.metrics,
+        metadata: limits.metadata,
+        attributes: limits.attributes,
+        series: limits.series,
+        state: limits.state,
+        file_calls: limits.file_calls,
+        file_bytes: limits.file_bytes,
+        http_requests: limits.http_requests,
+        http_bytes: limits.http_bytes,
+        http_timeout: Duration::from_nanos(limits.http_timeout),
+    }
 }
 
 pub(crate) fn current() -> Sample {

@@ -55,6 +55,7 @@ mod error;
 pub mod files;
 pub mod filesystems;
 mod json;
+pub mod limits;
 pub mod log;
 mod metric;
 pub mod native;

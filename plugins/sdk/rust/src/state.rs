@@ -33,6 +33,11 @@ pub fn delete(key: &str) {
     host::state_delete(key);
 }
 
+/// All keys, in the order of their bytes.
+pub fn keys() -> Vec<String> {
+    host::state_keys()
+}
+
 impl fmt::Display for StateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -24,6 +24,7 @@ use std::time::Duration;
 
 use crate::files::{Entry, EntryKind, Info, Reason};
 use crate::filesystems::Usage;
+use crate::limits::Limits;
 use crate::log::Level;
 use crate::native::Sample;
 use crate::processes::{Owner, ProcessError};
@@ -35,6 +36,7 @@ pub struct Sandbox {
     files: BTreeMap<String, Option<Vec<u8>>>,
     config: BTreeMap<String, String>,
     state: BTreeMap<String, Vec<u8>>,
+    limits: Limits,
     sample: Sample,
     modified: BTreeMap<String, Duration>,
     filesystems: BTreeMap<String, Option<Usage>>,
@@ -98,6 +100,13 @@ impl Sandbox {
         self
     }
 
+    /// Other limits than those of a sidecar that sets none. That of the state is kept here as well.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
     /// What the agent measured itself.
     #[must_use]
     pub fn sample(mut self, sample: Sample) -> Self {
@@ -122,9 +131,6 @@ impl Sandbox {
 thread_local! {
     static CURRENT: RefCell<Sandbox> = RefCell::default();
 }
-
-/// As in the agent, by default.
-const STATE_LIMIT: usize = 64 * 1024;
 
 pub(crate) fn log(level: Level, message: &str) {
     CURRENT.with_borrow_mut(|sandbox| sandbox.lines.push((level, message.to_owned())));
@@ -151,8 +157,9 @@ pub(crate) fn state_set(key: &str, value: &[u8]) -> Result<(), StateError> {
     CURRENT.with_borrow_mut(|sandbox| {
         let others = sandbox.state.iter().filter(|(other, _)| *other != key);
         let size: usize = others.map(|(key, value)| key.len() + value.len()).sum();
-        if size + key.len() + value.len() > STATE_LIMIT {
-            return Err(StateError::Full(STATE_LIMIT as u64));
+        let limit = sandbox.limits.state;
+        if (size + key.len() + value.len()) as u64 > limit {
+            return Err(StateError::Full(limit));
         }
         sandbox.state.insert(key.to_owned(), value.to_vec());
         Ok(())
@@ -161,6 +168,14 @@ pub(crate) fn state_set(key: &str, value: &[u8]) -> Result<(), StateError> {
 
 pub(crate) fn state_delete(key: &str) {
     CURRENT.with_borrow_mut(|sandbox| sandbox.state.remove(key));
+}
+
+pub(crate) fn state_keys() -> Vec<String> {
+    CURRENT.with_borrow(|sandbox| sandbox.state.keys().cloned().collect())
+}
+
+pub(crate) fn limits() -> Limits {
+    CURRENT.with_borrow(|sandbox| sandbox.limits)
 }
 
 pub(crate) fn current() -> Sample {
@@ -278,10 +293,11 @@ mod tests {
             state::set("last", b"1").unwrap();
             log::info!("count is {}", 1);
             assert_eq!(state::set("", b""), Err(StateError::BadKey));
-            assert_eq!(state::set("big", &[0; STATE_LIMIT]), Err(StateError::Full(65536)));
+            assert_eq!(state::set("big", &[0; 65_536]), Err(StateError::Full(65_536)));
         });
         sandbox.run(|| {
             assert_eq!(state::get("last").as_deref(), Some(&b"1"[..]));
+            assert_eq!(state::keys(), ["last"]);
             state::delete("last");
             assert_eq!(state::get("last"), None);
         });
