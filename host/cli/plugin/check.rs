@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use sandbeat_collectors::workbench::{About, Import, Inspection, Setting, Terms, Workbench};
+use sandbeat_collectors::workbench::{About, Import, Inspection, KeyAbout, MetricAbout, Setting, Terms, Workbench};
 use sandbeat_status::names::short_name;
 use serde::Serialize;
 
@@ -34,6 +34,9 @@ struct Findings {
     settings: Vec<Set>,
     metrics: Vec<Metric>,
     metadata: Vec<Key>,
+    /// What it can report beside these.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    others: Option<String>,
     problems: Vec<String>,
 }
 
@@ -57,6 +60,7 @@ struct Metric {
     name: String,
     kind: String,
     unit: String,
+    attributes: Vec<Key>,
     description: String,
 }
 
@@ -122,10 +126,9 @@ impl Findings {
     }
 
     fn take_about(&mut self, about: About) {
-        let metric = |[name, unit, kind, description]: [String; 4]| Metric { name, kind, unit, description };
-        (self.version, self.summary) = (Some(about.version), Some(about.summary));
-        self.metrics = about.metrics.into_iter().map(metric).collect();
-        self.metadata = about.metadata.into_iter().map(|[key, description]| Key { key, description }).collect();
+        (self.version, self.summary, self.others) = (Some(about.version), Some(about.summary), about.others);
+        self.metrics = about.metrics.into_iter().map(Metric::from).collect();
+        self.metadata = about.metadata.into_iter().map(Key::from).collect();
     }
 
     /// Loading stops at the first import that is not there; the others are problems, too.
@@ -144,6 +147,18 @@ impl Imported {
     /// Sockets are not offered either, but only a call of them fails.
     fn is_missing(&self) -> bool {
         !self.offered && !self.name.starts_with("wasi:sockets/")
+    }
+}
+
+impl From<MetricAbout> for Metric {
+    fn from(MetricAbout { name, unit, kind, description, attributes }: MetricAbout) -> Self {
+        Metric { name, kind, unit, attributes: attributes.into_iter().map(Key::from).collect(), description }
+    }
+}
+
+impl From<KeyAbout> for Key {
+    fn from(KeyAbout { key, description }: KeyAbout) -> Self {
+        Key { key, description }
     }
 }
 
@@ -177,6 +192,7 @@ fn print(findings: &Findings) -> anyhow::Result<()> {
         ("world", &findings.world),
         ("version", &findings.version),
         ("summary", &findings.summary),
+        ("others", &findings.others),
     ];
     rows.extend(known.into_iter().filter_map(|(label, value)| Some((label, value.clone()?))));
     rows.push(("sidecar", findings.sidecar.clone().unwrap_or_else(|| "none".to_owned())));
@@ -200,9 +216,10 @@ fn print_tables(findings: &Findings) -> anyhow::Result<()> {
     for Imported { name, offered, note } in &findings.imports {
         imports.add_row([name.as_str(), if *offered { "yes" } else { "no" }, note.as_str()]);
     }
-    let mut metrics = output::table(["METRIC", "KIND", "UNIT", "DESCRIPTION"], &[]);
-    for Metric { name, kind, unit, description } in &findings.metrics {
-        metrics.add_row([name, kind, unit, description]);
+    let mut metrics = output::table(["METRIC", "KIND", "UNIT", "ATTRIBUTES", "DESCRIPTION"], &[]);
+    for Metric { name, kind, unit, attributes, description } in &findings.metrics {
+        let keys: Vec<&str> = attributes.iter().map(|attribute| attribute.key.as_str()).collect();
+        metrics.add_row([name, kind, unit, &keys.join(", "), description]);
     }
     let mut metadata = output::table(["METADATA", "DESCRIPTION"], &[]);
     for Key { key, description } in &findings.metadata {

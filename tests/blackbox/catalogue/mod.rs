@@ -5,6 +5,7 @@ mod agent_usage;
 mod cgroup;
 mod disk;
 mod http_probe;
+mod pages;
 mod ports;
 mod textfile;
 mod top;

@@ -3,6 +3,7 @@
 //!
 //! Blocks; not to be used inside an async runtime.
 
+mod about;
 mod terms;
 
 use std::path::{Path, PathBuf};
@@ -13,7 +14,6 @@ use sandbeat_status::{Failure, Sample, names};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
-use crate::bindings::types;
 use crate::call::{Failed, Kept};
 use crate::compile::MAX_COMPONENT;
 use crate::digest::digest;
@@ -26,6 +26,7 @@ use crate::sidecar::{Ceiling, Instance, KeepState};
 use crate::state::State;
 use crate::{Config, Contribution, read, validate};
 
+pub use self::about::{About, KeyAbout, MetricAbout};
 pub(crate) use self::terms::differences;
 pub use self::terms::{Setting, Terms};
 use crate::world;
@@ -75,25 +76,6 @@ pub struct Specimen<'a> {
     loaded: Loaded,
     kept: Option<Kept>,
     carried: Carried,
-}
-
-/// What a collector says of itself.
-#[derive(Clone, Debug)]
-pub struct About {
-    /// Its own version.
-    pub version: String,
-    /// What it measures.
-    pub summary: String,
-    /// `sha256:` and the component's digest in hexadecimal.
-    pub digest: String,
-    /// What its sidecar grants, one line each.
-    pub grants: Vec<String>,
-    /// Its metrics: name, unit, kind and description.
-    pub metrics: Vec<[String; 4]>,
-    /// Its metadata keys: key and description.
-    pub metadata: Vec<[String; 2]>,
-    /// Whether its instances are kept from one call to the next.
-    pub keeps_instance: bool,
 }
 
 /// One collect.
@@ -232,22 +214,7 @@ impl<'a> Specimen<'a> {
 
     /// What the collector says of itself.
     pub fn about(&self) -> About {
-        let description = &self.loaded.description;
-        let kind = |kind: types::Kind| format!("{:?}", sandbeat_status::Kind::from(kind)).to_lowercase();
-        let metrics = description.metrics.iter();
-        let metadata = description.metadata.iter();
-        let sidecar = &self.loaded.callable.shared.sidecar;
-        About {
-            version: description.version.clone(),
-            summary: description.summary.clone(),
-            digest: format!("sha256:{}", self.loaded.version.digest),
-            grants: sidecar.grant.lines(),
-            metrics: metrics
-                .map(|info| [info.name.clone(), info.unit.clone(), kind(info.kind), info.description.clone()])
-                .collect(),
-            metadata: metadata.map(|info| [info.key.clone(), info.description.clone()]).collect(),
-            keeps_instance: sidecar.instance != Instance::Fresh,
-        }
+        About::of(&self.loaded)
     }
 
     /// Collects once; state is carried from one call to the next, as in the agent.
