@@ -13,7 +13,8 @@ pub struct Bundled {
 }
 
 /// All of them, by name.
-pub const COLLECTORS: &[Bundled] = &[bundled!("git"), bundled!("load"), bundled!("net"), bundled!("ports")];
+pub const COLLECTORS: &[Bundled] =
+    &[bundled!("cgroup"), bundled!("git"), bundled!("load"), bundled!("net"), bundled!("ports"), bundled!("top")];
 
 macro_rules! bundled {
     ($name:literal) => {
