@@ -1,0 +1,79 @@
+//! The form in which metadata lists ports, for programs and people: `3000:node 8080:python3 9229`.
+//!
+//! Entries are separated by one space and sorted by number. Behind the number and a colon comes the process's name,
+//! where it is known; in it, all but ASCII letters, digits and `-._~+@/` is percent-encoded (RFC 3986), so that a name
+//! that a process gave itself can look like nothing else, and `decodeURIComponent` reads it. When not all fit, the last
+//! entry says how many are left out: `+12`.
+
+use std::fmt::Write as _;
+
+/// What a metadata value may have, in bytes.
+const MAX_LENGTH: usize = 1024;
+/// Room for the entry that says how many are left out.
+const REST: usize = 8;
+
+/// Lists ports with their processes' names.
+pub(crate) fn listing<'a>(ports: impl IntoIterator<Item = (u16, Option<&'a str>)>) -> String {
+    let mut listing = String::new();
+    let mut left_out = 0_usize;
+    for (number, name) in ports {
+        let mut entry = number.to_string();
+        if let Some(name) = name {
+            entry.push(':');
+            entry.push_str(&encoded(name));
+        }
+        if left_out > 0 || listing.len() + 1 + entry.len() > MAX_LENGTH - REST {
+            left_out += 1;
+        } else {
+            append(&mut listing, &entry);
+        }
+    }
+    if left_out > 0 {
+        append(&mut listing, &format!("+{left_out}"));
+    }
+    listing
+}
+
+fn append(listing: &mut String, entry: &str) {
+    if !listing.is_empty() {
+        listing.push(' ');
+    }
+    listing.push_str(entry);
+}
+
+fn encoded(name: &str) -> String {
+    let mut encoded = String::new();
+    for byte in name.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~+@/".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            // Writing to a string cannot fail.
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+    }
+    encoded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ports_are_listed_with_names_that_cannot_look_like_ports() {
+        let ports = [(22, Some("sshd")), (80, None), (3000, Some("next server 4:5 +1")), (9000, Some("é%"))];
+        assert_eq!(listing(ports), "22:sshd 80 3000:next%20server%204%3A5%20+1 9000:%C3%A9%25");
+        assert_eq!(listing([]), "");
+    }
+
+    #[test]
+    fn a_long_list_ends_with_how_many_are_left_out() {
+        let text = listing((1..=65_535).map(|port| (port, Some("x"))));
+        assert!(text.len() <= MAX_LENGTH && text.len() > MAX_LENGTH - 20, "{}", text.len());
+        let (listed, left_out) = text.rsplit_once(" +").unwrap();
+        let listed: Vec<_> = listed.split(' ').collect();
+        assert_eq!(listed.len() + left_out.parse::<usize>().unwrap(), 65_535);
+        assert_eq!(listed.last(), Some(&&*format!("{}:x", listed.len())));
+        let wide = listing((1..=100).map(|port| (port, Some("%%%%%%%%%%%%%%%%%%%%"))));
+        assert!(wide.len() <= MAX_LENGTH && wide.ends_with(" +84"), "{wide}");
+    }
+}
