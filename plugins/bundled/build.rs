@@ -5,5 +5,8 @@ use std::process::ExitCode;
 use sandbeat_guest_build::Targets;
 
 fn main() -> ExitCode {
-    sandbeat_guest_build::run(&["sandbeat-disk", "sandbeat-git", "sandbeat-load", "sandbeat-net"], Targets::Libraries)
+    sandbeat_guest_build::run(
+        &["sandbeat-disk", "sandbeat-git", "sandbeat-load", "sandbeat-net", "sandbeat-textfile"],
+        Targets::Libraries,
+    )
 }

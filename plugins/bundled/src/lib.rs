@@ -13,7 +13,8 @@ pub struct Bundled {
 }
 
 /// All of them, by name.
-pub const COLLECTORS: &[Bundled] = &[bundled!("disk"), bundled!("git"), bundled!("load"), bundled!("net")];
+pub const COLLECTORS: &[Bundled] =
+    &[bundled!("disk"), bundled!("git"), bundled!("load"), bundled!("net"), bundled!("textfile")];
 
 macro_rules! bundled {
     ($name:literal) => {
