@@ -2,9 +2,10 @@
 //!
 //! In each folder, `*.prom` in the order of their names. What cannot be read is a trouble, in words, and what is beside it
 //! is read; only folders of which none is granted are an error. The collector stops reading before the agent would end it
-//! for having read too much ([`MAX_FILES`], [`MAX_BYTES`]).
+//! for having read too much ([`MAX_FILES`], [`MARGIN`]).
 
 use sandbeat_sdk::files::{self, EntryKind, Reason};
+use sandbeat_sdk::limits;
 use sandbeat_sdk::prelude::*;
 
 use crate::format::Exposition;
@@ -12,8 +13,8 @@ use crate::scrape::Scrape;
 
 /// Files that are read; each takes two calls of the 1,000 that the agent allows, and a point of the contribution.
 const MAX_FILES: usize = 200;
-/// After so many bytes no further file is read. One can have 1 MiB, and the agent allows 16 MiB in all.
-const MAX_BYTES: usize = 14 << 20;
+/// How far before the limit for bytes the last file begins, which can have 1 MiB.
+const MARGIN: u64 = 2 << 20;
 
 /// The files that there are.
 #[derive(Debug, Default)]
@@ -57,9 +58,10 @@ impl Listing {
 
     /// Reads the files.
     pub(crate) fn read(&self, scrape: &mut Scrape) {
+        let most = limits::current().file_bytes.saturating_sub(MARGIN);
         let mut bytes = 0;
         for (path, kind) in &self.files {
-            if bytes > MAX_BYTES {
+            if bytes > most {
                 scrape.troubles.push(format!("`{path}` and those behind it are not read: the others are too large"));
                 return;
             }
@@ -71,12 +73,12 @@ impl Listing {
 }
 
 /// Adds a file, and its length, whether it is any good or not.
-fn read(path: &str, kind: EntryKind, scrape: &mut Scrape, bytes: &mut usize) -> Result<(), String> {
+fn read(path: &str, kind: EntryKind, scrape: &mut Scrape, bytes: &mut u64) -> Result<(), String> {
     if kind == EntryKind::Symlink {
         return Err(format!("`{path}` is a link, which is not followed: put the file itself there"));
     }
     let text = files::read(path).map_err(|error| error.to_string())?;
-    *bytes += text.len();
+    *bytes += text.len() as u64;
     let read = Exposition::parse(&text).map_err(|refusal| format!("`{path}`, {refusal}"))?;
     scrape.add(path, &read);
     // Only of a file that is good, so that a broken one does not look fresh.

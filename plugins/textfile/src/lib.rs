@@ -22,9 +22,9 @@ use std::collections::BTreeSet;
 use folder::Listing;
 use points::Reason;
 use sandbeat_common::Notice;
-use sandbeat_sdk::export;
 use sandbeat_sdk::prelude::*;
-use scrape::Scrape;
+use sandbeat_sdk::{export, limits};
+use scrape::{Room, Scrape};
 
 const SCRAPE_ERROR: Gauge =
     Gauge::new("node_textfile_scrape_error", "1", "1 where a file or folder could not be read or is broken, else 0.");
@@ -46,8 +46,6 @@ const LEFT_OUT: Gauge =
 
 /// Where node_exporter's packages have it.
 const DEFAULT_PATH: &str = "/var/lib/node_exporter/textfile_collector";
-/// What a contribution has room for.
-const MAX_POINTS: usize = 1_000;
 
 struct Textfile;
 
@@ -66,9 +64,15 @@ impl Collector for Textfile {
             return Err(Error::config("path", "has to be the absolute path of a folder, or an array of such paths"));
         }
         let listing = Listing::of(&paths)?;
+        let limits = limits::current();
         // The collector's own are an error, and one per reason and file.
-        let own = 1 + Reason::ALL.len() + listing.files.len();
-        let mut scrape = Scrape::new(MAX_POINTS.saturating_sub(own), &listing.troubles);
+        let own = (1 + Reason::ALL.len() + listing.files.len()) as u64;
+        let room = Room {
+            points: limits.metrics.saturating_sub(own),
+            bytes: limits.output / 4 * 3,
+            attributes: limits.attributes,
+        };
+        let mut scrape = Scrape::new(room, &listing.troubles);
         listing.read(&mut scrape);
         say(&scrape);
 

@@ -28,11 +28,9 @@ pub(crate) enum Reason {
     Histogram,
 }
 
-/// As the agent takes them: of a name or key, and of an attribute's value, in bytes; attributes of a point; bounds of a
-/// histogram.
+/// As the agent takes them: of a name or key, and of an attribute's value, in bytes; bounds of a histogram.
 const MAX_NAME: usize = 128;
 const MAX_VALUE: usize = 256;
-const MAX_ATTRIBUTES: usize = 16;
 const MAX_BOUNDS: usize = 255;
 /// Up to here, each integer is a double of its own.
 const MAX_COUNT: f64 = 9_007_199_254_740_992.0;
@@ -65,8 +63,13 @@ impl Reason {
     }
 }
 
-/// The points of one series, each of which may have to be left out.
-pub(crate) fn of(family: &Family<'_>, labels: &Labels<'_>, data: &Data) -> Vec<Result<Point, Reason>> {
+/// The points of one series, each of which may have to be left out; one has so many attributes at most.
+pub(crate) fn of(
+    family: &Family<'_>,
+    labels: &Labels<'_>,
+    data: &Data,
+    max_attributes: u64,
+) -> Vec<Result<Point, Reason>> {
     let unit = units::of(family.name);
     let points = match data {
         Data::Number(value) => {
@@ -82,7 +85,7 @@ pub(crate) fn of(family: &Family<'_>, labels: &Labels<'_>, data: &Data) -> Vec<R
     let whole = |point: Point| {
         let labels = labels.iter().map(|(name, value)| (name.to_string(), value));
         let point = labels.fold(point, |point, (name, value)| point.attribute(name, value));
-        check(&point).map(|()| point)
+        check(&point, max_attributes).map(|()| point)
     };
     points.into_iter().map(|point| point.and_then(whole)).collect()
 }
@@ -133,7 +136,7 @@ fn last_of_each(marks: &[(f64, f64)]) -> Vec<(f64, f64)> {
 }
 
 /// Whether the agent takes it.
-fn check(point: &Point) -> Result<(), Reason> {
+fn check(point: &Point, max_attributes: u64) -> Result<(), Reason> {
     let is_name = |name: &str| {
         name.len() <= MAX_NAME && name.starts_with(|c: char| c.is_ascii_alphabetic()) && !name.ends_with('.')
     };
@@ -141,9 +144,10 @@ fn check(point: &Point) -> Result<(), Reason> {
     if !is_name(&point.name) {
         return Err(Reason::Name);
     }
-    // A summary's own `quantile` beside a label of that name cannot be: the label is the quantile.
     let attributes = &point.attributes;
-    if attributes.len() > MAX_ATTRIBUTES || !attributes.iter().all(|one| is_name(&one.key) && is_text(&one.value)) {
+    if attributes.len() as u64 > max_attributes
+        || !attributes.iter().all(|one| is_name(&one.key) && is_text(&one.value))
+    {
         return Err(Reason::Attributes);
     }
     match point.value {
@@ -161,7 +165,7 @@ mod tests {
     /// As `name{key=value,…} unit kind value`, or the reason.
     fn points(text: &str) -> Vec<String> {
         let read = Exposition::parse(text.as_bytes()).unwrap();
-        let all = read.series.iter().flat_map(|((family, labels), data)| of(&read.families[*family], labels, data));
+        let all = read.series.iter().flat_map(|((family, labels), data)| of(&read.families[*family], labels, data, 16));
         let line = |point: Point| {
             let attributes: Vec<_> = point.attributes.iter().map(|one| format!("{}={}", one.key, one.value)).collect();
             let value = match &point.value {

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
-use sandbeat_sdk::{Attribute, Point};
+use sandbeat_sdk::{Attribute, Point, Value};
 
 use crate::format::{Exposition, Family, Kind};
 use crate::points::{self, Reason};
@@ -24,10 +24,20 @@ pub(crate) struct Scrape {
     pub(crate) modified: Vec<(String, Duration)>,
     /// What is broken, in words.
     pub(crate) troubles: Vec<String>,
-    room: usize,
+    room: Room,
     seen: BTreeSet<(String, Vec<(String, String)>)>,
     names: BTreeMap<String, Name>,
     left_out: [u64; Reason::ALL.len()],
+}
+
+/// What can still be taken.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Room {
+    pub(crate) points: u64,
+    /// Of the answer's size, as the agent counts it.
+    pub(crate) bytes: u64,
+    /// Of each point.
+    pub(crate) attributes: u64,
 }
 
 /// What earlier files say of a name.
@@ -43,7 +53,7 @@ struct Name {
 
 impl Scrape {
     /// One without points, with room for so many, and with the troubles so far.
-    pub(crate) fn new(room: usize, troubles: &[String]) -> Self {
+    pub(crate) fn new(room: Room, troubles: &[String]) -> Self {
         Self {
             points: Vec::new(),
             modified: Vec::new(),
@@ -69,7 +79,7 @@ impl Scrape {
             .map(|(family, used)| if used { self.name(file, family) } else { None })
             .collect();
         for ((family, labels), data) in &read.series {
-            for point in points::of(&read.families[*family], labels, data) {
+            for point in points::of(&read.families[*family], labels, data, self.room.attributes) {
                 match (refused[*family], point) {
                     (Some(reason), _) | (None, Err(reason)) => self.leave_out(reason),
                     (None, Ok(point)) => self.take(point),
@@ -117,16 +127,36 @@ impl Scrape {
         let key = (point.name.clone().into_owned(), point.attributes.iter().map(attribute).collect());
         if self.seen.contains(&key) || crate::is_own(&point.name) {
             self.leave_out(Reason::Duplicate);
-        } else if self.points.len() >= self.room {
-            self.leave_out(Reason::Limit);
-        } else {
+        } else if self.room.take(&point).is_some() {
             self.seen.insert(key);
             self.points.push(point);
+        } else {
+            self.leave_out(Reason::Limit);
         }
     }
 
     fn leave_out(&mut self, reason: Reason) {
         self.left_out[reason as usize] += 1;
+    }
+}
+
+impl Room {
+    /// Makes room for a point; nothing when there is none left for it.
+    fn take(&mut self, point: &Point) -> Option<()> {
+        // Above what the agent counts for a point, an attribute and a bucket beside their texts.
+        const POINT: usize = 128;
+        const ATTRIBUTE: usize = 32;
+        const BUCKET: usize = 16;
+        let attributes = point.attributes.iter().map(|one| ATTRIBUTE + one.key.len() + one.value.len());
+        let buckets = match &point.value {
+            Value::Histogram(distribution) => distribution.counts.len() * BUCKET,
+            Value::Gauge(_) | Value::Counter(_) => 0,
+        };
+        let bytes = POINT + point.name.len() + point.unit.len() + attributes.sum::<usize>() + buckets;
+        let points = self.points.checked_sub(1)?;
+        let bytes = self.bytes.checked_sub(bytes as u64)?;
+        *self = Self { points, bytes, ..*self };
+        Some(())
     }
 }
 
@@ -140,8 +170,8 @@ fn digest(help: &[u8]) -> u64 {
 mod tests {
     use super::*;
 
-    fn scrape(room: usize, files: &[(&str, &str)]) -> Scrape {
-        let mut scrape = Scrape::new(room, &[]);
+    fn scrape(points: u64, files: &[(&str, &str)]) -> Scrape {
+        let mut scrape = Scrape::new(Room { points, bytes: 1_000_000, attributes: 16 }, &[]);
         for (file, text) in files {
             scrape.add(file, &Exposition::parse(text.as_bytes()).unwrap());
         }
@@ -192,7 +222,7 @@ mod tests {
             ],
         );
         let values: Vec<_> = scrape.points.iter().map(|point| (&*point.name, &point.value)).collect();
-        assert_eq!(values, [("a", &sandbeat_sdk::Value::Gauge(1.0)), ("s_sum", &sandbeat_sdk::Value::Counter(1.0))]);
+        assert_eq!(values, [("a", &Value::Gauge(1.0)), ("s_sum", &Value::Counter(1.0))]);
         assert_eq!(left_out(&scrape), [(Reason::Duplicate, 2), (Reason::Type, 1)]);
         assert!(!scrape.has_errors());
     }
@@ -205,6 +235,14 @@ mod tests {
         let many: String = (0..MAX_NAMES + 3).map(|n| format!("_{n} 1\n")).collect();
         let cut = scrape(2, &[("1", &many)]);
         assert_eq!(left_out(&cut), [(Reason::Limit, 3), (Reason::Name, MAX_NAMES as u64)]);
+    }
+
+    #[test]
+    fn an_answer_has_room_for_so_many_bytes() {
+        let mut cut = Scrape::new(Room { points: 100, bytes: 1_000, attributes: 16 }, &[]);
+        let text: String = (0..4).map(|n| format!("a{{n=\"{n}{}\"}} 1\n", "x".repeat(200))).collect();
+        cut.add("1", &Exposition::parse(text.as_bytes()).unwrap());
+        assert_eq!((cut.points.len(), left_out(&cut)), (2, vec![(Reason::Limit, 2)]));
     }
 
     #[test]

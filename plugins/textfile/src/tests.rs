@@ -115,7 +115,7 @@ fn more_than_a_contribution_holds_is_cut_in_the_order_of_the_files() {
     let lines = |name: &str| (0..600).map(|n| format!("{name}{{n=\"{n}\"}} {n}\n")).collect::<String>();
     let (first, second) = (lines("a"), lines("b"));
     let contribution = sandbox(&[("1.prom", &first), ("2.prom", &second)]).run(Textfile::collect).unwrap();
-    assert_eq!(contribution.points.len(), MAX_POINTS);
+    assert_eq!(contribution.points.len(), 1_000);
     let values = values(&contribution);
     assert_eq!(values.keys().filter(|name| name.starts_with("a{")).count(), 600);
     assert_eq!(values["textfile.points.left_out{textfile.reason=limit}"], "211");
