@@ -6,7 +6,16 @@ use sandbeat_guest_build::Targets;
 
 fn main() -> ExitCode {
     sandbeat_guest_build::run(
-        &["sandbeat-cgroup", "sandbeat-git", "sandbeat-load", "sandbeat-net", "sandbeat-ports", "sandbeat-top"],
+        &[
+            "sandbeat-cgroup",
+            "sandbeat-disk",
+            "sandbeat-git",
+            "sandbeat-load",
+            "sandbeat-net",
+            "sandbeat-ports",
+            "sandbeat-textfile",
+            "sandbeat-top",
+        ],
         Targets::Libraries,
     )
 }

@@ -1,15 +1,14 @@
 //! The collector `net`: traffic per network interface, from `/proc/net/dev`.
 //!
-//! Which interfaces it reports is configured (see `filter.rs`); a wrong configuration ends the collect with an error
-//! that names the key. When the operator chose interfaces and none of them is there, that is `unavailable`; a sandbox
+//! Which interfaces it reports is configured, all but `lo` by default; a wrong configuration ends the collect with an
+//! error that names the key. When the operator chose interfaces and none of them is there, that is `unavailable`; a sandbox
 //! with nothing but loopback contributes nothing. More interfaces than a contribution has room for are cut in the
 //! kernel's order, and the log says so once per change.
 
 mod device;
-mod filter;
 
 use device::{Device, Traffic};
-use filter::Filter;
+use sandbeat_common::{Filter, Notice};
 use sandbeat_sdk::prelude::*;
 use sandbeat_sdk::{Point, export};
 
@@ -44,13 +43,13 @@ impl Collector for Net {
     }
 
     fn collect() -> Result<Contribution, Error> {
-        let filter = Filter::new(config::strings("interfaces")?, config::strings("exclude")?)
-            .map_err(|(key, why)| Error::config(key, why))?;
+        let filter = Filter::from_config("interfaces")?;
         let text = files::read_to_string("/proc/net/dev")?;
         let devices = Device::parse(&text)
             .ok_or_else(|| Error::internal("/proc/net/dev has another form than the one with 16 figures per line"))?;
 
-        let mut chosen: Vec<_> = devices.iter().filter(|device| filter.takes(device.name)).collect();
+        let mut chosen: Vec<_> =
+            devices.iter().filter(|device| filter.takes(device.name, device.name != "lo")).collect();
         if chosen.is_empty() && filter.is_a_choice() {
             let names: Vec<_> = devices.iter().map(|device| device.name).collect();
             let names = names.join(", ");
@@ -80,17 +79,10 @@ fn points(interface: &str, direction: &str, traffic: &Traffic) -> [Point; 4] {
     .map(|point| point.attribute(INTERFACE, interface).attribute(DIRECTION, direction))
 }
 
-/// One line per change, so what was said last is kept.
 fn say_what_is_cut(interfaces: usize) {
-    const KEY: &str = "cut";
-    let was_cut = state::get(KEY).is_some();
-    if interfaces <= MAX_INTERFACES {
-        if was_cut {
-            state::delete(KEY);
-        }
-    } else if !was_cut && state::set(KEY, b"").is_ok() {
-        log::warn!("{interfaces} interfaces; the first {MAX_INTERFACES} are reported; choose with `interfaces`");
-    }
+    const CUT: Notice = Notice::new("cut");
+    let line = format!("only the first {MAX_INTERFACES} interfaces are reported; choose with `interfaces`");
+    CUT.warn((interfaces > MAX_INTERFACES).then_some(&line));
 }
 
 #[cfg(test)]

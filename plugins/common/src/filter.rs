@@ -1,48 +1,45 @@
-//! Which interfaces are reported: the config's `interfaces` and `exclude`.
+//! Which of the things that have names are reported: patterns in the collector's `[config]`.
 //!
-//! Patterns are matched against the whole name; `*` stands for any characters, `?` for one. Without `interfaces`, all
-//! but `lo` are taken.
+//! Patterns are matched against the whole name; `*` stands for any characters, `?` for one. What is taken without a
+//! choice is the collector's affair. A pattern that could match nothing is an error that names its key.
+
+use sandbeat_sdk::{Error, config};
 
 /// The operator's choice.
 #[derive(Clone, Debug)]
-pub(crate) struct Filter {
-    interfaces: Option<Vec<String>>,
+pub struct Filter {
+    chosen: Option<Vec<String>>,
     exclude: Vec<String>,
 }
 
 impl Filter {
-    /// Takes the two values of the config.
+    /// Takes the patterns under a key of `[config]`, and those under `exclude`. Each is one string or an array of them,
+    /// and may be absent.
     ///
     /// # Errors
-    /// A pattern cannot match any interface: the key, and what is wrong with its value.
-    pub(crate) fn new(
-        interfaces: Option<Vec<String>>,
-        exclude: Option<Vec<String>>,
-    ) -> Result<Self, (&'static str, String)> {
-        if interfaces.as_ref().is_some_and(Vec::is_empty) {
-            return Err(("interfaces", "names no interface; leave it out for all but `lo`".into()));
+    /// [`Error::Config`], when a value is not of that form, or a pattern cannot match any name.
+    pub fn from_config(key: &str) -> Result<Self, Error> {
+        let (chosen, exclude) = (config::strings(key)?, config::strings("exclude")?);
+        if chosen.as_ref().is_some_and(Vec::is_empty) {
+            return Err(Error::config(key, "is empty; leave it out for the usual ones"));
         }
-        for (key, patterns) in [("interfaces", &interfaces), ("exclude", &exclude)] {
+        for (key, patterns) in [(key, &chosen), ("exclude", &exclude)] {
             for pattern in patterns.iter().flatten() {
-                check(pattern).map_err(|why| (key, why))?;
+                check(pattern).map_err(|why| Error::config(key, why))?;
             }
         }
-        Ok(Self { interfaces, exclude: exclude.unwrap_or_default() })
+        Ok(Self { chosen, exclude: exclude.unwrap_or_default() })
     }
 
-    /// Whether an interface is reported.
-    pub(crate) fn takes(&self, name: &str) -> bool {
+    /// Whether a thing of this name is reported; `by_default` holds where the operator chose none.
+    pub fn takes(&self, name: &str, by_default: bool) -> bool {
         let any = |patterns: &[String]| patterns.iter().any(|pattern| matches(pattern.as_bytes(), name.as_bytes()));
-        let chosen = match &self.interfaces {
-            Some(patterns) => any(patterns),
-            None => name != "lo",
-        };
-        chosen && !any(&self.exclude)
+        self.chosen.as_deref().map_or(by_default, any) && !any(&self.exclude)
     }
 
-    /// Whether the operator named the interfaces that there have to be.
-    pub(crate) fn is_a_choice(&self) -> bool {
-        self.interfaces.is_some()
+    /// Whether the operator named the things that there have to be.
+    pub fn is_a_choice(&self) -> bool {
+        self.chosen.is_some()
     }
 }
 
@@ -86,6 +83,8 @@ fn matches(pattern: &[u8], name: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use sandbeat_sdk::testing::Sandbox;
+
     use super::*;
 
     #[test]
@@ -109,12 +108,16 @@ mod tests {
     }
 
     #[test]
-    fn loopback_is_left_out_unless_chosen() {
-        let strings = |strings: &[&str]| Some(strings.iter().map(ToString::to_string).collect());
-        let default = Filter::new(None, None).unwrap();
-        assert!(default.takes("eth0") && !default.takes("lo"));
-        let chosen = Filter::new(strings(&["lo", "eth*"]), strings(&["eth1"])).unwrap();
-        assert!(chosen.takes("lo") && chosen.takes("eth0") && !chosen.takes("eth1") && !chosen.takes("wlan0"));
+    fn without_a_choice_the_collector_s_own_holds() {
+        let filter = |config: &[(&str, &str)]| {
+            let sandbox = config.iter().fold(Sandbox::new(), |sandbox, (key, value)| sandbox.config(key, value));
+            { sandbox }.run(|| Filter::from_config("interfaces")).unwrap()
+        };
+        let default = filter(&[("exclude", "eth1")]);
+        assert!(default.takes("eth0", true) && !default.takes("lo", false) && !default.takes("eth1", true));
+        let chosen = filter(&[("interfaces", r#"["lo","eth*"]"#), ("exclude", "eth1")]);
+        assert!(chosen.takes("lo", false) && chosen.takes("eth0", true) && !chosen.takes("eth1", true));
+        assert!(!chosen.takes("wlan0", true) && chosen.is_a_choice() && !default.is_a_choice());
     }
 
     #[test]
