@@ -10,16 +10,16 @@ use crate::harness::{FakeHub, Sandbox, bundled, wait_for};
 
 /// What the collector comes with, but for how often it measures and how many it shows: the machine may be busy.
 const SIDECAR: &str = include_str!("../../../plugins/top/top.toml");
-/// Ends like the name in `/proc/PID/stat`, and goes on.
-const NAME: &str = "burns) R 1 (cpu";
-const ENCODED: &str = "burns%29%20R%201%20%28cpu";
+/// Names that end like those in `/proc/PID/stat` and go on; one for each test, since processes of one name are added up.
+const BURNS: &str = "burns) R 1 (cpu";
+const HOLDS: &str = "holds) R 1 (mem";
 
 /// A process that does nothing but use a CPU; it ends with the test.
 struct Burner(Child);
 
 impl Burner {
     fn start(sandbox: &Sandbox) -> Burner {
-        let program = sandbox.path(NAME);
+        let program = sandbox.path(BURNS);
         symlink("/bin/sh", &program).unwrap();
         let mut command = Command::new(program);
         let child = command.args(["-c", "while :; do :; done"]).stdin(Stdio::null()).spawn().unwrap();
@@ -67,7 +67,7 @@ fn who_uses_cpu_is_shown_with_name_number_and_figures_until_it_stops() {
     let mut shares = Vec::new();
     let report = wait_for("five measurements", || {
         let report = hub.requests().pop()?.body;
-        let share = value(&report, "process.cpu.utilization")?;
+        let share = value(&report, "process.cpu.utilization", BURNS)?;
         if shares.last() != Some(&share) {
             shares.push(share);
         }
@@ -79,20 +79,20 @@ fn who_uses_cpu_is_shown_with_name_number_and_figures_until_it_stops() {
     assert!(share > expected / 3.0 && share < expected * 3.0, "{shares:?}, and by the kernel {expected}");
     assert!(shares.iter().all(|share| *share < 1.2 / cores), "one thread has no more than one CPU: {shares:?}");
     let entry = listed(&report, "top.cpu").into_iter().find(|entry| entry.starts_with(&format!("{id}:"))).unwrap();
-    assert!(entry.starts_with(&format!("{id}:{ENCODED}:0.")), "{entry}");
+    assert!(entry.starts_with(&format!("{id}:burns%29%20R%201%20%28cpu:0.")), "{entry}");
 
     burner.signal(Signal::STOP);
     let report = hub.report("that it does nothing", |report| !is_shown(report) && count(report, "stopped") >= 1.0);
     assert!(count(&report, "running") + count(&report, "sleeping") >= 2.0, "{report}");
     drop(burner);
-    hub.report("that it is gone", |report| value(report, "process.memory.usage").is_none());
+    hub.report("that it is gone", |report| value(report, "process.memory.usage", BURNS).is_none());
 }
 
 #[test]
 fn memory_is_that_of_the_kernels_exact_count() {
     let sandbox = Sandbox::new();
     // It holds 300 MiB, which is more than most; `tail` keeps what has no line end.
-    let program = sandbox.path(NAME);
+    let program = sandbox.path(HOLDS);
     symlink("/usr/bin/tail", &program).unwrap();
     let mut command = Command::new(program);
     let child = command.args(["-n", "1"]).stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
@@ -103,12 +103,12 @@ fn memory_is_that_of_the_kernels_exact_count() {
         wait_for("the memory to be held", || Some(holder.resident()).filter(|held| *held > f64::from(300 << 20)));
     let answer = run(&sandbox, &sidecar());
     let metrics = &answer["metrics"];
-    let told = value(&answer, "process.memory.usage").unwrap_or_else(|| panic!("{metrics}"));
+    let told = value(&answer, "process.memory.usage", HOLDS).unwrap_or_else(|| panic!("{metrics}"));
     // It may have read on meanwhile.
     assert!(before <= told && told <= holder.resident(), "{before}, {told}: {metrics}");
     let listed = answer["metadata"]["top.memory"].as_str().unwrap();
-    assert!(listed.contains(&format!("{}:{ENCODED}:{told} ", holder.0.id())), "{listed}");
-    assert!(value(&answer, "process.cpu.utilization").is_none(), "of one collect there is none: {metrics}");
+    assert!(listed.contains(&format!("{}:holds%29%20R%201%20%28mem:{told} ", holder.0.id())), "{listed}");
+    assert!(value(&answer, "process.cpu.utilization", HOLDS).is_none(), "of one collect there is none: {metrics}");
     drop(input);
 }
 
@@ -143,9 +143,9 @@ fn listed(report: &Value, key: &str) -> Vec<String> {
     report["metadata"][key].as_str().unwrap_or_default().split_ascii_whitespace().map(str::to_owned).collect()
 }
 
-/// Of the processes that are called so.
-fn value(report: &Value, metric: &str) -> Option<f64> {
-    let has_name = |one: &&Value| one["name"] == metric && one["attributes"]["process.executable.name"] == NAME;
+/// Of the processes with a name.
+fn value(report: &Value, metric: &str, name: &str) -> Option<f64> {
+    let has_name = |one: &&Value| one["name"] == metric && one["attributes"]["process.executable.name"] == name;
     report["metrics"].as_array()?.iter().find(has_name)?["value"].as_f64()
 }
 
