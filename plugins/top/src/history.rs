@@ -15,7 +15,7 @@ const KEY: &str = "processes";
 /// Bytes of a process: its number, the low halves of its start and of its ticks. The host keeps 64 KiB.
 const ENTRY: usize = 12;
 /// In ticks. Figures count in ticks, so a shorter time would make a share too rough.
-const LEAST_TIME: u64 = 100;
+const LEAST_TIME: u64 = 50;
 
 /// The last collect.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -146,7 +146,7 @@ mod tests {
     #[test]
     fn the_time_between_has_to_be_known_and_long_enough() {
         let before = History::new(1000, true, &[]);
-        assert!(before.since(1099).is_none() && before.since(999).is_none() && before.since(1100).is_some());
+        assert!(before.since(1049).is_none() && before.since(999).is_none() && before.since(1050).is_some());
     }
 
     #[test]

@@ -91,7 +91,7 @@ fn cpu_is_that_used_since_the_last_collect() {
 fn a_collect_that_comes_too_soon_leaves_the_time_to_the_next() {
     let mut sandbox = sandbox("100.00", Some(1.0));
     sandbox.run(Top::collect).unwrap();
-    let mut sandbox = with(sandbox.file("/proc/uptime", "100.50 1"), (20, "node", 'R', 1050, 500, 3000));
+    let mut sandbox = with(sandbox.file("/proc/uptime", "100.40 1"), (20, "node", 'R', 1050, 500, 3000));
     assert_eq!(metadata(&sandbox.run(Top::collect).unwrap()).len(), 1);
     let mut sandbox = with(sandbox.file("/proc/uptime", "102.00 1"), (20, "node", 'R', 1100, 500, 3000));
     assert_eq!(metadata(&sandbox.run(Top::collect).unwrap())[0], ("top.cpu", "20:node:0.5"));
