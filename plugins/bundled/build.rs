@@ -10,6 +10,7 @@ fn main() -> ExitCode {
             "sandbeat-cgroup",
             "sandbeat-disk",
             "sandbeat-git",
+            "sandbeat-http-probe",
             "sandbeat-load",
             "sandbeat-net",
             "sandbeat-ports",

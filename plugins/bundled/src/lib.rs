@@ -17,6 +17,7 @@ pub const COLLECTORS: &[Bundled] = &[
     bundled!("cgroup"),
     bundled!("disk"),
     bundled!("git"),
+    bundled!("http-probe"),
     bundled!("load"),
     bundled!("net"),
     bundled!("ports"),

@@ -90,6 +90,17 @@ pub(crate) fn of(
     points.into_iter().map(|point| point.and_then(whole)).collect()
 }
 
+/// How many points [`of`] makes of a series, good or not.
+pub(crate) fn count(family: &Family<'_>, data: &Data) -> u64 {
+    match data {
+        Data::Parts(parts) if family.kind == Some(Kind::Summary) => {
+            let parts_of_two = [parts.sum, parts.count].into_iter().flatten().count();
+            (parts.marks.len() + parts_of_two) as u64
+        }
+        _ => 1,
+    }
+}
+
 fn point(name: &str, suffix: &str, unit: &'static str, value: Value) -> Point {
     Point::new(format!("{}{suffix}", name.replace(':', ".")), unit, value)
 }

@@ -79,6 +79,11 @@ impl Scrape {
             .map(|(family, used)| if used { self.name(file, family) } else { None })
             .collect();
         for ((family, labels), data) in &read.series {
+            if self.room.points == 0 {
+                // Whatever else may be wrong with it: to find out would cost more than all that is reported.
+                self.left_out[Reason::Limit as usize] += points::count(&read.families[*family], data);
+                continue;
+            }
             for point in points::of(&read.families[*family], labels, data, self.room.attributes) {
                 match (refused[*family], point) {
                     (Some(reason), _) | (None, Err(reason)) => self.leave_out(reason),
@@ -229,9 +234,10 @@ mod tests {
 
     #[test]
     fn what_is_over_the_limit_is_counted() {
-        let cut = scrape(2, &[("1", "a 1\na 1\nb NaN\nb{x=\"1\"} 1\n"), ("2", "c 1\na 3\nd 1\n")]);
+        let summary = "# TYPE s summary\ns{quantile=\"0.5\"} 1\ns_sum 1\ns_count 1\n";
+        let cut = scrape(2, &[("1", "a 1\na 1\nb NaN\nb{x=\"1\"} 1\n"), ("2", "c 1\na 3\n"), ("3", summary)]);
         assert_eq!(cut.points.len(), 2);
-        assert_eq!(left_out(&cut), [(Reason::Limit, 2), (Reason::Duplicate, 2), (Reason::Value, 1)]);
+        assert_eq!(left_out(&cut), [(Reason::Limit, 5), (Reason::Duplicate, 1), (Reason::Value, 1)]);
         let many: String = (0..MAX_NAMES + 3).map(|n| format!("_{n} 1\n")).collect();
         let cut = scrape(2, &[("1", &many)]);
         assert_eq!(left_out(&cut), [(Reason::Limit, 3), (Reason::Name, MAX_NAMES as u64)]);

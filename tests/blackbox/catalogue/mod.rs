@@ -7,5 +7,6 @@ mod disk;
 mod http_probe;
 mod pages;
 mod ports;
+mod ran;
 mod textfile;
 mod top;
