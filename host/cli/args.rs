@@ -11,6 +11,9 @@ use tracing_subscriber::EnvFilter;
 use crate::hub::args::HubOptions;
 use crate::logs::Since;
 
+/// The least time between two calls of a collector that is watched; as for `interval` in a sidecar.
+const MIN_EVERY: Duration = Duration::from_millis(100);
+
 /// The agent inside a sandbox: it reports a heartbeat, supervises processes, and collects metrics with WebAssembly
 /// components that are dropped into a directory.
 #[derive(Debug, Parser)]
@@ -164,10 +167,14 @@ pub(crate) enum PluginsCommand {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum PluginCommand {
-    /// Say whether the agent would take a component: its world, imports and the grants they need, its sidecar, and
-    /// what it describes
-    Check(Subject),
-    /// Collect once and print what would be merged into the report
+    /// Say whether the agent would take a component, with everything that is wrong at once
+    ///
+    /// Its file, world, exports and imports, the grants they need, its sidecar, what it describes, and whether what it
+    /// collects is what it describes: it is called once, under its sidecar's limits. The exit code is 1 where anything
+    /// is wrong. That something is not granted, or not there on this machine, is a warning.
+    Check(CheckOptions),
+    /// Collect once and print what would be merged into the report, what is not accepted, what is not as described, and
+    /// what it cost
     Run(RunOptions),
     /// Measure how long loading and collecting take
     Bench(BenchOptions),
@@ -187,12 +194,25 @@ pub(crate) struct Subject {
 }
 
 #[derive(Debug, clap::Args)]
+pub(crate) struct CheckOptions {
+    #[command(flatten)]
+    pub(crate) subject: Subject,
+    /// Do not call its `collect`
+    #[arg(long)]
+    pub(crate) no_collect: bool,
+}
+
+#[derive(Debug, clap::Args)]
 pub(crate) struct RunOptions {
     #[command(flatten)]
     pub(crate) subject: Subject,
-    /// Collect again whenever the component or its sidecar changes; the collector's state goes on. Ctrl-C ends it
+    /// Collect again whenever the component or its sidecar changes, and on a terminal show the newest in its place; the
+    /// collector's state goes on. Ctrl-C ends it
     #[arg(long)]
     pub(crate) watch: bool,
+    /// With --watch, how often to collect besides [default: 2s on a terminal, elsewhere at changes only]
+    #[arg(long, value_name = "DURATION", requires = "watch", value_parser = every)]
+    pub(crate) every: Option<Duration>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -216,6 +236,11 @@ pub(crate) struct DemoOptions {
     /// The hub's address; port 0 is any free one
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0", value_parser = sandbeat_hub::parse_listen)]
     pub(crate) listen: SocketAddr,
+}
+
+fn every(text: &str) -> Result<Duration, String> {
+    let every = sandbeat_status::settings::parse_duration(text)?;
+    if every < MIN_EVERY { Err(format!("{MIN_EVERY:?} is the least")) } else { Ok(every) }
 }
 
 fn log_filter(text: &str) -> Result<String, String> {
