@@ -68,7 +68,7 @@ pub(crate) enum Command {
     Agents(Print),
     /// List the collectors of the running agent, or have one of them loaded again
     Plugins(PluginsOptions),
-    /// Check, run or measure one collector, without a running agent
+    /// Make a collector's project; check, run or measure one collector, without a running agent
     #[command(subcommand)]
     Plugin(PluginCommand),
     /// Compile a component from standard input to standard output; the agent calls this itself
@@ -167,6 +167,8 @@ pub(crate) enum PluginsCommand {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum PluginCommand {
+    /// Make a project for a collector, that builds with one command and passes `plugin check`
+    New(NewOptions),
     /// Say whether the agent would take a component, with everything that is wrong at once
     ///
     /// Its file, world, exports and imports, the grants they need, its sidecar, what it describes, and whether what it
@@ -176,8 +178,33 @@ pub(crate) enum PluginCommand {
     /// Collect once and print what would be merged into the report, what is not accepted, what is not as described, and
     /// what it cost
     Run(RunOptions),
-    /// Measure how long loading and collecting take
+    /// Measure loading and collecting, in a fresh instance and in a kept one: times, CPU, memory and output
+    ///
+    /// CPU is the average of a call; memory the most that one instance had, so that what grows in a kept one shows. The
+    /// first failure ends it.
     Bench(BenchOptions),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct NewOptions {
+    /// The collector's name: letters, digits, `-` and `_`
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
+    pub(crate) name: String,
+    /// The language to write it in
+    #[arg(long = "lang", value_name = "LANGUAGE", value_enum, default_value_t = Language::Rust)]
+    pub(crate) language: Language,
+    /// The folder to make; one that is there has to be empty [default: NAME in the working directory]
+    #[arg(long, value_name = "PATH")]
+    pub(crate) dir: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Language {
+    C,
+    #[value(alias = "js")]
+    Javascript,
+    Python,
+    Rust,
 }
 
 /// The collector that a command is about.
@@ -227,6 +254,9 @@ pub(crate) struct BenchOptions {
 #[cfg(feature = "bundled")]
 #[derive(Debug, clap::Args)]
 pub(crate) struct DemoOptions {
+    /// Run all bundled collectors, not only load, net and git
+    #[arg(long)]
+    pub(crate) all: bool,
     /// How often the agent reports
     #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = sandbeat_status::settings::parse_duration)]
     pub(crate) interval: Duration,

@@ -60,7 +60,9 @@ pub(crate) fn start(filter: Option<&str>, command: &Command) {
     let usual = match command {
         Command::Run(_) => "info",
         Command::Hub(options) if options.command.is_none() => "info",
-        // Its lines are the point; of the log, only what becomes of a dropped file.
+        // Its lines are the point; of the log, only what becomes of a dropped file, where there are few.
+        #[cfg(feature = "bundled")]
+        Command::Demo(options) if options.all => "warn",
         #[cfg(feature = "bundled")]
         Command::Demo(_) => "warn,sandbeat_collectors=info",
         // What the collector itself has to say belongs to the answer.

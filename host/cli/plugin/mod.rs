@@ -4,7 +4,9 @@
 mod bench;
 mod check;
 mod findings;
+mod new;
 mod run;
+mod words;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -21,6 +23,7 @@ use crate::config::Source;
 
 pub(crate) fn run(command: &PluginCommand) -> anyhow::Result<()> {
     match command {
+        PluginCommand::New(options) => new::run(options),
         PluginCommand::Check(options) => check::run(options),
         PluginCommand::Run(options) => run::run(options),
         PluginCommand::Bench(options) => bench::run(options),
