@@ -11,6 +11,9 @@ use tracing_subscriber::EnvFilter;
 use crate::hub::args::HubOptions;
 use crate::logs::Since;
 
+/// The least time between two calls of a collector that is watched; as for `interval` in a sidecar.
+const MIN_EVERY: Duration = Duration::from_millis(100);
+
 /// The agent inside a sandbox: it reports a heartbeat, supervises processes, and collects metrics with WebAssembly
 /// components that are dropped into a directory.
 #[derive(Debug, Parser)]
@@ -65,7 +68,7 @@ pub(crate) enum Command {
     Agents(Print),
     /// List the collectors of the running agent, or have one of them loaded again
     Plugins(PluginsOptions),
-    /// Check, run or measure one collector, without a running agent
+    /// Make a collector's project; check, run or measure one collector, without a running agent
     #[command(subcommand)]
     Plugin(PluginCommand),
     /// Compile a component from standard input to standard output; the agent calls this itself
@@ -164,13 +167,44 @@ pub(crate) enum PluginsCommand {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum PluginCommand {
-    /// Say whether the agent would take a component: its world, imports and the grants they need, its sidecar, and
-    /// what it describes
-    Check(Subject),
-    /// Collect once and print what would be merged into the report
+    /// Make a project for a collector, that builds with one command and passes `plugin check`
+    New(NewOptions),
+    /// Say whether the agent would take a component, with everything that is wrong at once
+    ///
+    /// Its file, world, exports and imports, the grants they need, its sidecar, what it describes, and whether what it
+    /// collects is what it describes: it is called once, under its sidecar's limits. The exit code is 1 where anything
+    /// is wrong. That something is not granted, or not there on this machine, is a warning.
+    Check(CheckOptions),
+    /// Collect once and print what would be merged into the report, what is not accepted, what is not as described, and
+    /// what it cost
     Run(RunOptions),
-    /// Measure how long loading and collecting take
+    /// Measure loading and collecting, in a fresh instance and in a kept one: times, CPU, memory and output
+    ///
+    /// CPU is the average of a call; memory the most that one instance had, so that what grows in a kept one shows. The
+    /// first failure ends it.
     Bench(BenchOptions),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct NewOptions {
+    /// The collector's name: letters, digits, `-` and `_`
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
+    pub(crate) name: String,
+    /// The language to write it in
+    #[arg(long = "lang", value_name = "LANGUAGE", value_enum, default_value_t = Language::Rust)]
+    pub(crate) language: Language,
+    /// The folder to make; one that is there has to be empty [default: NAME in the working directory]
+    #[arg(long, value_name = "PATH")]
+    pub(crate) dir: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Language {
+    C,
+    #[value(alias = "js")]
+    Javascript,
+    Python,
+    Rust,
 }
 
 /// The collector that a command is about.
@@ -187,12 +221,25 @@ pub(crate) struct Subject {
 }
 
 #[derive(Debug, clap::Args)]
+pub(crate) struct CheckOptions {
+    #[command(flatten)]
+    pub(crate) subject: Subject,
+    /// Do not call its `collect`
+    #[arg(long)]
+    pub(crate) no_collect: bool,
+}
+
+#[derive(Debug, clap::Args)]
 pub(crate) struct RunOptions {
     #[command(flatten)]
     pub(crate) subject: Subject,
-    /// Collect again whenever the component or its sidecar changes; the collector's state goes on. Ctrl-C ends it
+    /// Collect again whenever the component or its sidecar changes, and on a terminal show the newest in its place; the
+    /// collector's state goes on. Ctrl-C ends it
     #[arg(long)]
     pub(crate) watch: bool,
+    /// With --watch, how often to collect besides [default: 2s on a terminal, elsewhere at changes only]
+    #[arg(long, value_name = "DURATION", requires = "watch", value_parser = every)]
+    pub(crate) every: Option<Duration>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -207,6 +254,9 @@ pub(crate) struct BenchOptions {
 #[cfg(feature = "bundled")]
 #[derive(Debug, clap::Args)]
 pub(crate) struct DemoOptions {
+    /// Run all bundled collectors, not only load, net and git
+    #[arg(long)]
+    pub(crate) all: bool,
     /// How often the agent reports
     #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = sandbeat_status::settings::parse_duration)]
     pub(crate) interval: Duration,
@@ -216,6 +266,11 @@ pub(crate) struct DemoOptions {
     /// The hub's address; port 0 is any free one
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0", value_parser = sandbeat_hub::parse_listen)]
     pub(crate) listen: SocketAddr,
+}
+
+fn every(text: &str) -> Result<Duration, String> {
+    let every = sandbeat_status::settings::parse_duration(text)?;
+    if every < MIN_EVERY { Err(format!("{MIN_EVERY:?} is the least")) } else { Ok(every) }
 }
 
 fn log_filter(text: &str) -> Result<String, String> {

@@ -38,6 +38,8 @@ struct Plugin {
     grants: Vec<String>,
     /// What its sidecar sets otherwise than by default.
     settings: Vec<Set>,
+    /// What may be meant, such as an import of which nothing is granted.
+    warnings: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
 }
@@ -133,6 +135,7 @@ fn plugin(checked: Checked) -> Plugin {
             summary: Some(accepted.summary),
             grants: accepted.grants,
             settings: accepted.settings.into_iter().map(Set::from).collect(),
+            warnings: accepted.ungranted,
             reason: None,
         },
         Err(reason) => Plugin {
@@ -142,6 +145,7 @@ fn plugin(checked: Checked) -> Plugin {
             summary: None,
             grants: Vec::new(),
             settings: Vec::new(),
+            warnings: Vec::new(),
             reason: Some(reason),
         },
     }
@@ -167,6 +171,9 @@ fn print(findings: &Findings) -> anyhow::Result<()> {
                 }
                 for setting in &plugin.settings {
                     output::line(format_args!("           set {setting}"))?;
+                }
+                for warning in &plugin.warnings {
+                    output::line(format_args!("           note {warning}"))?;
                 }
             }
             (.., reason) => {

@@ -6,17 +6,21 @@
 //! the end what waits is written, for as long as [`FLUSH`]. Everybody else, the agent's guard among them, writes
 //! straight.
 //!
+//! While a screen is drawn on the terminal that standard error is, lines are kept for it instead.
+//!
 //! The thread is made here, and not by `tracing-appender`, because that prints to standard output when its queue is
 //! full at the end, which is often the very pipe that nobody reads.
 
+use std::collections::VecDeque;
 use std::io::{self, IsTerminal, Write};
 use std::panic;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvError, SyncSender, TryRecvError, TrySendError, sync_channel};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use anstream::adapter::strip_str;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -29,7 +33,12 @@ const FLUSH: Duration = Duration::from_secs(1);
 /// Between looks at a queue that is full.
 const LOOK: Duration = Duration::from_millis(5);
 
+/// The most lines that are kept aside; the oldest give way.
+const MAX_ASIDE: usize = 64;
+
 static QUEUE: OnceLock<Queue> = OnceLock::new();
+/// Lines that a screen is to show, where standard error is the terminal that it is drawn on.
+static ASIDE: Mutex<Option<VecDeque<String>>> = Mutex::new(None);
 
 /// Has what waits be written when it is dropped.
 #[must_use]
@@ -51,7 +60,9 @@ pub(crate) fn start(filter: Option<&str>, command: &Command) {
     let usual = match command {
         Command::Run(_) => "info",
         Command::Hub(options) if options.command.is_none() => "info",
-        // Its lines are the point; of the log, only what becomes of a dropped file.
+        // Its lines are the point; of the log, only what becomes of a dropped file, where there are few.
+        #[cfg(feature = "bundled")]
+        Command::Demo(options) if options.all => "warn",
         #[cfg(feature = "bundled")]
         Command::Demo(_) => "warn,sandbeat_collectors=info",
         // What the collector itself has to say belongs to the answer.
@@ -107,6 +118,39 @@ pub(crate) fn flush() {
     let _ = wait.recv_timeout(deadline.saturating_duration_since(Instant::now()));
 }
 
+/// From now on lines that would go to a terminal are kept, to be shown by who draws on it.
+pub(crate) fn set_aside() {
+    if io::stderr().is_terminal() {
+        *aside() = Some(VecDeque::new());
+    }
+}
+
+/// Takes the lines that are kept, as plain text without line ends.
+pub(crate) fn take() -> Vec<String> {
+    aside().as_mut().map(|lines| lines.drain(..).collect()).unwrap_or_default()
+}
+
+/// The same, and what comes from now on is written again.
+pub(crate) fn put_back() -> Vec<String> {
+    aside().take().into_iter().flatten().collect()
+}
+
+/// Keeps a line, if lines are kept.
+fn keep(line: &[u8]) -> bool {
+    let mut aside = aside();
+    let Some(lines) = aside.as_mut() else { return false };
+    if lines.len() == MAX_ASIDE {
+        lines.pop_front();
+    }
+    let line = String::from_utf8_lossy(line);
+    lines.push_back(strip_str(line.trim_end()).to_string());
+    true
+}
+
+fn aside() -> MutexGuard<'static, Option<VecDeque<String>>> {
+    ASIDE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// The log's thread.
 fn write_all(lines: &Receiver<Message>) {
     while let Ok(message) = next(lines) {
@@ -156,6 +200,9 @@ impl<'a> MakeWriter<'a> for Lines {
 impl Write for Lines {
     /// A whole line at a time, as the subscriber writes them.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        if keep(line) {
+            return Ok(line.len());
+        }
         match QUEUE.get() {
             None => io::stderr().write_all(line)?,
             Some(queue) => {

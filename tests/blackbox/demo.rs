@@ -59,5 +59,36 @@ fn a_plugins_directory_of_ones_own_is_kept_and_not_overwritten() {
     demo.signal(Signal::TERM);
     assert_eq!(demo.ended().status.code(), Some(0));
     assert_eq!(std::fs::read(sandbox.plugin("load.wasm")).unwrap(), b"mine");
-    assert!(sandbox.plugin("net.wasm").exists());
+    assert!(sandbox.plugin("net.wasm").exists() && !sandbox.plugin("top.wasm").exists());
+}
+
+#[test]
+fn all_collectors_say_what_is_new_and_find_what_is_the_demo_s_own() {
+    let sandbox = Sandbox::new();
+    std::fs::create_dir(sandbox.path(".git")).unwrap();
+    let demo = sandbox.start(&["demo", "--all", "--interval", "200ms", "--plugins", "plugins"]);
+    let names: Vec<&str> = sandbeat_bundled::COLLECTORS.iter().map(|bundled| bundled.name).collect();
+    let figures = format!("  {} collectors, ", names.len());
+    let first = wait_for("the first report", || demo.stdout().into_iter().find(|line| line.contains(&figures)));
+    assert!(first.contains("cpu") && first.contains("web running"), "{first}");
+    let wrote = |part: &str| wait_for(part, || demo.stdout().iter().any(|line| line.contains(part)).then_some(()));
+    for name in names {
+        // Each is named with its count in the first report, or when it has been compiled.
+        wrote(&format!("{name} "));
+        assert!(sandbox.plugin(&format!("{name}.toml")).exists());
+    }
+    let is_counted = |name: &str| {
+        wait_for(name, || {
+            let counted = |item: &str| item.trim().strip_prefix(name).is_some_and(|rest| !rest.starts_with(" 0"));
+            demo.stdout().iter().any(|line| line.starts_with("   ") && line.split(',').any(counted)).then_some(())
+        });
+    };
+    // The sample's two metrics with three points, and what the collector says of itself.
+    ["textfile", "ports", "disk", "load"].into_iter().for_each(is_counted);
+    // A port that the demo itself has opened.
+    wrote(&format!("{}:", after(&demo, "hub ").trim_end_matches('/').rsplit(':').next().unwrap()));
+    sandbox.drop_in("mine.wasm", guest("one"));
+    is_counted("mine");
+    demo.signal(Signal::INT);
+    assert_eq!(demo.ended().status.code(), Some(0));
 }

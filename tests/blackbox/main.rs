@@ -4,6 +4,7 @@
 
 mod agent;
 mod agents_api;
+mod authors;
 mod bad_config;
 mod bad_plugins;
 mod beats;

@@ -181,14 +181,21 @@ fn bench_measures_loading_and_both_kinds_of_instances() {
     for (kind, count) in [("load", None), ("fresh", Some(20)), ("kept", Some(20))] {
         let spread = &answer[kind];
         assert!(count.is_none_or(|count| spread["count"] == count), "{kind}: {answer}");
-        let figures = ["minMs", "medianMs", "p99Ms", "maxMs"].map(|name| spread[name].as_f64().unwrap());
+        let figures = ["minMs", "p50Ms", "p90Ms", "p99Ms", "maxMs"].map(|name| spread[name].as_f64().unwrap());
         assert!(figures.is_sorted() && figures[0] > 0.0 && spread["perSecond"].as_f64() > Some(0.0), "{answer}");
     }
-    assert!(answer["points"]["metrics"].as_u64() > Some(0) && answer["peakMemoryBytes"].as_u64() > Some(0), "{answer}");
+    for kind in ["fresh", "kept"] {
+        let calls = &answer[kind];
+        assert!(calls["cpuMs"].as_f64() > Some(0.0) && calls["peakMemoryBytes"].as_u64() > Some(65_536), "{answer}");
+    }
+    let points = &answer["points"];
+    assert!(points["metrics"].as_u64() > Some(0) && points["outputBytes"].as_u64() > Some(50), "{answer}");
     let (code, stdout, _) = said(&sandbox, &["plugin", "bench", "plugins/test.wasm", "--calls", "3"]);
     assert_eq!(code, 0);
     assert!(
-        ["load from cache", "collect, fresh", "collect, kept", "PER SECOND"].iter().all(|part| stdout.contains(part))
+        ["load from cache", "collect, fresh", "collect, kept", "P90", "PER SECOND", "PEAK MEMORY", "; output "]
+            .iter()
+            .all(|part| stdout.contains(part))
     );
     for (file, part) in [("panics", "error: trap: "), ("text", "error: invalid: ")] {
         let (code, _, stderr) = said(&sandbox, &["plugin", "bench", &format!("plugins/{file}.wasm")]);

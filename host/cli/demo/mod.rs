@@ -1,5 +1,7 @@
 //! `sandbeat demo`: the whole way on loopback, in one process, to look at and to play with.
 
+mod changes;
+mod collectors;
 mod line;
 
 use std::fs;
@@ -15,16 +17,22 @@ use tokio::sync::broadcast::{Receiver, error::RecvError};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+use self::collectors::Scene;
 use crate::args::DemoOptions;
 use crate::config::{Config, Source};
 use crate::run::{BLOCKED, agent, guard};
 use crate::signals::Terminate;
 use crate::{logging, output};
 
-/// The folder of the plugins and of what they are compiled to; removed at the end, where it is temporary.
+/// How wide lines become where there is no terminal, in letters.
+const USUAL_WIDTH: usize = 120;
+
+/// The folder of the plugins and, where it is temporary, of what they are compiled to. The temporary one is removed at
+/// the end.
 struct Folder {
     plugins: PathBuf,
-    temporary: Option<tempfile::TempDir>,
+    is_kept: bool,
+    temporary: tempfile::TempDir,
 }
 
 pub(crate) fn run(options: &DemoOptions) -> anyhow::Result<()> {
@@ -37,18 +45,14 @@ pub(crate) fn run(options: &DemoOptions) -> anyhow::Result<()> {
 
 fn start(options: &DemoOptions, guard: Option<&Guard>) -> anyhow::Result<()> {
     let folder = Folder::make(options.plugins.as_deref())?;
-    let workspace = repository()?;
-    let added = folder.fill(workspace.as_deref())?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let result = runtime.block_on(play(options, guard, &folder, &added));
+    let result = runtime.block_on(play(options, guard, &folder));
     runtime.shutdown_timeout(BLOCKED);
-    if let Some(temporary) = folder.temporary {
-        temporary.close().context("cannot remove the temporary plugins directory")?;
-    }
-    result.map(|_| ())
+    folder.temporary.close().context("cannot remove the temporary folder")?;
+    result
 }
 
-async fn play(options: &DemoOptions, guard: Option<&Guard>, folder: &Folder, added: &[String]) -> anyhow::Result<()> {
+async fn play(options: &DemoOptions, guard: Option<&Guard>, folder: &Folder) -> anyhow::Result<()> {
     anyhow::ensure!(options.listen.ip().is_loopback(), "the demo listens on loopback only; choose such a --listen");
     let terminate = Terminate::listen()?;
     let listener = TcpListener::bind(options.listen)
@@ -61,8 +65,14 @@ async fn play(options: &DemoOptions, guard: Option<&Guard>, folder: &Folder, add
     let (stop_hub, hub_stopped) = oneshot::channel::<()>();
     // The end of the sender is the signal as well as a message from it.
     let hub = tokio::spawn(hub.serve(listener, async move { drop(hub_stopped.await) }));
-    let config = config(options, folder, address).await?;
-    introduce(address, folder, added)?;
+    // A port that is free now; should somebody take it first, the sample's restarts show that.
+    let web = TcpListener::bind("127.0.0.1:0").await?.local_addr()?;
+    let files = folder.temporary.path().join("textfiles");
+    fs::create_dir(&files).with_context(|| format!("cannot make the folder {}", files.display()))?;
+    let scene = Scene { workspace: repository()?, files, hub: address, web };
+    let added = collectors::fill(&folder.plugins, options.all, &scene)?;
+    let config = config(options, folder, &scene)?;
+    introduce(address, folder, &added)?;
     let printer = tokio::task::spawn_blocking(|| print(reports));
     let result = agent(config, None, guard, terminate).await;
     drop(stop_hub);
@@ -75,13 +85,12 @@ async fn play(options: &DemoOptions, guard: Option<&Guard>, folder: &Folder, add
 }
 
 /// The demo's settings go the way of a file's, so that they are judged like those.
-async fn config(options: &DemoOptions, folder: &Folder, hub: SocketAddr) -> anyhow::Result<Config> {
-    // A port that is free now; should somebody take it first, the sample's restarts show that.
-    let sample = TcpListener::bind("127.0.0.1:0").await?.local_addr()?;
+fn config(options: &DemoOptions, folder: &Folder, scene: &Scene) -> anyhow::Result<Config> {
+    let (hub, sample) = (scene.hub, scene.web);
     let program = std::env::current_exe().context("cannot find the own binary")?;
     let mut plugins = serde_json::json!({ "dir": folder.plugins, "scan_interval": "1s" });
-    if let Some(temporary) = &folder.temporary {
-        plugins["state_dir"] = temporary.path().join("state").to_string_lossy().into();
+    if !folder.is_kept {
+        plugins["state_dir"] = folder.temporary.path().join("state").to_string_lossy().into();
     }
     let settings = serde_json::json!({
         "sandbox": { "id": "demo" },
@@ -107,18 +116,23 @@ async fn config(options: &DemoOptions, folder: &Folder, hub: SocketAddr) -> anyh
 fn introduce(hub: SocketAddr, folder: &Folder, added: &[String]) -> anyhow::Result<()> {
     output::line(format_args!("hub        http://{hub}/"))?;
     output::line(format_args!("plugins    {}", folder.plugins.display()))?;
-    output::line(format_args!("collectors {}", added.join(", ")))?;
+    let width = output::terminal_width().map_or(USUAL_WIDTH, usize::from);
+    for (at, names) in changes::wrapped(added, ", ", width.saturating_sub(11)).iter().enumerate() {
+        output::line(format_args!("{:<11}{names}", if at == 0 { "collectors" } else { "" }))?;
+    }
     output::line("Drop, replace or delete a .wasm there and watch the next lines. Ctrl-C ends it.")?;
     output::line("")
 }
 
 /// Prints each accepted report, until the hub is gone; waits for whoever reads them.
 fn print(mut reports: Receiver<Accepted>) -> anyhow::Result<()> {
-    let mut lines = line::Lines::default();
+    let mut lines = line::Lines::new(output::terminal_width().map_or(USUAL_WIDTH, usize::from));
     loop {
         match reports.blocking_recv() {
             Ok(Accepted { report, .. }) => {
-                output::line(lines.next(&report))?;
+                for line in lines.next(&report) {
+                    output::line(line)?;
+                }
                 if report.status == SandboxStatus::Stopped {
                     return Ok(());
                 }
@@ -131,44 +145,11 @@ fn print(mut reports: Receiver<Accepted>) -> anyhow::Result<()> {
 
 impl Folder {
     fn make(kept: Option<&Path>) -> anyhow::Result<Folder> {
-        let (plugins, temporary) = match kept {
-            Some(dir) => (dir.to_owned(), None),
-            None => {
-                let dir = tempfile::Builder::new().prefix("sandbeat-demo-").tempdir()?;
-                (dir.path().join("plugins"), Some(dir))
-            }
-        };
+        let temporary = tempfile::Builder::new().prefix("sandbeat-demo-").tempdir()?;
+        let plugins = kept.map_or_else(|| temporary.path().join("plugins"), Path::to_owned);
         fs::create_dir_all(&plugins).with_context(|| format!("cannot make the folder {}", plugins.display()))?;
         let plugins = plugins.canonicalize()?;
-        Ok(Folder { plugins, temporary })
-    }
-
-    /// Writes the bundled collectors where they are not there yet; the answer is what to say of each.
-    fn fill(&self, workspace: Option<&Path>) -> anyhow::Result<Vec<String>> {
-        let mut added = Vec::new();
-        for bundled in sandbeat_bundled::COLLECTORS {
-            let sidecar = match (bundled.name, workspace) {
-                ("git", Some(workspace)) => git_sidecar(workspace),
-                ("git", None) => {
-                    added.push("git (left out: the working directory is in no repository)".to_owned());
-                    continue;
-                }
-                _ => bundled.sidecar.to_owned(),
-            };
-            // The sidecar first, so that the collector is never seen without its grants.
-            self.write(&format!("{}.toml", bundled.name), sidecar.as_bytes())?;
-            self.write(&format!("{}.wasm", bundled.name), bundled.wasm)?;
-            added.push(bundled.name.to_owned());
-        }
-        Ok(added)
-    }
-
-    fn write(&self, name: &str, content: &[u8]) -> anyhow::Result<()> {
-        let path = self.plugins.join(name);
-        if path.exists() {
-            return Ok(());
-        }
-        fs::write(&path, content).with_context(|| format!("cannot write {}", path.display()))
+        Ok(Folder { plugins, is_kept: kept.is_some(), temporary })
     }
 }
 
@@ -176,10 +157,4 @@ impl Folder {
 fn repository() -> anyhow::Result<Option<PathBuf>> {
     let here = std::env::current_dir().context("the working directory is gone")?;
     Ok(here.ancestors().find(|dir| dir.join(".git").exists()).map(Path::to_owned))
-}
-
-/// The bundled sidecar grants `/workspace`; here the workspace is where the demo was started.
-fn git_sidecar(workspace: &Path) -> String {
-    let path = toml::Value::String(workspace.display().to_string());
-    format!("[config]\npath = {path}\n[grant]\ndirs = [{path}]\n")
 }

@@ -1,15 +1,17 @@
 //! `sandbeat plugin bench`: how long it takes to load a collector from the cache and to call it, in a fresh instance
-//! and in a kept one. Its sidecar's limits are in force; the first failure ends it.
+//! and in a kept one, what CPU and memory that takes, and how much comes of it. Its sidecar's limits are in force; the
+//! first failure ends it.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow};
+use sandbeat_collectors::Contribution;
 use sandbeat_collectors::workbench::{Failing, Specimen, Workbench};
 use sandbeat_status::Sample;
 use serde::Serialize;
 
-use super::{name, sample, told};
+use super::{name, output_bytes, sample, told};
 use crate::args::BenchOptions;
 use crate::config::Source;
 use crate::{format, output};
@@ -33,11 +35,22 @@ struct Measurements {
     /// Opening the compiled component from the cache and linking it.
     load: Spread,
     /// A collect in a fresh instance.
-    fresh: Spread,
+    fresh: Calls,
     /// A collect in an instance that is kept.
-    kept: Spread,
+    kept: Calls,
     /// Of the last collect.
     points: Points,
+}
+
+/// Calls of one kind.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Calls {
+    #[serde(flatten)]
+    took: Spread,
+    /// What one used of the CPU, on average.
+    cpu_ms: f64,
+    /// The most that an instance had: a fresh one in its only call, a kept one in all of them.
     peak_memory_bytes: u64,
 }
 
@@ -47,7 +60,8 @@ struct Measurements {
 struct Spread {
     count: usize,
     min_ms: f64,
-    median_ms: f64,
+    p50_ms: f64,
+    p90_ms: f64,
     p99_ms: f64,
     max_ms: f64,
     /// One after the other.
@@ -60,6 +74,8 @@ struct Points {
     metrics: usize,
     metadata: usize,
     rejected: u64,
+    /// In a report, as JSON.
+    output_bytes: usize,
 }
 
 /// A collector that is called again and again.
@@ -69,7 +85,6 @@ struct Series<'a> {
     /// So many, whatever they take; `None`: as many as the usual bounds let.
     calls: Option<u32>,
     points: Points,
-    peak_memory: u64,
 }
 
 pub(super) fn run(options: &BenchOptions) -> anyhow::Result<()> {
@@ -93,44 +108,45 @@ fn measure(
 ) -> Result<Option<Measurements>, Failing> {
     let about = specimen.about();
     let loads: Vec<Duration> = (0..LOADS).map(|_| specimen.open_again()).collect::<Result<_, _>>()?;
-    let mut series = Series { specimen, sample, calls, points: Points::default(), peak_memory: 0 };
-    let fresh = series.measure(false)?;
-    let kept = series.measure(true)?;
-    let spreads = (Spread::of(loads), Spread::of(fresh), Spread::of(kept));
-    let (Some(load), Some(fresh), Some(kept)) = spreads else { return Ok(None) };
-    let Series { points, peak_memory: peak_memory_bytes, .. } = series;
-    let (version, digest) = (about.version, about.digest);
-    Ok(Some(Measurements { plugin, version, digest, load, fresh, kept, points, peak_memory_bytes }))
+    let mut series = Series { specimen, sample, calls, points: Points::default() };
+    let (fresh, kept) = (series.measure(false)?, series.measure(true)?);
+    let (Some(load), Some(fresh), Some(kept)) = (Spread::of(loads), fresh, kept) else { return Ok(None) };
+    let (version, digest, points) = (about.version, about.digest, series.points);
+    Ok(Some(Measurements { plugin, version, digest, load, fresh, kept, points }))
 }
 
 impl Series<'_> {
-    fn measure(&mut self, keep: bool) -> Result<Vec<Duration>, Failing> {
+    fn measure(&mut self, keep: bool) -> Result<Option<Calls>, Failing> {
         self.specimen.keep_instance(keep);
         // What only the first call pays is not measured.
-        self.call()?;
+        self.specimen.collect(&self.sample)?;
         let start = Instant::now();
-        let mut took = Vec::new();
+        let (mut took, mut cpu, mut peak_memory) = (Vec::new(), Duration::ZERO, 0);
         let calls = self.calls;
         let goes_on = |done: usize| match calls {
             Some(calls) => done < calls as usize,
             None => done < MAX_CALLS as usize && start.elapsed() < MAX_TIME,
         };
         while took.is_empty() || goes_on(took.len()) {
-            took.push(self.call()?);
+            let measured = self.specimen.collect(&self.sample)?;
+            took.push(measured.took);
+            cpu += measured.cpu;
+            peak_memory = peak_memory.max(measured.peak_memory);
+            self.points = Points::of(&measured.contribution);
         }
-        Ok(took)
+        let cpu_ms = cpu.as_secs_f64() * 1e3 / took.len() as f64;
+        Ok(Spread::of(took).map(|took| Calls { took, cpu_ms, peak_memory_bytes: peak_memory }))
     }
+}
 
-    fn call(&mut self) -> Result<Duration, Failing> {
-        let measured = self.specimen.collect(&self.sample)?;
-        let contribution = &measured.contribution;
-        self.points = Points {
+impl Points {
+    fn of(contribution: &Contribution) -> Self {
+        Points {
             metrics: contribution.metrics.len(),
             metadata: contribution.metadata.len(),
             rejected: contribution.rejected.iter().map(|rejected| rejected.count).sum(),
-        };
-        self.peak_memory = self.peak_memory.max(measured.peak_memory);
-        Ok(measured.took)
+            output_bytes: output_bytes(contribution),
+        }
     }
 }
 
@@ -145,7 +161,8 @@ impl Spread {
         Some(Spread {
             count: took.len(),
             min_ms: rank(0)?,
-            median_ms: rank(50)?,
+            p50_ms: rank(50)?,
+            p90_ms: rank(90)?,
             p99_ms: rank(99)?,
             max_ms: rank(100)?,
             per_second: took.len() as f64 / sum.as_secs_f64().max(f64::MIN_POSITIVE),
@@ -154,25 +171,31 @@ impl Spread {
 }
 
 fn print(measured: &Measurements) -> anyhow::Result<()> {
-    let header = ["", "TIMES", "MIN", "MEDIAN", "P99", "MAX", "PER SECOND"];
-    let mut table = output::table(header, &[1, 2, 3, 4, 5, 6]);
-    let rows =
-        [("load from cache", measured.load), ("collect, fresh", measured.fresh), ("collect, kept", measured.kept)];
-    for (what, spread) in rows {
-        let Spread { count, min_ms, median_ms, p99_ms, max_ms, per_second } = spread;
-        let [min, median, p99, max] = [min_ms, median_ms, p99_ms, max_ms].map(format::millis);
-        table.add_row([what.to_owned(), count.to_string(), min, median, p99, max, format!("{per_second:.0}")]);
+    let header = ["", "TIMES", "P50", "P90", "P99", "MAX", "PER SECOND", "CPU", "PEAK MEMORY"];
+    let mut table = output::table(header, &[1, 2, 3, 4, 5, 6, 7, 8]);
+    let rows = [
+        ("load from cache", measured.load, None),
+        ("collect, fresh", measured.fresh.took, Some(measured.fresh)),
+        ("collect, kept", measured.kept.took, Some(measured.kept)),
+    ];
+    for (what, spread, calls) in rows {
+        let Spread { count, p50_ms, p90_ms, p99_ms, max_ms, per_second, .. } = spread;
+        let [p50, p90, p99, max] = [p50_ms, p90_ms, p99_ms, max_ms].map(format::millis);
+        let cpu = calls.map(|calls| format::millis(calls.cpu_ms)).unwrap_or_default();
+        let memory = calls.map(|calls| format::size(calls.peak_memory_bytes)).unwrap_or_default();
+        let per_second = format!("{per_second:.0}");
+        table.add_row([what.to_owned(), count.to_string(), p50, p90, p99, max, per_second, cpu, memory]);
     }
     output::print_table(&table)?;
-    let Points { metrics, metadata, rejected } = measured.points;
+    let Points { metrics, metadata, rejected, output_bytes } = measured.points;
     output::line("")?;
     output::line(format_args!(
-        "{} {}: {}, {}, {rejected} rejected per collect; peak memory {}",
+        "{} {}: {}, {}, {rejected} rejected per collect; output {}",
         measured.plugin,
         measured.version,
         format::count(metrics, "metric", "metrics"),
         format::count(metadata, "metadata entry", "metadata entries"),
-        format::size(measured.peak_memory_bytes),
+        format::size(output_bytes as u64),
     ))
 }
 
@@ -185,8 +208,8 @@ mod tests {
         let took = (1..=200).rev().map(Duration::from_millis).collect();
         let spread = Spread::of(took).unwrap();
         assert_eq!(
-            (spread.count, spread.min_ms, spread.median_ms, spread.p99_ms, spread.max_ms),
-            (200, 1.0, 100.0, 198.0, 200.0)
+            (spread.count, spread.min_ms, spread.p50_ms, spread.p90_ms, spread.p99_ms, spread.max_ms),
+            (200, 1.0, 100.0, 180.0, 198.0, 200.0)
         );
         assert!((spread.per_second - 1000.0 / 100.5).abs() < 1e-9, "{spread:?}");
         let one = Spread::of(vec![Duration::from_millis(4)]).unwrap();

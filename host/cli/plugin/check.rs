@@ -1,79 +1,24 @@
-//! `sandbeat plugin check`: whether the agent would take a component, and everything that there is to know of it
-//! before it is called. What can be looked at in spite of a problem is looked at.
+//! `sandbeat plugin check`: whether the agent would take a component, and everything that its author should know
+//! before it does. What can be looked at in spite of a problem is looked at, and it is called once, unless the user
+//! does not want that.
 
 use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
 
-use sandbeat_collectors::workbench::{About, Import, Inspection, KeyAbout, MetricAbout, Setting, Terms, Workbench};
+use sandbeat_collectors::workbench::{Inspection, Terms, Workbench};
+use sandbeat_status::Sample;
 use sandbeat_status::names::short_name;
-use serde::Serialize;
 
-use super::{name, start, told};
-use crate::args::Subject;
+use super::findings::{Findings, Imported, Key, Metric};
+use super::{name, sample, start, told};
+use crate::args::CheckOptions;
 use crate::{format, output};
 
-/// Everything that was found out; also the JSON.
-#[derive(Debug, Default, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Findings {
-    ok: bool,
-    file: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    bytes: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    digest: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    world: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    version: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    summary: Option<String>,
-    imports: Vec<Imported>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    sidecar: Option<String>,
-    grants: Vec<String>,
-    settings: Vec<Set>,
-    metrics: Vec<Metric>,
-    metadata: Vec<Key>,
-    /// What it can report beside these.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    others: Option<String>,
-    problems: Vec<String>,
-}
-
-#[derive(Debug, Serialize)]
-struct Imported {
-    name: String,
-    offered: bool,
-    note: String,
-}
-
-/// A setting that is not the default.
-#[derive(Debug, Serialize)]
-pub(crate) struct Set {
-    key: &'static str,
-    value: String,
-    default: String,
-}
-
-#[derive(Debug, Serialize)]
-struct Metric {
-    name: String,
-    kind: String,
-    unit: String,
-    attributes: Vec<Key>,
-    description: String,
-}
-
-#[derive(Debug, Serialize)]
-struct Key {
-    key: String,
-    description: String,
-}
-
-pub(super) fn run(subject: &Subject) -> anyhow::Result<()> {
-    let (bench, _) = start(subject)?;
-    let findings = find(&bench, subject);
-    if subject.print.json {
+pub(super) fn run(options: &CheckOptions) -> anyhow::Result<()> {
+    let (bench, source) = start(&options.subject)?;
+    let findings = find(&bench, options, &sample(&source, Instant::now()));
+    if options.subject.print.json {
         output::json(&findings)?;
     } else {
         print(&findings)?;
@@ -83,95 +28,52 @@ pub(super) fn run(subject: &Subject) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn find(bench: &Workbench, subject: &Subject) -> Findings {
-    let (wasm, sidecar) = (subject.wasm.as_path(), subject.sidecar.as_deref());
+fn find(bench: &Workbench, options: &CheckOptions, sample: &Arc<Sample>) -> Findings {
+    let wasm = options.subject.wasm.as_path();
     let mut findings = Findings { file: wasm.display().to_string(), ..Findings::default() };
     findings.problems.extend(misnamed(wasm));
-    let terms = bench.terms(wasm, sidecar);
-    let is_bare = !terms.problems.is_empty();
-    findings.take_terms(terms);
+    let terms = bench.terms(wasm, options.subject.sidecar.as_deref());
+    findings.take_terms(terms.clone());
     match bench.inspect(wasm) {
         Ok(inspection) => {
-            let is_usable = inspection.unusable.is_none();
+            if terms.problems.is_empty() {
+                findings.warnings.extend(inspection.ungranted(&terms));
+            }
+            let is_sound = is_sound(&inspection);
             findings.take_inspection(inspection);
-            if is_usable {
-                // A sidecar that is wrong has been told of, and must not hide what the component has to say.
-                let loaded = if is_bare { bench.load_bare(wasm) } else { bench.load(wasm, sidecar) };
-                match loaded {
-                    Ok(specimen) => findings.take_about(specimen.about()),
-                    Err(failing) => findings.problems.push(told(&failing)),
-                }
+            if is_sound {
+                call(bench, options, &terms, sample, &mut findings);
             }
         }
         Err(failing) => findings.problems.push(told(&failing)),
     }
-    findings.add_imports();
     findings.ok = findings.problems.is_empty();
     findings
 }
 
-impl Findings {
-    fn take_terms(&mut self, terms: Terms) {
-        self.sidecar = terms.file.map(|file| file.display().to_string());
-        self.grants = terms.grants;
-        self.settings = terms.settings.into_iter().map(Set::from).collect();
-        self.problems.extend(terms.problems.into_iter().map(|problem| format!("sidecar: {problem}")));
-    }
-
-    fn take_inspection(&mut self, inspection: Inspection) {
-        let imported = |Import { name, offered, note }| Imported { name, offered, note };
-        (self.bytes, self.digest, self.world) = (Some(inspection.bytes), Some(inspection.digest), inspection.world);
-        self.imports = inspection.imports.into_iter().map(imported).collect();
-        self.problems.extend(inspection.unusable.iter().map(told));
-    }
-
-    fn take_about(&mut self, about: About) {
-        (self.version, self.summary, self.others) = (Some(about.version), Some(about.summary), about.others);
-        self.metrics = about.metrics.into_iter().map(Metric::from).collect();
-        self.metadata = about.metadata.into_iter().map(Key::from).collect();
-    }
-
-    /// Loading stops at the first import that is not there; the others are problems, too.
-    fn add_imports(&mut self) {
-        let known = std::mem::take(&mut self.problems);
-        let is_told = |import: &&Imported| known.iter().any(|problem| problem.contains(&import.name));
-        let missing = self.imports.iter().filter(|import| import.is_missing() && !is_told(import));
-        let told =
-            |import: &Imported| format!("it imports {}, which this host does not have; build it without", import.name);
-        let more: Vec<String> = missing.map(told).collect();
-        self.problems = known.into_iter().chain(more).collect();
-    }
+fn is_sound(inspection: &Inspection) -> bool {
+    inspection.unusable.is_none() && inspection.problems.is_empty()
 }
 
-impl Imported {
-    /// Sockets are not offered either, but only a call of them fails.
-    fn is_missing(&self) -> bool {
-        !self.offered && !self.name.starts_with("wasi:sockets/")
+/// Has it describe itself, and collect. A sidecar that is wrong has been told of, and must not hide what the component
+/// says of itself; but without its grants a collect would only fail.
+fn call(bench: &Workbench, options: &CheckOptions, terms: &Terms, sample: &Arc<Sample>, findings: &mut Findings) {
+    let mut specimen = match bench.load_flawed(&options.subject.wasm, terms) {
+        Ok(specimen) => specimen,
+        Err(failing) => return findings.problems.push(told(&failing)),
+    };
+    findings.take_about(specimen.about(), specimen.flaws());
+    if options.no_collect {
+        return;
     }
-}
-
-impl From<MetricAbout> for Metric {
-    fn from(MetricAbout { name, unit, kind, description, attributes }: MetricAbout) -> Self {
-        Metric { name, kind, unit, attributes: attributes.into_iter().map(Key::from).collect(), description }
+    if !terms.problems.is_empty() {
+        return findings.warnings.push("it was not called to collect, since its sidecar is wrong".to_owned());
     }
-}
-
-impl From<KeyAbout> for Key {
-    fn from(KeyAbout { key, description }: KeyAbout) -> Self {
-        Key { key, description }
-    }
-}
-
-impl From<Setting> for Set {
-    fn from(Setting { key, value, default }: Setting) -> Self {
-        Set { key, value, default }
-    }
-}
-
-impl std::fmt::Display for Set {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} = {} (default: {})", self.key, self.value, self.default)
-    }
+    let collected = specimen.collect(sample);
+    findings.take_collect(&collected.map(|measured| {
+        let mismatches = specimen.mismatches(&measured.contribution);
+        (measured, mismatches)
+    }));
 }
 
 /// Why the agent would not take a file of this name for a plugin.
@@ -198,12 +100,14 @@ fn print(findings: &Findings) -> anyhow::Result<()> {
     rows.push(("sidecar", findings.sidecar.clone().unwrap_or_else(|| "none".to_owned())));
     rows.extend(findings.grants.iter().map(|grant| ("may", grant.clone())));
     rows.extend(findings.settings.iter().map(|setting| ("set", setting.to_string())));
+    rows.extend(findings.collect.as_ref().and_then(|collect| Some(("collect", collect.line()?))));
     for (label, value) in rows {
         output::line(format_args!("{label:<8} {value}"))?;
     }
     print_tables(findings)?;
-    if !findings.problems.is_empty() || findings.ok {
-        output::line("")?;
+    output::line("")?;
+    for warning in &findings.warnings {
+        output::line(format_args!("warning  {warning}"))?;
     }
     for problem in &findings.problems {
         output::line(format_args!("wrong    {problem}"))?;
@@ -213,7 +117,7 @@ fn print(findings: &Findings) -> anyhow::Result<()> {
 
 fn print_tables(findings: &Findings) -> anyhow::Result<()> {
     let mut imports = output::table(["IMPORT", "OFFERED", "WHAT FOR"], &[]);
-    for Imported { name, offered, note } in &findings.imports {
+    for Imported { name, offered, note, .. } in &findings.imports {
         imports.add_row([name.as_str(), if *offered { "yes" } else { "no" }, note.as_str()]);
     }
     let mut metrics = output::table(["METRIC", "KIND", "UNIT", "ATTRIBUTES", "DESCRIPTION"], &[]);
@@ -235,27 +139,6 @@ fn print_tables(findings: &Findings) -> anyhow::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn import(name: &str, offered: bool) -> Imported {
-        Imported { name: name.to_owned(), offered, note: String::new() }
-    }
-
-    #[test]
-    fn every_import_that_is_not_there_is_named_once() {
-        let mut findings = Findings {
-            imports: vec![
-                import("wasi:io/streams@0.2.6", true),
-                import("acme:gpu/device@1.0.0", false),
-                import("acme:gpu/memory@1.0.0", false),
-                import("wasi:sockets/tcp@0.2.6", false),
-            ],
-            problems: vec!["it imports something: acme:gpu/device@1.0.0".to_owned()],
-            ..Findings::default()
-        };
-        findings.add_imports();
-        assert_eq!(findings.problems.len(), 2);
-        assert!(findings.problems[1].contains("acme:gpu/memory@1.0.0"), "{:?}", findings.problems);
-    }
 
     #[test]
     fn a_name_that_the_agent_would_not_take_is_told() {

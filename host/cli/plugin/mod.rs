@@ -1,25 +1,30 @@
-//! `sandbeat plugin check`, `run` and `bench`: one collector, without a running agent, on the code that the agent runs
-//! it with. The ceiling and the cache are those of the configuration.
+//! `sandbeat plugin new` makes a collector's project; `check`, `run` and `bench` are about one collector, without a
+//! running agent, on the code that the agent runs it with. The ceiling and the cache are those of the configuration.
 
 mod bench;
 mod check;
+mod findings;
+mod new;
 mod run;
+mod words;
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
+use sandbeat_collectors::Contribution;
 use sandbeat_collectors::workbench::{Failing, Workbench};
 use sandbeat_status::Sample;
 use serde::Serialize;
 
-pub(crate) use self::check::Set;
+pub(crate) use self::findings::Set;
 use crate::args::{PluginCommand, Subject};
 use crate::config::Source;
 
 pub(crate) fn run(command: &PluginCommand) -> anyhow::Result<()> {
     match command {
-        PluginCommand::Check(subject) => check::run(subject),
+        PluginCommand::New(options) => new::run(options),
+        PluginCommand::Check(options) => check::run(options),
         PluginCommand::Run(options) => run::run(options),
         PluginCommand::Bench(options) => bench::run(options),
     }
@@ -52,6 +57,13 @@ fn start(subject: &Subject) -> anyhow::Result<(Workbench, Source)> {
     let source = Source::read(&subject.print.file)?;
     let bench = Workbench::start(&source.plugins()?)?;
     Ok((bench, source))
+}
+
+/// What a collect adds to a report, in bytes of JSON.
+fn output_bytes(contribution: &Contribution) -> usize {
+    // What has been accepted can be written as JSON.
+    let len = |json: serde_json::Result<Vec<u8>>| json.map_or(0, |json| json.len());
+    len(serde_json::to_vec(&contribution.metrics)) + len(serde_json::to_vec(&contribution.metadata))
 }
 
 /// What is known without an agent that measures; the rest is absent.

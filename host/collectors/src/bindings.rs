@@ -22,6 +22,11 @@ use sandbeat_status::{Kind, Sample};
 
 /// The export that makes a component a collector, without its version.
 pub(crate) const GUEST: &str = "sandbeat:collector/guest";
+/// What it has to hold: name and signature.
+pub(crate) const FUNCTIONS: [(&str, &str); 2] = [
+    ("describe", "describe: func() -> result<description, error>"),
+    ("collect", "collect: func() -> result<contribution, error>"),
+];
 /// The version of the world that this host speaks.
 pub(crate) const WORLD_VERSION: &str = "0.1.0";
 

@@ -15,6 +15,9 @@ const MAX_FRAMES: usize = 16;
 /// The longest name of one, in bytes.
 const MAX_FRAME: usize = 120;
 
+/// What the reason begins with where a collector says that what it measures is not there.
+pub(crate) const UNAVAILABLE: &str = "unavailable: ";
+
 /// What a call's error was, for the operator or the collector's author.
 pub(crate) fn classify(error: &wasmtime::Error, host: &Host) -> Failed {
     let failed = cause(error, host);
@@ -79,7 +82,7 @@ pub(crate) fn own_error(error: types::Error, host: &Host) -> Failed {
             (Failure::Collector, format!("[config] in its sidecar is wrong: {}", words(&text)))
         }
         types::Error::Denied(text) => (Failure::Denied, words(&text)),
-        types::Error::Unavailable(text) => (Failure::Collector, format!("unavailable: {}", words(&text))),
+        types::Error::Unavailable(text) => (Failure::Collector, format!("{UNAVAILABLE}{}", words(&text))),
         types::Error::Internal(text) => (Failure::Collector, words(&text)),
     };
     match (host.http.denied(), host.http.trouble()) {

@@ -65,6 +65,8 @@ pub(crate) struct Collected {
     /// The state as the call left it, unless it was cut short.
     pub(crate) state: Option<State>,
     pub(crate) took: Duration,
+    /// The CPU that the guest used of that.
+    pub(crate) cpu: Duration,
     /// The most memory that the instance has ever had, in bytes.
     pub(crate) peak_memory: u64,
 }
@@ -111,14 +113,15 @@ impl Callable {
             None => match self.granted().await {
                 Ok(called) => called,
                 Err(failed) => {
-                    return Collected { result: Err(failed), state: None, took: start.elapsed(), peak_memory: 0 };
+                    let (took, cpu) = (start.elapsed(), Duration::ZERO);
+                    return Collected { result: Err(failed), state: None, took, cpu, peak_memory: 0 };
                 }
             },
         };
         called.store.data_mut().show(sample, state);
         let (answered, took) = self.run(&mut called, Function::Collect).await;
         let host = called.store.data_mut();
-        let peak_memory = host.memory.peak();
+        let (cpu, peak_memory) = (host.cpu.used(), host.memory.peak());
         // An answer of which a limit cut something off is none, whatever the guest made of it.
         let answered = match host.http.breach() {
             Some(breach) if answered.is_ok() => Err(Failed::new(Failure::Http, breach)),
@@ -134,7 +137,7 @@ impl Callable {
         if state.is_some() && self.may_keep(&called) {
             *kept = Some(called);
         }
-        Collected { result, state, took, peak_memory }
+        Collected { result, state, took, cpu, peak_memory }
     }
 
     fn may_keep(&self, called: &Kept) -> bool {

@@ -4,7 +4,7 @@ use tokio::sync::watch;
 
 use crate::load::{Job, Outcome, Refused};
 use crate::runtime::{StartError, loader, pool};
-use crate::workbench::{Setting, differences};
+use crate::workbench::{Setting, differences, granted_keys, ungranted};
 use crate::{Config, scan};
 
 /// What was found out about one plugin.
@@ -27,6 +27,8 @@ pub struct Accepted {
     pub grants: Vec<String>,
     /// What its sidecar sets otherwise than by default.
     pub settings: Vec<Setting>,
+    /// What it imports and its sidecar grants nothing of.
+    pub ungranted: Vec<String>,
 }
 
 /// Loads and describes every plugin of the directory.
@@ -46,6 +48,7 @@ pub fn check(config: &Config) -> Result<Vec<Checked>, CheckError> {
         let result = match runtime.block_on(loader.load(&job, &watch::Sender::new(false))) {
             Ok(Outcome::Unchanged) => Err("the host took it for loaded; please report this".into()),
             Ok(Outcome::Loaded(loaded)) => Ok(Accepted {
+                ungranted: ungranted(&loaded.imports(), &granted_keys(&loaded.version.sidecar)),
                 version: loaded.description.version,
                 summary: loaded.description.summary,
                 grants: loaded.callable.shared.sidecar.grant.lines(),

@@ -32,7 +32,7 @@ use crate::scan::{self, Stamp};
 use crate::shape::Shape;
 use crate::sidecar::{Ceiling, Grants, Sidecar};
 use crate::state::State;
-use crate::world::{self, Import};
+use crate::world::{self, Import, Seen};
 
 /// The largest sidecar, in bytes.
 pub(crate) const MAX_SIDECAR: u64 = 64 << 10;
@@ -69,6 +69,8 @@ pub(crate) struct Job {
     pub(crate) before: Option<Version>,
     /// Before it replaces another component that worked.
     pub(crate) probe: Option<Probe>,
+    /// Whether a description that breaks the rules is taken all the same, to be shown to its author.
+    pub(crate) tolerant: bool,
 }
 
 /// Which files a collector was made from.
@@ -101,6 +103,8 @@ pub(crate) enum Outcome {
 pub(crate) struct Loaded {
     pub(crate) callable: Callable,
     pub(crate) description: types::Description,
+    /// What of it breaks the rules; nothing, unless the job was tolerant.
+    pub(crate) flaws: Vec<String>,
     pub(crate) version: Version,
 }
 
@@ -126,7 +130,15 @@ impl Job {
             log: Arc::default(),
             before: None,
             probe: None,
+            tolerant: false,
         }
+    }
+}
+
+impl Loaded {
+    /// What its component asks of a host.
+    pub(crate) fn imports(&self) -> Vec<Import> {
+        world::imports(&self.callable.engine, self.callable.pre.instance_pre().component())
     }
 }
 
@@ -186,13 +198,12 @@ impl Loader {
         self.ready(&Job { probe: None, ..job.clone() }, &class, &artifact, sidecar, version).await
     }
 
-    /// A component's version of the world, if it is a collector, and its imports; nothing of it runs.
-    pub(crate) async fn inspect(&self, wasm: &Path, digest: &str) -> Result<(Option<String>, Vec<Import>), Failed> {
+    /// What a component is and asks for; nothing of it runs.
+    pub(crate) async fn inspect(&self, wasm: &Path, digest: &str) -> Result<Seen, Failed> {
         let class = self.class(&self.parse("")?)?;
         let artifact = self.artifacts.get(&class, wasm, digest, &watch::Sender::new(false)).await;
         let artifact = artifact.map_err(|e| invalid(e.to_string()))?;
-        let version = world::version(&class.engine, &artifact.component);
-        Ok((version, world::imports(&class.engine, &artifact.component)))
+        Ok(world::see(&class, &artifact.component))
     }
 
     /// Finds, opens and links a version's artifact: how long that took.
@@ -201,7 +212,7 @@ impl Loader {
         let start = Instant::now();
         let artifact = self.artifacts.cached_here(&class, &version.digest).map_err(|e| invalid(e.to_string()))?;
         let artifact = artifact.ok_or_else(gone)?;
-        world::check(&class, &artifact.component).map_err(invalid)?;
+        world::check(&class, &artifact.component).map_err(all)?;
         Ok(start.elapsed())
     }
 
@@ -214,19 +225,22 @@ impl Loader {
         sidecar: Sidecar,
         version: Version,
     ) -> Result<Loaded, Failed> {
-        let pre = world::check(class, &artifact.component).map_err(invalid)?;
+        let pre = world::check(class, &artifact.component).map_err(all)?;
         let shared = Arc::new(self.shared(job, sidecar, &artifact.shape)?);
         let (engine, ticker) = (class.engine.clone(), self.ticker.clone());
         let (places, budget) = (self.places.clone(), self.budget.clone());
         let callable = Callable { engine, ticker, places, budget, pre, shared };
         let of = |what: &str, failed: Failed| Failed { reason: format!("{what}: {}", failed.reason), ..failed };
         let description = callable.describe().await.map_err(|failed| of("describe", failed))?;
-        world::described(&description).map_err(|reason| invalid(format!("describe: {reason}")))?;
+        let flaws = world::flaws(&description);
+        if !(flaws.is_empty() || job.tolerant) {
+            return Err(invalid(format!("describe: {}", flaws.join("; "))));
+        }
         if let Some(probe) = job.probe.as_ref().filter(|probe| probe.digest != version.digest) {
             let collected = callable.collect(&mut None, probe.sample.clone(), probe.state.clone()).await;
             collected.result.map_err(|failed| of("its first collect", failed))?;
         }
-        Ok(Loaded { callable, description, version })
+        Ok(Loaded { callable, description, flaws, version })
     }
 
     async fn sidecar(&self, path: &Path) -> Result<(String, Sidecar), Failed> {
@@ -327,6 +341,10 @@ impl Loader {
 
 fn gone() -> Failed {
     invalid("it is not in the cache any more".into())
+}
+
+fn all(problems: Vec<String>) -> Failed {
+    invalid(problems.join("; "))
 }
 
 fn invalid(reason: String) -> Failed {

@@ -22,6 +22,8 @@ use crate::http;
 
 /// The most metrics and metadata keys of a description.
 const MAX_DESCRIBED: usize = 4096;
+/// The most flaws of a description that are named.
+const MAX_FLAWS: usize = 20;
 /// The most attributes that a description gives one metric; as many as `limits.attributes` may allow.
 const MAX_ATTRIBUTES: usize = 64;
 
@@ -37,6 +39,18 @@ pub struct Import {
     pub offered: bool,
     /// What it is good for, and which grant it would need.
     pub note: String,
+    /// The key under `[grant]` without which it gives nothing.
+    pub grant: Option<&'static str>,
+}
+
+/// What is known of a component before anything of it has run.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    /// The version of the collector world that it was built for, if it is a collector.
+    pub(crate) version: Option<String>,
+    pub(crate) imports: Vec<Import>,
+    /// Why it would not be loaded.
+    pub(crate) problems: Vec<String>,
 }
 
 /// Everything that is offered to a collector.
@@ -63,38 +77,65 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Host>> {
 /// Checks a component against the world; the answer is ready to be instantiated.
 ///
 /// # Errors
-/// For the collector's author.
-pub(crate) fn check(class: &Class, component: &Component) -> Result<CollectorPre<Host>, String> {
+/// Everything that is in its way, for the collector's author.
+pub(crate) fn check(class: &Class, component: &Component) -> Result<CollectorPre<Host>, Vec<String>> {
+    let problems = problems(&class.engine, component);
+    if !problems.is_empty() {
+        return Err(problems);
+    }
     let ty = component.component_type();
-    match version(&class.engine, component) {
-        Some(version) if version == bindings::WORLD_VERSION => {}
-        Some(version) => return Err(other_version(&version)),
-        None => {
-            return Err(format!(
-                "it is a component of another world: it does not export {}; build it for the world \
-                 sandbeat:collector/collector",
-                bindings::GUEST
-            ));
-        }
-    }
-    let mut wants_sockets = false;
-    for (import, _) in ty.imports(&class.engine) {
-        wants_sockets |= is_sockets(import);
-        if let Some(("sandbeat", _)) = import.split_once(':')
-            && !import.ends_with(&format!("@{}", bindings::WORLD_VERSION))
-        {
-            return Err(other_version(import.rsplit_once('@').map_or("another", |(_, version)| version)));
-        }
-        if !is_offered(import) && !is_sockets(import) {
-            return Err(not_offered(&names::shown(import, 128)));
-        }
-    }
-    let pre = match wants_sockets {
+    let pre = match ty.imports(&class.engine).any(|(import, _)| is_sockets(import)) {
         true => without_sockets(class, component),
         false => class.linker.instantiate_pre(component),
     };
-    let pre = pre.map_err(|e| not_offered(&names::shown(&format!("{e:#}"), 300)))?;
-    CollectorPre::new(pre).map_err(|e| format!("its exports are not those of a collector: {e:#}"))
+    let pre = pre.map_err(|e| vec![not_offered(&names::shown(&format!("{e:#}"), 300))])?;
+    CollectorPre::new(pre).map_err(|e| vec![format!("its exports are not those of a collector: {e:#}")])
+}
+
+/// What is wrong with a component as far as names tell; types show when it is linked.
+fn problems(engine: &Engine, component: &Component) -> Vec<String> {
+    let ty = component.component_type();
+    let mut problems = Vec::new();
+    match version(engine, component) {
+        Some(version) if version == bindings::WORLD_VERSION => problems.extend(missing_functions(engine, component)),
+        Some(version) => problems.push(other_version(&version)),
+        None => problems.push(format!(
+            "it is a component of another world: it does not export {}; build it for the world \
+             sandbeat:collector/collector",
+            bindings::GUEST
+        )),
+    }
+    for (import, _) in ty.imports(engine) {
+        let problem = match import.split_once(':') {
+            Some(("sandbeat", _)) if !import.ends_with(&format!("@{}", bindings::WORLD_VERSION)) => {
+                other_version(import.rsplit_once('@').map_or("another", |(_, version)| version))
+            }
+            _ if is_offered(import) || is_sockets(import) => continue,
+            _ => not_offered(&names::shown(import, 128)),
+        };
+        if !problems.contains(&problem) {
+            problems.push(problem);
+        }
+    }
+    problems
+}
+
+/// The functions of a collector that a component does not have.
+fn missing_functions(engine: &Engine, component: &Component) -> Vec<String> {
+    let ty = component.component_type();
+    let guest = ty.exports(engine).find(|(export, _)| split_version(export, bindings::GUEST).is_some());
+    let Some((export, ComponentItem::ComponentInstance(instance))) = guest.map(|(export, item)| (export, item.ty))
+    else {
+        return vec![format!("its export {} is no interface; build it for the world", bindings::GUEST)];
+    };
+    let has = |name: &str| {
+        let mut exports = instance.exports(engine);
+        exports.any(|(export, item)| export == name && matches!(item.ty, ComponentItem::ComponentFunc(_)))
+    };
+    let missing = bindings::FUNCTIONS.iter().filter(|(name, _)| !has(name));
+    missing
+        .map(|(name, signature)| format!("its export {export} has no function `{name}`; add `{signature}`"))
+        .collect()
 }
 
 /// With every function of `wasi:sockets` that the component imports in its place, each of which ends the call.
@@ -142,8 +183,14 @@ fn never_offered(called: &str) -> Failed {
     Failed::new(Failure::Denied, format!("it called `{called}`; sockets are never offered, ask for [grant] http"))
 }
 
+/// Looks at a component without running anything of it.
+pub(crate) fn see(class: &Class, component: &Component) -> Seen {
+    let (version, imports) = (version(&class.engine, component), imports(&class.engine, component));
+    Seen { version, imports, problems: check(class, component).err().unwrap_or_default() }
+}
+
 /// The version of the collector world that a component was built for; `None` when it is no collector.
-pub(crate) fn version(engine: &Engine, component: &Component) -> Option<String> {
+fn version(engine: &Engine, component: &Component) -> Option<String> {
     let ty = component.component_type();
     ty.exports(engine).find_map(|(export, _)| split_version(export, bindings::GUEST).map(str::to_owned))
 }
@@ -152,7 +199,12 @@ pub(crate) fn version(engine: &Engine, component: &Component) -> Option<String> 
 pub(crate) fn imports(engine: &Engine, component: &Component) -> Vec<Import> {
     let ty = component.component_type();
     ty.imports(engine)
-        .map(|(name, _)| Import { name: names::shown(name, 128), offered: is_offered(name), note: note(name) })
+        .map(|(name, _)| Import {
+            name: names::shown(name, 128),
+            offered: is_offered(name),
+            note: note(name),
+            grant: grant(name),
+        })
         .collect()
 }
 
@@ -186,6 +238,17 @@ fn note(import: &str) -> String {
     note.to_owned()
 }
 
+fn grant(import: &str) -> Option<&'static str> {
+    match import.split('@').next().unwrap_or(import) {
+        "sandbeat:collector/files" => Some("read"),
+        "sandbeat:collector/filesystems" => Some("filesystems"),
+        "sandbeat:collector/processes" => Some("processes"),
+        "wasi:filesystem/preopens" => Some("dirs"),
+        "wasi:http/outgoing-handler" => Some("http"),
+        _ => None,
+    }
+}
+
 fn split_version<'a>(export: &'a str, name: &str) -> Option<&'a str> {
     export.strip_prefix(name)?.strip_prefix('@')
 }
@@ -207,51 +270,60 @@ pub(crate) fn recognise(bytes: &[u8]) -> Result<(), String> {
     match bytes {
         [] => Err("the file is empty".into()),
         [0, b'a', b's', b'm', 0x0d, 0, 1, 0, ..] => Ok(()),
-        [0, b'a', b's', b'm', 1, 0, 0, 0, ..] => {
-            Err("it is a core WebAssembly module, not a component; build it for wasm32-wasip2".into())
-        }
+        [0, b'a', b's', b'm', 1, 0, 0, 0, ..] => Err(
+            "it is a core WebAssembly module, not a component; build it for wasm32-wasip2, or make a component of it \
+                 with `sandbeat plugin wrap`"
+                .into(),
+        ),
         [0, b'a', b's', b'm', ..] => Err("it is WebAssembly of an unknown or truncated form".into()),
         [0x7f, b'E', b'L', b'F', ..] => Err("it is native code, which is never loaded; drop in the component".into()),
         _ => Err("it is not WebAssembly".into()),
     }
 }
 
-/// Bounds what a description may hold, since it is shown to people.
-pub(crate) fn described(description: &types::Description) -> Result<(), String> {
-    names::text(&description.version, 64).map_err(|reason| format!("version: {reason}"))?;
-    names::text(&description.summary, 1024).map_err(|reason| format!("summary: {reason}"))?;
+/// What of a description breaks the rules: it is bounded, since it is shown to people.
+pub(crate) fn flaws(description: &types::Description) -> Vec<String> {
+    let mut flaws = Vec::new();
+    let mut add = |what: &str, judged: Result<(), String>| {
+        if let Err(reason) = judged {
+            flaws.push(format!("{what}: {reason}"));
+        }
+    };
+    add("version", names::text(&description.version, 64));
+    add("summary", names::text(&description.summary, 1024));
+    if let Some(others) = &description.others {
+        add("others", names::text(others, 1024));
+    }
     if description.metrics.len() + description.metadata.len() > MAX_DESCRIBED {
-        return Err(format!("it lists more than {MAX_DESCRIBED} metrics and metadata keys"));
+        add("it", Err(format!("lists more than {MAX_DESCRIBED} metrics and metadata keys")));
+        return flaws;
     }
     for metric in &description.metrics {
-        let shown = names::shown(&metric.name, 80);
-        names::metric_name(&metric.name)
-            .and_then(|()| names::unit(&metric.unit))
-            .and_then(|()| names::text(&metric.description, 1024))
-            .and_then(|()| attributes(&metric.attributes))
-            .map_err(|reason| format!("metric `{shown}`: {reason}"))?;
+        let of = format!("metric `{}`", names::shown(&metric.name, 80));
+        add(&of, names::metric_name(&metric.name));
+        add(&of, names::unit(&metric.unit));
+        add(&of, names::text(&metric.description, 1024));
+        if metric.attributes.len() > MAX_ATTRIBUTES {
+            add(&of, Err(format!("it lists more than {MAX_ATTRIBUTES} attributes")));
+            continue;
+        }
+        for attribute in &metric.attributes {
+            let of = format!("{of}: attribute `{}`", names::shown(&attribute.key, 80));
+            add(&of, names::metric_name(&attribute.key));
+            add(&of, names::text(&attribute.description, 1024));
+        }
     }
     for entry in &description.metadata {
-        let shown = names::shown(&entry.key, 80);
-        names::metric_name(&entry.key)
-            .and_then(|()| names::text(&entry.description, 1024))
-            .map_err(|reason| format!("metadata `{shown}`: {reason}"))?;
+        let of = format!("metadata `{}`", names::shown(&entry.key, 80));
+        add(&of, names::metric_name(&entry.key));
+        add(&of, names::text(&entry.description, 1024));
     }
-    match &description.others {
-        Some(others) => names::text(others, 1024).map_err(|reason| format!("others: {reason}")),
-        None => Ok(()),
+    let further = flaws.len().saturating_sub(MAX_FLAWS);
+    flaws.truncate(MAX_FLAWS);
+    if further > 0 {
+        flaws.push(format!("and {further} more"));
     }
-}
-
-fn attributes(described: &[types::AttributeInfo]) -> Result<(), String> {
-    if described.len() > MAX_ATTRIBUTES {
-        return Err(format!("it lists more than {MAX_ATTRIBUTES} attributes"));
-    }
-    described.iter().try_for_each(|attribute| {
-        names::metric_name(&attribute.key)
-            .and_then(|()| names::text(&attribute.description, 1024))
-            .map_err(|reason| format!("attribute `{}`: {reason}", names::shown(&attribute.key, 80)))
-    })
+    flaws
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ mod fake_hub;
 mod process;
 mod raw;
 mod sandbox;
+mod terminal;
 
 use std::time::{Duration, Instant};
 
@@ -13,6 +14,7 @@ pub(crate) use fake_hub::{Answer, FakeHub, OK, Request};
 pub(crate) use process::Process;
 pub(crate) use raw::Api;
 pub(crate) use sandbox::{Sandbox, bundled, guest};
+pub(crate) use terminal::Terminal;
 
 /// How long a test waits for something that has to happen. Far above what it takes, for busy machines.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);

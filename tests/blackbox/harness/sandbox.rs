@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{FakeHub, Process};
+use super::{FakeHub, Process, Terminal};
 
 /// A folder that is removed when the test ends.
 pub(crate) struct Sandbox {
@@ -93,6 +93,12 @@ impl Sandbox {
     pub(crate) fn start(&self, arguments: &[&str]) -> Process {
         Process::start(self.dir.path(), &self.environment, arguments)
     }
+
+    /// Starts it on a terminal of so many columns and lines.
+    pub(crate) fn start_on_terminal(&self, size: (u16, u16), arguments: &[&str]) -> Terminal {
+        Terminal::start(self.dir.path(), &self.environment, arguments, size)
+    }
+
     /// The same, by a command that takes the binary and its arguments behind its own.
     pub(crate) fn start_by(&self, wrapper: &[&str], arguments: &[&str]) -> Process {
         Process::start_by(wrapper, self.dir.path(), &self.environment, arguments)

@@ -4,7 +4,9 @@
 //! Blocks; not to be used inside an async runtime.
 
 mod about;
+mod mismatch;
 mod terms;
+mod ungranted;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,7 +16,8 @@ use sandbeat_status::{Failure, Sample, names};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
-use crate::call::{Failed, Kept};
+use crate::blame::UNAVAILABLE;
+use crate::call::{Collected, Failed, Kept};
 use crate::compile::MAX_COMPONENT;
 use crate::digest::digest;
 use crate::engine::Ticker;
@@ -27,11 +30,12 @@ use crate::state::State;
 use crate::{Config, Contribution, read, validate};
 
 pub use self::about::{About, KeyAbout, MetricAbout};
-pub(crate) use self::terms::differences;
+pub use self::mismatch::Mismatch;
 pub use self::terms::{Setting, Terms};
-use crate::world;
-
+pub(crate) use self::terms::{differences, granted_keys};
+pub(crate) use self::ungranted::ungranted;
 pub use crate::world::Import;
+use crate::world::{self, Seen};
 
 /// Loads collectors.
 pub struct Workbench {
@@ -55,6 +59,8 @@ pub struct Inspection {
     pub world: Option<String>,
     /// What it asks of a host, in its own order.
     pub imports: Vec<Import>,
+    /// Everything in its exports and imports for which the agent would refuse it.
+    pub problems: Vec<String>,
     /// Why nothing but its size is known: it is no component, or cannot be compiled.
     pub unusable: Option<Failing>,
 }
@@ -85,6 +91,8 @@ pub struct Measured {
     pub contribution: Contribution,
     /// From its turn to its end.
     pub took: Duration,
+    /// The CPU that it used of that.
+    pub cpu: Duration,
     /// The most memory that its instance has ever had, in bytes.
     pub peak_memory: u64,
 }
@@ -104,6 +112,17 @@ pub struct Failing {
 impl From<Failed> for Failing {
     fn from(Failed { failure, reason, trace, .. }: Failed) -> Self {
         Failing { failure, reason, trace }
+    }
+}
+
+impl Failing {
+    /// Whether it may be otherwise on another machine: something is not granted, or what is measured is not there.
+    pub fn is_of_this_machine(&self) -> bool {
+        match self.failure {
+            Failure::Denied => true,
+            Failure::Collector => self.reason.starts_with(UNAVAILABLE),
+            _ => false,
+        }
     }
 }
 
@@ -131,12 +150,12 @@ impl Workbench {
             Ok(()) => self.runtime.block_on(self.loader.inspect(wasm, &digest)),
             Err(reason) => Err(Failed::new(Failure::Invalid, reason)),
         };
-        let ((version, imports), unusable) = match found {
-            Ok(found) => (found, None),
-            Err(failed) => (Default::default(), Some(failed.into())),
+        let (Seen { version, imports, problems }, unusable) = match found {
+            Ok(seen) => (seen, None),
+            Err(failed) => (Seen::default(), Some(failed.into())),
         };
         let world = version.map(|version| format!("sandbeat:collector@{}", names::shown(&version, 32)));
-        Ok(Inspection { digest: format!("sha256:{digest}"), bytes, world, imports, unusable })
+        Ok(Inspection { digest: format!("sha256:{digest}"), bytes, world, imports, problems, unusable })
     }
 
     /// What the named sidecar says or, without one, that which lies beside the component, if any.
@@ -154,21 +173,22 @@ impl Workbench {
             let reason = format!("the sidecar {} is not there", named.display());
             return Err(Failed::new(Failure::Invalid, reason).into());
         }
-        self.load_with(wasm, sidecar.map_or_else(|| wasm.with_extension("toml"), PathBuf::from))
+        let sidecar = sidecar.map_or_else(|| wasm.with_extension("toml"), PathBuf::from);
+        self.run(Job { wasm: wasm.to_owned(), sidecar, ..Job::new(&name(wasm), Path::new("")) })
     }
 
-    /// The same without any sidecar: no settings, no grants, the default limits.
+    /// The same under terms that have been read, and with a description that may break the rules:
+    /// [`Specimen::flaws`]. Where the sidecar is wrong, it is as if there were none.
     ///
     /// # Errors
-    /// What the agent would refuse it for.
-    pub fn load_bare(&self, wasm: &Path) -> Result<Specimen<'_>, Failing> {
+    /// What else the agent would refuse it for.
+    pub fn load_flawed(&self, wasm: &Path, terms: &Terms) -> Result<Specimen<'_>, Failing> {
         // An empty path is that of no file.
-        self.load_with(wasm, PathBuf::new())
+        let sidecar = terms.file.clone().filter(|_| terms.problems.is_empty()).unwrap_or_default();
+        self.run(Job { wasm: wasm.to_owned(), sidecar, tolerant: true, ..Job::new(&name(wasm), Path::new("")) })
     }
 
-    fn load_with(&self, wasm: &Path, sidecar: PathBuf) -> Result<Specimen<'_>, Failing> {
-        let name = wasm.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-        let job = Job { wasm: wasm.to_owned(), sidecar, ..Job::new(&name, Path::new("")) };
+    fn run(&self, job: Job) -> Result<Specimen<'_>, Failing> {
         let outcome = self.runtime.block_on(self.loader.load(&job, &watch::Sender::new(false)));
         match outcome.map_err(|refused| refused.failed)? {
             Outcome::Loaded(loaded) => {
@@ -176,6 +196,17 @@ impl Workbench {
             }
             Outcome::Unchanged => Err(Failed::new(Failure::Invalid, "nothing was loaded").into()),
         }
+    }
+}
+
+fn name(wasm: &Path) -> String {
+    wasm.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+impl Inspection {
+    /// A line for each import that gives nothing under a sidecar's grants, with the key that would change that.
+    pub fn ungranted(&self, terms: &Terms) -> Vec<String> {
+        ungranted(&self.imports, &terms.granted)
     }
 }
 
@@ -217,6 +248,17 @@ impl<'a> Specimen<'a> {
         About::of(&self.loaded)
     }
 
+    /// What of its description breaks the rules, so that the agent would refuse it; nothing unless it was loaded by
+    /// [`Workbench::load_flawed`].
+    pub fn flaws(&self) -> &[String] {
+        &self.loaded.flaws
+    }
+
+    /// How a contribution departs from what the collector describes.
+    pub fn mismatches(&self, contribution: &Contribution) -> Vec<Mismatch> {
+        mismatch::mismatches(&self.loaded.description, contribution)
+    }
+
     /// Collects once; state is carried from one call to the next, as in the agent.
     ///
     /// # Errors
@@ -231,7 +273,8 @@ impl<'a> Specimen<'a> {
         let plugin = self.loaded.callable.shared.name.as_str();
         let limits = &self.loaded.callable.shared.sidecar.limits;
         let contribution = validate::contribution(plugin, collected.result?, limits, &mut self.carried.series, now);
-        Ok(Measured { contribution, took: collected.took, peak_memory: collected.peak_memory })
+        let Collected { took, cpu, peak_memory, .. } = collected;
+        Ok(Measured { contribution, took, cpu, peak_memory })
     }
 
     /// Opens the compiled component from the cache and links it once more, as a start of the agent does: how long

@@ -16,6 +16,8 @@ pub struct Terms {
     pub file: Option<PathBuf>,
     /// What it grants, one line each.
     pub grants: Vec<String>,
+    /// The keys under `[grant]` that grant anything.
+    pub granted: Vec<String>,
     /// What it sets otherwise than by default, `[config]` and `[grant]` aside.
     pub settings: Vec<Setting>,
     /// What is wrong with it, each with its cure. Nothing of a wrong sidecar is in force.
@@ -44,18 +46,31 @@ impl Terms {
         };
         let sidecar = text.map_err(|problem| vec![problem]).and_then(|text| {
             let words = |problems: Vec<Problem>| problems.iter().map(Problem::to_string).collect();
-            Sidecar::parse(&text, ceiling).map_err(words)
+            Sidecar::parse(&text, ceiling).map(|sidecar| (granted_keys(&text), sidecar)).map_err(words)
         });
         match sidecar {
-            Ok(sidecar) => Terms {
+            Ok((granted, sidecar)) => Terms {
                 file: Some(file),
                 grants: sidecar.grant.lines(),
+                granted,
                 settings: differences(&sidecar),
                 problems: Vec::new(),
             },
             Err(problems) => Terms { file: Some(file), problems, ..Terms::default() },
         }
     }
+}
+
+/// The keys under `[grant]` of a sidecar's text that grant anything.
+pub(crate) fn granted_keys(text: &str) -> Vec<String> {
+    let sidecar: toml::Table = text.parse().unwrap_or_default();
+    let grants = sidecar.get("grant").and_then(toml::Value::as_table).into_iter().flatten();
+    let is_empty = |value: &toml::Value| match value {
+        toml::Value::Array(all) => all.is_empty(),
+        toml::Value::Boolean(all) => !all,
+        _ => false,
+    };
+    grants.filter(|(_, value)| !is_empty(value)).map(|(key, _)| key.clone()).collect()
 }
 
 /// What a sidecar sets otherwise than by default.
@@ -200,6 +215,8 @@ mod tests {
         let terms = read(None);
         assert_eq!((terms.file, terms.problems.len()), (Some(sidecar.clone()), 2));
         std::fs::write(&sidecar, "[grant]\nread = [\"/proc/stat\"]").unwrap();
-        assert_eq!(read(Some(&sidecar)).grants, ["read /proc/stat"]);
+        let terms = read(Some(&sidecar));
+        assert_eq!((terms.grants, terms.granted), (vec!["read /proc/stat".to_owned()], vec!["read".to_owned()]));
+        assert_eq!(granted_keys("[grant]\nread = []\nx = false\ny = true"), ["y"]);
     }
 }

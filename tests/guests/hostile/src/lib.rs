@@ -10,7 +10,8 @@ mod reach;
 use sandbeat_sdk::prelude::*;
 
 /// Good beside bad.
-const GOOD: Gauge = Gauge::new("test.good", "1", "A good point beside the bad ones.");
+const GOOD: Gauge = Gauge::new("test.good", "1", "A good point beside the bad ones.").with_keys(&[PLUGIN]);
+const PLUGIN: Key = Key::new("test.plugin", "Which of these collectors it is.");
 
 struct Hostile;
 
@@ -21,6 +22,7 @@ impl Collector for Hostile {
             "trap in describe" => std::process::abort(),
             "loop in describe" => limits::forever(),
             "megabytes in describe" => Description::new("6.6.6", &"x".repeat(8 << 20)),
+            "flawed in describe" => output::flawed(described),
             "control characters in describe" => Description::new("6.6.6", "\u{1b}[2J"),
             _ => described,
         }

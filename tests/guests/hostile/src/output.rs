@@ -13,6 +13,13 @@ const TEXT: Metadata = Metadata::new("test.text", "Too long, or no text.");
 /// New values of an attribute in one call.
 const NEW_SERIES: u64 = 50;
 
+/// A description with four mistakes.
+pub(crate) fn flawed(described: Description) -> Description {
+    const SPACED: Gauge =
+        Gauge::new("test.spaced", "two words", "A unit that is none.\n").with_keys(&[Key::new("", "")]);
+    described.with(&ABSURD).with(&SPACED)
+}
+
 /// `None`: not a behaviour of this kind.
 pub(crate) fn misbehave(behaviour: &str, good: &Contribution) -> Option<Result<Contribution, Error>> {
     let good = good.clone();
@@ -21,6 +28,12 @@ pub(crate) fn misbehave(behaviour: &str, good: &Contribution) -> Option<Result<C
             .into_iter()
             .fold(good, |all, (sign, value)| all.with(BAD.value(value).attribute("sign", sign)))),
         "negative counter" => Ok(good.with(SHRINKING.value(-1.0))),
+        "flawed in describe" => Ok(good),
+        "otherwise than described" => {
+            const OTHER: Counter = Counter::new("test.good", "s", "");
+            let other = OTHER.value(1).attribute("test.plugin", name()).attribute("test.secret", "x");
+            Ok(Contribution::new().with(other).with(BAD.value(1)).with(TEXT.value("text")))
+        }
         "absurd name" => Ok(good.with(ABSURD.value(1))),
         "control characters" => Ok(good
             .with(BAD.value(1).attribute("text", "\u{1b}]0;owned\u{7}"))
