@@ -3,6 +3,7 @@
 
 mod bench;
 mod check;
+mod progress;
 mod run;
 
 use std::path::Path;
@@ -51,7 +52,7 @@ fn told(failing: &Failing) -> String {
 fn start(subject: &Subject) -> anyhow::Result<(Workbench, Source)> {
     let source = Source::read(&subject.print.file)?;
     let bench = Workbench::start(&source.plugins()?)?;
-    Ok((bench, source))
+    Ok((bench.telling(progress::of(name(&subject.wasm))), source))
 }
 
 /// What is known without an agent that measures; the rest is absent.
