@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use sandbeat_status::Compiling;
+
 /// A time with three digits: `71.3µs`, `1.25ms`, `2.31s`.
 pub(crate) fn time(duration: Duration) -> String {
     let secs = duration.as_secs_f64();
@@ -48,6 +50,28 @@ pub(crate) fn span(secs: u64) -> String {
         3600..86_400 => format!("{}h", secs / 3600),
         _ => format!("{}d", secs / 86_400),
     }
+}
+
+/// How far the compilation of a component is: `41% (3,210 of 7,800 functions, 12s)`.
+pub(crate) fn compiling(compiling: &Compiling) -> String {
+    let Some(elapsed) = compiling.elapsed_ms.map(|elapsed| format!("{}s", elapsed / 1000)) else {
+        return "waits until another one is compiled".to_owned();
+    };
+    match compiling.functions {
+        Some(functions) if functions > 0 => {
+            let percent = u128::from(compiling.compiled) * 100 / u128::from(functions);
+            let (compiled, functions) = (grouped(compiling.compiled), grouped(functions));
+            format!("{percent}% ({compiled} of {functions} functions, {elapsed})")
+        }
+        _ => elapsed,
+    }
+}
+
+/// A number in groups of three digits: `1,234,567`.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let groups: Vec<&str> = digits.as_bytes().rchunks(3).rev().filter_map(|group| str::from_utf8(group).ok()).collect();
+    groups.join(",")
 }
 
 /// A count with its noun: `1 metric`, `2 metrics`.
@@ -97,6 +121,16 @@ mod tests {
         for (bytes, shown) in [(0, "0"), (512 << 20, "512M"), (1_825_361_100, "1.70G")] {
             assert_eq!(brief_size(bytes), shown);
         }
+    }
+
+    #[test]
+    fn a_compilation_is_told_as_far_as_it_is_known() {
+        let told = |compiled, functions, elapsed_ms| compiling(&Compiling { compiled, functions, elapsed_ms });
+        assert_eq!(told(3_210, Some(7_800), Some(12_900)), "41% (3,210 of 7,800 functions, 12s)");
+        assert_eq!(told(1_234_567, Some(1_234_567), Some(0)), "100% (1,234,567 of 1,234,567 functions, 0s)");
+        assert_eq!(told(0, Some(0), Some(1_000)), "1s");
+        assert_eq!(told(0, None, Some(61_000)), "61s");
+        assert_eq!(told(0, None, None), "waits until another one is compiled");
     }
 
     #[test]

@@ -20,7 +20,7 @@ pub(crate) fn run(options: &PluginsOptions) -> anyhow::Result<()> {
     }
 }
 
-/// All of them, and below the table what is wrong.
+/// All of them, and below the table what is compiled and what is wrong.
 fn list(options: &Print) -> anyhow::Result<()> {
     let api = config::api(&options.file)?;
     let answer = client::get(&api, "/v1/plugins")?;
@@ -40,8 +40,8 @@ fn list(options: &Print) -> anyhow::Result<()> {
     output::keep_whole(&mut table, &[0, 1, 2, 3, 4, 5, 6, 7]);
     output::make_room(&mut table, &[7, 5, 3, 1, 6, 8]);
     output::print_table(&table)?;
-    for trouble in plugins.iter().filter_map(trouble) {
-        output::line(trouble)?;
+    for line in plugins.iter().filter_map(compiling).chain(plugins.iter().filter_map(trouble)) {
+        output::line(line)?;
     }
     Ok(())
 }
@@ -87,6 +87,16 @@ fn failures(plugin: &PluginStatus) -> String {
     let names = plugin.failures_by_name.iter().map(|(failure, count)| format!("{count} {failure}"));
     let names: Vec<String> = names.collect();
     if names.is_empty() { plugin.failures.to_string() } else { names.join("\n") }
+}
+
+/// How far it is, where a component is compiled for a plugin, in one line.
+fn compiling(plugin: &PluginStatus) -> Option<String> {
+    let far = format::compiling(plugin.compiling.as_ref()?);
+    let name = shown(&plugin.name, MAX_REASON);
+    Some(match plugin.state {
+        PluginState::Compiling => format!("{name}: compiling {far}"),
+        _ => format!("{name}: compiling its changed file {far}; the version before it goes on"),
+    })
 }
 
 /// What is wrong with a plugin, in one line.
@@ -172,6 +182,15 @@ mod tests {
         );
         let row = row(&busy, now);
         assert_eq!(row[3..], ["9", "2 memory\n1 trap", "71.3µs", "12.5ms", "1.10 MiB", "loaded 5m ago"]);
+    }
+
+    #[test]
+    fn what_is_compiled_is_one_line() {
+        assert_eq!(compiling(&plugin(json!({}))), None);
+        let far = json!({"compiled": 3210, "functions": 7800, "elapsedMs": 12_900});
+        let said = |state: &str| compiling(&plugin(json!({"state": state, "compiling": far}))).unwrap();
+        assert_eq!(said("compiling"), "net: compiling 41% (3,210 of 7,800 functions, 12s)");
+        assert!(said("active").ends_with("functions, 12s); the version before it goes on"), "{}", said("active"));
     }
 
     #[test]

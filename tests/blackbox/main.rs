@@ -18,6 +18,7 @@ mod harness;
 mod hostile;
 mod hub;
 mod hub_commands;
+mod large;
 mod local_api;
 mod outages;
 mod plugin_commands;

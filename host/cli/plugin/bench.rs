@@ -11,7 +11,7 @@ use sandbeat_collectors::workbench::{Failing, Specimen, Workbench};
 use sandbeat_status::Sample;
 use serde::Serialize;
 
-use super::{name, output_bytes, sample, told};
+use super::{name, output_bytes, progress, sample, told};
 use crate::args::BenchOptions;
 use crate::config::Source;
 use crate::{format, output};
@@ -92,7 +92,7 @@ pub(super) fn run(options: &BenchOptions) -> anyhow::Result<()> {
     let source = Source::read(&subject.print.file)?;
     let mut config = source.plugins()?;
     config.budget.cpu = CORES;
-    let bench = Workbench::start(&config)?;
+    let bench = Workbench::start(&config)?.telling(progress::of(name(&subject.wasm)));
     let specimen = bench.load(&subject.wasm, subject.sidecar.as_deref()).map_err(|failing| anyhow!(told(&failing)))?;
     let sample = sample(&source, Instant::now());
     let measured = measure(name(&subject.wasm), specimen, sample, options.calls);

@@ -5,6 +5,7 @@ mod bench;
 mod check;
 mod findings;
 mod new;
+mod progress;
 mod run;
 mod words;
 
@@ -56,7 +57,7 @@ fn told(failing: &Failing) -> String {
 fn start(subject: &Subject) -> anyhow::Result<(Workbench, Source)> {
     let source = Source::read(&subject.print.file)?;
     let bench = Workbench::start(&source.plugins()?)?;
-    Ok((bench, source))
+    Ok((bench.telling(progress::of(name(&subject.wasm))), source))
 }
 
 /// What a collect adds to a report, in bytes of JSON.

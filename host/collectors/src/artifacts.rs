@@ -17,6 +17,7 @@ use crate::compile::{self, CompileError, CompileLimits, CompilerCommand, MAX_COM
 use crate::config::Config;
 use crate::engine::Class;
 use crate::key;
+use crate::progress::{Compilation, Told};
 use crate::read;
 use crate::shape::Shape;
 
@@ -57,19 +58,19 @@ impl Artifacts {
         }
     }
 
-    /// The artifact of a component in a file; `compiling` becomes true when it has to be made. The file is read when
-    /// its turn has come, because a hundred waiting ones would not fit into memory.
+    /// The artifact of a component in a file; how far it is, `told` has from when it has to be made. The file is read
+    /// when its turn has come, because a hundred waiting ones would not fit into memory.
     pub(crate) async fn get(
         &self,
         class: &Class,
         wasm: &Path,
         digest: &str,
-        compiling: &watch::Sender<bool>,
+        told: &watch::Sender<Told>,
     ) -> Result<Artifact, CompileError> {
         if let Some(artifact) = self.cached(class, digest).await? {
             return Ok(artifact);
         }
-        compiling.send_replace(true);
+        told.send_replace(Some(Compilation::default()));
         let _turn = self.turn.acquire().await.map_err(|e| CompileError::Host(e.to_string()))?;
         // Another plugin may have had the same component made in the meantime.
         if let Some(artifact) = self.cached(class, digest).await? {
@@ -84,7 +85,7 @@ impl Artifacts {
         if crate::digest::digest(&bytes) != digest {
             return Err(CompileError::Host("the file has changed while it waited for its turn".to_owned()));
         }
-        let shape = compile::compile(&self.compiler, self.limits, bytes, artifact.as_file()).await?;
+        let shape = compile::compile(&self.compiler, self.limits, bytes, artifact.as_file(), told).await?;
         let (pinned, class, digest) = (self.pinned(), class.clone(), digest.to_owned());
         let opened = self.blocking(move || {
             let path = cache.keep(artifact, &digest, shape, &pinned).map_err(host)?;

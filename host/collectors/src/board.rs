@@ -8,7 +8,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use sandbeat_status::PluginStatus;
+use tokio::sync::watch;
 
+use crate::progress::Told;
 use crate::stats::Stats;
 use crate::{Contribution, Descriptions};
 
@@ -26,6 +28,8 @@ struct Shown {
     /// While it rests after failures.
     rests_until: Option<Instant>,
     stats: Stats,
+    /// Of the load that goes on.
+    told: Option<watch::Receiver<Told>>,
     values: Option<Values>,
     descriptions: Arc<Descriptions>,
 }
@@ -42,8 +46,8 @@ impl Board {
     /// A slot for a plugin, in place of an earlier one of that name.
     pub(crate) fn open(&self, status: PluginStatus) -> Arc<Slot> {
         let name = status.name.clone();
-        let shown =
-            Shown { status, rests_until: None, stats: Stats::default(), values: None, descriptions: Arc::default() };
+        let (stats, descriptions) = (Stats::default(), Arc::default());
+        let shown = Shown { status, rests_until: None, stats, told: None, values: None, descriptions };
         let slot = Arc::new(Slot(Mutex::new(shown)));
         lock(&self.0).insert(name, slot.clone());
         slot
@@ -75,6 +79,11 @@ impl Slot {
         (shown.status, shown.rests_until, shown.values) = (status, rests_until, values);
     }
 
+    /// A load goes on of which this is told, or none any more.
+    pub(crate) fn follow(&self, told: Option<watch::Receiver<Told>>) {
+        lock(&self.0).told = told;
+    }
+
     /// Another version is at work, whose metrics mean this.
     pub(crate) fn describe(&self, descriptions: Descriptions) {
         lock(&self.0).descriptions = Arc::new(descriptions);
@@ -88,7 +97,9 @@ impl Slot {
     pub(crate) fn status(&self) -> PluginStatus {
         let shown = lock(&self.0);
         let rests_for = shown.rests_until.and_then(|until| until.checked_duration_since(Instant::now()));
+        let compilation = shown.told.as_ref().and_then(|told| *told.borrow());
         PluginStatus {
+            compiling: compilation.map(|compilation| compilation.status()),
             duration_ms: shown.stats.durations(),
             rests_for_ms: rests_for.map(|rest| u64::try_from(rest.as_millis()).unwrap_or(u64::MAX)),
             ..shown.status.clone()
@@ -108,6 +119,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::progress::{Compilation, Progress};
 
     #[test]
     fn values_that_are_too_old_are_not_shown() {
@@ -146,5 +158,21 @@ mod tests {
         assert!(slot.status().rests_for_ms.is_some_and(|rest| rest > 50_000));
         slot.show(PluginStatus::found("a"), Some(Instant::now()), None);
         assert_eq!(slot.status().rests_for_ms.unwrap_or(0), 0);
+    }
+    #[test]
+    fn how_far_a_compilation_is_is_shown_while_it_goes_on() {
+        let board = Board::default();
+        let slot = board.open(PluginStatus::found("a"));
+        let (tell, told) = watch::channel(None);
+        slot.follow(Some(told));
+        assert_eq!(slot.status().compiling, None);
+        Compilation::begin(&tell);
+        Compilation::advance(&tell, Progress { compiled: 1, functions: 2 });
+        assert!(slot.status().compiling.is_some_and(|compiling| compiling.functions == Some(2)));
+        // What its task shows of it in the meantime changes nothing about that.
+        slot.show(PluginStatus::found("a"), None, None);
+        assert!(board.statuses()[0].compiling.is_some());
+        slot.follow(None);
+        assert_eq!(slot.status().compiling, None);
     }
 }

@@ -45,7 +45,7 @@ pub fn check(config: &Config) -> Result<Vec<Checked>, CheckError> {
     let mut checked: Vec<Checked> = misnamed.collect();
     for name in look.plugins.into_keys() {
         let job = Job::new(&name, &config.dir);
-        let result = match runtime.block_on(loader.load(&job, &watch::Sender::new(false))) {
+        let result = match runtime.block_on(loader.load(&job, &watch::Sender::new(None))) {
             Ok(Outcome::Unchanged) => Err("the host took it for loaded; please report this".into()),
             Ok(Outcome::Loaded(loaded)) => Ok(Accepted {
                 ungranted: ungranted(&loaded.imports(), &granted_keys(&loaded.version.sidecar)),

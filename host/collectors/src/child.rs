@@ -3,7 +3,7 @@
 //! It gives way to everything else on the machine, is the first to be stopped when memory runs out, and dies with the
 //! agent. What it read is judged before it is compiled: how much it costs to run is the [`Shape`] that it reports, in
 //! JSON, as the last line of standard error. Where there is no artifact, the exit code says who is at fault and the
-//! first line of standard error why.
+//! first line of standard error why. Lines between say how far it is (see [`Progress`]) and nothing else.
 
 use std::io::{self, Read, Write};
 use std::panic::PanicHookInfo;
@@ -12,7 +12,9 @@ use std::process::ExitCode;
 use rustix::process::{Resource, Rlimit, Signal};
 
 use crate::compile::{CompileLimits, MAX_ARTIFACT, MAX_COMPONENT};
+use crate::counter::Counter;
 use crate::engine;
+use crate::progress::Progress;
 use crate::shape::{self, Shape, ShapeError};
 
 /// The component is not valid.
@@ -31,17 +33,17 @@ pub(crate) const MEMORY_VARIABLE: &str = "SANDBEAT_COMPILE_MEMORY";
 
 /// Compiles standard input to standard output. The answer is the process's exit code.
 pub fn compile_stdin() -> ExitCode {
-    std::panic::set_hook(Box::new(|info| say(&panicked(info))));
+    std::panic::set_hook(Box::new(|info| say(panicked(info))));
     match memory().and_then(|memory| {
         restrict(memory);
         compile()
     }) {
         Ok(shape) => {
-            say(&shape);
+            say(shape);
             ExitCode::SUCCESS
         }
         Err(failed) => {
-            say(&failed.reason);
+            say(failed.reason);
             ExitCode::from(failed.code)
         }
     }
@@ -68,7 +70,8 @@ fn compile() -> Result<String, Failed> {
     })?;
     let shape = shape_of(&component)?;
     let engine = engine::compiling().map_err(|e| Failed::host("it cannot make a compiler", format!("{e:#}")))?;
-    let artifact = engine.precompile_component(&component).map_err(|e| refused(&e))?;
+    let compiled = Counter::during(shape.functions, say::<Progress>, || engine.precompile_component(&component));
+    let artifact = compiled.map_err(|e| Failed::host("it cannot start its threads", e))?.map_err(|e| refused(&e))?;
     let mut stdout = io::stdout();
     stdout
         .write_all(&artifact)
@@ -114,7 +117,7 @@ fn source(file: &str) -> &str {
 }
 
 /// Where standard error is gone, the exit code has to do.
-fn say(line: &str) {
+fn say<T: std::fmt::Display>(line: T) {
     let _ = writeln!(io::stderr(), "{line}");
 }
 

@@ -2,8 +2,9 @@
 //! are the agent's.
 //!
 //! The protocol: the component on standard input, the artifact on standard output, and an exit code (see
-//! [`crate::child`]). With exit code 0 the last line of standard error is the component's [`Shape`]; otherwise its
-//! first line is the reason. The child is started with two variables of ours and nothing else.
+//! [`crate::child`]). On standard error, lines that say how far it is (see [`crate::progress`]) are taken out as they
+//! come. Of the others, with exit code 0 the last one is the component's [`Shape`]; otherwise the first one is the reason.
+//! The child is started with two variables of ours and nothing else.
 //!
 //! Owner: whoever awaits [`compile`]; dropping that future kills the child. Who is at fault decides what follows: a
 //! component that is invalid, too expensive, or that the compiler fails on is not compiled again until its file
@@ -17,10 +18,12 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 use sandbeat_status::names;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, Command};
+use tokio::sync::watch;
 
 use crate::child::{INVALID, MEMORY_VARIABLE, NOT_AT_FAULT, OUT_OF_MEMORY, PANICKED, TOO_LARGE};
+use crate::progress::{Compilation, Progress, Told};
 use crate::shape::Shape;
 
 /// The largest component, in bytes.
@@ -92,7 +95,7 @@ impl CompileError {
     }
 }
 
-/// Compiles `component` into `artifact`, which is empty and open for writing.
+/// Compiles `component` into `artifact`, which is empty and open for writing; how far that is, `told` has.
 ///
 /// # Errors
 /// Who is at fault, and why. The content of `artifact` is then without meaning.
@@ -101,7 +104,9 @@ pub(crate) async fn compile(
     limits: CompileLimits,
     component: Vec<u8>,
     artifact: &File,
+    told: &watch::Sender<Told>,
 ) -> Result<Shape, CompileError> {
+    Compilation::begin(told);
     let mut child = spawn(command, limits, artifact)?;
     let (stdin, stderr) = (child.stdin.take(), child.stderr.take());
     let feed = async move {
@@ -111,13 +116,10 @@ pub(crate) async fn compile(
         }
     };
     let listen = async move {
-        let mut said = Vec::new();
-        if let Some(mut stderr) = stderr {
-            let _ = (&mut stderr).take(MAX_SAID).read_to_end(&mut said).await;
-            // A child that says more is not held up by a full pipe.
-            let _ = tokio::io::copy(&mut stderr, &mut tokio::io::sink()).await;
+        match stderr {
+            Some(stderr) => listen(stderr, |progress| Compilation::advance(told, progress)).await,
+            None => String::new(),
         }
-        String::from_utf8_lossy(&said).into_owned()
     };
     let ended = async { tokio::join!(feed, listen, child.wait()) };
     let Ok(((), said, status)) = tokio::time::timeout(limits.timeout, ended).await else {
@@ -146,6 +148,21 @@ fn spawn(command: &CompilerCommand, limits: CompileLimits, artifact: &File) -> R
         .kill_on_drop(true)
         .spawn()
         .map_err(|e| host("it cannot be started", e))
+}
+
+/// What the child says, until it is gone, but for how far it is. One that says more than is kept is not held up by a full
+/// pipe.
+async fn listen(stderr: impl AsyncRead + Unpin, advance: impl Fn(Progress)) -> String {
+    let mut stderr = BufReader::new(stderr);
+    let (mut said, mut line) = (Vec::new(), Vec::new());
+    while (&mut stderr).take(MAX_SAID).read_until(b'\n', &mut line).await.is_ok_and(|read| read > 0) {
+        match Progress::read(&line) {
+            Some(progress) => advance(progress),
+            None => said.extend(line.iter().take((MAX_SAID as usize).saturating_sub(said.len()))),
+        }
+        line.clear();
+    }
+    String::from_utf8_lossy(&said).into_owned()
 }
 
 /// The CPU time that a process has used.
@@ -207,8 +224,7 @@ fn verdict(status: ExitStatus, said: &str, limits: CompileLimits) -> Result<Shap
         Some(INVALID) => Err(CompileError::Invalid(reason())),
         Some(TOO_LARGE) => Err(CompileError::TooExpensive(reason())),
         Some(OUT_OF_MEMORY) => Err(out_of_memory()),
-        // It does not depend on the component whether the machine has threads left.
-        Some(PANICKED) if !said.contains("ThreadPoolBuildError") => Err(CompileError::Compiler(reason())),
+        Some(PANICKED) => Err(CompileError::Compiler(reason())),
         Some(NOT_AT_FAULT) => Err(CompileError::Host(reason())),
         _ => Err(CompileError::Host(format!("it ended with {status}: {}", reason()))),
     }
@@ -232,7 +248,8 @@ mod tests {
     async fn by(script: &str, limits: CompileLimits) -> Result<Shape, CompileError> {
         let command = CompilerCommand { program: "/bin/sh".into(), args: vec!["-c".into(), script.into()] };
         let artifact = tempfile::NamedTempFile::new().unwrap();
-        let shape = compile(&command, limits, vec![7; 300_000], artifact.as_file()).await?;
+        let told = watch::Sender::new(None);
+        let shape = compile(&command, limits, vec![7; 300_000], artifact.as_file(), &told).await?;
         let mut written = Vec::new();
         artifact.reopen().unwrap().read_to_end(&mut written).unwrap();
         assert_eq!(written, [7; 300_000]);
@@ -267,7 +284,6 @@ mod tests {
             ("exit 2", "exit status: 2"),
             ("kill -KILL $$", "runs out of memory"),
             ("kill -TERM $$", "signal: 15"),
-            ("echo 'ThreadPoolBuildError' >&2; exit 101", "ThreadPoolBuildError"),
             ("exit 0", "did not say what the artifact costs"),
             ("echo '{}' >&2", "did not say what the artifact costs"),
         ] {
@@ -293,6 +309,17 @@ mod tests {
         assert!(too_late(None, timeout).is_final());
         assert!(cpu_time(std::process::id()).is_some_and(|used| used < Duration::from_secs(3600)));
         assert_eq!(cpu_time(0), None);
+    }
+
+    #[tokio::test]
+    async fn how_far_it_is_is_told_and_taken_out_of_what_the_child_says() {
+        let said = "progress 0 9\nodd\nprogress 4 9\nprogress 9 9\nlast";
+        let advanced = std::cell::RefCell::new(Vec::new());
+        let rest = listen(said.as_bytes(), |progress| advanced.borrow_mut().push(progress.compiled)).await;
+        assert_eq!((rest.as_str(), advanced.into_inner()), ("odd\nlast", vec![0, 4, 9]));
+        // However much of it there is, what else is said has room.
+        let script = format!("cat; for i in $(seq 2000); do echo progress $i 2000 >&2; done; echo '{SHAPE}' >&2");
+        assert_eq!(by(&script, LIMITS).await.unwrap().host_bytes, 1);
     }
 
     #[tokio::test]

@@ -27,6 +27,7 @@ use crate::files::Granted;
 use crate::guest::{LogBudget, Shared};
 use crate::http::{self, Connector, HttpLimits};
 use crate::policy;
+use crate::progress::Told;
 use crate::read::{self, ReadError};
 use crate::scan::{self, Stamp};
 use crate::shape::Shape;
@@ -157,8 +158,8 @@ impl Loader {
         })
     }
 
-    /// Loads what a job names; `compiling` becomes true when that will take long.
-    pub(crate) async fn load(&self, job: &Job, compiling: &watch::Sender<bool>) -> Result<Outcome, Refused> {
+    /// Loads what a job names; `told` has how far that is where something has to be compiled for it.
+    pub(crate) async fn load(&self, job: &Job, told: &watch::Sender<Told>) -> Result<Outcome, Refused> {
         self.settle(&job.wasm, &job.sidecar).await;
         let mut refused = Refused { digest: None, failed: invalid(String::new()), again: false, grants: None };
         let refuse = |refused: &Refused, failed| Refused { failed, ..refused.clone() };
@@ -172,7 +173,7 @@ impl Loader {
         }
         refused.digest = Some(version.digest.clone());
         let class = self.class(&sidecar).map_err(|failed| refuse(&refused, failed))?;
-        let artifact = self.artifacts.get(&class, &job.wasm, &version.digest, compiling).await;
+        let artifact = self.artifacts.get(&class, &job.wasm, &version.digest, told).await;
         let artifact =
             artifact.map_err(|e| Refused { again: !e.is_final(), ..refuse(&refused, invalid(e.to_string())) })?;
         let loaded = self.ready(job, &class, &artifact, sidecar, version).await;
@@ -199,9 +200,9 @@ impl Loader {
     }
 
     /// What a component is and asks for; nothing of it runs.
-    pub(crate) async fn inspect(&self, wasm: &Path, digest: &str) -> Result<Seen, Failed> {
+    pub(crate) async fn inspect(&self, wasm: &Path, digest: &str, told: &watch::Sender<Told>) -> Result<Seen, Failed> {
         let class = self.class(&self.parse("")?)?;
-        let artifact = self.artifacts.get(&class, wasm, digest, &watch::Sender::new(false)).await;
+        let artifact = self.artifacts.get(&class, wasm, digest, told).await;
         let artifact = artifact.map_err(|e| invalid(e.to_string()))?;
         Ok(world::see(&class, &artifact.component))
     }

@@ -9,12 +9,13 @@ use tokio::sync::watch;
 use tokio::task::{JoinError, JoinHandle};
 
 use crate::load::{Job, Loader, Outcome, Refused};
+use crate::progress::Told;
 
 /// See the module.
 pub(crate) struct Loading {
     task: JoinHandle<LoadResult>,
     phase: Phase,
-    compiling: watch::Receiver<bool>,
+    told: watch::Receiver<Told>,
 }
 
 pub(crate) type LoadResult = Result<Outcome, Refused>;
@@ -38,17 +39,22 @@ pub(crate) enum Step {
 
 impl Loading {
     pub(crate) fn start(loader: Arc<Loader>, job: Job, delay: Duration) -> Self {
-        let (says_compiling, compiling) = watch::channel(false);
+        let (tell, told) = watch::channel(None);
         let task = tokio::spawn(async move {
             tokio::time::sleep(delay).await;
-            loader.load(&job, &says_compiling).await
+            loader.load(&job, &tell).await
         });
         let phase = if delay.is_zero() { Phase::Quick } else { Phase::Delayed };
-        Loading { task, phase, compiling }
+        Loading { task, phase, told }
     }
 
     pub(crate) fn phase(&self) -> Phase {
-        if *self.compiling.borrow() { Phase::Compiling } else { self.phase }
+        if self.told.borrow().is_some() { Phase::Compiling } else { self.phase }
+    }
+
+    /// Where it is told how far the compilation is.
+    pub(crate) fn told(&self) -> watch::Receiver<Told> {
+        self.told.clone()
     }
 }
 
@@ -60,10 +66,10 @@ impl Drop for Loading {
 
 /// Waits for the next thing to happen to a load, without end where there is none.
 pub(crate) async fn next_step(loading: &mut Option<Loading>) -> Step {
-    let Some(Loading { task, compiling, .. }) = loading else { return std::future::pending().await };
+    let Some(Loading { task, told, .. }) = loading else { return std::future::pending().await };
     tokio::select! {
         ended = task => Step::Ended(Box::new(ended)),
         // The sender lives as long as the load; when it is gone, the other branch is ready.
-        Ok(()) = compiling.changed() => Step::Compiling,
+        Ok(()) = told.changed() => Step::Compiling,
     }
 }

@@ -133,6 +133,7 @@ impl Plugin {
                 step = next_step(&mut self.loading) => {
                     if let Step::Ended(ended) = step {
                         self.loading = None;
+                        self.slot.follow(None);
                         self.loaded(*ended).await;
                     }
                     self.waiting = None;
@@ -184,7 +185,9 @@ impl Plugin {
         let sample = self.sample.clone().unwrap_or_default();
         let probe = proven.map(|digest| Probe { digest, sample, state: self.state.clone() });
         let job = Job { probe, ..self.job.clone() };
-        self.loading = Some(Loading::start(self.loader.clone(), job, delay));
+        let loading = Loading::start(self.loader.clone(), job, delay);
+        self.slot.follow(Some(loading.told()));
+        self.loading = Some(loading);
     }
 
     /// Takes what a load gave.

@@ -28,7 +28,9 @@ pub mod settings;
 pub mod usage;
 
 pub use metric::{Histogram, Kind, Metric, Value};
-pub use plugin::{Durations, Failure, LastError, LastReload, PluginState, PluginStatus, Rejected, ReloadResult};
+pub use plugin::{
+    Compiling, Durations, Failure, LastError, LastReload, PluginState, PluginStatus, Rejected, ReloadResult,
+};
 pub use process::{ProcessPhase, ProcessState, ProcessStatus};
 pub use report::{
     Disk, Gap, Part, Pressure, Report, ReportedMetric, Resources, Resumed, SandboxStatus, Stall, Stalls, Throttling,

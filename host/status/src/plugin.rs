@@ -177,6 +177,23 @@ pub struct LastReload {
     pub at: Timestamp,
 }
 
+/// How far the compilation of a component is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, BorshSerialize, BorshDeserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Compiling {
+    /// Functions that are compiled.
+    #[borsh(serialize_with = "write_integer", deserialize_with = "read_integer")]
+    pub compiled: u64,
+    /// All of its functions, once they are counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[borsh(serialize_with = "write_optional_integer", deserialize_with = "read_optional_integer")]
+    pub functions: Option<u64>,
+    /// Milliseconds since its turn came; absent while it waits for another one to be compiled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[borsh(serialize_with = "write_optional_integer", deserialize_with = "read_optional_integer")]
+    pub elapsed_ms: Option<u64>,
+}
+
 /// A plugin at one moment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, BorshSerialize, BorshDeserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -194,6 +211,9 @@ pub struct PluginStatus {
     pub world: Option<String>,
     /// Where it stands.
     pub state: PluginState,
+    /// While its component, or the one that is to replace it, is compiled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compiling: Option<Compiling>,
     /// The name of the last failure, while it stands in the way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
@@ -246,6 +266,7 @@ impl PluginStatus {
             digest: None,
             world: None,
             state: PluginState::Compiling,
+            compiling: None,
             failure: None,
             reason: None,
             grants: Vec::new(),

@@ -81,6 +81,7 @@ fn brief(plugin: &mut PluginStatus) {
 fn bare(plugin: &mut PluginStatus) {
     plugin.version = None;
     plugin.world = None;
+    plugin.compiling = None;
     plugin.reason = None;
     plugin.failures_by_name.clear();
     plugin.duration_ms = None;

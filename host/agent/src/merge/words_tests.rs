@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use sandbeat_status::{
-    Durations, Failure, LastError, LastReload, PluginState, ProcessPhase, ProcessState, ReloadResult,
+    Compiling, Durations, Failure, LastError, LastReload, PluginState, ProcessPhase, ProcessState, ReloadResult,
 };
 
 use super::*;
@@ -46,6 +46,7 @@ fn plugin(name: &str) -> PluginStatus {
         digest: Some(format!("sha256:{}", "0".repeat(64))),
         world: Some("sandbeat:collector@0.1.0".to_owned()),
         state: PluginState::Quarantined,
+        compiling: Some(Compiling { compiled: 1 << 24, functions: Some(1 << 24), elapsed_ms: Some(1 << 24) }),
         failure: Some(Failure::WallTimeout),
         reason: Some("\"".repeat(1024)),
         grants: vec!["read /proc/stat".repeat(50)],

@@ -232,8 +232,8 @@ async fn compressed(json: &[u8]) -> Option<Bytes> {
     encoder.finish().ok().map(Bytes::from)
 }
 
-/// Whether a plugin is as it was, apart from what changes with every call: counts, durations, memory, and when a
-/// failure that is the same happened last. Every field is named, so that a new one has to be thought of here.
+/// Whether a plugin is as it was, apart from what changes with every call: counts, durations, memory, how far a
+/// compilation is, and when a failure that is the same happened last. Every field is named, so that a new one has to be thought of here.
 fn same_but_for_calls(a: &PluginStatus, b: &PluginStatus) -> bool {
     let PluginStatus {
         name,
@@ -241,6 +241,7 @@ fn same_but_for_calls(a: &PluginStatus, b: &PluginStatus) -> bool {
         digest,
         world,
         state,
+        compiling,
         failure,
         reason,
         grants,
@@ -260,6 +261,7 @@ fn same_but_for_calls(a: &PluginStatus, b: &PluginStatus) -> bool {
         && *digest == b.digest
         && *world == b.world
         && *state == b.state
+        && compiling.is_some() == b.compiling.is_some()
         && *failure == b.failure
         && *reason == b.reason
         && *grants == b.grants

@@ -3,7 +3,7 @@
 use std::io::Read;
 
 use flate2::read::GzDecoder;
-use sandbeat_status::{Durations, Failure as Named, LastError, LastReload, PluginState, ReloadResult};
+use sandbeat_status::{Compiling, Durations, Failure as Named, LastError, LastReload, PluginState, ReloadResult};
 use serde_json::{Value, json};
 
 use super::super::outcome::FailureKind;
@@ -119,6 +119,7 @@ fn after_a_failure_or_a_standstill_and_at_the_end_and_every_ten_minutes_all_is_s
 #[test]
 fn of_a_plugin_everything_counts_but_what_changes_with_every_call() {
     let base = PluginStatus::found("net");
+    let compiling = |compiled| Compiling { compiled, functions: Some(9), elapsed_ms: Some(1) };
     let error = |at: i64, reason: &str| {
         let at = Timestamp::from_second(at).unwrap();
         Some(LastError { failure: Named::Trap, reason: reason.into(), at })
@@ -130,6 +131,7 @@ fn of_a_plugin_everything_counts_but_what_changes_with_every_call() {
         PluginStatus { digest: Some("sha256:0".into()), ..base.clone() },
         PluginStatus { world: Some("w".into()), ..base.clone() },
         PluginStatus { state: PluginState::Failing, ..base.clone() },
+        PluginStatus { compiling: Some(compiling(1)), ..base.clone() },
         PluginStatus { failure: Some(Named::Trap), ..base.clone() },
         PluginStatus { reason: Some("r".into()), ..base.clone() },
         PluginStatus { grants: vec!["env".into()], ..base.clone() },
@@ -151,6 +153,8 @@ fn of_a_plugin_everything_counts_but_what_changes_with_every_call() {
     };
     let again = PluginStatus { last_error: error(2, "r"), ..base.clone() };
     assert!(same_but_for_calls(&called, &again));
+    let compiled = |compiled| PluginStatus { compiling: Some(compiling(compiled)), ..base.clone() };
+    assert!(same_but_for_calls(&compiled(1), &compiled(2)));
     assert!(!same_but_for_calls(&called, &PluginStatus { last_error: error(2, "s"), ..base }));
 }
 

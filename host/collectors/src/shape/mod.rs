@@ -48,6 +48,9 @@ pub(crate) struct Shape {
     pub(crate) tables: u32,
     /// Entries that those have from the start.
     pub(crate) table_entries: u64,
+    /// Functions to compile, instantiated or not. Nobody asks any more once there is an artifact.
+    #[serde(skip)]
+    pub(crate) functions: u64,
 }
 
 /// Why a component is not compiled.
@@ -96,6 +99,7 @@ struct Walk {
     costliest_module: u64,
     costliest_component: u64,
     loaded_bytes: u64,
+    functions: u64,
     root: Option<Cost>,
 }
 
@@ -110,6 +114,9 @@ impl Walk {
             }
             _ => match &mut self.module {
                 Some(cost) => {
+                    if let Payload::CodeSectionStart { count, .. } = payload {
+                        self.functions += u64::from(*count);
+                    }
                     let loaded = cost::section(payload, cost)?;
                     self.load(loaded)
                 }
@@ -293,7 +300,7 @@ impl Walk {
     }
 
     fn shape(&self, root: Cost) -> Result<Shape, ShapeError> {
-        let mut shape = Shape { loaded_bytes: self.loaded_bytes, ..root.shape };
+        let mut shape = Shape { loaded_bytes: self.loaded_bytes, functions: self.functions, ..root.shape };
         if root.unknown {
             let each = self.costliest_module.saturating_add(self.costliest_component);
             shape.host_bytes = shape.host_bytes.saturating_add(each.saturating_mul(u64::from(MAX_CORE_INSTANCES)));

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use sandbeat_status::{Failure, Sample, names};
+use sandbeat_status::{Compiling, Failure, Sample, names};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
@@ -22,6 +22,7 @@ use crate::compile::MAX_COMPONENT;
 use crate::digest::digest;
 use crate::engine::Ticker;
 use crate::load::{Job, Loaded, Loader, Outcome};
+use crate::progress::Told;
 use crate::runtime::{self, StartError};
 use crate::scan::Stamp;
 use crate::series::Series;
@@ -37,6 +38,9 @@ pub(crate) use self::ungranted::ungranted;
 pub use crate::world::Import;
 use crate::world::{self, Seen};
 
+/// How often it is said how long a compilation takes, where nothing else is new.
+const LOOK: Duration = Duration::from_millis(500);
+
 /// Loads collectors.
 pub struct Workbench {
     runtime: Runtime,
@@ -44,8 +48,12 @@ pub struct Workbench {
     pool: Option<Runtime>,
     loader: Loader,
     ceiling: Ceiling,
+    tell: Option<Tell>,
     _ticker: Ticker,
 }
+
+/// Learns how far the compilation of a component is, about twice a second or more often; `None` when it has ended.
+pub type Tell = Box<dyn Fn(Option<Compiling>) + Send + Sync>;
 
 /// A component as it lies there, before anything of it has run.
 #[derive(Clone, Debug)]
@@ -135,7 +143,14 @@ impl Workbench {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let pool = runtime::pool()?;
         let (loader, ticker) = runtime::loader(config, pool.handle().clone())?;
-        Ok(Workbench { runtime, pool: Some(pool), loader, ceiling: config.ceiling.clone(), _ticker: ticker })
+        let ceiling = config.ceiling.clone();
+        Ok(Workbench { runtime, pool: Some(pool), loader, ceiling, tell: None, _ticker: ticker })
+    }
+
+    /// From now on, `tell` learns how far it is when something has to be compiled, on the thread that waits for it.
+    pub fn telling(mut self, tell: Tell) -> Self {
+        self.tell = Some(tell);
+        self
     }
 
     /// Compiles a component, or finds it compiled, and lists what it imports, whether or not it is a collector.
@@ -147,7 +162,7 @@ impl Workbench {
         let component = component.map_err(|e| Failed::new(Failure::Invalid, e.of("the file")))?;
         let (bytes, digest) = (component.len() as u64, digest(&component));
         let found = match world::recognise(&component) {
-            Ok(()) => self.runtime.block_on(self.loader.inspect(wasm, &digest)),
+            Ok(()) => self.attend(async |told| self.loader.inspect(wasm, &digest, told).await),
             Err(reason) => Err(Failed::new(Failure::Invalid, reason)),
         };
         let (Seen { version, imports, problems }, unusable) = match found {
@@ -189,13 +204,38 @@ impl Workbench {
     }
 
     fn run(&self, job: Job) -> Result<Specimen<'_>, Failing> {
-        let outcome = self.runtime.block_on(self.loader.load(&job, &watch::Sender::new(false)));
+        let outcome = self.attend(async |told| self.loader.load(&job, told).await);
         match outcome.map_err(|refused| refused.failed)? {
             Outcome::Loaded(loaded) => {
                 Ok(Specimen { bench: self, loaded: *loaded, kept: None, carried: Carried::default() })
             }
             Outcome::Unchanged => Err(Failed::new(Failure::Invalid, "nothing was loaded").into()),
         }
+    }
+
+    /// Waits for work of which it is told how far it is.
+    fn attend<T>(&self, work: impl AsyncFnOnce(&watch::Sender<Told>) -> T) -> T {
+        let (teller, mut told) = watch::channel(None);
+        let Some(tell) = &self.tell else { return self.runtime.block_on(work(&teller)) };
+        let pass_on = async {
+            loop {
+                // Late or not: how long it takes is news as well.
+                let _ = tokio::time::timeout(LOOK, told.changed()).await;
+                if let Some(compilation) = *told.borrow() {
+                    tell(Some(compilation.status()));
+                }
+            }
+        };
+        let done = self.runtime.block_on(async {
+            tokio::select! {
+                done = work(&teller) => done,
+                never = pass_on => never,
+            }
+        });
+        if teller.borrow().is_some() {
+            tell(None);
+        }
+        done
     }
 }
 
