@@ -96,11 +96,7 @@ impl Books {
     }
 
     fn erase() {
-        state::delete(KEY);
-        Index::erase();
-        Messages::erase();
-        Seen::erase();
-        Sessions::erase();
+        state::keys().iter().for_each(|key| state::delete(key));
     }
 }
 

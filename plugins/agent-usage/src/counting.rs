@@ -23,9 +23,6 @@ use crate::walk::Behind;
 const SETTLED: Duration = Duration::from_secs(10);
 const ABANDONED: Duration = Duration::from_secs(24 * 3600);
 
-/// A message of OpenCode is some KiB.
-const MAX_MESSAGE: u32 = 1 << 20;
-
 /// Reads files, as far as the budget goes. Returns how many bytes are left.
 pub(crate) fn count(mut behind: Vec<Behind>, books: &mut Books, prices: &Prices, budget: &mut Budget) -> u64 {
     fn name(file: &Behind) -> (Agent, &str, &str) {
@@ -118,8 +115,7 @@ impl Counting<'_> {
     }
 
     fn opencode(&mut self, path: u64, file: &Behind, budget: &mut Budget) -> Result<Mark, files::FileError> {
-        let content = files::read_at(&file.path, 0, MAX_MESSAGE)?;
-        budget.bytes = budget.bytes.saturating_sub(content.len() as u64);
+        let content = budget.read_at(&file.path, 0)?;
         let abandoned = is_older(file.modified, ABANDONED);
         let done = match opencode::File::read(&content) {
             opencode::File::Message { id, entry, complete } => {

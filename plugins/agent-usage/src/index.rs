@@ -68,12 +68,6 @@ impl Index {
         state::set(FOUND, &found)
     }
 
-    /// Forgets all of them.
-    pub(crate) fn erase() {
-        state::delete(FILES);
-        state::delete(FOUND);
-    }
-
     pub(crate) fn get(&self, path: u64) -> Option<&Mark> {
         self.files.get(&path)
     }
@@ -154,7 +148,7 @@ mod tests {
             index.find(1);
             index.set(1, Mark::default());
             index.end_round();
-            Index::erase();
+            state::delete(FILES);
             index.keep().unwrap();
             assert_eq!(Index::open().get(1), None);
         });

@@ -37,7 +37,7 @@ mod walk;
 use std::time::Instant;
 
 use sandbeat_sdk::prelude::*;
-use sandbeat_sdk::{Point, export};
+use sandbeat_sdk::{Point, export, limits};
 
 use books::{Books, Round};
 use ledger::Total;
@@ -107,9 +107,6 @@ const FORGOTTEN: Counter = Counter::new(
     "Requests that would be counted again if a copy of them turned up, because the state is bounded.",
 );
 
-/// Of the host, for listing folders and asking for files; the sidecar allows more.
-const CALLS: u32 = 15_000;
-
 struct AgentUsage;
 
 impl Collector for AgentUsage {
@@ -134,21 +131,15 @@ impl Collector for AgentUsage {
 
     fn collect() -> Result<Contribution, Error> {
         let settings = Settings::read()?;
-        let begin = Instant::now();
+        let mut budget = budget()?;
         let mut books = Books::open();
         let cursor = books.page.round.cursor.take();
-        let walk = Walk {
-            index: &mut books.index,
-            cursor: cursor.as_deref(),
-            calls: CALLS,
-            until: begin + settings.slice_time / 2,
-            found: Found::default(),
-        };
+        let walk = Walk::new(&mut books.index, cursor.as_deref(), &budget);
         let mut found = walk.roots(&settings.roots());
         if let (false, Some(denied)) = (found.granted, found.denied.take()) {
             return Err(denied.into());
         }
-        let mut budget = Budget { bytes: settings.slice_bytes, until: begin + settings.slice_time };
+        budget.calls = budget.calls.saturating_sub(found.calls);
         let behind = std::mem::take(&mut found.behind);
         let left = counting::count(behind, &mut books, &settings.prices, &mut budget);
         end_of_slice(&mut books, found, left);
@@ -159,6 +150,22 @@ impl Collector for AgentUsage {
 }
 
 export!(AgentUsage);
+
+/// What this collect may take, well within the limits of the sidecar. All that is measured is wall clock; it is never less
+/// than CPU, half of which is left for what comes after the reading.
+fn budget() -> Result<Budget, Error> {
+    let limits = limits::current();
+    let too_small = |name: &str, least: &str| {
+        Error::Config(format!("`limits.{name}` is too small to read anything; make it {least} or more"))
+    };
+    let bytes = limits.file_bytes.checked_sub(reading::SLACK_BYTES).filter(|bytes| *bytes > 0);
+    let calls = limits.file_calls.checked_sub(reading::SLACK_CALLS).filter(|calls| *calls > 0);
+    Ok(Budget {
+        bytes: bytes.ok_or_else(|| too_small("file_bytes", "16MiB"))?,
+        calls: calls.ok_or_else(|| too_small("file_calls", "1000"))?,
+        until: Instant::now() + limits.cpu.min(limits.timeout) / 2,
+    })
+}
 
 /// Adds what a collect found to its round, and ends the round where it is done.
 fn end_of_slice(books: &mut Books, found: Found, left: u64) {

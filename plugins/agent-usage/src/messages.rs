@@ -4,7 +4,7 @@
 //! the place of its older form. The rules are those of `ccusage` (20.x): a message of the conversation stands before a
 //! copy that was written aside, and then the one with more tokens.
 //!
-//! Kept in [`BUCKETS`] values of the state, of which only those are read and written that a collect touches. Bound:
+//! Kept in 256 values of the state, of which only those are read and written that a collect touches. Bound:
 //! [`MAX_RECORDS`] messages in a bucket. Beyond that the oldest one of the bucket is forgotten: if it turns up again, it
 //! is counted again.
 
@@ -16,9 +16,6 @@ use serde::{Deserialize, Serialize};
 use crate::claude::Identity;
 use crate::ledger::Charge;
 use crate::usage::Volume;
-
-/// One for each value of a byte.
-const BUCKETS: usize = 256;
 
 /// With at most 32 bytes for each, all buckets together take 8 MiB; they take 22 bytes as a rule.
 const MAX_RECORDS: usize = 1_000;
@@ -85,11 +82,6 @@ impl Messages {
             state::set(&key(*number), &bytes)?;
         }
         Ok(())
-    }
-
-    /// Forgets all of them.
-    pub(crate) fn erase() {
-        (0..BUCKETS).filter_map(|number| u8::try_from(number).ok()).for_each(|number| state::delete(&key(number)));
     }
 
     fn note(
@@ -245,8 +237,6 @@ mod tests {
             let mut messages = Messages::default();
             assert_eq!(messages.admit(&identity(7, 1, false), &charge(8)), Verdict::Instead(charge(7)));
             assert_eq!(messages.admit(&identity(8, 1, false), &charge(8)), Verdict::Known);
-            Messages::erase();
-            assert_eq!(Messages::default().admit(&identity(8, 1, false), &charge(8)), Verdict::New);
         });
     }
 

@@ -20,10 +20,15 @@ pub(crate) const MAX_LINE: usize = 8 << 20;
 /// How much of what was read is compared.
 const TAIL: u64 = 128;
 
+/// What of a limit is left alone, because a file is read on beyond the budget until a line is whole.
+pub(crate) const SLACK_BYTES: u64 = MAX_LINE as u64 + 2 * PIECE as u64;
+pub(crate) const SLACK_CALLS: u64 = SLACK_BYTES / PIECE as u64;
+
 /// What a collect may still read.
 #[derive(Debug)]
 pub(crate) struct Budget {
     pub(crate) bytes: u64,
+    pub(crate) calls: u64,
     pub(crate) until: Instant,
 }
 
@@ -51,12 +56,20 @@ struct Reading<'a> {
 
 impl Budget {
     pub(crate) fn is_spent(&self) -> bool {
-        self.bytes < u64::from(PIECE) || Instant::now() >= self.until
+        self.bytes == 0 || self.calls == 0 || Instant::now() >= self.until
+    }
+
+    /// Reads a part of a file, a piece at most.
+    pub(crate) fn read_at(&mut self, path: &str, offset: u64) -> Result<Vec<u8>, FileError> {
+        self.calls = self.calls.saturating_sub(1);
+        let text = files::read_at(path, offset, PIECE)?;
+        self.bytes = self.bytes.saturating_sub(text.len() as u64);
+        Ok(text)
     }
 }
 
 /// Reads a file of this size on from a mark; returns the new one. Spends more than the budget where not even one line
-/// fits into it: [`MAX_LINE`] and a piece at most.
+/// fits into it, up to [`SLACK_BYTES`].
 ///
 /// # Errors
 /// The file cannot be read at all, for example because it is gone. Where that happens later on, the mark says how far it
@@ -102,8 +115,7 @@ impl<'a> Reading<'a> {
             return Ok(None);
         }
         let tail = mark.offset.min(TAIL);
-        let text = files::read_at(path, mark.offset - tail, PIECE)?;
-        budget.bytes = budget.bytes.saturating_sub(text.len() as u64);
+        let text = budget.read_at(path, mark.offset - tail)?;
         let at = usize::try_from(tail).unwrap_or(0);
         let is_same = text.get(..at).is_some_and(|tail| print(tail) == mark.print);
         Ok(is_same.then_some(Reading { path, text, at, offset: mark.offset, skipping: mark.skipping }))
@@ -111,8 +123,7 @@ impl<'a> Reading<'a> {
 
     /// Reads another piece; false at the end of the file.
     fn more(&mut self, budget: &mut Budget) -> Result<bool, FileError> {
-        let piece = files::read_at(self.path, self.end(), PIECE)?;
-        budget.bytes = budget.bytes.saturating_sub(piece.len() as u64);
+        let piece = budget.read_at(self.path, self.end())?;
         let is_more = !piece.is_empty();
         let done = self.at.saturating_sub(TAIL as usize);
         self.text.drain(..done);
@@ -210,7 +221,7 @@ mod tests {
     }
 
     fn budget(bytes: u64) -> Budget {
-        Budget { bytes, until: Instant::now() + Duration::from_secs(60) }
+        Budget { bytes, calls: 1_000, until: Instant::now() + Duration::from_secs(60) }
     }
 
     /// Reads a content on from a mark, in as many slices as it takes.
@@ -267,7 +278,7 @@ mod tests {
         let line = |i: usize| format!("{{\"line\":{i},\"text\":\"{}\"}}\n", "x".repeat(i * 7919 % 90_000));
         let content: String = (0..200).map(line).collect();
         assert!(content.len() > 6 << 20);
-        for bytes in [0, 1 << 20, 3 << 20, PLENTY] {
+        for bytes in [1, 1 << 20, 3 << 20, PLENTY] {
             let (lines, mark) = read_on(content.as_bytes(), &Mark::default(), bytes);
             assert_eq!((text(&lines) == content, lines.lines.len(), lines.restarts), (true, 200, 1), "{bytes}");
             assert_eq!((mark.offset, mark.ahead), (content.len() as u64, 0));
@@ -277,7 +288,7 @@ mod tests {
     #[test]
     fn a_line_that_is_too_long_is_passed_over() {
         let content = format!("one\n{}\ntwo\n", "x".repeat(MAX_LINE + (3 << 20)));
-        for bytes in [0, 10 << 20, PLENTY] {
+        for bytes in [1, 10 << 20, PLENTY] {
             let (lines, mark) = read_on(content.as_bytes(), &Mark::default(), bytes);
             assert_eq!((text(&lines).as_str(), lines.passed_over), ("one\ntwo\n", 1), "{bytes}");
             assert_eq!(mark.offset, content.len() as u64);

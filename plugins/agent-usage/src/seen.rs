@@ -57,11 +57,6 @@ impl Seen {
         }
         Ok(())
     }
-
-    /// Forgets all of them.
-    pub(crate) fn erase() {
-        (0..BUCKETS).for_each(|number| state::delete(&key(number)));
-    }
 }
 
 impl Bucket {
@@ -94,8 +89,6 @@ mod tests {
         sandbox.run(|| {
             let mut seen = Seen::default();
             assert!(!seen.insert(of(7)) && seen.insert(of(1000)));
-            Seen::erase();
-            assert!(Seen::default().insert(of(7)));
         });
     }
 

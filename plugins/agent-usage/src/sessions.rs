@@ -97,12 +97,6 @@ impl Sessions {
         self.files.keep()?;
         self.steps.keep()
     }
-
-    /// Forgets all of them.
-    pub(crate) fn erase() {
-        let keys = ['c', 's'].into_iter().flat_map(|prefix| (0..BUCKETS).map(move |number| key(prefix, number)));
-        keys.for_each(|key| state::delete(&key));
-    }
 }
 
 impl<T: Serialize + DeserializeOwned> Table<T> {

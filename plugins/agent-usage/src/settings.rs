@@ -1,6 +1,4 @@
-//! The configuration: whose home, how much at a time, and prices.
-
-use std::time::Duration;
+//! The configuration: whose home, and prices.
 
 use sandbeat_sdk::{Error, config};
 
@@ -14,8 +12,6 @@ const MAX_HOMES: usize = 100;
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) homes: Vec<String>,
-    pub(crate) slice_bytes: u64,
-    pub(crate) slice_time: Duration,
     pub(crate) prices: Prices,
 }
 
@@ -36,16 +32,8 @@ impl Settings {
         {
             return Err(Error::config("home", "has to be an absolute path or an array of them"));
         }
-        let slice_bytes = config::parse("slice_bytes")?.unwrap_or(64 << 20);
-        let slice_ms = config::parse("slice_ms")?.unwrap_or(600);
-        if slice_bytes < 1 << 20 {
-            return Err(Error::config("slice_bytes", "has to be 1048576 (1 MiB) or more"));
-        }
-        if slice_ms == 0 {
-            return Err(Error::config("slice_ms", "has to be 1 or more"));
-        }
         let prices = Prices::new(config::get("prices").as_deref()).map_err(|why| Error::config("prices", why))?;
-        Ok(Settings { homes, slice_bytes, slice_time: Duration::from_millis(slice_ms), prices })
+        Ok(Settings { homes, prices })
     }
 
     /// The folders in the order in which they are looked through.
@@ -73,7 +61,6 @@ mod tests {
     #[test]
     fn without_settings_it_is_root_s_home() {
         let settings = Sandbox::new().run(Settings::read).unwrap();
-        assert_eq!((settings.slice_bytes, settings.slice_time), (64 << 20, Duration::from_millis(600)));
         let roots: Vec<_> = settings.roots().into_iter().map(|root| (root.folder, root.agent.name())).collect();
         let expected = [
             ("/root/.claude/projects", "claude-code"),
@@ -94,14 +81,7 @@ mod tests {
 
     #[test]
     fn wrong_settings_are_named() {
-        for (key, value) in [
-            ("home", "root"),
-            ("home", "[]"),
-            ("slice_bytes", "1000"),
-            ("slice_bytes", "64MiB"),
-            ("slice_ms", "0"),
-            ("prices", r#"{"a":1}"#),
-        ] {
+        for (key, value) in [("home", "root"), ("home", "[]"), ("prices", r#"{"a":1}"#)] {
             let error = Sandbox::new().config(key, value).run(Settings::read).unwrap_err();
             assert!(matches!(&error, Error::Config(text) if text.starts_with(&format!("`{key}`"))), "{error}");
         }

@@ -2,6 +2,7 @@
 
 use super::*;
 use sandbeat_sdk::Value;
+use sandbeat_sdk::limits::Limits;
 use sandbeat_sdk::testing::Sandbox;
 
 const CLAUDE: &str = "/root/.claude/projects/-w/0b5f.jsonl";
@@ -114,7 +115,7 @@ fn totals_are_absent_until_all_has_been_read() {
     let line =
         |id: u32| message(id, 1).replace("\"content\":[]", &format!("\"content\":[\"{}\"]", "x".repeat(200_000)));
     let log: String = (0..15).map(line).collect();
-    let mut sandbox = Sandbox::new().file(CLAUDE, &log).config("slice_bytes", "1048576");
+    let mut sandbox = Sandbox::new().file(CLAUDE, &log).limits(Limits { file_bytes: 11 << 20, ..Limits::default() });
     let mut left = log.len() as f64;
     for _ in 0..20 {
         let lines = collect(&mut sandbox);
@@ -165,6 +166,17 @@ fn without_a_grant_it_is_denied_and_without_logs_it_is_empty() {
     let expected =
         ["agent_usage.pending  0", "agent_usage.unread  0", "agent_usage.unreadable  0", "agent_usage.forgotten  0"];
     assert_eq!(collect(&mut sandbox), expected);
+}
+
+#[test]
+fn limits_that_leave_no_room_are_named() {
+    for (limits, name) in [
+        (Limits { file_bytes: 1 << 20, ..Limits::default() }, "limits.file_bytes"),
+        (Limits { file_calls: 1, ..Limits::default() }, "limits.file_calls"),
+    ] {
+        let error = home().limits(limits).run(AgentUsage::collect).unwrap_err();
+        assert!(matches!(&error, Error::Config(text) if text.contains(name)), "{error}");
+    }
 }
 
 #[test]

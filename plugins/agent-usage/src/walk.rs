@@ -1,7 +1,7 @@
 //! Looks through the folders for logs that have something new.
 //!
 //! A round goes through all folders, in the order of their paths. As a rule it is done within one collect; a round that
-//! would take too many calls or too long stops where it is, and the next collect goes on from there ([`Walk::cursor`]).
+//! would take too many calls or too long stops where it is, and the next collect goes on from there .
 //! Symbolic links are not followed. A folder that cannot be listed is counted and named in the log; one that is not there
 //! is none.
 
@@ -12,6 +12,7 @@ use sandbeat_sdk::files::{self, EntryKind, FileError, Reason};
 use sandbeat_sdk::log;
 
 use crate::index::{Index, Mark};
+use crate::reading::Budget;
 use crate::settings::Root;
 use crate::usage::{Agent, fingerprint};
 
@@ -41,20 +42,27 @@ pub(crate) struct Found {
     pub(crate) denied: Option<FileError>,
     /// At least one root is granted.
     pub(crate) granted: bool,
+    /// How many calls of the host it took.
+    pub(crate) calls: u64,
 }
 
 /// A part of a round.
 pub(crate) struct Walk<'a> {
-    pub(crate) index: &'a mut Index,
-    /// Where the collect before stopped; absent at the begin of a round.
-    pub(crate) cursor: Option<&'a str>,
-    /// How many calls of the host it may take.
-    pub(crate) calls: u32,
-    pub(crate) until: Instant,
-    pub(crate) found: Found,
+    index: &'a mut Index,
+    cursor: Option<&'a str>,
+    calls: u64,
+    until: Instant,
+    found: Found,
 }
 
-impl Walk<'_> {
+impl<'a> Walk<'a> {
+    /// One that goes on where the collect before stopped, and leaves half of the budget for reading.
+    pub(crate) fn new(index: &'a mut Index, cursor: Option<&'a str>, budget: &Budget) -> Walk<'a> {
+        let now = Instant::now();
+        let until = now + budget.until.saturating_duration_since(now) / 2;
+        Walk { index, cursor, calls: budget.calls.div_ceil(2), until, found: Found::default() }
+    }
+
     pub(crate) fn roots(mut self, roots: &[Root]) -> Found {
         for root in roots {
             self.folder(root.agent, &root.folder, 0);
@@ -66,6 +74,7 @@ impl Walk<'_> {
         if self.is_past(folder) || !self.may_go_on(folder) {
             return;
         }
+        self.found.calls += 1;
         let entries = match files::list(folder) {
             Ok(entries) => entries,
             Err(error) => return self.unlisted(error, depth),
@@ -99,7 +108,7 @@ impl Walk<'_> {
         if self.index.get(print).is_some_and(|mark| mark.done) {
             return;
         }
-        self.calls = self.calls.saturating_sub(1);
+        self.found.calls += 1;
         // What goes away meanwhile is found gone in the next round.
         let Ok(info) = files::stat(&path) else { return };
         let modified = info.modified.map_or(0, |time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
@@ -130,10 +139,10 @@ impl Walk<'_> {
     }
 
     fn may_go_on(&mut self, path: &str) -> bool {
-        if self.found.next.is_none() && (self.calls == 0 || Instant::now() >= self.until) {
+        let is_spent = self.found.calls >= self.calls || Instant::now() >= self.until;
+        if self.found.next.is_none() && is_spent {
             self.found.next = Some(path.to_owned());
         }
-        self.calls = self.calls.saturating_sub(1);
         self.found.next.is_none()
     }
 }
@@ -177,9 +186,9 @@ mod tests {
         ]
     }
 
-    fn walk(index: &mut Index, cursor: Option<&str>, calls: u32) -> Found {
-        let until = Instant::now() + Duration::from_secs(60);
-        Walk { index, cursor, calls, until, found: Found::default() }.roots(&roots())
+    fn walk(index: &mut Index, cursor: Option<&str>, calls: u64) -> Found {
+        let budget = Budget { bytes: 1, calls: calls * 2, until: Instant::now() + Duration::from_secs(60) };
+        Walk::new(index, cursor, &budget).roots(&roots())
     }
 
     fn names(found: &Found) -> Vec<&str> {

@@ -14,6 +14,7 @@ pub struct Bundled {
 
 /// All of them, by name.
 pub const COLLECTORS: &[Bundled] = &[
+    bundled!("agent-usage"),
     bundled!("cgroup"),
     bundled!("disk"),
     bundled!("git"),
