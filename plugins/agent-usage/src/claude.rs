@@ -142,8 +142,14 @@ struct Iteration<'a> {
     kind: Cow<'a, str>,
     #[serde(borrow)]
     model: Option<Cow<'a, str>>,
-    #[serde(flatten)]
-    usage: Usage,
+    input_tokens: u64,
+    output_tokens: u64,
+    #[serde(default)]
+    cache_creation_input_tokens: u64,
+    #[serde(default)]
+    cache_read_input_tokens: u64,
+    speed: Option<Speed>,
+    cache_creation: Option<CacheCreation>,
 }
 
 impl Line {
@@ -195,6 +201,20 @@ impl Direct<'_> {
     }
 }
 
+impl Iteration<'_> {
+    /// Written out above, since flattening it costs more code than all the rest of this file.
+    fn usage(&self) -> Usage {
+        Usage {
+            input_tokens: self.input_tokens,
+            output_tokens: self.output_tokens,
+            cache_creation_input_tokens: self.cache_creation_input_tokens,
+            cache_read_input_tokens: self.cache_read_input_tokens,
+            speed: self.speed,
+            cache_creation: self.cache_creation,
+        }
+    }
+}
+
 impl Usage {
     fn entry(self, model: Option<&str>) -> Entry {
         let (cache_write, cache_write_1h) = match self.cache_creation {
@@ -224,8 +244,9 @@ fn advisors(line: &[u8]) -> Vec<Entry> {
     let Ok(read) = serde_json::from_slice::<WithIterations<'_>>(line) else { return Vec::new() };
     let iterations = read.message.usage.iterations.into_iter().filter(|iteration| iteration.kind == KIND);
     let with_model = iterations.filter_map(|iteration| {
+        let usage = iteration.usage();
         let model = iteration.model.filter(|model| !model.is_empty())?;
-        Some(iteration.usage.entry(Some(&model)))
+        Some(usage.entry(Some(&model)))
     });
     with_model.collect()
 }

@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use crate::usage::{Entry, Volume, fingerprint, name};
 
@@ -44,7 +45,7 @@ struct Message<'a> {
 
 #[derive(Deserialize)]
 struct Time {
-    completed: Option<serde_json::Number>,
+    completed: Option<IgnoredAny>,
 }
 
 #[derive(Clone, Copy, Default, Deserialize)]

@@ -73,13 +73,31 @@ struct Meta<'a> {
     id: Option<Cow<'a, str>>,
     #[serde(borrow)]
     forked_from_id: Option<Cow<'a, str>>,
-    source: Option<serde_json::Value>,
+}
+
+/// Of a session that an agent began; in others `source` is a text.
+#[derive(Deserialize)]
+struct Spawned<'a> {
+    #[serde(borrow)]
+    source: Source<'a>,
 }
 
 #[derive(Deserialize)]
-struct Turn<'a> {
-    #[serde(flatten, borrow)]
-    model: Model<'a>,
+struct Source<'a> {
+    #[serde(borrow)]
+    subagent: Subagent<'a>,
+}
+
+#[derive(Deserialize)]
+struct Subagent<'a> {
+    #[serde(borrow)]
+    thread_spawn: ThreadSpawn<'a>,
+}
+
+#[derive(Deserialize)]
+struct ThreadSpawn<'a> {
+    #[serde(borrow)]
+    parent_thread_id: Cow<'a, str>,
 }
 
 #[derive(Deserialize)]
@@ -88,6 +106,7 @@ struct Event<'a> {
     kind: Cow<'a, str>,
     #[serde(borrow)]
     info: Option<Info<'a>>,
+    #[serde(borrow)]
     thread_settings: Option<Settings<'a>>,
     #[serde(borrow)]
     model: Option<Cow<'a, str>>,
@@ -97,8 +116,8 @@ struct Event<'a> {
 struct Info<'a> {
     total_token_usage: Option<Counts>,
     last_token_usage: Option<Counts>,
-    #[serde(flatten, borrow)]
-    model: Model<'a>,
+    #[serde(borrow)]
+    model: Option<Cow<'a, str>>,
 }
 
 #[derive(Deserialize)]
@@ -107,12 +126,11 @@ struct Settings<'a> {
     service_tier: Option<Cow<'a, str>>,
 }
 
+/// A `turn_context`.
 #[derive(Deserialize)]
-struct Model<'a> {
+struct Turn<'a> {
     #[serde(borrow)]
     model: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    model_name: Option<Cow<'a, str>>,
 }
 
 impl Line {
@@ -140,16 +158,18 @@ impl Line {
             return Line::Other;
         }
         let meta = record.payload;
-        let spawned = meta.source.as_ref().and_then(|source| source.pointer("/subagent/thread_spawn/parent_thread_id"));
-        let spawned = spawned.and_then(serde_json::Value::as_str);
-        let parent = meta.forked_from_id.as_deref().or(spawned).filter(|id| !id.is_empty());
+        let spawned = serde_json::from_slice::<Record<'_, Spawned<'_>>>(line).ok();
+        let spawned = spawned.map(|record| record.payload.source.subagent.thread_spawn.parent_thread_id);
+        let parent = meta.forked_from_id.or(spawned).filter(|id| !id.is_empty());
         let at = record.timestamp.as_deref().and_then(timestamp::millis);
-        Line::Meta { id: meta.id.map(Cow::into_owned), parent: parent.map(str::to_owned), at }
+        Line::Meta { id: meta.id.map(Cow::into_owned), parent: parent.map(Cow::into_owned), at }
     }
 
     fn turn(line: &[u8]) -> Line {
         match serde_json::from_slice::<Record<'_, Turn<'_>>>(line) {
-            Ok(record) if record.kind == "turn_context" => Line::Turn { model: record.payload.model.name() },
+            Ok(record) if record.kind == "turn_context" => {
+                Line::Turn { model: record.payload.model.as_deref().and_then(name) }
+            }
             Ok(_) => Line::Other,
             Err(error) => Line::unread(&error),
         }
@@ -173,7 +193,7 @@ impl Line {
                     second: fingerprint(time.trim().as_bytes().get(..19).unwrap_or_default()),
                     total: info.total_token_usage,
                     last: info.last_token_usage,
-                    model: event.model.as_deref().and_then(name).or_else(|| info.model.name()),
+                    model: event.model.or(info.model).as_deref().and_then(name),
                 })
             }
             _ => Line::Other,
@@ -218,13 +238,6 @@ impl Counts {
             reasoning_output_tokens: self.reasoning_output_tokens.saturating_sub(before.reasoning_output_tokens),
             total_tokens: self.total_tokens.saturating_sub(before.total_tokens),
         }
-    }
-}
-
-impl Model<'_> {
-    fn name(&self) -> Option<String> {
-        let named = |text: &Option<Cow<'_, str>>| text.as_deref().and_then(name);
-        named(&self.model).or_else(|| named(&self.model_name))
     }
 }
 
