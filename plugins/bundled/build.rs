@@ -7,6 +7,7 @@ use sandbeat_guest_build::Targets;
 fn main() -> ExitCode {
     sandbeat_guest_build::run(
         &[
+            "sandbeat-agent-usage",
             "sandbeat-cgroup",
             "sandbeat-disk",
             "sandbeat-git",

@@ -1,1 +1,180 @@
-//! The collector `agent-usage` on this machine, held against an independent reading.
+//! The collector `agent-usage` on this machine, held against the figures that the logs were made of.
+
+use std::fmt::Write as _;
+use std::fs::{self, OpenOptions};
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::harness::{FakeHub, Process, Sandbox, bundled, metric, plugin};
+
+const NAME: &str = "agent-usage";
+const INPUT: &str = "gen_ai.client.inference.usage.input_tokens";
+const OUTPUT: &str = "gen_ai.client.inference.usage.output_tokens";
+const REQUESTS: &str = "agent_usage.requests";
+const PENDING: &str = "agent_usage.pending";
+
+/// A home with logs, and what is in them.
+#[derive(Default)]
+struct Logs {
+    messages: u64,
+    output: u64,
+}
+
+impl Logs {
+    /// Messages of Claude Code, each of them twice and with the result of a tool, of some 4 KiB in all.
+    fn claude(&mut self, count: u64) -> String {
+        let text = "the result of a tool, ".repeat(100);
+        let mut log = String::new();
+        for _ in 0..count {
+            self.messages += 1;
+            self.output += self.messages % 1000;
+            let message = self.message();
+            let result = format!(
+                r#"{{"type":"user","message":{{"role":"user","content":[{{"type":"tool_result","content":"{text}"}}]}}}}"#
+            );
+            writeln!(log, "{message}\n{message}\n{result}").unwrap();
+        }
+        log
+    }
+
+    /// The last message.
+    fn message(&self) -> String {
+        let (id, output) = (self.messages, self.messages % 1000);
+        let usage = format!(r#"{{"input_tokens":1,"cache_read_input_tokens":2,"output_tokens":{output}}}"#);
+        let content = "an answer, ".repeat(80);
+        format!(
+            r#"{{"isSidechain":false,"sessionId":"s","version":"2.1.218","message":{{"model":"claude-opus-4-8","id":"msg_{id}","role":"assistant","content":[{{"type":"text","text":"{content}"}}],"usage":{usage}}},"requestId":"req_{id}","type":"assistant","timestamp":"2026-09-01T10:00:00.000Z"}}"#
+        )
+    }
+}
+
+/// A sandbox whose home is a folder of its own, with the sidecar as it is shipped but for the paths and some settings.
+fn sandbox(hub: &FakeHub, settings: &[(&str, &str)]) -> Sandbox {
+    let sandbox = Sandbox::reporting_to(hub);
+    let home = sandbox.path("home").display().to_string();
+    let shipped = sandbeat_bundled::COLLECTORS.iter().find(|collector| collector.name == NAME).unwrap().sidecar;
+    let mut sidecar = shipped.replace("/root", &home);
+    for (line, other) in settings {
+        assert!(sidecar.contains(line), "{line} in {sidecar}");
+        sidecar = sidecar.replace(line, other);
+    }
+    sandbox.drop_collector(NAME, bundled(NAME), &sidecar);
+    sandbox
+}
+
+fn write(sandbox: &Sandbox, path: &str, content: &str) -> PathBuf {
+    let file = sandbox.path("home").join(path);
+    fs::create_dir_all(file.parent().unwrap()).unwrap();
+    fs::write(&file, content).unwrap();
+    file
+}
+
+fn append(file: &PathBuf, text: &str) {
+    OpenOptions::new().append(true).open(file).unwrap().write_all(text.as_bytes()).unwrap();
+}
+
+fn value(report: &Value, name: &str) -> Option<u64> {
+    metric(report, NAME, name)?["value"].as_f64().map(|value| value as u64)
+}
+
+/// Waits for a report with these totals of requests and output.
+fn wait_for_totals(hub: &FakeHub, logs: &Logs) -> Value {
+    let expected = (Some(logs.messages), Some(logs.output));
+    hub.report(&format!("{expected:?}"), |report| (value(report, REQUESTS), value(report, OUTPUT)) == expected)
+}
+
+fn run(sandbox: &Sandbox) -> Process {
+    sandbox.start(&["run"])
+}
+
+#[test]
+fn old_logs_are_read_in_slices_and_new_lines_are_counted_once() {
+    let hub = FakeHub::start();
+    // 10 MiB of slack, so slices of some 2 MiB.
+    let sandbox = sandbox(&hub, &[("interval = \"10s\"", "interval = \"100ms\""), ("\"96MiB\"", "\"12MiB\"")]);
+    let mut logs = Logs::default();
+    let mut file = PathBuf::new();
+    for number in 0..20 {
+        let log = logs.claude(250);
+        file = write(&sandbox, &format!(".claude/projects/-w{}/s{number}.jsonl", number % 3), &log);
+    }
+    let size: u64 = fs::read_dir(sandbox.path("home/.claude/projects/-w0"))
+        .unwrap()
+        .map(|f| f.unwrap().metadata().unwrap().len())
+        .sum();
+    assert!(size > 6 << 20, "{size}");
+
+    let agent = run(&sandbox);
+    let first = hub.report("a slice", |report| value(report, PENDING).is_some_and(|pending| pending > 0));
+    assert_eq!((value(&first, REQUESTS), value(&first, INPUT)), (None, None), "not before all is read: {first:#}");
+    let mut slices = vec![value(&first, PENDING).unwrap()];
+    let done = hub.report("the totals", |report| {
+        slices.extend(value(report, PENDING));
+        value(report, REQUESTS).is_some()
+    });
+    assert!(slices.is_sorted_by(|a, b| a >= b), "{slices:?}");
+    slices.dedup();
+    assert!(slices.len() > 5, "in slices: {slices:?}");
+    assert_eq!((value(&done, REQUESTS), value(&done, OUTPUT)), (Some(logs.messages), Some(logs.output)));
+    assert_eq!(value(&done, INPUT), Some(3 * logs.messages));
+    assert_eq!(plugin(&done, NAME)["state"], "active", "no limit was passed: {done:#}");
+
+    append(&file, &logs.claude(3));
+    wait_for_totals(&hub, &logs);
+
+    let last = logs.claude(1);
+    let (begin, end) = last.split_at(300);
+    append(&file, begin);
+    let so_far = hub.report("one more with the half line", |report| value(report, PENDING) == Some(0));
+    assert_eq!(value(&so_far, REQUESTS), Some(logs.messages - 1));
+    append(&file, end);
+    wait_for_totals(&hub, &logs);
+
+    // A copy elsewhere, and the file itself written anew, say nothing new.
+    let content = fs::read_to_string(&file).unwrap();
+    write(&sandbox, ".claude/projects/-w0/copy.jsonl", &content);
+    fs::write(&file, &content[content.len() / 2..]).unwrap();
+    append(&file, &logs.claude(1));
+    wait_for_totals(&hub, &logs);
+
+    agent.signal(Signal::TERM);
+    assert!(agent.ended().status.success());
+    append(&file, &logs.claude(1));
+    hub.take();
+    let again = run(&sandbox);
+    let report = hub.report("totals after a restart", |report| value(report, REQUESTS).is_some());
+    assert!(value(&report, REQUESTS) >= Some(logs.messages - 1), "they go on where they were: {report:#}");
+    wait_for_totals(&hub, &logs);
+    assert_eq!(again.said("wall-timeout") + again.said("cpu-timeout"), 0);
+}
+
+#[test]
+fn without_its_grant_it_is_denied_and_has_no_values() {
+    let hub = FakeHub::start();
+    let sandbox = Sandbox::reporting_to(&hub);
+    let home = sandbox.path("home").display().to_string();
+    let config = format!("interval = \"100ms\"\nconfig.home = \"{home}\"");
+    write(&sandbox, ".claude/projects/-w/s.jsonl", &Logs::default().claude(1));
+    sandbox.drop_collector(NAME, bundled(NAME), &config);
+    let _agent = run(&sandbox);
+    let report = hub.report("the refusal", |report| plugin(report, NAME)["failure"] == "denied");
+    let reason = plugin(&report, NAME)["reason"].to_string();
+    assert!(reason.contains(&format!("{home}/.claude/projects")) && reason.contains("`read`"), "{reason}");
+    assert!([INPUT, REQUESTS, PENDING].iter().all(|name| metric(&report, NAME, name).is_none()), "{report:#}");
+}
+
+#[test]
+fn nothing_of_a_conversation_is_reported() {
+    let hub = FakeHub::start();
+    let sandbox = sandbox(&hub, &[("interval = \"10s\"", "interval = \"100ms\"")]);
+    let mut logs = Logs::default();
+    write(&sandbox, ".claude/projects/-home-me-secret-project/s.jsonl", &logs.claude(2));
+    let _agent = run(&sandbox);
+    let text = wait_for_totals(&hub, &logs).to_string();
+    for secret in ["secret-project", "an answer", "result of a tool", "msg_1", "req_1"] {
+        assert!(!text.contains(secret), "{secret} in {text}");
+    }
+}

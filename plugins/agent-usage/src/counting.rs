@@ -1,0 +1,232 @@
+//! Takes what is new in the logs into the books.
+//!
+//! Files are read in the order of their names, which for Codex is the order in which the sessions began: so the session
+//! that another one was forked from is known before it. When the budget is spent the rest is left for the next collect.
+
+use std::time::{Duration, SystemTime};
+
+use memchr::memmem;
+use sandbeat_sdk::{files, log};
+
+use crate::books::Books;
+use crate::claude::{self, Line};
+use crate::codex::{Read, Session, Step};
+use crate::index::Mark;
+use crate::messages::Verdict;
+use crate::opencode;
+use crate::prices::Prices;
+use crate::reading::{self, Budget, Reader};
+use crate::usage::{Agent, Entry, fingerprint};
+use crate::walk::Behind;
+
+/// What has not been changed for so long is finished, even if it does not say so.
+const SETTLED: Duration = Duration::from_secs(10);
+const ABANDONED: Duration = Duration::from_secs(24 * 3600);
+
+/// Reads files, as far as the budget goes. Returns how many bytes are left.
+pub(crate) fn count(mut behind: Vec<Behind>, books: &mut Books, prices: &Prices, budget: &mut Budget) -> u64 {
+    fn name(file: &Behind) -> (Agent, &str, &str) {
+        (file.agent, file.path.rsplit('/').next().unwrap_or_default(), &file.path)
+    }
+    behind.sort_by(|a, b| name(a).cmp(&name(b)));
+    let mut left = 0;
+    for file in behind {
+        let path = fingerprint(file.path.as_bytes());
+        let mark = books.index.get(path).cloned().unwrap_or_default();
+        if budget.is_spent() {
+            left += rest(&file, &mark);
+            continue;
+        }
+        let mut counting = Counting { books, prices };
+        let read = match file.agent {
+            Agent::ClaudeCode => reading::read(&file.path, file.size, &mark, budget, &mut Claude(counting)),
+            Agent::Codex => counting.codex(path, &file, &mark, budget),
+            Agent::OpenCode => counting.opencode(path, &file, budget),
+        };
+        match read {
+            Ok(mut read) => {
+                left += rest(&file, &read);
+                read.modified = if read.modified == AGAIN { 0 } else { file.modified };
+                books.index.set(path, read);
+            }
+            // As a rule it is gone meanwhile.
+            Err(error) => log::debug!("not read: {error}"),
+        }
+    }
+    left
+}
+
+/// In the place of a time of change: look at the file again, changed or not.
+const AGAIN: u64 = u64::MAX;
+
+/// What is left of a file. A line that is not finished is not.
+fn rest(file: &Behind, mark: &Mark) -> u64 {
+    if mark.done { 0 } else { file.size.saturating_sub(mark.offset + mark.ahead) }
+}
+
+/// Whether a file was not changed for so long; not where that is unknown.
+fn is_older(modified: u64, than: Duration) -> bool {
+    if modified == 0 {
+        return false;
+    }
+    let modified = SystemTime::UNIX_EPOCH + Duration::from_millis(modified);
+    SystemTime::now().duration_since(modified).is_ok_and(|age| age > than)
+}
+
+/// Where entries go.
+struct Counting<'a> {
+    books: &'a mut Books,
+    prices: &'a Prices,
+}
+
+/// Reads a file of Claude Code.
+struct Claude<'a>(Counting<'a>);
+
+/// Reads a file of Codex.
+struct Codex<'a, 'b> {
+    counting: &'b mut Counting<'a>,
+    session: Session,
+    /// Of the session that this one was forked from.
+    parent: Vec<Step>,
+    /// Events that are not in the books yet.
+    steps: Vec<Step>,
+    /// The events in the books are of another file.
+    anew: bool,
+}
+
+impl Counting<'_> {
+    fn codex(&mut self, path: u64, file: &Behind, mark: &Mark, budget: &mut Budget) -> Result<Mark, files::FileError> {
+        let session = self.books.sessions.file(path);
+        let parent = session.parent().map(|parent| self.books.sessions.steps(parent)).unwrap_or_default();
+        let mut codex = Codex { counting: self, session, parent, steps: Vec::new(), anew: false };
+        let mut read = reading::read(&file.path, file.size, mark, budget, &mut codex)?;
+        if read.offset + read.ahead >= file.size && codex.session.holds() {
+            match is_older(file.modified, SETTLED) {
+                true => codex.flush(),
+                false => read.modified = AGAIN,
+            }
+        }
+        let Codex { session, steps, anew, .. } = codex;
+        if let Some(id) = session.id().filter(|_| anew || !steps.is_empty()) {
+            self.books.sessions.add_steps(id, &steps, anew);
+        }
+        self.books.sessions.set_file(path, session);
+        Ok(read)
+    }
+
+    fn opencode(&mut self, path: u64, file: &Behind, budget: &mut Budget) -> Result<Mark, files::FileError> {
+        let content = budget.read_at(&file.path, 0)?;
+        let abandoned = is_older(file.modified, ABANDONED);
+        let done = match opencode::File::read(&content) {
+            opencode::File::Message { id, entry, complete } => {
+                if entry.counts() {
+                    let charge = self.books.page.ledger.charge(Agent::OpenCode, &entry, self.prices);
+                    // One without an id is known by its file.
+                    let verdict = self.books.messages.replace(id.unwrap_or(path), &charge);
+                    self.settle(verdict, &charge);
+                }
+                complete || abandoned
+            }
+            opencode::File::Other => true,
+            opencode::File::Broken => {
+                self.books.page.unreadable += u64::from(abandoned);
+                abandoned
+            }
+        };
+        Ok(Mark { ahead: file.size, done, ..Mark::default() })
+    }
+
+    fn settle(&mut self, verdict: Verdict, charge: &crate::ledger::Charge) {
+        match verdict {
+            Verdict::Known => return,
+            Verdict::New => {}
+            Verdict::Instead(old) => self.books.page.ledger.take_out(&old),
+        }
+        self.books.page.ledger.add(charge);
+    }
+
+    fn message(&mut self, message: &claude::Message) {
+        if !message.entry.counts() {
+            return;
+        }
+        let charge = self.books.page.ledger.charge(Agent::ClaudeCode, &message.entry, self.prices);
+        let verdict = match &message.identity {
+            Some(identity) => self.books.messages.admit(identity, &charge),
+            None => Verdict::New,
+        };
+        self.settle(verdict, &charge);
+    }
+
+    fn event(&mut self, fingerprint: u64, entry: &Entry) {
+        if entry.counts() && self.books.seen.insert(fingerprint) {
+            let charge = self.books.page.ledger.charge(Agent::Codex, entry, self.prices);
+            self.books.page.ledger.add(&charge);
+        }
+    }
+}
+
+impl Reader for Claude<'_> {
+    fn restart(&mut self) {}
+
+    /// Looks for what marks a line that counts, and for lines only where that is.
+    fn lines(&mut self, mut lines: &[u8]) {
+        let marker = memmem::Finder::new(claude::MARKER);
+        while let Some(at) = marker.find(lines) {
+            let (before, after) = lines.split_at(at);
+            let start = memchr::memrchr(b'\n', before).map_or(0, |end| end + 1);
+            let end = at + memchr::memchr(b'\n', after).unwrap_or(after.len());
+            match Line::read(lines.get(start..end).unwrap_or_default()) {
+                Line::Messages(messages) => messages.iter().for_each(|message| self.0.message(message)),
+                Line::Broken => self.0.books.page.unreadable += 1,
+                Line::Other => {}
+            }
+            lines = lines.get(end..).unwrap_or_default();
+        }
+    }
+
+    fn passed_over(&mut self) {
+        self.0.books.page.unreadable += 1;
+    }
+}
+
+impl Codex<'_, '_> {
+    fn take(&mut self, read: Read) {
+        self.steps.extend(read.step);
+        self.counting.books.page.unreadable += u64::from(read.broken);
+        for (fingerprint, entry) in &read.entries {
+            self.counting.event(*fingerprint, entry);
+        }
+    }
+
+    fn flush(&mut self) {
+        let held = self.session.flush();
+        self.take(held);
+    }
+}
+
+impl Reader for Codex<'_, '_> {
+    fn restart(&mut self) {
+        (self.session, self.anew) = (Session::default(), true);
+        self.parent.clear();
+        self.steps.clear();
+    }
+
+    fn lines(&mut self, lines: &[u8]) {
+        let mut rest = lines;
+        while !rest.is_empty() {
+            let end = memchr::memchr(b'\n', rest).map_or(rest.len(), |end| end + 1);
+            let (line, after) = rest.split_at(end);
+            rest = after;
+            let is_first = self.session.id().is_none();
+            let read = self.session.line(line, &self.parent);
+            if is_first && let Some(parent) = self.session.parent() {
+                self.parent = self.counting.books.sessions.steps(parent);
+            }
+            self.take(read);
+        }
+    }
+
+    fn passed_over(&mut self) {
+        self.counting.books.page.unreadable += 1;
+    }
+}

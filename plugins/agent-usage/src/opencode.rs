@@ -1,0 +1,196 @@
+//! OpenCode before 1.2: `storage/message/SESSION/MESSAGE.json`, a file for each message, rewritten while it streams.
+//!
+//! Later versions keep their messages in an SQLite database, which is not read. Output and reasoning are apart in these
+//! files, and together in an [`Entry`]; a total that is higher than its parts is believed, as `ccusage` does.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+use crate::usage::{Entry, Volume, fingerprint, name};
+
+/// What a file says.
+#[derive(Debug, PartialEq)]
+pub(crate) enum File {
+    /// A message with what it took so far.
+    Message {
+        /// Of the message's id; absent where it has none.
+        id: Option<u64>,
+        entry: Entry,
+        /// It will not change any more.
+        complete: bool,
+    },
+    /// Nothing that counts, and nothing that will.
+    Other,
+    /// Half-written, or no message.
+    Broken,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Message<'a> {
+    #[serde(borrow)]
+    role: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    id: Option<Cow<'a, str>>,
+    #[serde(rename = "modelID", borrow)]
+    model: Option<Cow<'a, str>>,
+    #[serde(rename = "providerID", borrow)]
+    provider: Option<Cow<'a, str>>,
+    tokens: Option<Tokens>,
+    cost: Option<f64>,
+    time: Option<Time>,
+}
+
+#[derive(Deserialize)]
+struct Time {
+    completed: Option<IgnoredAny>,
+}
+
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(default)]
+struct Tokens {
+    input: u64,
+    output: u64,
+    reasoning: u64,
+    total: u64,
+    cache: Cache,
+}
+
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(default)]
+struct Cache {
+    read: u64,
+    write: u64,
+}
+
+impl File {
+    pub(crate) fn read(content: &[u8]) -> File {
+        let Ok(message) = serde_json::from_slice::<Message<'_>>(content) else { return File::Broken };
+        let complete = message.time.as_ref().is_some_and(|time| time.completed.is_some());
+        let Some(tokens) = message.tokens else {
+            return if message.role.as_deref() == Some("assistant") { File::Broken } else { File::Other };
+        };
+        let (Some(model), Some(provider)) = (text(&message.model), text(&message.provider)) else { return File::Other };
+        let entry = Entry {
+            model: Some(model),
+            provider: Some(semantic_name(provider)),
+            usd: message.cost.filter(|cost| cost.is_finite() && *cost > 0.0),
+            ..tokens.entry()
+        };
+        if !entry.volume.is_sane() {
+            return File::Broken;
+        }
+        let id = message.id.as_deref().filter(|id| !id.is_empty()).map(|id| fingerprint(id.as_bytes()));
+        File::Message { id, entry, complete }
+    }
+}
+
+impl Tokens {
+    fn entry(self) -> Entry {
+        let parts = [self.input, self.output, self.reasoning, self.cache.read, self.cache.write];
+        let known = parts.into_iter().fold(0, u64::saturating_add);
+        let output = self.output.saturating_add(self.reasoning).saturating_add(self.total.saturating_sub(known));
+        let volume = Volume {
+            input: self.input,
+            output,
+            cache_read: self.cache.read,
+            cache_write: self.cache.write,
+            cache_write_1h: 0,
+        };
+        Entry { volume, reasoning: self.reasoning, ..Entry::default() }
+    }
+}
+
+fn text(text: &Option<Cow<'_, str>>) -> Option<String> {
+    text.as_deref().and_then(name)
+}
+
+/// OpenTelemetry's name of a provider (`gen_ai.provider.name`) where it has one, else OpenCode's.
+fn semantic_name(provider: String) -> String {
+    let known = match &*provider {
+        "amazon-bedrock" => "aws.bedrock",
+        "azure" => "azure.ai.openai",
+        "google" => "gcp.gemini",
+        "google-vertex" | "google-vertex-anthropic" => "gcp.vertex_ai",
+        "mistral" => "mistral_ai",
+        "moonshotai" => "moonshot_ai",
+        "xai" => "x_ai",
+        _ => return provider,
+    };
+    known.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As OpenCode 1.1 writes it.
+    const MESSAGE: &str = r#"{
+  "id": "msg_b1",
+  "sessionID": "ses_4e",
+  "role": "assistant",
+  "time": { "created": 1788000000000, "completed": 1788000004000 },
+  "modelID": "claude-opus-4-8",
+  "providerID": "anthropic",
+  "mode": "build",
+  "path": { "cwd": "/w", "root": "/w" },
+  "cost": 0.0125,
+  "tokens": { "input": 100, "output": 10, "reasoning": 7, "cache": { "read": 50, "write": 5 } },
+  "finish": "stop"
+}"#;
+
+    fn entry(text: &str) -> (Entry, bool) {
+        match File::read(text.as_bytes()) {
+            File::Message { entry, complete, .. } => (entry, complete),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_message_is_read() {
+        let (entry, complete) = entry(MESSAGE);
+        let volume = Volume { input: 100, output: 17, cache_read: 50, cache_write: 5, cache_write_1h: 0 };
+        let expected = Entry {
+            model: Some("claude-opus-4-8".into()),
+            provider: Some("anthropic".into()),
+            volume,
+            reasoning: 7,
+            fast: false,
+            usd: Some(0.0125),
+        };
+        assert_eq!((entry, complete), (expected, true));
+    }
+
+    #[test]
+    fn a_higher_total_is_believed() {
+        let with_total = MESSAGE.replace(r#""input": 100"#, r#""total": 200, "input": 100"#);
+        assert_eq!(entry(&with_total).0.volume.output, 200 - 155);
+        assert_eq!(entry(&MESSAGE.replace(r#""input": 100"#, r#""total": 1, "input": 100"#)).0.volume.output, 17);
+    }
+
+    #[test]
+    fn a_message_that_streams_is_not_complete() {
+        let (entry, complete) =
+            entry(&MESSAGE.replace(r#", "completed": 1788000004000"#, "").replace(r#""cost": 0.0125"#, r#""cost": 0"#));
+        assert_eq!((entry.usd, complete), (None, false));
+    }
+
+    #[test]
+    fn what_does_not_count_is_left_out() {
+        assert_eq!(File::read(br#"{"id":"msg_a","role":"user","time":{"created":1}}"#), File::Other);
+        assert_eq!(File::read(MESSAGE.replace("claude-opus-4-8", " ").as_bytes()), File::Other);
+        for broken in ["", "[]", "null", &MESSAGE[..200], r#"{"role":"assistant"}"#] {
+            assert_eq!(File::read(broken.as_bytes()), File::Broken, "{broken}");
+        }
+        assert_eq!(File::read(MESSAGE.replace("100,", "10000000000,").as_bytes()), File::Broken);
+        assert_eq!(File::read(MESSAGE.replace("100,", "18446744073709551615,").as_bytes()), File::Broken);
+    }
+
+    #[test]
+    fn providers_have_opentelemetry_s_names() {
+        assert_eq!(entry(&MESSAGE.replace("anthropic", "google")).0.provider.as_deref(), Some("gcp.gemini"));
+        assert_eq!(entry(&MESSAGE.replace("anthropic", "openrouter")).0.provider.as_deref(), Some("openrouter"));
+    }
+}

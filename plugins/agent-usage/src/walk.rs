@@ -1,0 +1,251 @@
+//! Looks through the folders for logs that have something new.
+//!
+//! A round goes through all folders, in the order of their paths. As a rule it is done within one collect; a round that
+//! would take too many calls or too long stops where it is, and the next collect goes on from there .
+//! Symbolic links are not followed. A folder that cannot be listed is counted and named in the log; one that is not there
+//! is none.
+
+use std::cmp::Ordering;
+use std::time::Instant;
+
+use sandbeat_sdk::files::{self, EntryKind, FileError, Reason};
+use sandbeat_sdk::log;
+
+use crate::index::{Index, Mark};
+use crate::reading::Budget;
+use crate::settings::Root;
+use crate::usage::{Agent, fingerprint};
+
+/// Below a root; the deepest that is known is 5.
+const MAX_DEPTH: usize = 10;
+
+/// A file with something new.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Behind {
+    pub(crate) path: String,
+    pub(crate) agent: Agent,
+    pub(crate) size: u64,
+    pub(crate) modified: u64,
+}
+
+/// What one collect's part of a round found.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    pub(crate) behind: Vec<Behind>,
+    /// Files of each agent, in the order of [`Agent::ALL`].
+    pub(crate) files: [u64; 3],
+    /// Folders that could not be listed, and files for which there is no room.
+    pub(crate) unread: u64,
+    /// Where the next collect goes on; absent when the round is done.
+    pub(crate) next: Option<String>,
+    /// Why a root was not looked into, the first one; the others are granted or not there.
+    pub(crate) denied: Option<FileError>,
+    /// At least one root is granted.
+    pub(crate) granted: bool,
+    /// How many calls of the host it took.
+    pub(crate) calls: u64,
+}
+
+/// A part of a round.
+pub(crate) struct Walk<'a> {
+    index: &'a mut Index,
+    cursor: Option<&'a str>,
+    calls: u64,
+    until: Instant,
+    found: Found,
+}
+
+impl<'a> Walk<'a> {
+    /// One that goes on where the collect before stopped, and leaves half of the budget for reading.
+    pub(crate) fn new(index: &'a mut Index, cursor: Option<&'a str>, budget: &Budget) -> Walk<'a> {
+        let now = Instant::now();
+        let until = now + budget.until.saturating_duration_since(now) / 2;
+        Walk { index, cursor, calls: budget.calls.div_ceil(2), until, found: Found::default() }
+    }
+
+    pub(crate) fn roots(mut self, roots: &[Root]) -> Found {
+        for root in roots {
+            self.folder(root.agent, &root.folder, 0);
+        }
+        self.found
+    }
+
+    fn folder(&mut self, agent: Agent, folder: &str, depth: usize) {
+        if self.is_past(folder) || !self.may_go_on(folder) {
+            return;
+        }
+        self.found.calls += 1;
+        let entries = match files::list(folder) {
+            Ok(entries) => entries,
+            Err(error) => return self.unlisted(error, depth),
+        };
+        self.found.granted = true;
+        for entry in entries {
+            let path = format!("{folder}/{}", entry.name);
+            match entry.kind {
+                EntryKind::Directory if depth < MAX_DEPTH => self.folder(agent, &path, depth + 1),
+                EntryKind::File if is_log(agent, &entry.name) && !self.is_past(&path) => self.file(agent, path),
+                _ => {}
+            }
+            if self.found.next.is_some() {
+                return;
+            }
+        }
+    }
+
+    fn file(&mut self, agent: Agent, path: String) {
+        if !self.may_go_on(&path) {
+            return;
+        }
+        let print = fingerprint(path.as_bytes());
+        if !self.index.find(print) {
+            self.found.unread += 1;
+            return;
+        }
+        if let Some(count) = self.found.files.get_mut(agent as usize) {
+            *count += 1;
+        }
+        if self.index.get(print).is_some_and(|mark| mark.done) {
+            return;
+        }
+        self.found.calls += 1;
+        // What goes away meanwhile is found gone in the next round.
+        let Ok(info) = files::stat(&path) else { return };
+        let modified = info.modified.map_or(0, |time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
+        let is_behind = self.index.get(print).is_none_or(|mark: &Mark| mark.is_behind(info.size, modified));
+        if is_behind {
+            self.found.behind.push(Behind { path, agent, size: info.size, modified });
+        }
+    }
+
+    fn unlisted(&mut self, error: FileError, depth: usize) {
+        match error.reason {
+            Reason::NotFound => self.found.granted = true,
+            Reason::Denied if depth == 0 => {
+                log::debug!("{error}");
+                self.found.denied.get_or_insert(error);
+            }
+            _ => {
+                log::warn!("its logs are not counted: {error}");
+                self.found.unread += 1;
+            }
+        }
+    }
+
+    /// Whether the collect before was there.
+    fn is_past(&self, path: &str) -> bool {
+        let Some(cursor) = self.cursor else { return false };
+        path.split('/').cmp(cursor.split('/')) == Ordering::Less && !is_below(cursor, path)
+    }
+
+    fn may_go_on(&mut self, path: &str) -> bool {
+        let is_spent = self.found.calls >= self.calls || Instant::now() >= self.until;
+        if self.found.next.is_none() && is_spent {
+            self.found.next = Some(path.to_owned());
+        }
+        self.found.next.is_none()
+    }
+}
+
+fn is_log(agent: Agent, name: &str) -> bool {
+    match agent {
+        Agent::ClaudeCode => name.ends_with(".jsonl"),
+        Agent::Codex => name.starts_with("rollout-") && name.ends_with(".jsonl"),
+        Agent::OpenCode => name.ends_with(".json"),
+    }
+}
+
+fn is_below(path: &str, folder: &str) -> bool {
+    path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sandbeat_sdk::testing::Sandbox;
+    use std::time::Duration;
+
+    fn home() -> Sandbox {
+        let files = [
+            "/h/.claude/projects/a-b/1.jsonl",
+            "/h/.claude/projects/a/2.jsonl",
+            "/h/.claude/projects/a/2/subagents/agent-3.jsonl",
+            "/h/.claude/projects/a/notes.md",
+            "/h/.codex/sessions/2026/09/01/rollout-1.jsonl",
+            "/h/.codex/sessions/2026/09/01/history.jsonl",
+        ];
+        files.into_iter().fold(Sandbox::new(), |sandbox, path| sandbox.file(path, "x"))
+    }
+
+    fn roots() -> Vec<Root> {
+        let root = |folder: &str, agent| Root { folder: folder.into(), agent };
+        vec![
+            root("/h/.claude/projects", Agent::ClaudeCode),
+            root("/h/.codex/archived_sessions", Agent::Codex),
+            root("/h/.codex/sessions", Agent::Codex),
+        ]
+    }
+
+    fn walk(index: &mut Index, cursor: Option<&str>, calls: u64) -> Found {
+        let budget = Budget { bytes: 1, calls: calls * 2, until: Instant::now() + Duration::from_secs(60) };
+        Walk::new(index, cursor, &budget).roots(&roots())
+    }
+
+    fn names(found: &Found) -> Vec<&str> {
+        found.behind.iter().map(|file| file.path.rsplit('/').next().unwrap()).collect()
+    }
+
+    #[test]
+    fn logs_are_found_and_nothing_else() {
+        let found = home().run(|| walk(&mut Index::default(), None, 1000));
+        assert_eq!(names(&found), ["agent-3.jsonl", "2.jsonl", "1.jsonl", "rollout-1.jsonl"]);
+        assert_eq!((found.files, found.unread, found.next, found.granted), ([3, 1, 0], 0, None, true));
+    }
+
+    #[test]
+    fn a_round_goes_on_where_it_stopped() {
+        for calls in 1..20 {
+            home().run(|| {
+                let mut index = Index::default();
+                let (mut all, mut files) = (Vec::new(), 0);
+                let mut cursor = None;
+                loop {
+                    let found = walk(&mut index, cursor.as_deref(), calls + 6);
+                    all.extend(names(&found).into_iter().map(str::to_owned));
+                    files += found.files.iter().sum::<u64>();
+                    cursor = found.next;
+                    if cursor.is_none() {
+                        break;
+                    }
+                }
+                assert_eq!(
+                    (all.join(" ").as_str(), files),
+                    ("agent-3.jsonl 2.jsonl 1.jsonl rollout-1.jsonl", 4),
+                    "{calls}"
+                );
+            });
+        }
+    }
+
+    #[test]
+    fn what_was_read_is_not_behind() {
+        home().run(|| {
+            let mut index = Index::default();
+            for file in walk(&mut index, None, 1000).behind {
+                let mark = Mark { offset: file.size, modified: file.modified, ..Mark::default() };
+                index.set(fingerprint(file.path.as_bytes()), mark);
+            }
+            assert_eq!(walk(&mut index, None, 1000).behind, []);
+        });
+    }
+
+    #[test]
+    fn what_is_missing_is_not_what_is_denied() {
+        let found = Sandbox::new().run(|| walk(&mut Index::default(), None, 1000));
+        assert_eq!(found.denied.unwrap().path, "/h/.claude/projects");
+        assert!(!found.granted);
+        let mut missing = roots().iter().fold(Sandbox::new(), |sandbox, root| sandbox.missing(&root.folder));
+        let found = missing.run(|| walk(&mut Index::default(), None, 1000));
+        assert!(found.granted && found.denied.is_none() && found.unread == 0);
+    }
+}
