@@ -29,3 +29,4 @@ mod reports;
 mod soak;
 mod supervision;
 mod trees;
+mod wrap;

@@ -1,9 +1,10 @@
 //! `sandbeat plugin check`, `run` and `bench`: one collector, without a running agent, on the code that the agent runs
-//! it with. The ceiling and the cache are those of the configuration.
+//! it with. The ceiling and the cache are those of the configuration. `wrap` makes the component for them.
 
 mod bench;
 mod check;
 mod run;
+mod wrap;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -22,6 +23,7 @@ pub(crate) fn run(command: &PluginCommand) -> anyhow::Result<()> {
         PluginCommand::Check(subject) => check::run(subject),
         PluginCommand::Run(options) => run::run(options),
         PluginCommand::Bench(options) => bench::run(options),
+        PluginCommand::Wrap(options) => wrap::run(options),
     }
 }
 
