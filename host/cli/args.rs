@@ -183,6 +183,8 @@ pub(crate) enum PluginCommand {
     /// CPU is the average of a call; memory the most that one instance had, so that what grows in a kept one shows. The
     /// first failure ends it.
     Bench(BenchOptions),
+    /// Make a component of a core module, which is what compilers for C make
+    Wrap(WrapOptions),
 }
 
 #[derive(Debug, clap::Args)]
@@ -249,6 +251,16 @@ pub(crate) struct BenchOptions {
     /// Calls of each kind [default: what takes 5s, 1000 at most]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(crate) calls: Option<u32>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct WrapOptions {
+    /// The core module
+    #[arg(value_name = "CORE.wasm")]
+    pub(crate) module: PathBuf,
+    /// The component, written in one step
+    #[arg(short, long, value_name = "NAME.wasm")]
+    pub(crate) output: PathBuf,
 }
 
 #[cfg(feature = "bundled")]

@@ -31,3 +31,4 @@ mod reports;
 mod soak;
 mod supervision;
 mod trees;
+mod wrap;

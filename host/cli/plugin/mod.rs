@@ -1,5 +1,6 @@
-//! `sandbeat plugin new` makes a collector's project; `check`, `run` and `bench` are about one collector, without a
-//! running agent, on the code that the agent runs it with. The ceiling and the cache are those of the configuration.
+//! `sandbeat plugin new` makes a collector's project, and `wrap` a component of what a C compiler makes; `check`, `run` and
+//! `bench` are about one collector, without a running agent, on the code that the agent runs it with. The ceiling and
+//! the cache are those of the configuration.
 
 mod bench;
 mod check;
@@ -8,6 +9,7 @@ mod new;
 mod progress;
 mod run;
 mod words;
+mod wrap;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -28,6 +30,7 @@ pub(crate) fn run(command: &PluginCommand) -> anyhow::Result<()> {
         PluginCommand::Check(options) => check::run(options),
         PluginCommand::Run(options) => run::run(options),
         PluginCommand::Bench(options) => bench::run(options),
+        PluginCommand::Wrap(options) => wrap::run(options),
     }
 }
 

@@ -20,6 +20,17 @@ pub fn parse<T: FromStr<Err: Display>>(key: &str) -> Result<Option<T>, Error> {
     text.parse().map(Some).map_err(|error| Error::config(key, format_args!("is {text:?}: {error}")))
 }
 
+/// The string under a key; nothing when the key is absent.
+///
+/// # Errors
+/// [`Error::Config`], naming the key, when the value is anything else.
+pub fn string(key: &str) -> Result<Option<String>, Error> {
+    let table = json();
+    let Some(value) = json::find(&table, key) else { return Ok(None) };
+    let wrong = || Error::config(key, format_args!("is {value}; it has to be a string"));
+    json::string(value).map(Some).ok_or_else(wrong)
+}
+
 /// The strings under a key, which may be one string or an array of them; nothing when the key is absent.
 ///
 /// # Errors

@@ -14,10 +14,10 @@ use crate::processes::{Owner, ProcessError};
 use crate::state::StateError;
 use crate::{Collector, Contribution, Description, Distribution, Error, Kind, Point, Value};
 
-/// What wit-bindgen makes of `wit/`.
+/// What wit-bindgen makes of `wit/`: in the repository a link to the one at its top, in a project a copy of that.
 pub mod bindings {
     wit_bindgen::generate!({
-        path: "../../../wit",
+        path: "wit",
         world: "collector",
         pub_export_macro: true,
         export_macro_name: "export_guest",

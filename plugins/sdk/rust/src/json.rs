@@ -1,7 +1,19 @@
-//! Just enough JSON for an array of strings, so that a collector that takes a list needs no JSON library.
+//! Just enough JSON for strings and arrays of them, so that a collector that takes those needs no JSON library.
 
 use std::iter::Peekable;
 use std::str::Chars;
+
+/// The JSON of the value under a key with dots for nested tables; nothing when there is none.
+pub(crate) fn find<'a>(object: &'a str, key: &str) -> Option<&'a str> {
+    key.split('.').try_fold(object, member)
+}
+
+/// A JSON string; nothing when the text is anything else.
+pub(crate) fn string(text: &str) -> Option<String> {
+    let mut rest = text.chars().peekable();
+    let string = quoted(&mut rest)?;
+    at_end(&mut rest).then_some(string)
+}
 
 /// The strings of a JSON array; nothing when the text is anything else.
 pub(crate) fn strings(text: &str) -> Option<Vec<String>> {
@@ -15,7 +27,7 @@ pub(crate) fn strings(text: &str) -> Option<Vec<String>> {
     }
     loop {
         skip_space(&mut rest);
-        strings.push(string(&mut rest)?);
+        strings.push(quoted(&mut rest)?);
         skip_space(&mut rest);
         match rest.next()? {
             ',' => {}
@@ -25,7 +37,58 @@ pub(crate) fn strings(text: &str) -> Option<Vec<String>> {
     }
 }
 
-fn string(rest: &mut Peekable<Chars<'_>>) -> Option<String> {
+fn member<'a>(object: &'a str, key: &str) -> Option<&'a str> {
+    let mut rest = object.trim_start().strip_prefix('{')?;
+    loop {
+        let (name, after) = split_value(rest)?;
+        let (value, after) = split_value(after.trim_start().strip_prefix(':')?)?;
+        if string(name)? == key {
+            return Some(value);
+        }
+        rest = after.trim_start().strip_prefix(',')?;
+    }
+}
+
+/// The value at the beginning of a text, and what follows it.
+fn split_value(text: &str) -> Option<(&str, &str)> {
+    let text = text.trim_start();
+    let mut depth = 0_usize;
+    let (mut is_string, mut is_escaped) = (false, false);
+    for (at, c) in text.char_indices() {
+        let is_last = match c {
+            _ if is_escaped => {
+                is_escaped = false;
+                false
+            }
+            '\\' if is_string => {
+                is_escaped = true;
+                false
+            }
+            '"' => {
+                is_string = !is_string;
+                !is_string && depth == 0
+            }
+            _ if is_string => false,
+            '{' | '[' => {
+                depth += 1;
+                false
+            }
+            // The end of what a number or a word stands in, which is not its own.
+            '}' | ']' | ',' if depth == 0 => return (at > 0).then(|| (text[..at].trim_end(), &text[at..])),
+            '}' | ']' => {
+                depth -= 1;
+                depth == 0
+            }
+            _ => false,
+        };
+        if is_last {
+            return Some(text.split_at(at + 1));
+        }
+    }
+    None
+}
+
+fn quoted(rest: &mut Peekable<Chars<'_>>) -> Option<String> {
     expect(rest, '"')?;
     let mut string = String::new();
     loop {
@@ -81,7 +144,35 @@ fn at_end(rest: &mut Peekable<Chars<'_>>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::strings;
+    use super::{find, string, strings};
+
+    #[test]
+    fn a_value_is_found_by_its_key() {
+        let json = r#" {"a": 1, "b" :{"c":"x\"},{", "d.e":2} , "f":[{"a":3}], "\u0067": "é", "h":-1.5e3}"#;
+        for (key, expected) in [
+            ("a", Some("1")),
+            ("b.c", Some(r#""x\"},{""#)),
+            ("f", Some(r#"[{"a":3}]"#)),
+            ("g", Some("\"é\"")),
+            ("h", Some("-1.5e3")),
+            ("b.d.e", None),
+            ("a.b", None),
+            ("f.a", None),
+            ("c", None),
+            ("", None),
+        ] {
+            assert_eq!(find(json, key), expected, "{key}");
+        }
+        for broken in ["", "{", "{}", "[1]", r#"{"a"}"#, r#"{"a":}"#, r#"{"a":"x"#] {
+            assert_eq!(find(broken, "a"), None, "{broken}");
+        }
+    }
+
+    #[test]
+    fn a_string_is_told_from_all_else() {
+        assert_eq!(string(r#""x\"},{""#).as_deref(), Some(r#"x"},{"#));
+        assert_eq!((string("5"), string("true"), string(r#""a" "b""#), string("[\"a\"]")), (None, None, None, None));
+    }
 
     #[test]
     fn an_array_of_strings_is_read() {

@@ -9,6 +9,8 @@ use std::borrow::Cow;
 use std::fmt::Display;
 use std::time::Duration;
 
+use crate::state::{self, StateError};
+
 /// What something is right now; it may go up and down.
 #[derive(Clone, Copy, Debug)]
 pub struct Gauge(pub(crate) Meaning);
@@ -91,7 +93,8 @@ pub struct Entry {
 
 /// Measurements by bucket, as a [`Histogram`] makes them.
 ///
-/// Its counts run since the collector started to count, so keep it in [`crate::state`] from one collect to the next.
+/// Its counts run since the collector started to count, so keep it in [`crate::state`] from one collect to the next, as
+/// [`Histogram::observe`] does.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Distribution {
     /// Inclusive upper bounds, strictly increasing; a last bucket without one follows them.
@@ -144,6 +147,17 @@ impl Counter {
     pub fn value(&self, total: impl Number) -> Point {
         self.0.point(Value::Counter(total.to_f64()))
     }
+
+    /// The total that is kept in the state under a key, after `more` was added to it; each dimension needs a key of its
+    /// own.
+    ///
+    /// # Errors
+    /// It could not be kept.
+    pub fn count(&self, key: &str, more: impl Number) -> Result<Point, StateError> {
+        let total = state::load::<f64>(key).unwrap_or_default() + more.to_f64();
+        state::save(key, &total)?;
+        Ok(self.value(total))
+    }
 }
 
 impl Histogram {
@@ -173,6 +187,18 @@ impl Histogram {
     /// What [`Distribution::to_bytes`] wrote; an empty one where there is nothing, or something of other bounds.
     pub fn restore(&self, bytes: Option<&[u8]>) -> Distribution {
         bytes.and_then(|bytes| Distribution::from_bytes(self.bounds, bytes)).unwrap_or_else(|| self.empty())
+    }
+
+    /// The distribution that is kept in the state under a key, after one more measurement was counted in it; each
+    /// dimension needs a key of its own.
+    ///
+    /// # Errors
+    /// It could not be kept.
+    pub fn observe(&self, key: &str, measurement: impl Number) -> Result<Point, StateError> {
+        let mut distribution = self.restore(state::get(key).as_deref());
+        distribution.record(measurement);
+        state::set(key, &distribution.to_bytes())?;
+        Ok(self.value(&distribution))
     }
 
     /// The distribution so far.
@@ -281,6 +307,7 @@ impl Number for Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::Sandbox;
 
     const INTERFACE: Key = Key::new("network.interface.name", "The interface.");
     const LATENCY: Histogram = Histogram::new("test.latency", "s", "A latency.", &[0.1, 1.0]);
@@ -313,6 +340,19 @@ mod tests {
             assert_eq!(LATENCY.restore(Some(bytes)), LATENCY.empty());
         }
         assert_eq!(LATENCY.restore(None), LATENCY.empty());
+    }
+
+    #[test]
+    fn totals_and_distributions_go_on_from_what_was_kept() {
+        const RUNS: Counter = Counter::new("test.runs", "{run}", "Runs.");
+        let mut sandbox = Sandbox::new();
+        let measure = || (RUNS.count("runs", 2).unwrap(), LATENCY.observe("latency", 0.5).unwrap());
+        sandbox.run(measure);
+        let mut latency = LATENCY.empty();
+        (0..2).for_each(|_| latency.record(0.5));
+        assert_eq!(sandbox.run(measure), (RUNS.value(4), LATENCY.value(&latency)));
+        assert_eq!(sandbox.run(|| RUNS.count("latency", 1)), Ok(RUNS.value(1)));
+        assert_eq!(sandbox.run(|| LATENCY.observe("", 1)), Err(StateError::BadKey));
     }
 
     #[test]

@@ -34,7 +34,7 @@ use crate::state::StateError;
 #[derive(Clone, Debug, Default)]
 pub struct Sandbox {
     files: BTreeMap<String, Option<Vec<u8>>>,
-    config: BTreeMap<String, String>,
+    config: BTreeMap<String, Setting>,
     state: BTreeMap<String, Vec<u8>>,
     limits: Limits,
     sample: Sample,
@@ -43,6 +43,13 @@ pub struct Sandbox {
     owners: Option<BTreeMap<u64, Owner>>,
     certificates: BTreeMap<String, Vec<u8>>,
     lines: Vec<(Level, String)>,
+}
+
+/// What `config` says of one key.
+#[derive(Clone, Debug)]
+struct Setting {
+    text: String,
+    json: String,
 }
 
 impl Sandbox {
@@ -93,10 +100,18 @@ impl Sandbox {
         self
     }
 
-    /// A value of `[config]`, in the form in which the agent hands it over: a string as it is, all else as JSON.
+    /// A value of `[config]`, in the form in which the agent hands it over: a string as it is, all else as JSON. Where
+    /// it matters that it is no string, see [`Sandbox::config_json`].
     #[must_use]
     pub fn config(mut self, key: &str, value: &str) -> Self {
-        self.config.insert(key.to_owned(), value.to_owned());
+        self.config.insert(key.to_owned(), Setting { text: value.to_owned(), json: quote(value) });
+        self
+    }
+
+    /// A value of `[config]` that is no string, as JSON.
+    #[must_use]
+    pub fn config_json(mut self, key: &str, json: &str) -> Self {
+        self.config.insert(key.to_owned(), Setting { text: json.to_owned(), json: json.to_owned() });
         self
     }
 
@@ -137,13 +152,11 @@ pub(crate) fn log(level: Level, message: &str) {
 }
 
 pub(crate) fn config_get(key: &str) -> Option<String> {
-    CURRENT.with_borrow(|sandbox| sandbox.config.get(key).cloned())
+    CURRENT.with_borrow(|sandbox| sandbox.config.get(key).map(|setting| setting.text.clone()))
 }
 
 pub(crate) fn config_json() -> String {
-    // The values' own types are unknown here; as strings they are at least valid JSON.
-    let pair = |(key, value): (&String, &String)| format!("{}:{}", quote(key), quote(value));
-    CURRENT.with_borrow(|sandbox| format!("{{{}}}", sandbox.config.iter().map(pair).collect::<Vec<_>>().join(",")))
+    CURRENT.with_borrow(|sandbox| object(sandbox.config.iter().map(|(key, setting)| (key.as_str(), setting))))
 }
 
 pub(crate) fn state_get(key: &str) -> Option<Vec<u8>> {
@@ -258,6 +271,22 @@ fn entries(files: &BTreeMap<String, Option<Vec<u8>>>, directory: &str) -> Vec<En
     entries
 }
 
+/// Settings as JSON; a key with a dot is in a table.
+fn object<'a>(settings: impl Iterator<Item = (&'a str, &'a Setting)>) -> String {
+    let mut members: BTreeMap<&str, (Option<&Setting>, Vec<(&str, &Setting)>)> = BTreeMap::new();
+    for (key, setting) in settings {
+        match key.split_once('.') {
+            Some((table, key)) => members.entry(table).or_default().1.push((key, setting)),
+            None => members.entry(key).or_default().0 = Some(setting),
+        }
+    }
+    let members = members.into_iter().map(|(key, (setting, below))| {
+        let json = setting.map_or_else(|| object(below.into_iter()), |setting| setting.json.clone());
+        format!("{}:{json}", quote(key))
+    });
+    format!("{{{}}}", members.collect::<Vec<_>>().join(","))
+}
+
 fn quote(text: &str) -> String {
     let escaped = text.chars().map(|c| match c {
         '"' | '\\' => format!("\\{c}"),
@@ -321,6 +350,24 @@ mod tests {
             let error = config::strings("numbers").unwrap_err();
             assert!(matches!(&error, Error::Config(text) if text.starts_with("`numbers` is [1,2];")), "{error}");
             assert!(config::json().starts_with(r#"{"count":"three","#), "{}", config::json());
+        });
+    }
+
+    #[test]
+    fn a_string_of_the_config_is_told_from_all_else() {
+        let mut sandbox = Sandbox::new()
+            .config("name", "5")
+            .config("http.host", "h")
+            .config_json("http.port", "80")
+            .config_json("count", "5");
+        sandbox.run(|| {
+            assert_eq!(config::json(), r#"{"count":5,"http":{"host":"h","port":80},"name":"5"}"#);
+            assert_eq!(config::string("name"), Ok(Some("5".to_owned())));
+            assert_eq!(config::string("http.host"), Ok(Some("h".to_owned())));
+            assert_eq!(config::string("absent"), Ok(None));
+            assert_eq!(config::parse("http.port"), Ok(Some(80)));
+            let error = Error::Config("`count` is 5; it has to be a string".into());
+            assert_eq!(config::string("count"), Err(error));
         });
     }
 }
