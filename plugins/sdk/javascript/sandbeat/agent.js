@@ -7,6 +7,7 @@ import * as certificates from 'sandbeat:collector/certificates@0.1.0';
 import * as config from 'sandbeat:collector/config@0.1.0';
 import * as files from 'sandbeat:collector/files@0.1.0';
 import * as filesystems from 'sandbeat:collector/filesystems@0.1.0';
+import * as limits from 'sandbeat:collector/limits@0.1.0';
 import * as log from 'sandbeat:collector/log@0.1.0';
 import * as native from 'sandbeat:collector/native@0.1.0';
 import * as processes from 'sandbeat:collector/processes@0.1.0';
@@ -23,6 +24,13 @@ export const agent = {
   stateGet: (key) => state.get(key),
   stateSet: (key, value) => attempt(() => state.set(key, value), stateError),
   stateDelete: (key) => state['delete'](key),
+  stateKeys: () => state.keys(),
+  limits: () => {
+    const { timeout, cpu, httpTimeout, ...rest } = limits.current();
+    const others = Object.entries(rest).map(([name, value]) => [name, Number(value)]);
+    const times = { timeout: milliseconds(timeout), cpu: milliseconds(cpu), httpTimeout: milliseconds(httpTimeout) };
+    return { ...Object.fromEntries(others), ...times };
+  },
   sample: () => {
     const { uptimeSecs, memoryBytes, memoryLimitBytes, ...rest } = native.current();
     return {
@@ -37,7 +45,7 @@ export const agent = {
   list: (directory) => attempt(() => files.list(directory), fileError(directory)),
   stat: (path) => {
     const { kind, size, modified } = attempt(() => files.stat(path), fileError(path));
-    return { kind, size: Number(size), modified: modified === undefined ? undefined : Number(modified) / 1e6 };
+    return { kind, size: Number(size), modified: modified === undefined ? undefined : milliseconds(modified) };
   },
   grantedFilesystems: () => filesystems.granted(),
   statFilesystem: (path) => {
@@ -54,6 +62,11 @@ export const agent = {
   socketOwners: (inodes) => attempt(() => processes.socketOwners(BigUint64Array.from(inodes, BigInt)), processError),
   certificate: (origin) => certificates.shown(origin),
 };
+
+/** @param {bigint} nanoseconds */
+function milliseconds(nanoseconds) {
+  return Number(nanoseconds) / 1e6;
+}
 
 /** @param {bigint | undefined} value */
 function optional(value) {

@@ -7,6 +7,8 @@
  * @property {(key: string) => Uint8Array | undefined} stateGet
  * @property {(key: string, value: Uint8Array) => void} stateSet
  * @property {(key: string) => void} stateDelete
+ * @property {() => string[]} stateKeys
+ * @property {() => import('./limits.js').Limits} limits
  * @property {() => import('./native.js').Sample} sample
  * @property {(path: string) => Uint8Array} read
  * @property {(path: string, offset: number, length: number) => Uint8Array} readAt

@@ -51,6 +51,11 @@ export function remove(key) {
   current().stateDelete(text(key, 'a key'));
 }
 
+/** All keys, in the order of their bytes. */
+export function keys() {
+  return current().stateKeys();
+}
+
 /**
  * What `setJson` put under a key; `undefined` where there is nothing, or something else.
  * @param {string} key

@@ -10,12 +10,10 @@
 import { call } from './collector.js';
 import { Denied, MOST_BYTES, NotFound, TooLarge, WrongType } from './files.js';
 import { use } from './host.js';
+import { DEFAULTS } from './limits.js';
 import { Metadata, Point } from './metrics.js';
 import * as ofProcesses from './processes.js';
 import { BadKey, Full } from './state.js';
-
-/** Bytes of all keys and values, as in the agent by default. */
-export const STATE_LIMIT = 64 * 1024;
 
 /** Sockets that can be asked for at once, as in the agent. */
 const MOST_INODES = 4096;
@@ -33,6 +31,7 @@ const MOST_INODES = 4096;
  * @property {Record<number, import('./processes.js').Owner>} [processes] Who holds the sockets with these inodes;
  *   absent where processes are not granted.
  * @property {Record<string, Uint8Array>} [certificates] What the servers of origins showed of themselves.
+ * @property {Partial<import('./limits.js').Limits>} [limits] What it may use, where that differs from the defaults.
  * @property {Record<string, Uint8Array>} [state] What the collector keeps.
  */
 
@@ -47,6 +46,7 @@ export class Sandbox {
     this.filesystems = content.filesystems ?? {};
     this.processes = content.processes;
     this.certificates = content.certificates ?? {};
+    this.limits = { ...DEFAULTS, ...content.limits };
     /** @type {Map<string, Uint8Array>} */
     this.state = new Map(Object.entries(content.state ?? {}));
     /**
@@ -99,8 +99,10 @@ function host(sandbox) {
     log: (level, message) => void sandbox.lines.push({ level, message }),
     configJson: () => JSON.stringify(sandbox.config),
     stateGet: (key) => sandbox.state.get(key),
-    stateSet: (key, value) => setState(sandbox.state, key, value),
+    stateSet: (key, value) => setState(sandbox, key, value),
     stateDelete: (key) => void sandbox.state.delete(key),
+    stateKeys: () => [...sandbox.state.keys()].sort(byBytes),
+    limits: () => sandbox.limits,
     sample: () => ({ sandboxId: '', hostname: '', uptimeSecs: 0, processes: [], ...sandbox.native }),
     read: (path) => {
       const content = contentOf(sandbox.files, path);
@@ -140,17 +142,25 @@ function host(sandbox) {
 }
 
 /**
- * @param {Map<string, Uint8Array>} state
+ * @param {Sandbox} sandbox
  * @param {string} key
  * @param {Uint8Array} value
  */
-function setState(state, key, value) {
+function setState({ state, limits }, key, value) {
   const size = new TextEncoder().encode(key).length;
   if (size === 0 || size > 128) throw new BadKey();
   const others = [...state].filter(([other]) => other !== key);
   const sum = others.reduce((sum, [key, value]) => sum + new TextEncoder().encode(key).length + value.length, 0);
-  if (sum + size + value.length > STATE_LIMIT) throw new Full(STATE_LIMIT);
+  if (sum + size + value.length > limits.state) throw new Full(limits.state);
   state.set(key, value.slice());
+}
+
+/**
+ * @param {string} a
+ * @param {string} b
+ */
+function byBytes(a, b) {
+  return Buffer.compare(Buffer.from(a), Buffer.from(b));
 }
 
 /**

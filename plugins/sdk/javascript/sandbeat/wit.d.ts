@@ -12,8 +12,29 @@ declare module 'sandbeat:collector/state@0.1.0' {
   export type StateError = { tag: 'bad-key' } | { tag: 'full'; val: bigint };
   export function get(key: string): Uint8Array | undefined;
   export function set(key: string, value: Uint8Array): void;
+  export function keys(): string[];
   function remove(key: string): void;
   export { remove as delete };
+}
+
+declare module 'sandbeat:collector/limits@0.1.0' {
+  export interface Limits {
+    memory: bigint;
+    timeout: bigint;
+    cpu: bigint;
+    output: bigint;
+    metrics: bigint;
+    metadata: bigint;
+    attributes: bigint;
+    series: bigint;
+    state: bigint;
+    fileCalls: bigint;
+    fileBytes: bigint;
+    httpRequests: bigint;
+    httpBytes: bigint;
+    httpTimeout: bigint;
+  }
+  export function current(): Limits;
 }
 
 declare module 'sandbeat:collector/native@0.1.0' {

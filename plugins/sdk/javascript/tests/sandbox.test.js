@@ -9,13 +9,14 @@ import {
   files,
   filesystems,
   InternalError,
+  limits,
   log,
   native,
   processes,
   state,
   UnavailableError,
 } from '../sandbeat/index.js';
-import { Sandbox, STATE_LIMIT } from '../sandbeat/testing.js';
+import { Sandbox } from '../sandbeat/testing.js';
 
 test('what was not put in is not there', async () => {
   const sandbox = new Sandbox({
@@ -75,9 +76,10 @@ test('state and log stay after the run', async () => {
     state.setJson('count', 3);
     log.info('once');
     assert.ok(thrown(() => state.set('', new Uint8Array())) instanceof state.BadKey);
-    assert.match(String(thrown(() => state.set('big', new Uint8Array(STATE_LIMIT)))), /65536 bytes/);
+    assert.match(String(thrown(() => state.set('big', new Uint8Array(limits.current().state)))), /65536 bytes/);
   });
   await sandbox.run(() => {
+    assert.deepEqual(state.keys(), ['count', 'last']);
     assert.deepEqual(
       [state.get('last'), state.getNumber('count'), state.getJson('count')],
       [new Uint8Array([1]), 3, 3],
