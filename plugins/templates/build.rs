@@ -27,7 +27,10 @@ const WIT: Source = shared("wit/collector.wit", "wit/collector.wit");
 /// By the language's name, in the order of their names.
 const LANGUAGES: &[(&str, &[Source])] = &[
     ("c", &[template("plugins/sdk/c/template"), shared("plugins/sdk/c/sandbeat", "sandbeat"), WIT]),
-    ("javascript", &[template("plugins/sdk/javascript/template"), WIT]),
+    (
+        "javascript",
+        &[template("plugins/sdk/javascript/template"), shared("plugins/sdk/javascript/sandbeat", "sandbeat"), WIT],
+    ),
     ("python", &[template("plugins/sdk/python/template"), shared("plugins/sdk/python/sandbeat", "sandbeat"), WIT]),
     (
         "rust",

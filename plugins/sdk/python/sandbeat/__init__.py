@@ -19,8 +19,8 @@ next status report. This is a whole one:
 
 - What it can report: `Gauge`, `Counter`, `Histogram` and `Metadata` are constants that carry the name, the unit and
   the meaning, written once and used by both `reports` and `collect`.
-- What it can reach: `files`, `config`, `state`, `native` and `log`, and for some purposes `filesystems`, `processes`
-  and `certificates`, each bounded by the agent; and `open` for folders that the sidecar grants under `dirs`.
+- What it can reach: `files`, `config`, `state`, `native` and `log`, and for some purposes `filesystems`, `processes`,
+  `certificates` and `limits`, each bounded by the agent; and `open` for folders that the sidecar grants under `dirs`.
 - What can go wrong: the exceptions under `Error` say who must act. A refused or missing file raises the right one by
   itself; any other exception is reported as the collector's own fault, with its place. A value that could not be
   measured is left out, never made up: `Contribution` takes `None`, too.
@@ -31,7 +31,7 @@ Everything that a collector imports is imported while it is built: an `import` i
 
 import sys
 
-from . import _host, certificates, config, files, filesystems, log, native, processes, state
+from . import _host, certificates, config, files, filesystems, limits, log, native, processes, state
 from ._collector import Collector, export
 from ._contribution import Contribution
 from ._errors import ConfigError, DeniedError, Error, InternalError, UnavailableError
@@ -68,6 +68,7 @@ __all__ = [
     "export",
     "files",
     "filesystems",
+    "limits",
     "log",
     "native",
     "processes",

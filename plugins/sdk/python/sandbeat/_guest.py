@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from componentize_py_types import Err
-from wit_world.imports import certificates, config, filesystems, log, native, processes, state, types
+from wit_world.imports import certificates, config, filesystems, limits, log, native, processes, state, types
 from wit_world.imports import files as wit_files
 
 from . import _collector, _host
@@ -19,12 +19,15 @@ from ._errors import ConfigError, DeniedError, Error, UnavailableError, classifi
 from ._metrics import Counter, Distribution, Gauge, Histogram, Kind, Metadata, Point
 from .files import Entry, EntryKind, FileError, Info
 from .filesystems import Usage
+from .limits import Limits
 from .log import Level
 from .native import Process, Sample
 from .processes import Denied as ProcessesDenied
 from .processes import Owner, TooMany, Unreadable
 from .state import BadKey, Full, StateError
 
+NANOSECONDS = 1_000_000_000
+"""In a second."""
 LEVELS = {level: log.Level[level.name] for level in Level}
 KINDS = {kind: types.Kind[kind.name] for kind in Kind}
 ENTRY_KINDS = {wit_files.EntryKind[kind.name]: kind for kind in EntryKind}
@@ -50,6 +53,28 @@ class Agent:
 
     def state_delete(self, key: str) -> None:
         state.delete(key)
+
+    def state_keys(self) -> list[str]:
+        return state.keys()
+
+    def limits(self) -> Limits:
+        now = limits.current()
+        return Limits(
+            memory=now.memory,
+            timeout=now.timeout / NANOSECONDS,
+            cpu=now.cpu / NANOSECONDS,
+            output=now.output,
+            metrics=now.metrics,
+            metadata=now.metadata,
+            attributes=now.attributes,
+            series=now.series,
+            state=now.state,
+            file_calls=now.file_calls,
+            file_bytes=now.file_bytes,
+            http_requests=now.http_requests,
+            http_bytes=now.http_bytes,
+            http_timeout=now.http_timeout / NANOSECONDS,
+        )
 
     def sample(self) -> Sample:
         sample = native.current()

@@ -46,6 +46,11 @@ def delete(key: str) -> None:
     _host.current().state_delete(_host.checked(key, str, "a key"))
 
 
+def keys() -> list[str]:
+    """All keys, in the order of their bytes."""
+    return _host.current().state_keys()
+
+
 def get_int(key: str, default: int = 0) -> int:
     """What `set_int` put under a key; the default where there is nothing, or something else."""
     kept = get(key)

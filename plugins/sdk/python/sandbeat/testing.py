@@ -23,12 +23,11 @@ from ._contribution import Contribution
 from ._metrics import Metadata
 from .files import EntryKind, Info
 from .filesystems import Usage
+from .limits import Limits
 from .log import Level
 from .native import Sample
 from .processes import Owner
 
-STATE_LIMIT = 64 * 1024
-"""Bytes of all keys and values, as in the agent by default."""
 MOST_INODES = 4096
 """Sockets that can be asked for at once, as in the agent."""
 
@@ -49,6 +48,8 @@ class Sandbox:
     """Granted paths, and the file systems on which they lie; `None` where nothing is at the path."""
     processes: Mapping[int, Owner] | None = None
     """Who holds the sockets with these inodes; `None` where processes are not granted."""
+    allowed: Limits = field(default_factory=Limits)
+    """What it may use."""
     certificates: Mapping[str, bytes] = field(default_factory=dict)
     """What the servers of origins showed of themselves."""
     state: dict[str, bytes] = field(default_factory=dict)
@@ -99,12 +100,18 @@ class Sandbox:
         if not 0 < len(key.encode()) <= 128:
             raise state.BadKey()
         kept = {**self.state, key: bytes(value)}
-        if sum(len(key.encode()) + len(value) for key, value in kept.items()) > STATE_LIMIT:
-            raise state.Full(STATE_LIMIT)
+        if sum(len(key.encode()) + len(value) for key, value in kept.items()) > self.allowed.state:
+            raise state.Full(self.allowed.state)
         self.state = kept
 
     def state_delete(self, key: str) -> None:
         self.state.pop(key, None)
+
+    def state_keys(self) -> list[str]:
+        return sorted(self.state, key=str.encode)
+
+    def limits(self) -> Limits:
+        return self.allowed
 
     def sample(self) -> Sample:
         return self.native

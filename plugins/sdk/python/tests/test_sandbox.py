@@ -10,6 +10,7 @@ from sandbeat import (
     config,
     files,
     filesystems,
+    limits,
     log,
     native,
     processes,
@@ -20,7 +21,7 @@ from sandbeat.filesystems import Usage
 from sandbeat.log import Level
 from sandbeat.native import Sample
 from sandbeat.processes import Owner
-from sandbeat.testing import STATE_LIMIT, Sandbox
+from sandbeat.testing import Sandbox
 
 
 class SandboxTest(unittest.TestCase):
@@ -77,8 +78,9 @@ class SandboxTest(unittest.TestCase):
             with self.assertRaises(state.BadKey):
                 state.set("", b"")
             with self.assertRaisesRegex(state.Full, "65536 bytes"):
-                state.set("big", bytes(STATE_LIMIT))
+                state.set("big", bytes(limits.current().state))
         with sandbox:
+            self.assertEqual(state.keys(), ["count", "last", "seen"])
             self.assertEqual((state.get("last"), state.get_int("count"), state.get_json("seen")), (b"1", 3, {"a": [1]}))
             state.set("count", b"x")
             state.set("seen", b"\xff")
