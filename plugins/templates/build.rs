@@ -27,7 +27,10 @@ const WIT: Source = shared("wit/collector.wit", "wit/collector.wit");
 /// By the language's name, in the order of their names.
 const LANGUAGES: &[(&str, &[Source])] = &[
     ("c", &[template("plugins/sdk/c/template"), shared("plugins/sdk/c/sandbeat", "sandbeat"), WIT]),
-    ("javascript", &[template("plugins/sdk/javascript/template"), WIT]),
+    (
+        "javascript",
+        &[template("plugins/sdk/javascript/template"), shared("plugins/sdk/javascript/sandbeat", "sandbeat"), WIT],
+    ),
     ("python", &[template("plugins/sdk/python/template"), shared("plugins/sdk/python/sandbeat", "sandbeat"), WIT]),
     (
         "rust",
@@ -35,7 +38,8 @@ const LANGUAGES: &[(&str, &[Source])] = &[
             template("plugins/sdk/rust/template"),
             shared("plugins/sdk/rust/src", "sandbeat-sdk/src"),
             shared("plugins/sdk/rust/vendored.toml", "sandbeat-sdk/Cargo.toml"),
-            WIT,
+            // Where its bindings are generated from.
+            shared("wit/collector.wit", "sandbeat-sdk/wit/collector.wit"),
         ],
     ),
 ];
