@@ -38,7 +38,8 @@ const LANGUAGES: &[(&str, &[Source])] = &[
             template("plugins/sdk/rust/template"),
             shared("plugins/sdk/rust/src", "sandbeat-sdk/src"),
             shared("plugins/sdk/rust/vendored.toml", "sandbeat-sdk/Cargo.toml"),
-            WIT,
+            // Where its bindings are generated from.
+            shared("wit/collector.wit", "sandbeat-sdk/wit/collector.wit"),
         ],
     ),
 ];

@@ -47,14 +47,9 @@ fn template(language: Language) -> anyhow::Result<&'static Template> {
 /// Whether the agent takes the name for a plugin's, and the language's tools for their own.
 fn check_name(name: &str, language: Language) -> anyhow::Result<()> {
     short_name(name).map_err(|reason| anyhow::anyhow!("no collector can be called {name:?}: {reason}"))?;
-    // Its metrics are named after it.
+    // Its metrics are named after it, and its package.
     ensure!(name.starts_with(|c: char| c.is_ascii_alphabetic()), "the name {name:?} has to start with a letter");
-    let has_capitals = name.contains(|c: char| c.is_ascii_uppercase());
-    ensure!(
-        !(has_capitals && matches!(language, Language::Javascript)),
-        "an npm package has no capitals in its name; call it {}",
-        name.to_ascii_lowercase()
-    );
+    ensure!(!name.ends_with(['-', '_']), "the name {name:?} has to end with a letter or a digit");
     ensure!(!reserved(language).contains(&ident(name).as_str()), "{name} is a word of {}", language.habit().language);
     Ok(())
 }
@@ -82,12 +77,7 @@ impl Language {
                 build: "uv run build.py",
                 test: "uv run -m unittest",
             },
-            Language::Rust => Habit {
-                language: "Rust",
-                needs: "rustup target add wasm32-wasip2",
-                build: "cargo build --release",
-                test: "cargo test",
-            },
+            Language::Rust => Habit { language: "Rust", needs: "", build: "make", test: "make test" },
         }
     }
 }
@@ -100,6 +90,7 @@ fn next_steps(name: &str, folder: &Path, habit: &Habit) -> String {
         (habit.build.to_owned(), "makes the component"),
         (habit.test.to_owned(), "runs its tests, without an agent"),
         (format!("sandbeat plugin check {name}.wasm"), "would an agent take it?"),
+        (format!("mkdir -p /run/{name} && echo 3 > /run/{name}/length"), "what it measures, to begin with"),
         (format!("sandbeat plugin run {name}.wasm --watch"), "what it contributes, again at each change"),
         (format!("cp {name}.toml {name}.wasm PLUGINS/"), "into the agent's plugins directory, sidecar first"),
     ];
@@ -192,7 +183,7 @@ mod tests {
             ("../a", Language::Rust, "'.'"),
             ("2queue", Language::Rust, "start with a letter"),
             ("-queue", Language::C, "start with a letter"),
-            ("Queue", Language::Javascript, "call it queue"),
+            ("queue_", Language::Python, "end with a letter or a digit"),
             ("struct", Language::Rust, "a word of Rust"),
             ("test", Language::Rust, "a word of Rust"),
             ("Class", Language::Python, "a word of Python"),

@@ -23,9 +23,10 @@ fn each_language_has_a_project_with_all_that_it_needs() {
             assert!(stdout.contains(part), "{part} in\n{stdout}");
         }
         let project = sandbox.path(&folder);
-        for file in ["README.md", ".gitignore", "my-queue.toml", "wit/collector.wit"] {
+        for file in ["README.md", ".gitignore", "my-queue.toml"] {
             assert!(project.join(file).is_file(), "{language}: no {file}");
         }
+        assert!(["", "sandbeat-sdk"].iter().any(|folder| project.join(folder).join("wit/collector.wit").is_file()));
         let sidecar = std::fs::read_to_string(project.join("my-queue.toml")).unwrap();
         assert!(sidecar.contains("/run/my-queue/length"), "{language}: {sidecar}");
         assert_eq!(mode(&project) & 0o700, 0o700);
@@ -56,8 +57,9 @@ fn a_name_that_cannot_be_is_refused_before_anything_is_written() {
     for (arguments, part) in [
         (vec!["../queue"], "contains '.'"),
         (vec!["7up"], "start with a letter"),
+        (vec!["queue-"], "end with a letter or a digit"),
         (vec!["fn"], "a word of Rust"),
-        (vec!["Queue", "--lang", "javascript"], "call it queue"),
+        (vec!["Class", "--lang", "javascript"], "a word of JavaScript"),
         (vec!["class", "--lang", "python"], "a word of Python"),
     ] {
         let (code, _, stderr) = new(&sandbox, &arguments);

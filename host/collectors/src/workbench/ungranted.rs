@@ -7,24 +7,24 @@ const OWN: &str = "sandbeat:collector/";
 /// So many of them need a grant; a component that imports them all says nothing of what it uses.
 const OWN_WITH_GRANT: usize = 3;
 
-/// A line for each import that gives nothing under these grants, with the key that would change that; one for all of
-/// them where a component imports whatever a collector may, as the tools of some languages have it.
+/// A line for each import that gives nothing under these grants, with the key that would change that. Where a component
+/// imports whatever a collector may, as the tools of some languages have it, that is told only of a sidecar that grants
+/// nothing of it.
 pub(crate) fn ungranted(imports: &[Import], granted: &[String]) -> Vec<String> {
-    let needing = |import: &&Import| import.grant.is_some_and(|key| !granted.iter().any(|granted| granted == key));
-    let ungranted: Vec<&Import> = imports.iter().filter(needing).collect();
-    let own_with_grant = imports.iter().filter(|import| import.name.starts_with(OWN) && import.grant.is_some()).count();
-    if own_with_grant == OWN_WITH_GRANT && ungranted.len() > 1 {
-        let keys: Vec<String> = ungranted.iter().filter_map(|import| key(import)).collect();
-        return vec![format!(
-            "it imports all that a collector may, used or not; of that, its sidecar grants no {}",
-            keys.join(", no ")
-        )];
+    let is_granted = |import: &&Import| import.grant.is_some_and(|key| granted.iter().any(|granted| granted == key));
+    let needing: Vec<&Import> = imports.iter().filter(|import| import.grant.is_some()).collect();
+    if needing.iter().filter(|import| import.name.starts_with(OWN)).count() == OWN_WITH_GRANT {
+        let keys: Vec<String> = needing.iter().filter_map(|import| key(import)).collect();
+        let told =
+            format!("it imports all that a collector may, and its sidecar grants nothing of it: {}", keys.join(", "));
+        return if needing.iter().any(is_granted) { Vec::new() } else { vec![told] };
     }
-    let line = |import: &&Import| {
+    let ungranted = needing.iter().filter(|import| !is_granted(import));
+    let line = |import: &Import| {
         let (name, key) = (&import.name, key(import)?);
         Some(format!("it imports {name}, of which its sidecar grants nothing; if it needs it, set {key} under [grant]"))
     };
-    ungranted.iter().filter_map(line).collect()
+    ungranted.filter_map(|import| line(import)).collect()
 }
 
 fn key(import: &Import) -> Option<String> {
@@ -64,7 +64,8 @@ mod tests {
             import("sandbeat:collector/processes@0.1.0", Some("processes")),
             import("wasi:filesystem/preopens@0.2.6", Some("dirs")),
         ];
-        let told = ungranted(&imports, &["read".to_owned()]);
-        assert!(told.len() == 1 && told[0].ends_with("no `filesystems`, no `processes`, no `dirs`"), "{told:?}");
+        let told = ungranted(&imports, &["env".to_owned()]);
+        assert!(told.len() == 1 && told[0].ends_with("`read`, `filesystems`, `processes`, `dirs`"), "{told:?}");
+        assert!(ungranted(&imports, &["read".to_owned()]).is_empty(), "what else it uses is not known");
     }
 }
