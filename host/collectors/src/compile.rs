@@ -343,7 +343,7 @@ mod tests {
     async fn a_program_that_is_not_there_is_no_fault_of_the_component() {
         let command = CompilerCommand { program: "/nowhere".into(), args: vec![] };
         let artifact = tempfile::tempfile().unwrap();
-        let error = compile(&command, LIMITS, vec![], &artifact).await.unwrap_err();
+        let error = compile(&command, LIMITS, vec![], &artifact, &watch::Sender::new(None)).await.unwrap_err();
         assert!(!error.is_final() && error.to_string().contains("cannot be started"), "{error}");
     }
 }

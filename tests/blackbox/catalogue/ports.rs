@@ -44,7 +44,7 @@ fn a_port_that_is_opened_or_closed_is_in_the_next_report_with_the_name_of_whose_
         let expected = [("tcp", "external", open), ("tcp", "loopback", inside), ("udp", "loopback", datagram)];
         for (transport, scope, port) in expected {
             let point = points(&report, "system.network.port.sockets")
-                .find(|point| point["network.local.port"] == port.to_string())
+                .find(|point| point["network.local.port"] == *port.to_string())
                 .unwrap_or_else(|| panic!("{port} in {report}"));
             assert_eq!(
                 (&point["network.transport"], &point["network.local.scope"]),

@@ -273,7 +273,9 @@ fn entries(files: &BTreeMap<String, Option<Vec<u8>>>, directory: &str) -> Vec<En
 
 /// Settings as JSON; a key with a dot is in a table.
 fn object<'a>(settings: impl Iterator<Item = (&'a str, &'a Setting)>) -> String {
-    let mut members: BTreeMap<&str, (Option<&Setting>, Vec<(&str, &Setting)>)> = BTreeMap::new();
+    /// What is under a key itself, and what is in a table of that name.
+    type Member<'a> = (Option<&'a Setting>, Vec<(&'a str, &'a Setting)>);
+    let mut members: BTreeMap<&str, Member<'_>> = BTreeMap::new();
     for (key, setting) in settings {
         match key.split_once('.') {
             Some((table, key)) => members.entry(table).or_default().1.push((key, setting)),
