@@ -109,7 +109,7 @@ impl Check {
         })
     }
 
-    fn parse(value: &Value, timeout: Duration) -> Result<Self, (Option<&'static str>, String)> {
+    fn parse(value: &Value, timeout: Duration) -> Result<Self, Wrong> {
         let table = match value {
             Value::String(url) => &Map::from_iter([("url".to_owned(), Value::from(url.as_str()))]),
             Value::Object(table) => table,
@@ -118,48 +118,50 @@ impl Check {
         if let Some(unknown) = table.keys().find(|key| !KEYS.contains(&key.as_str())) {
             return Err((None, format!("has the unknown key `{unknown}`; there are {}", KEYS.join(", "))));
         }
-        let text = |key: &'static str| match table.get(key) {
-            None => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text.as_str())),
-            Some(_) => Err((Some(key), "has to be a string".to_owned())),
-        };
-        let url = text("url")?.ok_or((None, "has no `url`".to_owned()))?;
+        let url = text(table, "url")?.ok_or((None, "has no `url`".to_owned()))?;
         let url = Url::parse(url).map_err(|why| (None, why.to_owned()))?;
-        let method = match text("method")? {
+        let method = match text(table, "method")? {
             None | Some("GET") => Method::Get,
             Some("HEAD") => Method::Head,
             Some("OPTIONS") => Method::Options,
             Some(_) => return Err((Some("method"), "has to be GET, HEAD or OPTIONS".into())),
         };
-        let expected = match table.get("status") {
-            None => vec![Expected::Class(2)],
-            Some(status) => Expected::parse(status).ok_or((
-                Some("status"),
-                "has to be a status such as 200, a class such as \"2xx\", or an array".into(),
-            ))?,
-        };
-        let bounded = |key: &'static str, text: Option<&str>| match text {
-            Some(text) if text.is_empty() || text.len() > MAX_TEXT => {
-                Err((Some(key), format!("has to have 1 to {MAX_TEXT} bytes")))
-            }
-            text => Ok(text.map(str::to_owned)),
-        };
-        let contains = bounded("contains", text("contains")?)?;
+        let contains = bounded(table, "contains")?;
         if contains.is_some() && method == Method::Head {
             return Err((Some("contains"), "cannot be with HEAD, whose answer has no body".into()));
         }
-        let name = bounded("name", text("name")?)?;
+        let name = bounded(table, "name")?;
         if name.as_ref().is_some_and(|name| name.contains(char::is_control)) {
             return Err((Some("name"), "has control characters".into()));
         }
         if name.is_none() && url.shown().len() > MAX_TEXT {
             return Err((None, format!("is longer than {MAX_TEXT} bytes, which cannot be reported; give it a `name`")));
         }
-        let timeout = match text("timeout")? {
+        let timeout = match text(table, "timeout")? {
             Some(text) => duration(text).map_err(|why| (Some("timeout"), why.to_owned()))?,
             None => timeout,
         };
-        Ok(Self { url, method, expected, contains, timeout, name })
+        Ok(Self { url, method, expected: Expected::parse(table.get("status"))?, contains, timeout, name })
+    }
+}
+
+/// The key, where it is one of a table, and what is wrong with its value.
+type Wrong = (Option<&'static str>, String);
+
+fn text<'a>(table: &'a Map<String, Value>, key: &'static str) -> Result<Option<&'a str>, Wrong> {
+    match table.get(key) {
+        None => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(_) => Err((Some(key), "has to be a string".into())),
+    }
+}
+
+fn bounded(table: &Map<String, Value>, key: &'static str) -> Result<Option<String>, Wrong> {
+    match text(table, key)? {
+        Some(text) if text.is_empty() || text.len() > MAX_TEXT => {
+            Err((Some(key), format!("has to have 1 to {MAX_TEXT} bytes")))
+        }
+        text => Ok(text.map(str::to_owned)),
     }
 }
 
@@ -175,11 +177,14 @@ impl Method {
 }
 
 impl Expected {
-    fn parse(value: &Value) -> Option<Vec<Self>> {
-        match value {
-            Value::Array(several) if !several.is_empty() => several.iter().map(Self::parse_one).collect(),
-            one => Some(vec![Self::parse_one(one)?]),
-        }
+    fn parse(value: Option<&Value>) -> Result<Vec<Self>, Wrong> {
+        let expected = match value {
+            None => return Ok(vec![Expected::Class(2)]),
+            Some(Value::Array(several)) => several.iter().map(Self::parse_one).collect(),
+            Some(one) => Self::parse_one(one).map(|one| vec![one]),
+        };
+        let wrong = "has to be a status such as 200, a class such as \"2xx\", or an array of these";
+        expected.filter(|expected: &Vec<_>| !expected.is_empty()).ok_or((Some("status"), wrong.into()))
     }
 
     fn parse_one(value: &Value) -> Option<Self> {

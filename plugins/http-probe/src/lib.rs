@@ -79,9 +79,6 @@ fn report(checks: &[Check], outcomes: &[Outcome]) -> Result<Contribution, Error>
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
     let mut contribution = Contribution::new();
     for (check, outcome) in checks.iter().zip(outcomes) {
-        if let Some(trouble) = outcome.trouble {
-            log::debug!("{}: {}", check.shown(), trouble.word());
-        }
         let shown = check.url.https.then(|| certificates::shown(&check.url.origin())).flatten();
         let remaining = shown.and_then(|der| certificate::remaining(&der, now));
         contribution.extend(outcome.points(check, remaining));
@@ -116,9 +113,8 @@ mod tests {
         ];
         assert_eq!(names(&contribution), expected);
         sandbox.run(|| report(&checks, &outcomes)).unwrap();
-        let warned: Vec<_> = sandbox.lines().iter().filter(|(level, _)| *level == log::Level::Warn).collect();
-        assert_eq!(warned.len(), 1);
-        assert!(warned[0].1.starts_with("not granted: `https://a.example`; add it to `http`"), "{warned:?}");
+        let [(log::Level::Warn, line)] = sandbox.lines() else { panic!("{:?}", sandbox.lines()) };
+        assert!(line.starts_with("not granted: `https://a.example`; add it to `http`"), "{line}");
     }
 
     #[test]

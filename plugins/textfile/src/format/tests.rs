@@ -1,7 +1,10 @@
 //! What is read of a file, and what is refused. The cases are those that the parser of `prometheus/common` is tested with,
 //! in words of our own.
 
+use proptest::prelude::*;
+
 use super::*;
+use crate::points;
 
 fn parse(text: &str) -> Result<Exposition<'_>, Refusal> {
     Exposition::parse(text.as_bytes())
@@ -147,4 +150,34 @@ fn samples_are_bounded() {
     let lines = |count: usize| "m 1\n".repeat(count);
     assert!(parse(&lines(MAX_SAMPLES)).is_ok());
     assert!(parse(&lines(MAX_SAMPLES + 1)).unwrap_err().why.contains("more than 50000 samples"));
+}
+
+proptest! {
+    /// Whatever is in a file, it is read or refused, and all that is read can be made points of, or left out.
+    #[test]
+    fn no_file_ends_the_collector(
+        lines in prop::collection::vec(
+            prop_oneof![
+                "# (TYPE|HELP) [ah](_sum|_bucket)? (histogram|summary|counter|x\\\\n)",
+                "[ah:](_sum|_count|_bucket)?(\\{(le|quantile|b)=\"([0-9.]{0,3}|\\+Inf|\\PC\\\\)\",?\\})? [0-9.eE+-]{1,4}",
+                "\\PC{0,20}",
+            ],
+            0..12,
+        ),
+        tail in prop::collection::vec(any::<u8>(), 0..12),
+    ) {
+        let mut text = lines.join("\n").into_bytes();
+        text.push(b'\n');
+        let ended = text.len();
+        text.extend(tail);
+        for text in [&text[..ended], &text] {
+            if let Ok(read) = Exposition::parse(text) {
+                for ((family, labels), data) in &read.series {
+                    let family = &read.families[*family];
+                    let points = points::of(family, labels, data, 16);
+                    prop_assert!(points.len() as u64 <= points::count(family, data));
+                }
+            }
+        }
+    }
 }
