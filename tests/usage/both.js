@@ -32,8 +32,10 @@ export function ccusage(home, agent) {
 export function sandbeat(home, agent) {
   const folder = join(home, "plugins");
   mkdirSync(folder, { recursive: true });
-  const sidecar = readFileSync(join(here, "../../plugins/agent-usage/agent-usage.toml"), "utf8");
-  writeFileSync(join(folder, "agent-usage.toml"), sidecar.replaceAll("/root", home));
+  const shipped = readFileSync(join(here, "../../plugins/agent-usage/agent-usage.toml"), "utf8");
+  // One collect has to be enough, also on a busy machine.
+  const sidecar = shipped.replaceAll("/root", home).replace(/^(cpu|timeout) .*$/gm, '$1 = "60s"');
+  writeFileSync(join(folder, "agent-usage.toml"), sidecar);
   copyFileSync(component(), join(folder, "agent-usage.wasm"));
   const environment = { PATH: process.env.PATH, HOME: home, SANDBEAT_PLUGINS__CACHE_DIR: join(home, "../cache") };
   const answer = run(binary, ["plugin", "run", "plugins/agent-usage.wasm", "--json"], environment, home);

@@ -6,7 +6,8 @@
 use std::time::{Duration, SystemTime};
 
 use memchr::memmem;
-use sandbeat_sdk::{files, log};
+use sandbeat_sdk::files::{FileError, Reason};
+use sandbeat_sdk::log;
 
 use crate::books::Books;
 use crate::claude::{self, Line};
@@ -49,8 +50,10 @@ pub(crate) fn count(mut behind: Vec<Behind>, books: &mut Books, prices: &Prices,
                 read.modified = if read.modified == AGAIN { 0 } else { file.modified };
                 books.index.set(path, read);
             }
-            // As a rule it is gone meanwhile.
-            Err(error) => log::debug!("not read: {error}"),
+            Err(error) => {
+                log::debug!("not read: {error}");
+                books.page.round.unread += u64::from(error.reason != Reason::NotFound);
+            }
         }
     }
     left
@@ -95,7 +98,7 @@ struct Codex<'a, 'b> {
 }
 
 impl Counting<'_> {
-    fn codex(&mut self, path: u64, file: &Behind, mark: &Mark, budget: &mut Budget) -> Result<Mark, files::FileError> {
+    fn codex(&mut self, path: u64, file: &Behind, mark: &Mark, budget: &mut Budget) -> Result<Mark, FileError> {
         let session = self.books.sessions.file(path);
         let parent = session.parent().map(|parent| self.books.sessions.steps(parent)).unwrap_or_default();
         let mut codex = Codex { counting: self, session, parent, steps: Vec::new(), anew: false };
@@ -114,7 +117,7 @@ impl Counting<'_> {
         Ok(read)
     }
 
-    fn opencode(&mut self, path: u64, file: &Behind, budget: &mut Budget) -> Result<Mark, files::FileError> {
+    fn opencode(&mut self, path: u64, file: &Behind, budget: &mut Budget) -> Result<Mark, FileError> {
         let content = budget.read_at(&file.path, 0)?;
         let abandoned = is_older(file.modified, ABANDONED);
         let done = match opencode::File::read(&content) {

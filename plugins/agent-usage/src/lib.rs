@@ -48,8 +48,10 @@ use walk::{Found, Walk};
 
 const AGENT: Key = Key::new("gen_ai.agent.name", "`claude-code`, `codex` or `opencode`.");
 const PROVIDER: Key = Key::new("gen_ai.provider.name", "Who answers, such as `anthropic` or `openai`.");
-const MODEL: Key =
-    Key::new("gen_ai.request.model", "The model as the log names it; `unknown` where it does not, `other` beyond 60.");
+const MODEL: Key = Key::new(
+    "gen_ai.request.model",
+    "The model as the log names it; `unknown` where it does not, `other` beyond some 60.",
+);
 const KEYS: &[Key] = &[AGENT, PROVIDER, MODEL];
 
 // The counters of OpenTelemetry's conventions for inference tokens; what they have no name for is under `agent_usage`.
@@ -94,8 +96,11 @@ const COST: Counter = Counter::new(
 
 const PENDING: Gauge = Gauge::new("agent_usage.pending", "By", "What of the logs is still to be read.");
 const FILES: Gauge = Gauge::new("agent_usage.files", "{file}", "Files of logs.").with_keys(&[AGENT]);
-const UNREAD: Gauge =
-    Gauge::new("agent_usage.unread", "{file}", "Folders that cannot be listed, and files beyond the bound of 50,000.");
+const UNREAD: Gauge = Gauge::new(
+    "agent_usage.unread",
+    "{file}",
+    "Folders and files that cannot be read, and files beyond the bound of 50,000.",
+);
 const UNREADABLE: Counter = Counter::new(
     "agent_usage.unreadable",
     "{line}",

@@ -34,7 +34,7 @@ pub(crate) struct Found {
     pub(crate) behind: Vec<Behind>,
     /// Files of each agent, in the order of [`Agent::ALL`].
     pub(crate) files: [u64; 3],
-    /// Folders that could not be listed, and files for which there is no room.
+    /// Folders and files that cannot be looked at, and files for which there is no room.
     pub(crate) unread: u64,
     /// Where the next collect goes on; absent when the round is done.
     pub(crate) next: Option<String>,
@@ -109,8 +109,15 @@ impl<'a> Walk<'a> {
             return;
         }
         self.found.calls += 1;
-        // What goes away meanwhile is found gone in the next round.
-        let Ok(info) = files::stat(&path) else { return };
+        let info = match files::stat(&path) {
+            Ok(info) => info,
+            // What goes away meanwhile is found gone in the next round.
+            Err(error) => {
+                log::debug!("not looked at: {error}");
+                self.found.unread += u64::from(error.reason != Reason::NotFound);
+                return;
+            }
+        };
         let modified = info.modified.map_or(0, |time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
         let is_behind = self.index.get(print).is_none_or(|mark: &Mark| mark.is_behind(info.size, modified));
         if is_behind {
