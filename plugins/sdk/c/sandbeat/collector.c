@@ -27,6 +27,14 @@ extern void __wasm_import_sandbeat_collector_state_set(uint8_t *, size_t, uint8_
 __attribute__((__import_module__("sandbeat:collector/state@0.1.0"), __import_name__("delete")))
 extern void __wasm_import_sandbeat_collector_state_delete(uint8_t *, size_t);
 
+__attribute__((__import_module__("sandbeat:collector/state@0.1.0"), __import_name__("keys")))
+extern void __wasm_import_sandbeat_collector_state_keys(uint8_t *);
+
+// Imported Functions from `sandbeat:collector/limits@0.1.0`
+
+__attribute__((__import_module__("sandbeat:collector/limits@0.1.0"), __import_name__("current")))
+extern void __wasm_import_sandbeat_collector_limits_current(uint8_t *);
+
 // Imported Functions from `sandbeat:collector/native@0.1.0`
 
 __attribute__((__import_module__("sandbeat:collector/native@0.1.0"), __import_name__("current")))
@@ -508,6 +516,17 @@ void sandbeat_collector_state_result_void_state_error_free(sandbeat_collector_st
   }
 }
 
+void collector_list_string_free(collector_list_string_t *ptr) {
+  size_t list_len = ptr->len;
+  if (list_len > 0) {
+    collector_string_t *list_ptr = ptr->ptr;
+    for (size_t i = 0; i < list_len; i++) {
+      collector_string_free(&list_ptr[i]);
+    }
+    free(list_ptr);
+  }
+}
+
 void collector_option_u32_free(collector_option_u32_t *ptr) {
   if (ptr->is_some) {
   }
@@ -613,17 +632,6 @@ void sandbeat_collector_filesystems_file_error_free(sandbeat_collector_filesyste
 void sandbeat_collector_filesystems_usage_free(sandbeat_collector_filesystems_usage_t *ptr) {
   collector_option_u64_free(&ptr->inodes);
   collector_option_u64_free(&ptr->inodes_free);
-}
-
-void collector_list_string_free(collector_list_string_t *ptr) {
-  size_t list_len = ptr->len;
-  if (list_len > 0) {
-    collector_string_t *list_ptr = ptr->ptr;
-    for (size_t i = 0; i < list_len; i++) {
-      collector_string_free(&list_ptr[i]);
-    }
-    free(list_ptr);
-  }
 }
 
 void sandbeat_collector_filesystems_result_usage_file_error_free(sandbeat_collector_filesystems_result_usage_file_error_t *ptr) {
@@ -823,6 +831,37 @@ bool sandbeat_collector_state_set(collector_string_t *key, collector_list_u8_t *
 
 void sandbeat_collector_state_delete(collector_string_t *key) {
   __wasm_import_sandbeat_collector_state_delete((uint8_t *) (*key).ptr, (*key).len);
+}
+
+void sandbeat_collector_state_keys(collector_list_string_t *ret) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(2*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_sandbeat_collector_state_keys(ptr);
+  *ret = (collector_list_string_t) { (collector_string_t*)(*((uint8_t **) (ptr + 0))), (*((size_t*) (ptr + sizeof(void*)))) };
+}
+
+void sandbeat_collector_limits_current(sandbeat_collector_limits_limits_t *ret) {
+  __attribute__((__aligned__(8)))
+  uint8_t ret_area[112];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_sandbeat_collector_limits_current(ptr);
+  *ret = (sandbeat_collector_limits_limits_t) {
+    (uint64_t) (uint64_t) (*((int64_t*) (ptr + 0))),
+    (uint64_t) (uint64_t) (*((int64_t*) (ptr + 8))),
+    (uint64_t) (uint64_t) (*((int64_t*) (ptr + 16))),
+    (uint64_t) (uint64_t) (*((int64_t*) (ptr + 24))),
+    (uint64_t) (uint64_t) (*((int64_t*) (ptr + 32))),
+    (uint64_t) (uint64_t) (*((int64_t*) (ptr + 40))),
+    (uint64_t) (uint64_t) (*((int64_t*) (ptr + 48))),
+    (uint64_t) (uint64_t) (*((int64_t*) (ptr + 56))),
+    (uint64_t) (uint64_t) (*((int64_t*) (ptr + 64))),
+    (uint64_t) (uint64_t) (*((int64_t*) (ptr + 72))),
+    (uint64_t) (uint64_t) (*((int64_t*) (ptr + 80))),
+    (uint64_t) (uint64_t) (*((int64_t*) (ptr + 88))),
+    (uint64_t) (uint64_t) (*((int64_t*) (ptr + 96))),
+    (uint64_t) (uint64_t) (*((int64_t*) (ptr + 104))),
+  };
 }
 
 void sandbeat_collector_native_current(sandbeat_collector_native_sample_t *ret) {

@@ -243,6 +243,43 @@ typedef struct {
 } sandbeat_collector_state_result_void_state_error_t;
 
 typedef struct {
+  collector_string_t *ptr;
+  size_t len;
+} collector_list_string_t;
+
+// Sizes are in bytes, times in nanoseconds.
+typedef struct sandbeat_collector_limits_limits_t {
+  // All linear memories and tables together, and what the instance costs the host.
+  uint64_t   memory;
+  // Wall clock for one call.
+  uint64_t   timeout;
+  // CPU for one call.
+  uint64_t   cpu;
+  // What it may cost to take one answer out of the guest.
+  uint64_t   output;
+  // Metrics of one collect.
+  uint64_t   metrics;
+  // Metadata entries of one collect.
+  uint64_t   metadata;
+  // Attributes of one metric.
+  uint64_t   attributes;
+  // Different pairs of name and attributes within an hour.
+  uint64_t   series;
+  // Keys and values in the state.
+  uint64_t   state;
+  // Calls of `files`, `filesystems` and `processes` in one call.
+  uint64_t   file_calls;
+  // What `files` hands over in one call.
+  uint64_t   file_bytes;
+  // HTTP requests in one call.
+  uint64_t   http_requests;
+  // Bodies of all HTTP answers in one call.
+  uint64_t   http_bytes;
+  // One HTTP exchange.
+  uint64_t   http_timeout;
+} sandbeat_collector_limits_limits_t;
+
+typedef struct {
   bool is_some;
   uint32_t val;
 } collector_option_u32_t;
@@ -392,11 +429,6 @@ typedef struct sandbeat_collector_filesystems_usage_t {
 } sandbeat_collector_filesystems_usage_t;
 
 typedef struct {
-  collector_string_t *ptr;
-  size_t len;
-} collector_list_string_t;
-
-typedef struct {
   bool is_err;
   union {
     sandbeat_collector_filesystems_usage_t ok;
@@ -486,6 +518,12 @@ extern bool sandbeat_collector_state_get(collector_string_t *key, collector_list
 extern bool sandbeat_collector_state_set(collector_string_t *key, collector_list_u8_t *value, sandbeat_collector_state_state_error_t *err);
 // Forgets a key; nothing happens when it is absent.
 extern void sandbeat_collector_state_delete(collector_string_t *key);
+// All keys, in the order of their bytes.
+extern void sandbeat_collector_state_keys(collector_list_string_t *ret);
+
+// Imported Functions from `sandbeat:collector/limits@0.1.0`
+// Those in force for this call.
+extern void sandbeat_collector_limits_current(sandbeat_collector_limits_limits_t *ret);
 
 // Imported Functions from `sandbeat:collector/native@0.1.0`
 // The newest sample.
@@ -573,6 +611,8 @@ void collector_option_list_u8_free(collector_option_list_u8_t *ptr);
 
 void sandbeat_collector_state_result_void_state_error_free(sandbeat_collector_state_result_void_state_error_t *ptr);
 
+void collector_list_string_free(collector_list_string_t *ptr);
+
 void collector_option_u32_free(collector_option_u32_t *ptr);
 
 void sandbeat_collector_native_process_free(sandbeat_collector_native_process_t *ptr);
@@ -602,8 +642,6 @@ void sandbeat_collector_files_result_list_entry_file_error_free(sandbeat_collect
 void sandbeat_collector_filesystems_file_error_free(sandbeat_collector_filesystems_file_error_t *ptr);
 
 void sandbeat_collector_filesystems_usage_free(sandbeat_collector_filesystems_usage_t *ptr);
-
-void collector_list_string_free(collector_list_string_t *ptr);
 
 void sandbeat_collector_filesystems_result_usage_file_error_free(sandbeat_collector_filesystems_result_usage_file_error_t *ptr);
 

@@ -247,6 +247,18 @@ void sandbeat_state_delete(const char *key) {
     sandbeat_collector_state_delete(&asked);
 }
 
+void sandbeat_state_keys(const char *const **keys, size_t *count) {
+    collector_list_string_t given;
+    sandbeat_collector_state_keys(&given);
+    const char **made = sandbeat_alloc(given.len * sizeof(*made));
+    for (size_t i = 0; i < given.len; i++) {
+        made[i] = (const char *)sandbeat_copy(given.ptr[i].ptr, given.ptr[i].len);
+    }
+    *keys = made;
+    *count = given.len;
+    collector_list_string_free(&given);
+}
+
 // --- Log ---
 
 void sandbeat_log(sandbeat_collector_log_level_t level, const char *format, ...) {

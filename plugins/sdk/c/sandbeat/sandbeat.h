@@ -36,8 +36,8 @@
 //
 // Text is UTF-8 that ends with a zero byte. Bytes in text from you that are not UTF-8 are replaced by U+FFFD.
 //
-// What is not here (`native`, `filesystems`, `processes`, `certificates`) is in `collector.h`, the raw bindings. What
-// those return is freed with their own `…_free`.
+// What is not here (`limits`, `native`, `filesystems`, `processes`, `certificates`) is in `collector.h`, the raw bindings.
+// What those return is freed with their own `…_free`.
 #ifndef SANDBEAT_H
 #define SANDBEAT_H
 
@@ -257,6 +257,9 @@ sandbeat_result sandbeat_state_set(const char *key, const void *value, size_t si
 
 // Forgets a key; nothing happens when it is absent.
 void sandbeat_state_delete(const char *key);
+
+// All keys, in the order of their bytes.
+void sandbeat_state_keys(const char *const **keys, size_t *count);
 
 // --- Lines for the agent's log ---
 

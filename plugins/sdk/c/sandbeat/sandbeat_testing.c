@@ -13,7 +13,25 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { STATE_LIMIT = 64 * 1024, KEY_LIMIT = 128, READ_LIMIT = 1 << 20 };
+enum { KEY_LIMIT = 128, READ_LIMIT = 1 << 20 };
+
+// Those of a sidecar that sets none.
+static const sandbeat_collector_limits_limits_t DEFAULTS = {
+    .memory = 32 << 20,
+    .timeout = 1000000000,
+    .cpu = 200000000,
+    .output = 1 << 20,
+    .metrics = 1000,
+    .metadata = 64,
+    .attributes = 16,
+    .series = 2000,
+    .state = 64 << 10,
+    .file_calls = 1000,
+    .file_bytes = 16 << 20,
+    .http_requests = 16,
+    .http_bytes = 4 << 20,
+    .http_timeout = 5000000000,
+};
 
 // One thing by name; `data` is null for a path at which nothing is.
 typedef struct named {
@@ -33,6 +51,7 @@ static named *files, *state;
 // The newest line first.
 static line *lines;
 static char *config;
+static sandbeat_collector_limits_limits_t limits;
 static exports_sandbeat_collector_guest_contribution_t contribution;
 static sandbeat_error error;
 static bool has_failed;
@@ -106,6 +125,7 @@ void sandbeat_test_reset(void) {
     }
     free(config);
     config = NULL;
+    limits = DEFAULTS;
 }
 
 void sandbeat_test_file(const char *path, const char *content) {
@@ -123,6 +143,10 @@ void sandbeat_test_missing(const char *path) {
 void sandbeat_test_config(const char *json) {
     free(config);
     config = (char *)copy(json, strlen(json));
+}
+
+void sandbeat_test_limits(const sandbeat_collector_limits_limits_t *given) {
+    limits = *given;
 }
 
 void sandbeat_test_state(const char *key, const void *value, size_t size) {
@@ -267,8 +291,8 @@ bool sandbeat_collector_state_set(collector_string_t *key, collector_list_u8_t *
     for (const named *other = state; other != NULL; other = other->next) {
         size += other == before || other->data == NULL ? 0 : strlen(other->name) + other->length;
     }
-    if (size > STATE_LIMIT) {
-        *err = (sandbeat_collector_state_state_error_t){SANDBEAT_COLLECTOR_STATE_STATE_ERROR_FULL, {STATE_LIMIT}};
+    if (size > limits.state) {
+        *err = (sandbeat_collector_state_state_error_t){SANDBEAT_COLLECTOR_STATE_STATE_ERROR_FULL, {limits.state}};
         return false;
     }
     put(&state, (const char *)key->ptr, key->len, value->len > 0 ? value->ptr : (const uint8_t *)"", value->len);
@@ -279,6 +303,39 @@ void sandbeat_collector_state_delete(collector_string_t *key) {
     if (find(state, (const char *)key->ptr, key->len) != NULL) {
         put(&state, (const char *)key->ptr, key->len, NULL, 0);
     }
+}
+
+static int by_bytes(const void *a, const void *b) {
+    const collector_string_t *one = a, *other = b;
+    size_t shorter = one->len < other->len ? one->len : other->len;
+    int order = memcmp(one->ptr, other->ptr, shorter);
+    return order != 0 ? order : (one->len > other->len) - (one->len < other->len);
+}
+
+void sandbeat_collector_state_keys(collector_list_string_t *ret) {
+    size_t most = 0;
+    for (const named *kept = state; kept != NULL; kept = kept->next) {
+        most++;
+    }
+    *ret = (collector_list_string_t){allocate(most * sizeof(*ret->ptr)), 0};
+    for (const named *kept = state; kept != NULL; kept = kept->next) {
+        if (kept->data != NULL) {
+            give_text(kept->name, strlen(kept->name), &ret->ptr[ret->len++]);
+        }
+    }
+    qsort(ret->ptr, ret->len, sizeof(*ret->ptr), by_bytes);
+}
+
+void collector_list_string_free(collector_list_string_t *list) {
+    for (size_t i = 0; i < list->len; i++) {
+        free(list->ptr[i].ptr);
+    }
+    free(list->ptr);
+    *list = (collector_list_string_t){NULL, 0};
+}
+
+void sandbeat_collector_limits_current(sandbeat_collector_limits_limits_t *ret) {
+    *ret = limits;
 }
 
 // What of the path is below a folder; null when it is elsewhere, or nothing is there.
@@ -348,9 +405,7 @@ bool sandbeat_collector_files_read_at(collector_string_t *path, uint64_t offset,
 
 static int by_name(const void *a, const void *b) {
     const sandbeat_collector_files_entry_t *one = a, *other = b;
-    size_t shorter = one->name.len < other->name.len ? one->name.len : other->name.len;
-    int order = memcmp(one->name.ptr, other->name.ptr, shorter);
-    return order != 0 ? order : (one->name.len > other->name.len) - (one->name.len < other->name.len);
+    return by_bytes(&one->name, &other->name);
 }
 
 bool sandbeat_collector_files_list(collector_string_t *directory, sandbeat_collector_files_list_entry_t *ret,

@@ -11,7 +11,7 @@
 // What a test does not put in is not there: no grant, no config, no state. What is collected stays until the next
 // collect or reset; what a collector keeps in its state and writes to the log stays until the reset.
 //
-// For a collector that calls the raw bindings for `native`, `filesystems`, `processes` or `certificates`, the test
+// For a collector that calls the raw bindings of `native`, `filesystems`, `processes` or `certificates`, the test
 // defines those functions itself, as `collector.h` declares them.
 #ifndef SANDBEAT_TESTING_H
 #define SANDBEAT_TESTING_H
@@ -32,6 +32,9 @@ void sandbeat_test_missing(const char *path);
 
 // The sidecar's `[config]` as one JSON object.
 void sandbeat_test_config(const char *json);
+
+// Other limits than those of a sidecar that sets none. That of the state is kept here as well.
+void sandbeat_test_limits(const sandbeat_collector_limits_limits_t *limits);
 
 // The state, to put in what an older version kept.
 void sandbeat_test_state(const char *key, const void *value, size_t size);

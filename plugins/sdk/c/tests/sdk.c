@@ -132,6 +132,17 @@ static sandbeat_result measure_otherwise(sandbeat_contribution *out) {
     return sandbeat_observe(out, &OTHER_TIME, "time", 0.2);
 }
 
+static sandbeat_result sweep(sandbeat_contribution *out) {
+    const char *const *keys;
+    size_t count;
+    sandbeat_state_delete("runs");
+    SANDBEAT_TRY(sandbeat_state_set("a", "", 0));
+    sandbeat_state_keys(&keys, &count);
+    CHECK(count == 2 && strcmp(keys[0], "a") == 0 && strcmp(keys[1], "time") == 0);
+    (void)out;
+    return SANDBEAT_OK;
+}
+
 static sandbeat_result fill(sandbeat_contribution *out) {
     (void)out;
     return sandbeat_state_set("big", sandbeat_alloc(65536), 65536);
@@ -147,8 +158,11 @@ static void kept_values_go_on(void) {
     CHECK(fabs(time->sum - 10.2) < 1e-9);
     CHECK(collect(measure_otherwise));
     CHECK(sandbeat_test_histogram("test.time")->counts.ptr[0] == 1 && sandbeat_test_histogram("test.time")->sum == 0.2);
+    CHECK(collect(sweep));
     CHECK(!collect(fill));
     CHECK(strcmp(sandbeat_test_error()->text, "the state would pass 65536 bytes") == 0);
+    sandbeat_test_limits(&(sandbeat_collector_limits_limits_t){.state = 100000});
+    CHECK(collect(fill));
 }
 
 // --- Files ---
