@@ -45,7 +45,8 @@ const STATE: Key = Key::new(
     "`running` (or waiting for a CPU), `sleeping`, `blocked` (waiting for a device), `stopped` or `defunct`.",
 );
 const COUNT: Gauge =
-    Gauge::new("system.process.count", "{process}", "Processes that can be seen, by what their first threads do.").with_keys(&[STATE]);
+    Gauge::new("system.process.count", "{process}", "Processes that can be seen, by what their first threads do.")
+        .with_keys(&[STATE]);
 const THREADS: Gauge = Gauge::new("system.process.threads", "{thread}", "Threads of all processes that can be seen.");
 const BY_CPU: Metadata = Metadata::new(
     "top.cpu",
