@@ -41,7 +41,7 @@ fn files_that_are_no_collectors_are_listed_with_their_reason() {
         ("module", "core WebAssembly module"),
         ("world", "another world"),
         ("version", "0.9.0"),
-        ("shape", "exports"),
+        ("shape", "no function `collect`; add `collect: func() ->"),
         ("bad name", "rename the file"),
         ("sidecar", "did you mean `grant`?"),
         ("pipe", "a pipe"),

@@ -85,8 +85,6 @@ fn all_collectors_say_what_is_new_and_find_what_is_the_demo_s_own() {
     };
     // The sample's two metrics with three points, and what the collector says of itself.
     ["textfile", "ports", "disk", "load"].into_iter().for_each(is_counted);
-    // A port that the demo itself has opened.
-    wrote(&format!("{}:", after(&demo, "hub ").trim_end_matches('/').rsplit(':').next().unwrap()));
     sandbox.drop_in("mine.wasm", guest("one"));
     is_counted("mine");
     demo.signal(Signal::INT);

@@ -104,6 +104,8 @@ mod tests {
 
     #[test]
     fn each_language_has_a_small_project_with_its_sidecar_and_the_interface() {
+        let languages: Vec<&str> = TEMPLATES.iter().map(|template| template.language).collect();
+        assert_eq!(languages, ["c", "javascript", "python", "rust"]);
         for template in TEMPLATES {
             let project = template.project("queue", "0.1.0");
             let has = |path: &str| project.iter().any(|made| made.path == path);

@@ -14,8 +14,8 @@ fn new(sandbox: &Sandbox, arguments: &[&str]) -> (i32, String, String) {
 #[test]
 fn each_language_has_a_project_with_all_that_it_needs() {
     let sandbox = Sandbox::new();
-    let languages = languages();
-    for language in &languages {
+    let languages = ["c", "javascript", "python", "rust"];
+    for language in languages {
         let folder = format!("projects/{language}");
         let (code, stdout, stderr) = new(&sandbox, &["my-queue", "--lang", language, "--dir", &folder]);
         assert_eq!((code, stderr.as_str()), (0, ""), "{stdout}");
@@ -38,10 +38,9 @@ fn each_language_has_a_project_with_all_that_it_needs() {
 #[test]
 fn the_name_is_the_usual_folder_and_what_is_there_is_left_as_it_is() {
     let sandbox = Sandbox::new();
-    let language = languages()[0];
-    let make = |arguments: &[&str]| new(&sandbox, &[&["queue", "--lang", language], arguments].concat());
+    let make = |arguments: &[&str]| new(&sandbox, &[&["queue"], arguments].concat());
     let (code, stdout, _) = make(&[]);
-    assert!(code == 0 && stdout.starts_with("queue is a collector in "), "{stdout}");
+    assert!(code == 0 && stdout.starts_with("queue is a collector in Rust"), "{stdout}");
     std::fs::write(sandbox.path("queue/README.md"), "mine").unwrap();
     let (code, _, stderr) = make(&[]);
     assert!(code == 1 && stderr.contains("queue is there and not empty"), "{stderr}");
@@ -68,13 +67,6 @@ fn a_name_that_cannot_be_is_refused_before_anything_is_written() {
     assert_eq!(new(&sandbox, &["queue", "--lang", "cobol"]).0, 2);
     let entries = std::fs::read_dir(sandbox.path("")).unwrap().count();
     assert_eq!(entries, 1, "nothing but the plugins directory");
-}
-
-/// Those for which there is a template.
-fn languages() -> Vec<&'static str> {
-    let sdk = Path::new(env!("CARGO_MANIFEST_DIR")).join("plugins/sdk");
-    let languages = ["c", "javascript", "python", "rust"];
-    languages.into_iter().filter(|language| sdk.join(language).join("template").is_dir()).collect()
 }
 
 fn mode(path: &Path) -> u32 {

@@ -93,13 +93,14 @@ fn page(bundled: &Bundled, about: &Value) -> String {
 fn index(described: &[(&Bundled, Value)]) -> String {
     let row = |(bundled, about): &(&Bundled, Value)| {
         let (name, counts) = (bundled.name, ["metrics", "metadata"].map(|of| items(&about[of]).count()));
-        let grants: Vec<String> = items(&about["grants"]).map(|grant| cell(text(grant))).collect();
+        let sidecar: toml::Table = bundled.sidecar.parse().unwrap();
+        let grants: Vec<String> = sidecar["grant"].as_table().unwrap().keys().map(|key| format!("`{key}`")).collect();
         let [metrics, metadata] = counts;
         let summary = cell(text(&about["summary"]));
-        format!("| [{name}]({name}.md) | {summary} | {metrics} | {metadata} | {} |", grants.join("; "))
+        format!("| [{name}]({name}.md) | {summary} | {metrics} | {metadata} | {} |", grants.join(", "))
     };
     let rows: Vec<String> = described.iter().map(row).collect();
-    let table = table("| collector | measures | metrics | metadata | may, by its sidecar |", &rows);
+    let table = table("| collector | measures | metrics | metadata | granted by its sidecar |", &rows);
     format!("\n{}\n\n", table.unwrap_or_default())
 }
 

@@ -6,7 +6,7 @@
 //! not drawn.
 
 use std::io::{self, IsTerminal, Write};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::Context;
 
@@ -34,7 +34,8 @@ pub(super) struct Screen(Arc<Mutex<State>>);
 
 struct State {
     is_open: bool,
-    last: String,
+    lines: Vec<String>,
+    frame: String,
 }
 
 impl Screen {
@@ -45,7 +46,7 @@ impl Screen {
             return Ok(None);
         }
         write(OPEN)?;
-        Ok(Some(Screen(Arc::new(Mutex::new(State { is_open: true, last: String::new() })))))
+        Ok(Some(Screen(Arc::new(Mutex::new(State { is_open: true, lines: Vec::new(), frame: String::new() })))))
     }
 
     pub(super) fn size(&self) -> Size {
@@ -58,23 +59,46 @@ impl Screen {
     /// # Errors
     /// The terminal is gone.
     pub(super) fn draw(&self, lines: &[String]) -> anyhow::Result<()> {
-        let frame = frame(lines, self.size());
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if !state.is_open || state.last == frame {
-            return Ok(());
+        let mut state = self.state();
+        state.lines = lines.to_vec();
+        state.draw(self.size())
+    }
+
+    /// Draws the same with another text in one line, if there is such a line.
+    ///
+    /// # Errors
+    /// The terminal is gone.
+    pub(super) fn set_line(&self, at: usize, text: String) -> anyhow::Result<()> {
+        let mut state = self.state();
+        if let Some(line) = state.lines.get_mut(at) {
+            *line = text;
         }
-        write(&frame)?;
-        state.last = frame;
-        Ok(())
+        state.draw(self.size())
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Gives the terminal back as it was.
     pub(super) fn close(&self) {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state();
         if std::mem::take(&mut state.is_open) {
             // A terminal that is gone needs nothing back.
             let _ = write(CLOSE);
         }
+    }
+}
+
+impl State {
+    fn draw(&mut self, size: Size) -> anyhow::Result<()> {
+        let frame = frame(&self.lines, size);
+        if !self.is_open || self.frame == frame {
+            return Ok(());
+        }
+        write(&frame)?;
+        self.frame = frame;
+        Ok(())
     }
 }
 

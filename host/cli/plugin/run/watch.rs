@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow};
 use jiff::Timestamp;
-use sandbeat_collectors::workbench::{Carried, Failing, Specimen, Stamps};
+use sandbeat_collectors::workbench::{Carried, Failing, Specimen, Stamps, Tell};
 
 use super::screen::{Screen, Size, wrapped};
 use super::{Json, Ran, view};
@@ -19,7 +19,7 @@ use crate::args::{RunOptions, Subject};
 use crate::config::Source;
 use crate::plugin::{name, sample, start, told};
 use crate::signals::Terminate;
-use crate::{logging, output};
+use crate::{format, logging, output};
 
 /// How often the files are looked at. A change counts when the next look finds the same.
 const LOOK: Duration = Duration::from_millis(100);
@@ -114,11 +114,14 @@ fn follow(
     stopped: &Receiver<()>,
 ) -> anyhow::Result<Option<String>> {
     let started = Instant::now();
-    let (bench, source) = start(subject)?;
+    let (mut bench, source) = start(subject)?;
+    if let Some(screen) = shown.screen.clone() {
+        bench = bench.telling(on_screen(screen));
+    }
     let mut carried = Carried::default();
     loop {
         let stamps = Stamps::of(&subject.wasm, subject.sidecar.as_deref());
-        shown.redraw(Some("loading; a component that is new is compiled first"))?;
+        shown.redraw(Some("loading"))?;
         let woken = match bench.load(&subject.wasm, subject.sidecar.as_deref()) {
             Ok(specimen) => {
                 let mut specimen = specimen.carrying(carried);
@@ -132,6 +135,16 @@ fn follow(
             return Ok(shown.last.map(|last| last.text()));
         }
     }
+}
+
+/// Shows how far a compilation is below the heading, where it was said that something is loaded.
+fn on_screen(screen: Screen) -> Tell {
+    Box::new(move |compiling| {
+        if let Some(compiling) = compiling {
+            // That a terminal is gone is noticed with the next frame.
+            let _ = screen.set_line(1, format!("compiling: {}", format::compiling(&compiling)));
+        }
+    })
 }
 
 /// Collects with one version until its files change.
