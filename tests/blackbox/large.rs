@@ -1,22 +1,21 @@
 //! Components that take seconds to compile: what is seen of it, and what goes on meanwhile.
 
-use std::time::Duration;
+use std::fs;
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use wasm_encoder::{
     CodeSection, ComponentSection, ComponentSectionId, Function, FunctionSection, Module, RawSection, TypeSection,
     ValType,
 };
 
-use crate::harness::{Api, FakeHub, Sandbox, guest, plugin, wait_for};
+use crate::harness::{Api, FakeHub, Process, Request, Sandbox, guest, plugin, wait_for};
 use crate::plugins::{state, value};
 
 /// Functions that a component is made larger by.
-const FUNCTIONS: u32 = 4000;
+const FUNCTIONS: u32 = 1500;
 /// What each of them does so many times in a row.
-const STEPS: u32 = 400;
-/// Reports are a tenth of a second apart. What stops them stops them for as long as it takes.
-const PUNCTUAL: Duration = Duration::from_secs(2);
+const STEPS: u32 = 60;
 
 /// The component with a module in it that is large and does nothing.
 fn enlarged(component: &[u8]) -> Vec<u8> {
@@ -49,65 +48,83 @@ fn with_empty_cache(sandbox: Sandbox) -> Sandbox {
     sandbox.env("SANDBEAT_PLUGINS__CACHE_DIR", &cache)
 }
 
+/// Waits until a process's compiler has counted what it compiles, and has it stand still.
+fn stop_compiler(of: &Process) -> Pid {
+    let compiler = wait_for("the compiler", || {
+        let tasks = fs::read_dir(format!("/proc/{}/task", of.id())).unwrap().flatten();
+        let children = tasks.filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
+        let children: Vec<i32> =
+            children.flat_map(|all| all.split_whitespace().map(|id| id.parse().unwrap()).collect::<Vec<_>>()).collect();
+        // It has threads once it has counted.
+        let compiles = |id: &i32| {
+            let command = fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
+            let threads = fs::read_dir(format!("/proc/{id}/task")).map_or(0, Iterator::count);
+            command.windows(17).any(|word| word == b"compile-component") && threads > 1
+        };
+        children.into_iter().find(compiles)
+    });
+    let compiler = Pid::from_raw(compiler).unwrap();
+    kill_process(compiler, Signal::STOP).unwrap();
+    compiler
+}
+
 #[test]
 fn a_large_component_compiles_beside_the_beat_and_shows_how_far_it_is() {
     let hub = FakeHub::start();
     let sandbox = with_empty_cache(Sandbox::reporting_to(&hub));
     sandbox.drop_collector("test", guest("one"), "");
-    let _agent = sandbox.start(&["run"]);
+    let agent = sandbox.start(&["run"]);
     hub.report("the first version", |report| value(report, "test", "test.value") == Some(1.0));
 
-    hub.take();
     let large = enlarged(guest("two"));
     sandbox.drop_collector("test", &large, "").drop_collector("other", &large, "");
-    let api = Api::unix(&sandbox.path("api.sock"));
-    let mut listing = None;
-    let mut seen: Vec<Value> = Vec::new();
-    wait_for("the large version", || {
-        let (_, answer) = api.get("GET /v1/plugins");
-        let compiling = |name: &str| plugin(&answer, name)["compiling"].clone();
-        // The same component is compiled once: for one plugin, while the other one waits.
-        let begun = [compiling("test"), compiling("other")].into_iter().find(|one| one["elapsedMs"].is_u64());
-        if let Some(far) = begun.filter(|far| far["functions"].is_u64()) {
-            listing.get_or_insert_with(|| sandbox.start(&["plugins"]).ended().stdout);
-            seen.push(far);
-        }
-        let versions = ["test", "other"].map(|name| plugin(&answer, name)["lastReload"]["result"] == "loaded");
-        (versions == [true; 2] && compiling("test").is_null() && compiling("other").is_null()).then_some(())
-    });
-    let report = hub
-        .report("both", |report| ["test", "other"].iter().all(|name| value(report, name, "test.value") == Some(2.0)));
-    assert_eq!((state(&report, "test"), state(&report, "other")), (Some("active"), Some("active")));
+    let compiler = stop_compiler(&agent);
+    hub.take();
+    let beats = hub.reports(10);
+    let seqs: Vec<u64> = beats.iter().map(|beat| beat.body["seq"].as_u64().unwrap()).collect();
+    assert!(seqs.windows(2).all(|pair| pair[1] > pair[0]), "{seqs:?}");
+    for Request { body, .. } in &beats {
+        let goes_on = (state(body, "test"), value(body, "test", "test.value"));
+        assert_eq!(goes_on, (Some("active"), Some(1.0)), "{body}");
+    }
+    // The same component is compiled once: for one plugin, while the other one waits.
+    let listing = sandbox.start(&["plugins"]).ended().stdout;
+    assert!(listing.contains(" functions, ") && listing.contains("waits until another one is compiled"), "{listing}");
+    kill_process(compiler, Signal::CONT).unwrap();
 
+    let api = Api::unix(&sandbox.path("api.sock"));
+    let mut seen: Vec<Value> = Vec::new();
+    wait_for("the end of it", || {
+        let (_, answer) = api.get("GET /v1/plugins");
+        let both = ["test", "other"].map(|name| plugin(&answer, name)["compiling"].clone());
+        seen.extend(both.iter().find(|one| one["elapsedMs"].is_u64()).cloned());
+        both.iter().all(Value::is_null).then_some(())
+    });
+    hub.report("the large version twice", |report| {
+        let is_active = |name: &str| state(report, name) == Some("active");
+        let is_new = |name: &str| plugin(report, name)["version"] == "2.0.0";
+        ["test", "other"].into_iter().all(|name| is_active(name) && is_new(name))
+    });
     assert!(seen.iter().all(|far| far["functions"].as_u64() > Some(u64::from(FUNCTIONS))), "{:?}", seen.last());
     for figure in ["compiled", "elapsedMs"] {
         let mut figures: Vec<u64> = seen.iter().map(|far| far[figure].as_u64().unwrap()).collect();
         assert!(figures.is_sorted(), "{figure}: {figures:?}");
         figures.dedup();
-        assert!(figures.len() > 3, "{figure} hardly rises: {figures:?}");
+        assert!(figures.len() > 1, "{figure} does not rise: {figures:?}");
     }
-    let listing = listing.unwrap();
-    assert!(listing.contains("compiling") && listing.contains("waits until another one is compiled"), "{listing}");
-
-    let beats = hub.take();
-    let seqs: Vec<u64> = beats.iter().map(|beat| beat.body["seq"].as_u64().unwrap()).collect();
-    assert!(seqs.len() > 10 && seqs.is_sorted(), "{seqs:?}");
-    let longest = beats.windows(2).map(|pair| pair[1].at - pair[0].at).max().unwrap();
-    assert!(longest < PUNCTUAL, "no report for {longest:?}");
-    let before = beats.iter().filter(|beat| beat.body["plugins"].to_string().contains("compiling"));
-    let before: Vec<_> = before.map(|beat| value(&beat.body, "test", "test.value")).collect();
-    assert!(before.contains(&Some(1.0)), "the version before it does not go on: {before:?}");
 }
 
 #[test]
 fn a_command_that_waits_for_a_large_component_says_how_far_it_is() {
     let sandbox = with_empty_cache(Sandbox::new());
     sandbox.drop_collector("test", &enlarged(guest("one")), "");
-    let checked = sandbox.start(&["plugin", "check", "plugins/test.wasm"]).ended();
+    let check = sandbox.start(&["plugin", "check", "plugins/test.wasm"]);
+    let compiler = stop_compiler(&check);
+    let line = check.says(&["compiling test: ", "% (", " functions, "]);
+    kill_process(compiler, Signal::CONT).unwrap();
+    let checked = check.ended();
     assert!(checked.status.success(), "{}", checked.stderr);
-    let lines: Vec<&str> = checked.stderr.lines().collect();
-    assert!(!lines.is_empty() && lines.iter().all(|line| line.starts_with("compiling test: ")), "{lines:?}");
-    assert!(lines[0].contains("% (") && lines[0].contains(" functions, "), "{lines:?}");
+    assert!(checked.stderr.lines().all(|line| line.starts_with("compiling test: ")), "{line}: {}", checked.stderr);
     // What is compiled already is worth no word.
     let again = sandbox.start(&["plugin", "run", "plugins/test.wasm"]).ended();
     assert_eq!((again.status.success(), again.stderr.as_str()), (true, ""));
