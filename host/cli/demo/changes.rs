@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 /// The most lines that one kind of change takes.
-const MAX_LINES: usize = 4;
+const MAX_LINES: usize = 6;
 
 /// Each entry that is new or other than before, as `show` has it, and those that are gone.
 pub(super) fn changed<T: PartialEq>(
@@ -58,7 +58,7 @@ mod tests {
         assert_eq!(wrapped(&items(3), ", ", 12), ["item0, item1", "item2"]);
         assert_eq!(wrapped(&items(3), ", ", 1), ["item0", "item1", "item2"]);
         let lines = wrapped(&items(20), " ", 11);
-        assert_eq!((lines.len(), lines[4].as_str()), (MAX_LINES + 1, "… and 12 more"));
+        assert_eq!((lines.len(), lines[6].as_str()), (MAX_LINES + 1, "… and 9 more"));
         assert!(wrapped(&[], " ", 10).is_empty());
     }
 }
