@@ -448,6 +448,24 @@ export interface components {
             toolCalls: boolean;
             toolResults: boolean;
         };
+        /** @description How far the compilation of a component is. */
+        Compiling: {
+            /**
+             * Format: int64
+             * @description Functions that are compiled.
+             */
+            compiled: number;
+            /**
+             * Format: int64
+             * @description Milliseconds since its turn came; absent while it waits for another one to be compiled.
+             */
+            elapsedMs?: number;
+            /**
+             * Format: int64
+             * @description All of its functions, once they are counted.
+             */
+            functions?: number;
+        };
         /** @description A process to be created. It is started at once and never again. */
         Creation: {
             args?: string[];
@@ -730,6 +748,8 @@ export interface components {
              * @description Finished calls of `collect`, failed ones included, since the agent started.
              */
             calls?: number;
+            /** @description While its component, or the one that is to replace it, is compiled. */
+            compiling?: components["schemas"]["Compiling"];
             /** @description `sha256:` and the digest in hexadecimal of the component at work, or of the file where none is. */
             digest?: string;
             /** @description How long its calls took, once there was one. */
