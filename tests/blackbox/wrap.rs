@@ -12,6 +12,8 @@ const CORE: &str = r#"
     (func (export "sandbeat:collector/guest@0.1.0#describe") (result i32) i32.const 1024)
     (data (i32.const 16) "1.2.3" "A test." "test.key" "a value")
     (data (i32.const 1028) "\10\00\00\00\05\00\00\00" "\15\00\00\00\07\00\00\00")
+    (data (i32.const 1052) "\00\10\00\00\01\00\00\00")
+    (data (i32.const 4096) "\1c\00\00\00\08\00\00\00" "\15\00\00\00\07\00\00\00")
     (data (i32.const 2060) "\00\0c\00\00\01\00\00\00")
     (data (i32.const 3072) "\1c\00\00\00\08\00\00\00" "\24\00\00\00\07\00\00\00")
 "#;
