@@ -126,3 +126,21 @@ fn files_that_cannot_be_read_or_written_are_named() {
         assert!(code == 1 && told.contains(part), "{told}");
     }
 }
+
+#[test]
+fn a_module_that_was_cut_off_is_called_that_wherever_the_cut_is() {
+    let whole = core(&[COLLECT, CORE]);
+    for length in (8..whole.len()).step_by(23) {
+        let (code, told) = wrapped(&with(&whole[..length]));
+        assert!(code == 1 && told.starts_with("error: "), "{length}: {code} {told}");
+    }
+}
+
+#[test]
+fn what_a_component_says_of_itself_cannot_speak_to_the_terminal() {
+    let sandbox = with(&core(&[COLLECT, &CORE.replace("1.2.3", "1\\1b[2J").replace("A test.", "A\\ntest.")]));
+    assert_eq!(wrapped(&sandbox).0, 0);
+    let (code, told) = said(&sandbox, &["plugin", "check", "plugins/test.wasm"]);
+    assert!(code == 1 && told.contains("1\\u{1b}[2J") && told.contains("A\\ntest."), "{told}");
+    assert!(!told.contains('\u{1b}') && !told.contains("A\ntest."), "{told}");
+}

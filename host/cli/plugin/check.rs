@@ -11,7 +11,7 @@ use sandbeat_status::Sample;
 use sandbeat_status::names::short_name;
 
 use super::findings::{Findings, Imported, Key, Metric};
-use super::{name, sample, start, told};
+use super::{name, sample, shown, start, told};
 use crate::args::CheckOptions;
 use crate::{format, output};
 
@@ -102,7 +102,7 @@ fn print(findings: &Findings) -> anyhow::Result<()> {
     rows.extend(findings.settings.iter().map(|setting| ("set", setting.to_string())));
     rows.extend(findings.collect.as_ref().and_then(|collect| Some(("collect", collect.line()?))));
     for (label, value) in rows {
-        output::line(format_args!("{label:<8} {value}"))?;
+        output::line(format_args!("{label:<8} {}", shown(&value)))?;
     }
     print_tables(findings)?;
     output::line("")?;
@@ -123,11 +123,11 @@ fn print_tables(findings: &Findings) -> anyhow::Result<()> {
     let mut metrics = output::table(["METRIC", "KIND", "UNIT", "ATTRIBUTES", "DESCRIPTION"], &[]);
     for Metric { name, kind, unit, attributes, description } in &findings.metrics {
         let keys: Vec<&str> = attributes.iter().map(|attribute| attribute.key.as_str()).collect();
-        metrics.add_row([name, kind, unit, &keys.join(", "), description]);
+        metrics.add_row([name, kind, unit, &keys.join(", "), description].map(|text| shown(text)));
     }
     let mut metadata = output::table(["METADATA", "DESCRIPTION"], &[]);
     for Key { key, description } in &findings.metadata {
-        metadata.add_row([key, description]);
+        metadata.add_row([key, description].map(|text| shown(text)));
     }
     for table in [imports, metrics, metadata].iter().filter(|table| !table.is_empty()) {
         output::line("")?;

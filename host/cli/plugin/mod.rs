@@ -17,12 +17,15 @@ use std::time::Instant;
 
 use sandbeat_collectors::Contribution;
 use sandbeat_collectors::workbench::{Failing, Workbench};
-use sandbeat_status::Sample;
+use sandbeat_status::{Sample, names};
 use serde::Serialize;
 
 pub(crate) use self::findings::Set;
 use crate::args::{PluginCommand, Subject};
 use crate::config::Source;
+
+/// How much of a text of a component's is shown, in bytes.
+const MAX_SHOWN: usize = 1024;
 
 pub(crate) fn run(command: &PluginCommand) -> anyhow::Result<()> {
     match command {
@@ -61,6 +64,11 @@ fn start(subject: &Subject) -> anyhow::Result<(Workbench, Source)> {
     let source = Source::read(&subject.print.file)?;
     let bench = Workbench::start(&source.plugins()?)?;
     Ok((bench.telling(progress::of(name(&subject.wasm))), source))
+}
+
+/// A text of a component's, as a terminal may show it.
+fn shown(text: &str) -> String {
+    names::shown(text, MAX_SHOWN)
 }
 
 /// What a collect adds to a report, in bytes of JSON.

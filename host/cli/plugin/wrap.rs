@@ -4,16 +4,19 @@
 //! A module that says itself which world it was made for is taken at its word; all others get this host's. Calls of
 //! WASI preview 1, in which C libraries are written, go through wasmtime's adapter, which is added only where there are
 //! any. Debugging information, many times the size of the code and full of the paths of one machine, is left out; the
-//! names of functions stay, for the backtrace of a trap. The same module always gives the same bytes. What stands in the way is named all at once, by the names that the
-//! author's toolchain knows; then nothing is written, and what was there before stays.
+//! names of functions stay, for the backtrace of a trap. The same module always gives the same bytes. What stands in
+//! the way is named all at once, by the names that the author's toolchain knows; then nothing is written, and what was
+//! there before stays.
 
 use std::collections::BTreeSet;
-use std::fs::{self, Permissions};
-use std::io::Write;
+use std::fs::{File, Permissions};
+use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use anyhow::{Context, bail, ensure};
+use sandbeat_collectors::MAX_COMPONENT;
+use sandbeat_status::names;
 use wasi_preview1_component_adapter_provider::{
     WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME as PREVIEW1, WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER as ADAPTER,
 };
@@ -25,6 +28,11 @@ use wit_parser::{Resolve, WorldId, WorldItem, WorldKey};
 use crate::args::WrapOptions;
 use crate::output::Several;
 use crate::{format, output};
+
+/// How many imports that nobody has are named.
+const MAX_UNKNOWN: usize = 20;
+/// How much of a name is shown, in bytes.
+const MAX_SHOWN: usize = 128;
 
 const WIT: &str = include_str!("../../../wit/collector.wit");
 
@@ -49,13 +57,20 @@ struct World {
 
 pub(super) fn run(options: &WrapOptions) -> anyhow::Result<()> {
     let (from, to) = (&options.module, &options.output);
-    let bytes = fs::read(from).with_context(|| format!("`{}` cannot be read", from.display()))?;
+    let bytes = read(from).with_context(|| format!("`{}` cannot be read", from.display()))?;
     let component = wrap(&bytes).map_err(|error| match error.downcast::<Several>() {
         Ok(several) => several.into(),
         Err(error) => error.context(format!("`{}`", from.display())),
     })?;
     write(to, &component).with_context(|| format!("`{}` cannot be written", to.display()))?;
     output::line(format_args!("{}: {}", to.display(), format::size(component.len() as u64)))
+}
+
+fn read(from: &Path) -> anyhow::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(from)?.take(MAX_COMPONENT + 1).read_to_end(&mut bytes)?;
+    ensure!(bytes.len() as u64 <= MAX_COMPONENT, "it has more than {} MiB, as no collector may", MAX_COMPONENT >> 20);
+    Ok(bytes)
 }
 
 /// Makes a component of a core module.
@@ -95,7 +110,7 @@ impl Module {
         ensure!(bytes.starts_with(b"\0asm"), "it is not WebAssembly; give the core module that the compiler made");
         for payload in Parser::new(0).parse_all(bytes) {
             let payload = payload.context("it is damaged or truncated")?;
-            module.keep(&payload, bytes);
+            module.keep(&payload, bytes)?;
             match payload {
                 Payload::Version { encoding: Encoding::Component, .. } => {
                     bail!("it is a component already; `sandbeat plugin check` says whether it is a collector")
@@ -121,11 +136,14 @@ impl Module {
         Ok(module)
     }
 
-    fn keep(&mut self, payload: &Payload<'_>, bytes: &[u8]) {
+    fn keep(&mut self, payload: &Payload<'_>, bytes: &[u8]) -> anyhow::Result<()> {
         let is_dwarf = matches!(payload, Payload::CustomSection(section) if section.name().starts_with(".debug_"));
         if let (Some((id, range)), false) = (payload.as_section(), is_dwarf) {
-            self.lean.section(&RawSection { id, data: &bytes[range] });
+            // The parser does not wait for the end of a section of code.
+            let data = bytes.get(range).context("it is damaged or truncated")?;
+            self.lean.section(&RawSection { id, data });
         }
+        Ok(())
     }
 
     /// Everything that stands in the way and that the encoder would name one by one, and in its own words.
@@ -134,8 +152,9 @@ impl Module {
         for export in world.exports().difference(&self.exports) {
             problems.push(match self.exports.iter().find(|other| unversioned(other) == unversioned(export)) {
                 Some(other) => format!(
-                    "it exports `{other}`, and this host wants `{export}`; build it against this version of \
-                     wit/collector.wit"
+                    "it exports `{}`, and this host wants `{export}`; build it against this version of \
+                     wit/collector.wit",
+                    names::shown(other, MAX_SHOWN)
                 ),
                 None => format!("it does not export a function with the name `{export}`"),
             });
@@ -149,10 +168,21 @@ impl Module {
         if !self.has_world {
             let known: BTreeSet<_> = world.imports().into_iter().chain(adapter()?).collect();
             let unknown = self.imports.iter().filter(|import| !known.contains(*import));
-            problems.extend(unknown.map(|(from, name)| match from.as_str() {
-                "env" => format!("it imports `{name}`, which is defined nowhere; define it, or link what does"),
-                _ => format!("it imports `{name}` from `{from}`, which this host does not have; build it without"),
+            let shown = |text: &str| names::shown(text, MAX_SHOWN);
+            problems.extend(unknown.clone().take(MAX_UNKNOWN).map(|(from, name)| match from.as_str() {
+                "env" => {
+                    format!("it imports `{}`, which is defined nowhere; define it, or link what does", shown(name))
+                }
+                _ => format!(
+                    "it imports `{}` from `{}`, which this host does not have; build it without",
+                    shown(name),
+                    shown(from)
+                ),
             }));
+            let further = unknown.count().saturating_sub(MAX_UNKNOWN);
+            if further > 0 {
+                problems.push(format!("it imports {further} more that this host does not have"));
+            }
         }
         Ok(problems)
     }

@@ -44,18 +44,8 @@ fn cause(error: &wasmtime::Error, host: &Host) -> Failed {
         let reason = format!("handed over more than limits.output ({}) at once", size(limits.output));
         return Failed::new(Failure::Output, reason);
     }
-    match host.memory.refused() {
-        Some(Refusal::Own) => {
-            let reason = format!("wanted more memory than limits.memory ({})", size(limits.memory));
-            return Failed::new(Failure::Memory, reason);
-        }
-        Some(Refusal::Everyones) => {
-            let most = size(host.shared.budget.memory() as u64);
-            let reason =
-                format!("there was no memory left: all collectors together have plugins.budget.memory ({most})");
-            return Failed { blameless: true, ..Failed::new(Failure::Memory, reason) };
-        }
-        None => {}
+    if let Some(failed) = out_of_memory(host) {
+        return failed;
     }
     if matches!(error.downcast_ref::<ResourceTableError>(), Some(ResourceTableError::Full)) {
         return Failed::new(
@@ -74,9 +64,29 @@ fn cause(error: &wasmtime::Error, host: &Host) -> Failed {
     Failed::new(failure, format!("{what}{said}{noted}"))
 }
 
+/// What it wanted and did not get, whether or not it ended over that.
+fn out_of_memory(host: &Host) -> Option<Failed> {
+    match host.memory.refused()? {
+        Refusal::Own => {
+            let reason = format!("wanted more memory than limits.memory ({})", size(host.limits().memory));
+            Some(Failed::new(Failure::Memory, reason))
+        }
+        Refusal::Everyones => {
+            let most = size(host.shared.budget.memory() as u64);
+            let reason =
+                format!("there was no memory left: all collectors together have plugins.budget.memory ({most})");
+            Some(Failed { blameless: true, ..Failed::new(Failure::Memory, reason) })
+        }
+    }
+}
+
 /// A collector that says itself what went wrong. Where the host stood in its way, the host's words are the better ones.
 pub(crate) fn own_error(error: types::Error, host: &Host) -> Failed {
     let words = |text: &str| names::shown(text, MAX_WORDS);
+    // A language with exceptions makes one of memory that it does not get.
+    if let (types::Error::Internal(text), Some(failed)) = (&error, out_of_memory(host)) {
+        return Failed { reason: format!("{}; it said: {}", failed.reason, words(text)), ..failed };
+    }
     let (failure, reason) = match error {
         types::Error::Config(text) => {
             (Failure::Collector, format!("[config] in its sidecar is wrong: {}", words(&text)))
@@ -86,6 +96,8 @@ pub(crate) fn own_error(error: types::Error, host: &Host) -> Failed {
         types::Error::Internal(text) => (Failure::Collector, words(&text)),
     };
     match (host.http.denied(), host.http.trouble()) {
+        // It says so itself.
+        (Some(denied), _) if failure == Failure::Denied => Failed::new(failure, denied.to_owned()),
         (Some(denied), _) => Failed::new(Failure::Denied, format!("{denied}; it said: {reason}")),
         (None, Some(trouble)) => Failed::new(failure, format!("{reason} ({trouble})")),
         (None, None) => Failed::new(failure, reason),

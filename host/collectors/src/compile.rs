@@ -27,7 +27,7 @@ use crate::progress::{Compilation, Progress, Told};
 use crate::shape::Shape;
 
 /// The largest component, in bytes.
-pub(crate) const MAX_COMPONENT: u64 = 64 << 20;
+pub const MAX_COMPONENT: u64 = 64 << 20;
 /// The largest artifact, in bytes: what a child may write to a file. An artifact is a few times its component.
 pub(crate) const MAX_ARTIFACT: u64 = 1 << 30;
 /// How much of the child's standard error is kept, in bytes; the rest is read and dropped.
@@ -145,6 +145,8 @@ fn spawn(command: &CompilerCommand, limits: CompileLimits, artifact: &File) -> R
         .stdin(Stdio::piped())
         .stdout(stdout)
         .stderr(Stdio::piped())
+        // A terminal's Ctrl-C is for the agent, which ends this itself.
+        .process_group(0)
         .kill_on_drop(true)
         .spawn()
         .map_err(|e| host("it cannot be started", e))

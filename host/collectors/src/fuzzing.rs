@@ -147,6 +147,8 @@ impl Bench {
             name: "fuzzed".to_owned(),
             files: Granted::default(),
             folders: None,
+            filesystems: None,
+            asked: Default::default(),
             sidecar: self.sidecar.clone(),
             config_json: serde_json::json!({ "a": "b" }),
             http: self.http.clone(),

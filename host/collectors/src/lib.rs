@@ -77,7 +77,7 @@ use sandbeat_status::{Metric, Rejected};
 pub use budget::BudgetConfig;
 pub use check::{Accepted, CheckError, Checked, check};
 pub use child::compile_stdin;
-pub use compile::{CompileLimits, CompilerCommand};
+pub use compile::{CompileLimits, CompilerCommand, MAX_COMPONENT};
 pub use config::{Config, RawConfig};
 pub use runtime::{Collectors, Handle, StartError};
 pub use sidecar::{Ceiling, RawCeiling};

@@ -24,6 +24,7 @@ use crate::config::Config;
 use crate::digest::digest;
 use crate::engine::{Class, Engines, TickerHandle};
 use crate::files::Granted;
+use crate::filesystem::Asked;
 use crate::guest::{LogBudget, Shared};
 use crate::http::{self, Connector, HttpLimits};
 use crate::policy;
@@ -51,6 +52,7 @@ pub(crate) struct Loader {
     pub(crate) artifacts: Artifacts,
     ceiling: Ceiling,
     connector: Arc<Connector>,
+    asked: Asked,
     /// Threads for the host's own reads, apart from those that a guest's reads may hold.
     pool: runtime::Handle,
     /// So many guests run at the same time; a call's wall clock starts when it is one of them.
@@ -152,6 +154,7 @@ impl Loader {
             ticker,
             ceiling: config.ceiling.clone(),
             connector: Arc::new(Connector::system()),
+            asked: Asked::default(),
             pool,
             places: Arc::new(Semaphore::new(MAX_RUNNING)),
             budget: Budget::new(&config.budget),
@@ -274,6 +277,8 @@ impl Loader {
             name: job.name.clone(),
             files: self.granted(&sidecar.grant),
             folders: self.ceiling.dirs.clone(),
+            filesystems: self.ceiling.filesystems.clone(),
+            asked: self.asked.clone(),
             sidecar,
             config_json,
             http,

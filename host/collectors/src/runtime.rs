@@ -88,7 +88,7 @@ impl Collectors {
             .max_blocking_threads(MAX_GUEST_THREADS)
             .thread_keep_alive(FOR_EVER)
             .build()?;
-        keep_a_thread(&runtime);
+        keep_a_thread(&runtime, give_way);
         let manager = Manager::new(config, loader, pool.handle().clone(), board.clone());
         let thread = std::thread::Builder::new().name("collectors".into()).spawn(move || {
             give_way();
@@ -186,14 +186,14 @@ pub(crate) fn pool() -> std::io::Result<Runtime> {
         .max_blocking_threads(MAX_HOST_THREADS)
         .thread_keep_alive(FOR_EVER)
         .build()?;
-    keep_a_thread(&pool);
+    keep_a_thread(&pool, || {});
     Ok(pool)
 }
 
 /// Makes a thread for what blocks, which stays: where one is needed, there is none, and a sandbox has no tasks left,
-/// tokio would panic.
-fn keep_a_thread(runtime: &Runtime) {
-    drop(runtime.spawn_blocking(|| {}));
+/// tokio would panic. What it does first decides of its priority; later ones have that of the thread that needs them.
+fn keep_a_thread(runtime: &Runtime, first: impl FnOnce() + Send + 'static) {
+    drop(runtime.spawn_blocking(first));
 }
 
 /// What loads collectors, and the clock that interrupts them. Reads happen in `pool`.

@@ -17,6 +17,8 @@ use crate::bindings::processes::Owner;
 pub(crate) const MAX_INODES: usize = 4096;
 /// The most descriptors that are looked at for one question; the processes after that are taken to hold nothing.
 const MAX_DESCRIPTORS: usize = 1 << 18;
+/// The most of one process, so that no single one can use up those of all.
+const MAX_OF_ONE: usize = MAX_DESCRIPTORS / 64;
 
 /// A process that may be the answer: of several the one that started first, which handed the socket down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -38,7 +40,7 @@ pub(crate) fn owners(inodes: &[u64]) -> io::Result<Vec<Option<Owner>>> {
         // Not ours to look into, or gone.
         let Ok(descriptors) = fs::read_dir(process.path().join("fd")) else { continue };
         let mut holder = None;
-        for descriptor in descriptors.flatten().take(left) {
+        for descriptor in descriptors.flatten().take(left.min(MAX_OF_ONE)) {
             left -= 1;
             let Some(found) = socket(&descriptor.path()).and_then(|inode| holders.get_mut(&inode)) else { continue };
             let started = *holder.get_or_insert_with(|| started(&process.path()));

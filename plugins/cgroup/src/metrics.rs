@@ -48,7 +48,7 @@ pub(crate) const MEMORY_STAT: Gauge =
 pub(crate) const FAULT_TYPE: Key =
     Key::new("system.paging.fault.type", "`major`, which had to wait for a disk, or `minor`.");
 pub(crate) const FAULTS: Counter =
-    Counter::new("container.memory.paging.faults", "{fault}", "Page faults of the group's processes.")
+    Counter::new("container.paging.faults", "{fault}", "Page faults of the group's processes.")
         .with_keys(&[FAULT_TYPE]);
 pub(crate) const MEMORY_EVENT: Key = Key::new(
     "container.memory.event",

@@ -115,7 +115,7 @@ fn compare(answer: &Value, dirs: &BTreeMap<&str, PathBuf>) {
         ("container.memory.peak", "", number("memory", "memory.max_usage_in_bytes").or(number("", "memory.peak"))),
         ("container.memory.events", "oom_kill", keyed("memory", "memory.oom_control", "oom_kill")),
         ("container.memory.events", "oom_kill", keyed("", "memory.events", "oom_kill")),
-        ("container.memory.paging.faults", "major", keyed("memory", "memory.stat", "total_pgmajfault")),
+        ("container.paging.faults", "major", keyed("memory", "memory.stat", "total_pgmajfault")),
         ("container.cpu.throttling.periods", "", keyed("cpu", "cpu.stat", "nr_periods")),
         ("container.pids.refused", "", keyed("pids", "pids.events", "max").or(keyed("", "pids.events", "max"))),
     ];

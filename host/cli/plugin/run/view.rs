@@ -6,7 +6,7 @@ use sandbeat_collectors::workbench::{Measured, Mismatch};
 use sandbeat_status::{Metric, Rejected, Value};
 
 use super::Gathered;
-use crate::plugin::output_bytes;
+use crate::plugin::{output_bytes, shown};
 use crate::{format, output};
 
 /// The least of the points that is shown where there is no room for everything, in lines.
@@ -29,15 +29,15 @@ pub(super) fn of(plugin: &str, Gathered { measured, mismatches }: &Gathered) -> 
     }
     let mut entries = output::table(["METADATA", "VALUE"], &[]);
     for (key, value) in metadata {
-        entries.add_row([key, value]);
+        entries.add_row([key, value].map(|text| shown(text)));
     }
     let mut refused = output::table(["REJECTED", "TIMES", "REASON"], &[1]);
     for Rejected { name, reason, count, .. } in rejected {
-        refused.add_row([name, &count.to_string(), reason]);
+        refused.add_row([shown(name), count.to_string(), shown(reason)]);
     }
     let mut departs = output::table(["NOT AS DESCRIBED", "TIMES", "REASON"], &[1]);
     for Mismatch { name, reason, count } in mismatches {
-        departs.add_row([name, &count.to_string(), reason]);
+        departs.add_row([shown(name), count.to_string(), shown(reason)]);
     }
     let others = [entries, refused, departs].iter().map(lines).filter(|lines| !lines.is_empty()).collect();
     View { summary: summary(plugin, measured), points: lines(&points), others }
@@ -108,7 +108,8 @@ fn summary(plugin: &str, measured: &Measured) -> [String; 2] {
 
 /// What may be long comes last, where it can be wrapped.
 fn row(metric: &Metric) -> [String; 4] {
-    let attributes: Vec<String> = metric.attributes.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    let attributes: Vec<String> =
+        metric.attributes.iter().map(|(key, value)| format!("{key}={}", shown(value))).collect();
     let mut name = metric.name.clone();
     if !attributes.is_empty() {
         name = format!("{name} {{{}}}", attributes.join(", "));

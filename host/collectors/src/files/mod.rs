@@ -126,8 +126,12 @@ impl Granted {
         let parts = components(path).ok_or(FileError::Denied)?;
         let found = match self.open_file(path) {
             Ok(file) => OwnedFd::from(file),
-            // Not as a file; a folder is granted differently.
-            Err(FileError::Denied | FileError::WrongType) => self.open_folder(path, &parts)?,
+            // Not as a file; a folder is granted differently. Of what is no folder, either, nothing is told.
+            Err(FileError::Denied) => self.open_folder(path, &parts).map_err(|e| match e {
+                FileError::WrongType => FileError::Denied,
+                other => other,
+            })?,
+            Err(FileError::WrongType) => self.open_folder(path, &parts)?,
             Err(e) => return Err(e),
         };
         let stat = rustix::fs::fstat(&found).map_err(errno)?;

@@ -49,6 +49,22 @@ fn only_what_a_glob_names_can_be_read() {
 }
 
 #[test]
+fn a_file_that_is_not_granted_is_denied_and_not_looked_at() {
+    let tree = Tree::new();
+    let granted = tree.granted(&["**/*.log"]);
+    let stat = |below: &str| granted.stat(&tree.path(below));
+    let one = stat("logs/one.log").unwrap();
+    assert!(matches!(one.kind, EntryKind::File) && one.size == 3 && one.modified.is_some());
+    assert!(matches!(stat("logs").unwrap().kind, EntryKind::Directory));
+    assert!(is_denied(stat("logs/key.pem")));
+    symlink(tree.path("secret"), tree.path("logs/away")).unwrap();
+    symlink(tree.path("secret/key"), tree.path("logs/away.log")).unwrap();
+    assert!(is_denied(tree.granted(&["logs/**/*.log"]).stat(&tree.path("logs/away.log"))));
+    assert!(is_denied(tree.granted(&["logs/**/*.log"]).stat(&tree.path("logs/away"))));
+    assert!(matches!(stat("logs/three.log"), Err(FileError::NotFound)));
+}
+
+#[test]
 fn links_cannot_lead_out_or_to_what_is_not_granted() {
     let tree = Tree::new();
     symlink(tree.path("secret/key"), tree.path("logs/absolute.log")).unwrap();

@@ -22,6 +22,8 @@ use crate::state::StateError;
 const MAX_LOG_LINE: usize = 1024;
 /// How much of a path is shown, in bytes.
 const MAX_PATH: usize = 200;
+/// The share of a call's time that one file system may take to answer.
+const SHARE: u32 = 4;
 /// What an entry of a folder costs beside its name.
 const ENTRY_COST: usize = 16;
 
@@ -29,6 +31,10 @@ impl types::Host for Host {}
 
 impl log::Host for Host {
     fn write(&mut self, level: log::Level, message: String) {
+        // What nobody sees must not use up what those lines may be that somebody does.
+        if !is_shown(level) {
+            return;
+        }
         let plugin = self.shared.name.as_str();
         let limit = self.limits().log_lines;
         match self.shared.log.take(limit, Instant::now()) {
@@ -47,6 +53,16 @@ impl log::Host for Host {
             log::Level::Warn => tracing::warn!(target: "collector", plugin, "says: {message}"),
             log::Level::Error => tracing::error!(target: "collector", plugin, "says: {message}"),
         }
+    }
+}
+
+fn is_shown(level: log::Level) -> bool {
+    match level {
+        log::Level::Trace => tracing::enabled!(target: "collector", tracing::Level::TRACE),
+        log::Level::Debug => tracing::enabled!(target: "collector", tracing::Level::DEBUG),
+        log::Level::Info => tracing::enabled!(target: "collector", tracing::Level::INFO),
+        log::Level::Warn => tracing::enabled!(target: "collector", tracing::Level::WARN),
+        log::Level::Error => tracing::enabled!(target: "collector", tracing::Level::ERROR),
     }
 }
 
@@ -149,8 +165,24 @@ impl filesystems::Host for Host {
             });
             return Ok(Err(FileError::Denied));
         }
-        let usage = self.on_host(move || filesystem::usage(&path)).await?;
-        Ok(usage.unwrap_or_else(|e| Err(FileError::Io(e))))
+        let Some(turn) = self.shared.asked.take(&path) else {
+            return Ok(Err(FileError::Io("it has not answered since it was last asked".into())));
+        };
+        let ceiling = self.shared.filesystems.clone();
+        // The others are to be told as well.
+        let patience = self.limits().timeout / SHARE;
+        let answer = self.on_host(move || filesystem::usage(&turn, ceiling.as_ref()));
+        let usage = match tokio::time::timeout(patience, answer).await {
+            Ok(usage) => usage?.unwrap_or_else(|e| Err(FileError::Io(e))),
+            Err(_) => Err(FileError::Io("it does not answer".into())),
+        };
+        if matches!(usage, Err(FileError::Denied)) {
+            self.note_denied(|| {
+                let path = names::shown(&path, MAX_PATH);
+                format!("`{path}` leads to a place that [plugins.ceiling] filesystems does not allow")
+            });
+        }
+        Ok(usage)
     }
 }
 

@@ -19,6 +19,7 @@ use self::tail::Tail;
 use crate::budget::Budget;
 use crate::cpu::CpuMeter;
 use crate::files::Granted;
+use crate::filesystem::Asked;
 use crate::glob::Globs;
 use crate::http::{self, Http, HttpAccess, HttpView};
 use crate::limiter::Memory;
@@ -40,6 +41,10 @@ pub(crate) struct Shared {
     pub(crate) files: Granted,
     /// `dirs` of the ceiling.
     pub(crate) folders: Option<Globs>,
+    /// `filesystems` of the ceiling.
+    pub(crate) filesystems: Option<Globs>,
+    /// Shared by all collectors, over their reloads.
+    pub(crate) asked: Asked,
     pub(crate) http: Arc<http::Granted>,
     pub(crate) log: Arc<LogBudget>,
     pub(crate) budget: Budget,

@@ -112,15 +112,10 @@ impl Connector {
             }
         };
         let config = self.tls.config().await.map_err(no_tls)?;
-        let (result, shown) = witnessed(TlsConnector::from(config).connect(server, stream)).await;
+        let (result, certificate) = witnessed(TlsConnector::from(config).connect(server, stream)).await;
         match result {
-            Ok(stream) => {
-                // Of a session that goes on nothing is shown again, and TLS remembers it.
-                let chain = stream.get_ref().1.peer_certificates();
-                let certificate = chain.and_then(|chain| chain.first()).map(|own| own.to_vec()).or(shown);
-                Ok(Connected { stream: Box::new(stream), certificate })
-            }
-            Err(source) => Err(ConnectError::Tls { origin: origin.text().to_owned(), source, certificate: shown }),
+            Ok(stream) => Ok(Connected { stream: Box::new(stream), certificate }),
+            Err(source) => Err(ConnectError::Tls { origin: origin.text().to_owned(), source, certificate }),
         }
     }
 

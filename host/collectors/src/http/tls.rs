@@ -7,8 +7,8 @@
 use std::cell::RefCell;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::crypto::ring;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
@@ -57,6 +57,9 @@ impl Tls {
             .with_custom_certificate_verifier(Arc::new(Witness(verifier)))
             .with_no_client_auth();
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        // A session that goes on is not verified again: a certificate that has expired or was replaced meanwhile would
+        // go unnoticed, and tickets would be shared between collectors.
+        config.resumption = Resumption::disabled();
         Ok(self.config.get_or_init(|| Arc::new(config)).clone())
     }
 }

@@ -554,7 +554,8 @@ extern bool sandbeat_collector_processes_socket_owners(collector_list_u64_t *ino
 
 // Imported Functions from `sandbeat:collector/certificates@0.1.0`
 // The certificate of its own (X.509, DER) that the server of an origin (`https://example.com:8443`) showed when
-// this call last connected to it, also where it was not trusted. Nothing when it showed none.
+// this call last connected to it, also where it was not trusted. Nothing when it showed none, or one of more than
+// 16 KiB; of 64 origins at most in one call.
 extern bool sandbeat_collector_certificates_shown(collector_string_t *origin, collector_list_u8_t *ret);
 
 // Exported Functions from `sandbeat:collector/guest@0.1.0`

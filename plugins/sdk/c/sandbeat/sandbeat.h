@@ -134,8 +134,8 @@ extern const sandbeat_description sandbeat_collector;
 
 // Measures once. Called at each interval, by default in a fresh instance: what has to survive belongs into the state,
 // not into static variables. A value that could not be measured is left out, never made up; what is in `out` when an
-// error is returned is dropped.
-sandbeat_result sandbeat_collect(sandbeat_contribution *out);
+// error is returned is dropped. It is not inlined, so that the backtrace of a trap names it.
+__attribute__((__noinline__)) sandbeat_result sandbeat_collect(sandbeat_contribution *out);
 
 // --- Adding to a contribution ---
 

@@ -68,6 +68,9 @@ pub enum Reason {
     Io(String),
 }
 
+/// Of a folder, it is what lies below that is granted.
+const BELOW: &str = "read below";
+
 /// A whole file, 1 MiB at most.
 ///
 /// # Errors
@@ -97,7 +100,7 @@ pub fn read_at(path: &str, offset: u64, length: u32) -> Result<Vec<u8>, FileErro
 /// # Errors
 /// See [`Reason`].
 pub fn list(directory: &str) -> Result<Vec<Entry>, FileError> {
-    host::list(directory).map_err(|reason| reason.of(directory))
+    host::list(directory).map_err(|reason| FileError { grant: BELOW, ..reason.of(directory) })
 }
 
 /// What is known of a file or folder. A folder is granted where something in it may be.
@@ -118,6 +121,10 @@ impl fmt::Display for FileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (path, grant) = (&self.path, self.grant);
         match &self.reason {
+            Reason::Denied if grant == BELOW => write!(
+                f,
+                "nothing below `{path}` is granted; add a glob such as `{path}/**` to `read` under `[grant]` in the sidecar"
+            ),
             Reason::Denied => write!(f, "`{path}` is not granted; add it to `{grant}` under `[grant]` in the sidecar"),
             Reason::NotFound => write!(f, "`{path}` is not there"),
             Reason::WrongType => write!(f, "`{path}` is not the kind of file that it should be"),

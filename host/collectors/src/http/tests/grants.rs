@@ -210,7 +210,7 @@ async fn tls_is_spoken_with_trusted_servers_alone() {
         let mut guest = Guest::with(&[&origin], LIMITS, trusting());
         let reply = guest.get(&origin).await.unwrap();
         assert_eq!(guest.body(&reply).await.unwrap(), b"secret");
-        // Of this session and of one that goes on from it.
+        // Each connection is verified anew, so each shows it.
         for _ in 0..2 {
             assert_eq!(guest.http.certificate(&format!("{origin}/")).as_deref(), Some(&*certificate()));
             guest.get(&origin).await.unwrap();
