@@ -160,16 +160,17 @@ impl Line {
         }
         let direct = match serde_json::from_slice::<Direct<'_>>(line) {
             Ok(direct) => direct,
-            Err(_) => match serde_json::from_slice::<Progress<'_>>(line) {
+            Err(error) => match serde_json::from_slice::<Progress<'_>>(line) {
                 Ok(progress) => progress.data.message,
-                Err(error) => return if error.is_data() { Line::Other } else { Line::Broken },
+                // A number that is beyond all bounds is an error only where it is read.
+                Err(other) => return if error.is_data() && other.is_data() { Line::Other } else { Line::Broken },
             },
         };
         if timestamp::millis(&direct.timestamp).is_none() || !direct.is_valid() {
             return Line::Other;
         }
         let messages = direct.messages(line);
-        match messages.iter().all(|message| message.entry.volume.is_sane()) {
+        match messages.iter().all(|message| message.entry.is_sane()) {
             true => Line::Messages(messages),
             false => Line::Broken,
         }
@@ -191,7 +192,7 @@ impl Direct<'_> {
         // An agent's own error has this model, and as a rule no tokens.
         let model = self.message.model.as_deref().filter(|model| *model != "<synthetic>");
         let mut entry = self.message.usage.entry(model);
-        entry.usd = self.cost.filter(|cost| cost.is_finite() && *cost >= 0.0);
+        entry.usd = self.cost;
         let own = Message { identity: id.map(identity), entry };
         let advised = advisors(line)
             .into_iter()
@@ -382,7 +383,10 @@ mod tests {
     fn hostile_lines_are_broken_and_no_more() {
         let deep = format!(r#"{{"usage":{{"a":{}"#, "[".repeat(100_000));
         let huge = line(&message(&USAGE.replace("9000", "18446744073709551615")), "");
-        for line in [r#"{"usage":{"#, r#"x"usage":{}"#, "\u{0}", &deep, &huge] {
+        let costs = ["1.5e308", "1e300", "1e999", "100000.01", "-0.01"];
+        let [max, large, infinite, more, negative] =
+            &costs.map(|cost| line(&message(USAGE), &format!(r#","costUSD":{cost}"#)));
+        for line in [r#"{"usage":{"#, r#"x"usage":{}"#, "\u{0}", &deep, &huge, max, large, infinite, more, negative] {
             assert_eq!(Line::read(line.as_bytes()), Line::Broken, "{}", &line[..line.len().min(80)]);
         }
         let no_text = [b"\xff\xfe\"usage\":{".as_slice(), b"}"].concat();

@@ -94,6 +94,11 @@ impl Ledger {
         self.apply(charge, u64::saturating_sub, -1.0);
     }
 
+    /// Whether each further model is counted under `other`.
+    pub(crate) fn is_full(&self) -> bool {
+        self.rows.len() + Agent::ALL.len() >= MAX_ROWS
+    }
+
     /// What is to be reported, and is from now on the least that will be.
     pub(crate) fn show(&mut self, prices: &Prices) -> Vec<Total> {
         let mut totals: Vec<Total> = Vec::new();
@@ -143,11 +148,10 @@ impl Ledger {
     fn row(&mut self, agent: Agent, entry: &Entry) -> u8 {
         let provider = entry.provider.as_deref().unwrap_or(agent.provider());
         let model = entry.model.as_deref().unwrap_or(UNKNOWN);
-        let room = self.rows.len() + Agent::ALL.len() < MAX_ROWS;
         let found = self.find(agent, provider, model, entry.fast);
-        let at = found.unwrap_or_else(|| match room {
-            true => self.insert(agent, provider, model, entry.fast),
-            false => {
+        let at = found.unwrap_or_else(|| match self.is_full() {
+            false => self.insert(agent, provider, model, entry.fast),
+            true => {
                 self.find(agent, UNKNOWN, OTHER, false).unwrap_or_else(|| self.insert(agent, UNKNOWN, OTHER, false))
             }
         });
@@ -276,6 +280,7 @@ mod tests {
     fn models_are_bounded() {
         let mut ledger = Ledger::default();
         for i in 0..1000 {
+            assert_eq!(ledger.is_full(), i >= 61, "{i}");
             add(&mut ledger, &entry(&format!("model-{i}"), 1));
         }
         let charge = ledger.charge(Agent::ClaudeCode, &entry("claude-opus-5", 1), &Prices::default());

@@ -36,6 +36,7 @@ mod walk;
 
 use std::time::Instant;
 
+use sandbeat_common::Notice;
 use sandbeat_sdk::prelude::*;
 use sandbeat_sdk::{Point, export, limits};
 
@@ -149,7 +150,9 @@ impl Collector for AgentUsage {
         let left = counting::count(behind, &mut books, &settings.prices, &mut budget);
         end_of_slice(&mut books, found, left);
         let contribution = contribution(&mut books, &settings);
+        let is_full = books.page.ledger.is_full();
         books.close()?;
+        say_when_full(is_full);
         Ok(contribution)
     }
 }
@@ -189,6 +192,12 @@ fn end_of_slice(books: &mut Books, found: Found, left: u64) {
     for path in books.index.end_round() {
         books.sessions.forget_file(path);
     }
+}
+
+/// Names of models are the logs' own, and whoever writes a log can make them up.
+fn say_when_full(is_full: bool) {
+    const FULL: Notice = Notice::new("models");
+    FULL.warn(is_full.then_some("no more models are told apart; the logs' further ones are counted under `other`"));
 }
 
 fn contribution(books: &mut Books, settings: &Settings) -> Contribution {

@@ -76,10 +76,11 @@ impl File {
         let entry = Entry {
             model: Some(model),
             provider: Some(semantic_name(provider)),
-            usd: message.cost.filter(|cost| cost.is_finite() && *cost > 0.0),
+            // OpenCode writes 0 where it knows no price.
+            usd: message.cost.filter(|cost| *cost != 0.0),
             ..tokens.entry()
         };
-        if !entry.volume.is_sane() {
+        if !entry.is_sane() {
             return File::Broken;
         }
         let id = message.id.as_deref().filter(|id| !id.is_empty()).map(|id| fingerprint(id.as_bytes()));
@@ -183,6 +184,9 @@ mod tests {
         assert_eq!(File::read(MESSAGE.replace("claude-opus-4-8", " ").as_bytes()), File::Other);
         for broken in ["", "[]", "null", &MESSAGE[..200], r#"{"role":"assistant"}"#] {
             assert_eq!(File::read(broken.as_bytes()), File::Broken, "{broken}");
+        }
+        for cost in ["1.5e308", "1e300", "1e999", "100000.01", "-0.01"] {
+            assert_eq!(File::read(MESSAGE.replace("0.0125", cost).as_bytes()), File::Broken, "{cost}");
         }
         assert_eq!(File::read(MESSAGE.replace("100,", "10000000000,").as_bytes()), File::Broken);
         assert_eq!(File::read(MESSAGE.replace("100,", "18446744073709551615,").as_bytes()), File::Broken);

@@ -207,3 +207,23 @@ fn all_that_is_collected_is_described() {
         assert_eq!(info.unit, point.unit);
     }
 }
+
+#[test]
+fn a_cost_that_no_request_has_is_not_believed() {
+    let line = |id, cost| message(id, 40).replace("\"type\":\"assistant\"", &format!("\"costUSD\":{cost}"));
+    let log = [line(1, "1.5e308"), line(2, "1.5e308"), line(3, "1e300"), line(4, "0.25")].concat();
+    let lines = collect(&mut Sandbox::new().file(CLAUDE, log));
+    assert_eq!(value(&lines, "agent_usage.cost claude-code/anthropic/claude-opus-4-8"), Some(0.25));
+    assert_eq!(value(&lines, "agent_usage.unreadable"), Some(3.0));
+}
+
+#[test]
+fn names_of_models_without_end_are_said_once() {
+    let log: String = (0..100).map(|n| message(n, 40).replace("claude-opus-4-8", &format!("model-{n}"))).collect();
+    let mut sandbox = Sandbox::new().file(CLAUDE, log);
+    let lines = collect(&mut sandbox);
+    assert_eq!(value(&lines, "agent_usage.requests claude-code/unknown/other"), Some(39.0));
+    collect(&mut sandbox);
+    let said = sandbox.lines().iter().filter(|(_, line)| line.starts_with("no more models are told apart"));
+    assert_eq!(said.count(), 1, "{:?}", sandbox.lines());
+}

@@ -1,13 +1,16 @@
 //! What the logs of all agents have in common: an entry, which is one answered request and the tokens that it took.
 //!
-//! Invariant: no count of an entry is above [`MAX_TOKENS`], so that sums of any number of them stay exact. Whoever
-//! makes an entry checks that with [`Volume::is_sane`].
+//! Invariant: no count of an entry is above [`MAX_TOKENS`] and no cost above [`MAX_USD`], so that sums of any number of
+//! them stay exact and finite. Whoever makes an entry checks that with [`Entry::is_sane`].
 
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
 /// More than any model takes in one request. A log that says more is not believed.
 pub(crate) const MAX_TOKENS: u64 = 1_000_000_000;
+
+/// More than any request costs, in USD. A log that says more is not believed.
+pub(crate) const MAX_USD: f64 = 100_000.0;
 
 /// The longest name of a model or provider that is reported, in bytes.
 const MAX_NAME: usize = 96;
@@ -110,8 +113,14 @@ impl Volume {
 impl Entry {
     /// A request that took nothing was none: an error that the agent wrote down in the form of an answer.
     pub(crate) fn counts(&self) -> bool {
-        let sane = self.volume.is_sane() && self.reasoning <= MAX_TOKENS;
-        sane && (self.volume.total() > 0 || self.reasoning > 0)
+        self.is_sane() && (self.volume.total() > 0 || self.reasoning > 0)
+    }
+
+    /// Whether its figures are possible.
+    pub(crate) fn is_sane(&self) -> bool {
+        // NaN is in no range.
+        let cost = self.usd.is_none_or(|usd| (0.0..=MAX_USD).contains(&usd));
+        self.volume.is_sane() && self.reasoning <= MAX_TOKENS && cost
     }
 }
 
@@ -150,5 +159,16 @@ mod tests {
         assert!(entry(Volume::default(), 1).counts());
         assert!(entry(Volume { cache_read: MAX_TOKENS, ..Volume::default() }, 0).counts());
         assert!(!entry(Volume { cache_read: MAX_TOKENS + 1, ..Volume::default() }, 0).counts());
+        for (usd, counts) in [
+            (0.0, true),
+            (MAX_USD, true),
+            (MAX_USD + 0.01, false),
+            (-0.01, false),
+            (1.5e308, false),
+            (f64::INFINITY, false),
+            (f64::NAN, false),
+        ] {
+            assert_eq!(Entry { usd: Some(usd), ..entry(Volume::default(), 1) }.counts(), counts, "{usd}");
+        }
     }
 }

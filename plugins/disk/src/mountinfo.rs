@@ -1,4 +1,6 @@
 //! `/proc/self/mountinfo`, as proc_pid_mountinfo(5) describes it: what is mounted where.
+//!
+//! Whoever mounts chooses names, and they are bytes: what is no UTF-8 in them becomes U+FFFD, and concerns no other mount.
 
 /// One mount.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,8 +15,8 @@ pub(crate) struct Mount {
 
 impl Mount {
     /// All of them, in the order in which they were mounted. A line of another form is left out.
-    pub(crate) fn parse(text: &str) -> Vec<Self> {
-        text.lines().filter_map(Self::parse_line).collect()
+    pub(crate) fn parse(content: &[u8]) -> Vec<Self> {
+        String::from_utf8_lossy(content).lines().filter_map(Self::parse_line).collect()
     }
 
     fn parse_line(line: &str) -> Option<Self> {
@@ -73,15 +75,23 @@ mod tests {
 
     #[test]
     fn the_fields_around_the_separator_are_read() {
-        let mounts = Mount::parse(MOUNTINFO);
+        let mounts = Mount::parse(MOUNTINFO.as_bytes());
         assert_eq!(mounts.len(), 5);
         assert_eq!(mounts[0], Mount { point: "/".into(), kind: "ext4".into(), source: "/dev/vda".into() });
         assert_eq!(mounts[4].point, "/my files\\x");
     }
 
     #[test]
+    fn a_name_that_is_no_text_concerns_its_own_mount_alone() {
+        let content = [MOUNTINFO.as_bytes(), b"33 27 0:51 / /x\xff rw - tmpfs a\xfe\xffb rw\n"].concat();
+        let mounts = Mount::parse(&content);
+        assert_eq!(mounts[..5], Mount::parse(MOUNTINFO.as_bytes()));
+        assert_eq!((&*mounts[5].point, &*mounts[5].source), ("/x\u{fffd}", "a\u{fffd}\u{fffd}b"));
+    }
+
+    #[test]
     fn the_deepest_and_last_mount_is_the_path_s() {
-        let mounts = Mount::parse(MOUNTINFO);
+        let mounts = Mount::parse(MOUNTINFO.as_bytes());
         for (path, source) in [
             ("/", "/dev/vda"),
             ("/database", "/dev/vda"),

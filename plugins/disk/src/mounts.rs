@@ -1,9 +1,9 @@
 //! How full the granted file systems are.
 //!
 //! Several granted paths on the same mount are reported once. What is known of a mount beside its sizes comes from
-//! `/proc/self/mountinfo`; where that is denied or does not show the mount, the granted path stands for its mount point,
-//! and device and type are absent. The path is looked up there as it is written: of one that leads over symbolic links,
-//! grant what it leads to.
+//! `/proc/self/mountinfo`; where that cannot be read, which the log says once, or does not show the mount, the granted path
+//! stands for its mount point, and device and type are absent. The path is looked up there as it is written: of one that
+//! leads over symbolic links, grant what it leads to.
 
 use std::collections::BTreeSet;
 
@@ -46,6 +46,8 @@ pub(crate) const UNREADABLE: Metadata =
 const MAX_MOUNTS: usize = 32;
 /// Of the value of [`UNREADABLE`], in bytes.
 const MAX_TROUBLES: usize = 1024;
+/// Of an attribute's value, in bytes, as the agent takes it.
+const MAX_VALUE: usize = 256;
 
 /// What the granted file systems are like.
 pub(crate) struct Mounts {
@@ -60,8 +62,7 @@ impl Mounts {
     /// Looks at all that are granted.
     pub(crate) fn measure() -> Self {
         let granted = filesystems::granted();
-        // Only for what is told of a mount beside its sizes.
-        let mounts = files::read_to_string("/proc/self/mountinfo").map(|text| Mount::parse(&text)).unwrap_or_default();
+        let mounts = if granted.is_empty() { Vec::new() } else { mounted() };
         let (mut points, mut seen, mut troubles, mut error) = (Vec::new(), BTreeSet::new(), Vec::new(), None);
         for path in &granted {
             let mount = Mount::of(path, &mounts);
@@ -84,6 +85,15 @@ impl Mounts {
     }
 }
 
+/// All mounts: only for what is told of one beside its sizes, so that without them nothing else is missing.
+fn mounted() -> Vec<Mount> {
+    const UNKNOWN: Notice = Notice::new("no mountinfo");
+    let content = files::read("/proc/self/mountinfo");
+    let line = content.as_ref().err().map(|error| format!("file systems without device and type: {error}"));
+    UNKNOWN.warn(line.as_deref());
+    content.map(|content| Mount::parse(&content)).unwrap_or_default()
+}
+
 fn of(usage: &Usage, point: &str, mount: Option<&Mount>) -> Vec<Point> {
     let used = usage.size.saturating_sub(usage.free);
     let reserved = usage.free.saturating_sub(usage.available);
@@ -104,13 +114,21 @@ fn of(usage: &Usage, point: &str, mount: Option<&Mount>) -> Vec<Point> {
     }
     let mode = if usage.read_only { "ro" } else { "rw" };
     let with_mount = |one: Point| {
-        let one = one.attribute(MODE, mode).attribute(POINT, point);
+        let one = one.attribute(MODE, mode).attribute(POINT, plain(point));
         match mount {
-            Some(mount) => one.attribute(DEVICE, &mount.source).attribute(TYPE, &mount.kind),
+            Some(mount) => one.attribute(DEVICE, plain(&mount.source)).attribute(TYPE, plain(&mount.kind)),
             None => one,
         }
     };
     points.into_iter().map(with_mount).collect()
+}
+
+/// A name as an attribute can carry it: whoever mounts chooses it, with any characters.
+fn plain(name: &str) -> String {
+    let replaced = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
+    let mut plain: String = name.chars().take(MAX_VALUE).map(replaced).collect();
+    plain.truncate(plain.floor_char_boundary(MAX_VALUE));
+    plain
 }
 
 fn say(troubles: &[String], full: bool) {

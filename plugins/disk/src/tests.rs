@@ -150,5 +150,51 @@ fn more_than_a_contribution_holds_is_cut() {
     let contribution = sandbox.run(Disk::collect).unwrap();
     assert_eq!(contribution.points.len(), 64 * 11 + 32 * 7);
     sandbox.run(Disk::collect).unwrap();
-    assert_eq!(sandbox.lines().len(), 2, "{:?}", sandbox.lines());
+    // The third is that nothing is known of mounts.
+    assert_eq!(sandbox.lines().len(), 3, "{:?}", sandbox.lines());
+}
+
+#[test]
+fn names_that_somebody_chose_for_a_mount_are_made_plain() {
+    let long = "ä".repeat(300);
+    let mounts = format!(
+        "40 27 0:60 / /a rw - tmpfs x\u{7}\u{85}y rw\n41 27 0:61 / /b rw - tmpfs {long} rw\n\
+         42 27 0:62 / /c\\012d rw - fuse.\\011z none rw\n"
+    );
+    let content = [MOUNTINFO.as_bytes(), b"39 27 0:59 / /mnt rw - tmpfs bad\xff rw\n", mounts.as_bytes()].concat();
+    let mut sandbox = Sandbox::new().file("/proc/diskstats", DISKSTATS).file("/proc/self/mountinfo", content);
+    for path in ["/", "/a", "/b", "/c\nd/e", "/mnt"] {
+        sandbox = sandbox.filesystem(path, Some(usage()));
+    }
+    let contribution = sandbox.run(Disk::collect).unwrap();
+    let limits = contribution.points.iter().filter(|point| point.name == "system.filesystem.limit");
+    let mut names: Vec<_> = limits
+        .map(|point| {
+            ["mountpoint", "device", "type"].map(|word| {
+                let mut of_key = point.attributes.iter().filter(|one| one.key.ends_with(word));
+                of_key.next().unwrap().value.clone()
+            })
+        })
+        .collect();
+    names.sort();
+    let expected = [
+        ["/", "/dev/vda", "ext4"],
+        ["/a", "x\u{fffd}\u{fffd}y", "tmpfs"],
+        ["/b", &"ä".repeat(128), "tmpfs"],
+        ["/c\u{fffd}d", "none", "fuse.\u{fffd}z"],
+        ["/mnt", "bad\u{fffd}", "tmpfs"],
+    ];
+    assert_eq!(names, expected.map(|names| names.map(str::to_owned)));
+    assert_eq!(sandbox.lines(), []);
+}
+
+#[test]
+fn without_what_is_mounted_where_that_is_said_once() {
+    let mut sandbox = Sandbox::new().file("/proc/diskstats", DISKSTATS).filesystem("/data", Some(usage()));
+    for _ in 0..2 {
+        let points = sandbox.run(Disk::collect).unwrap().points;
+        assert_eq!(values(&points)["system.filesystem.limit{mode=rw,mountpoint=/data}"], 1000.0);
+    }
+    let [(_, line)] = sandbox.lines() else { panic!("{:?}", sandbox.lines()) };
+    assert!(line.starts_with("file systems without device and type: `/proc/self/mountinfo` is not granted"), "{line}");
 }

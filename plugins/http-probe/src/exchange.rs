@@ -15,13 +15,14 @@ use wasip2::http::types::{
 use wasip2::io::poll::{self, Pollable};
 use wasip2::io::streams::{InputStream, StreamError};
 
+use crate::body::{Body, Piece, Progress};
 use crate::check::{Check, Method};
 use crate::outcome::{Answer, Outcome, Trouble};
 
 /// Exchanges at the same time. The agent allows twice as many connections, since one may be there for a moment longer than
 /// the exchange that it was for.
 const AT_ONCE: usize = 4;
-/// What is read of a body in one step, in bytes.
+/// What is read of a body in one piece at most, in bytes.
 const STEP: u64 = 16 << 10;
 
 /// What all exchanges together may use.
@@ -83,7 +84,7 @@ struct Reading {
     _body: IncomingBody,
     _response: IncomingResponse,
     answer: Answer,
-    text: Vec<u8>,
+    read: Body,
 }
 
 impl<'a> Flight<'a> {
@@ -115,17 +116,17 @@ impl<'a> Flight<'a> {
         }
         let Stage::Body(reading) = &mut self.stage else { return self.in_time(None) };
         let answer = reading.answer;
-        while reading.text.len() < self.most {
-            match reading.stream.read(STEP) {
-                Ok(bytes) if bytes.is_empty() => return self.in_time(Some(answer)),
-                Ok(bytes) => reading.text.extend(bytes),
-                Err(StreamError::Closed) => break,
-                Err(StreamError::LastOperationFailed(_)) => {
-                    return Err(Outcome { answer: Some(answer), trouble: Some(Trouble::Closed) });
-                }
-            }
+        let piece = || match reading.stream.read(STEP) {
+            Ok(bytes) if bytes.is_empty() => Piece::Pending,
+            Ok(bytes) => Piece::Bytes(bytes),
+            Err(StreamError::Closed) => Piece::End,
+            Err(StreamError::LastOperationFailed(_)) => Piece::Broken,
+        };
+        match reading.read.fill(self.most, piece) {
+            Progress::Pending => self.in_time(Some(answer)),
+            Progress::Done => Err(Outcome::answered(self.check, answer, Some(&reading.read.text))),
+            Progress::Failed(trouble) => Err(Outcome { answer: Some(answer), trouble: Some(trouble) }),
         }
-        Err(Outcome::answered(self.check, answer, Some(&reading.text)))
     }
 
     /// Begins with the body, where that matters.
@@ -137,7 +138,7 @@ impl<'a> Flight<'a> {
         let other = |()| Outcome { answer: Some(answer), trouble: Some(Trouble::Other) };
         let body = response.consume().map_err(other)?;
         let stream = body.stream().map_err(other)?;
-        Ok(Reading { stream, _body: body, _response: response, answer, text: Vec::new() })
+        Ok(Reading { stream, _body: body, _response: response, answer, read: Body::default() })
     }
 
     fn in_time(self, answer: Option<Answer>) -> Result<Self, Outcome> {

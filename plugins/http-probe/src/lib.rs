@@ -2,7 +2,7 @@
 //! still valid.
 //!
 //! ```text
-//! config → check, url (what is asked) → exchange (wasi:http) → outcome (points); certificate
+//! config → check, url (what is asked) → exchange (wasi:http), body → outcome (points); certificate
 //! ```
 //!
 //! A server that is down is a value, not a failure: `httpcheck.success` is 0, and `httpcheck.error` says what is wrong. Of
@@ -10,6 +10,7 @@
 //! the log, and only when none is granted the collect fails, as `denied`. Redirects are not followed: their status is the
 //! answer. A URL's query, where secrets often are, is sent and never shown; credentials in a URL are refused.
 
+mod body;
 mod certificate;
 mod check;
 mod exchange;

@@ -15,7 +15,8 @@ const CLASS: Key = Key::new("http.status_class", "Such as `2xx`.");
 const TYPE: Key = Key::new(
     "error.type",
     "`status` or `body` (not as expected), `timeout`, `dns`, `refused`, `unreachable`, `certificate` (not trusted, expired \
-     or for another name), `tls`, `protocol` (no HTTP), `closed`, `other`; `denied` and `not_asked` where it was not asked.",
+     or for another name), `tls`, `protocol` (no HTTP, or a body in thousands of pieces), `closed`, `other`; `denied` and \
+     `not_asked` where it was not asked.",
 );
 const KEYS: &[Key] = &[URL, NAME, METHOD];
 pub(crate) const SUCCESS: Gauge =
