@@ -103,8 +103,12 @@ fn compiling(plugin: &PluginStatus) -> Option<String> {
 fn trouble(plugin: &PluginStatus) -> Option<String> {
     let points = plugin.points_rejected;
     let rejected = || {
-        (points > 0)
-            .then(|| format!("{points} points rejected so far; `rejected` in GET /v1/report says which and why"))
+        (points > 0).then(|| {
+            format!(
+                "{points} {} rejected so far; `rejected` in GET /v1/report says which and why",
+                if points == 1 { "point" } else { "points" }
+            )
+        })
     };
     wrong(plugin).or_else(rejected).map(|words| format!("{}: {words}", shown(&plugin.name, MAX_REASON)))
 }

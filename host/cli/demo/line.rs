@@ -5,6 +5,8 @@ use std::fmt::Write;
 
 use sandbeat_status::{PluginState, Report, SandboxStatus, names};
 
+use crate::format;
+
 use super::changes::{changed, wrapped};
 
 /// The longest text of a metadata value in a line, in bytes.
@@ -93,7 +95,11 @@ fn troubles(report: &Report) -> Vec<(&str, String, String)> {
             troubles.push((plugin.name.as_str(), plugin.state.as_str().to_owned(), reason));
         } else if points > 0 {
             let first = rejected.map(|one| format!("{}: {}", one.name, one.reason)).next().unwrap_or_default();
-            troubles.push((plugin.name.as_str(), format!("{points} points rejected"), names::shown(&first, 120)));
+            troubles.push((
+                plugin.name.as_str(),
+                format!("{} rejected", format::count(usize::try_from(points).unwrap_or(usize::MAX), "point", "points")),
+                names::shown(&first, 120),
+            ));
         }
     }
     troubles

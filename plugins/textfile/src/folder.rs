@@ -74,10 +74,12 @@ impl Listing {
 
 /// Adds a file, and its length, whether it is any good or not.
 fn read(path: &str, kind: EntryKind, scrape: &mut Scrape, bytes: &mut u64) -> Result<(), String> {
-    if kind == EntryKind::Symlink {
-        return Err(format!("`{path}` is a link, which is not followed: put the file itself there"));
-    }
-    let text = files::read(path).map_err(|error| error.to_string())?;
+    let text = files::read(path).map_err(|error| match error.reason {
+        Reason::Denied if kind == EntryKind::Symlink => {
+            format!("`{path}` is a link to what is not granted: put the file itself there, or grant `**/*.prom` below the folder")
+        }
+        _ => error.to_string(),
+    })?;
     *bytes += text.len() as u64;
     let read = Exposition::parse(&text).map_err(|refusal| format!("`{path}`, {refusal}"))?;
     scrape.add(path, &read);
