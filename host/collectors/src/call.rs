@@ -169,7 +169,7 @@ impl Callable {
         let running = self.ticker.run();
         let ended = within(start + timeout, &cpu, cpu.measure(function.run(&self.pre, called))).await;
         drop(running);
-        self.budget.spend(cpu.used());
+        self.budget.spend(cpu.with_host());
         called.calls += 1;
         let result = match ended {
             Some(result) => result.map_err(|error| classify(&error, called.store.data())),

@@ -23,6 +23,8 @@ pub(crate) struct CpuMeter {
     used: AtomicU64,
     /// The thread's CPU clock when the current poll began.
     began: AtomicU64,
+    /// Of host functions that worked for it on other threads.
+    on_host: AtomicU64,
     /// How long the guest could have gone on, and others had their turn.
     waited: AtomicU64,
 }
@@ -39,6 +41,19 @@ impl CpuMeter {
         Duration::from_nanos(self.used.load(Ordering::Relaxed))
     }
 
+    /// The same, and what the host has used on its behalf.
+    pub(crate) fn with_host(&self) -> Duration {
+        self.used() + Duration::from_nanos(self.on_host.load(Ordering::Relaxed))
+    }
+
+    /// Runs a job of the host's on this thread and counts what it uses.
+    pub(crate) fn measure_host<T>(&self, job: impl FnOnce() -> T) -> T {
+        let began = thread_cpu();
+        let done = job();
+        self.on_host.fetch_add(thread_cpu().saturating_sub(began), Ordering::Relaxed);
+        done
+    }
+
     /// How long the guest has waited for its turn.
     pub(crate) fn waited(&self) -> Duration {
         Duration::from_nanos(self.waited.load(Ordering::Relaxed))
@@ -47,6 +62,7 @@ impl CpuMeter {
     /// For the next call.
     pub(crate) fn reset(&self) {
         self.used.store(0, Ordering::Relaxed);
+        self.on_host.store(0, Ordering::Relaxed);
         self.waited.store(0, Ordering::Relaxed);
     }
 
@@ -101,6 +117,20 @@ mod tests {
             })
             .await;
         assert!(meter.used() >= Duration::from_millis(20));
+    }
+
+    #[test]
+    fn what_the_host_does_is_counted_apart() {
+        let meter = CpuMeter::default();
+        let answer = meter.measure_host(|| {
+            let began = thread_cpu();
+            while thread_cpu() - began < 10_000_000 {
+                std::hint::spin_loop();
+            }
+            7
+        });
+        assert_eq!((answer, meter.used()), (7, Duration::ZERO));
+        assert!(meter.with_host() >= Duration::from_millis(10));
     }
 
     #[tokio::test]

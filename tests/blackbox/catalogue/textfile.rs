@@ -127,3 +127,20 @@ fn without_its_grant_it_is_denied() {
     Ran::of(&sandbox, "textfile", "").is_denied(path);
     Ran::of(&sandbox, "textfile", "[grant]\nread = [\"/somewhere/else/*.prom\"]").is_denied(path);
 }
+
+#[test]
+fn links_within_the_folder_are_followed_where_their_target_is_granted() {
+    // As Kubernetes lays out a ConfigMap.
+    let sandbox = Sandbox::new();
+    let folder = sandbox.path("textfile");
+    std::fs::create_dir_all(folder.join("..2026_11_21")).unwrap();
+    std::fs::write(folder.join("..2026_11_21/mounted.prom"), "mounted 1\n").unwrap();
+    symlink("..2026_11_21", folder.join("..data")).unwrap();
+    symlink("..data/mounted.prom", folder.join("mounted.prom")).unwrap();
+
+    let ran = Ran::of(&sandbox, "textfile", &sidecar(&folder));
+    assert_eq!((ran.value("mounted", &[]), ran.value("node_textfile_scrape_error", &[])), (None, Some(1.0)));
+    let wider = sidecar(&folder).replace("/*.prom", "/**/*.prom");
+    let ran = Ran::of(&sandbox, "textfile", &wider);
+    assert_eq!((ran.value("mounted", &[]), ran.value("node_textfile_scrape_error", &[])), (Some(1.0), Some(0.0)));
+}

@@ -244,7 +244,8 @@ impl Host {
         Ok(answer)
     }
 
-    /// Runs a job that may block off this thread, and counts it.
+    /// Runs a job that may block off this thread, and counts it. Its CPU is none of the guest's `limits.cpu`, and is
+    /// spent from the budget that all collectors have.
     async fn on_host<T: Send + 'static>(
         &mut self,
         job: impl FnOnce() -> T + Send + 'static,
@@ -254,7 +255,8 @@ impl Host {
         if self.file_calls > limit {
             return Err(past("calls of `files` and its like", "file_calls", limit));
         }
-        let ended = tokio::task::spawn_blocking(job).await;
+        let cpu = self.cpu.clone();
+        let ended = tokio::task::spawn_blocking(move || cpu.measure_host(job)).await;
         Ok(ended.map_err(|e| format!("it failed inside the host: {e}")))
     }
 

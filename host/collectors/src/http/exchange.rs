@@ -21,6 +21,7 @@ use super::body::{Received, Sent};
 use super::connect::{ConnectError, Connected, Connector, Stream};
 use super::ledger::{Ledger, Place};
 use super::origin::Origin;
+use super::preface::{Bounded, Preface};
 
 /// The largest head of a response, in bytes; hyper may take as much again before it notices.
 const MAX_HEAD: usize = 64 << 10;
@@ -45,7 +46,8 @@ impl Exchange {
         address_to(&self.origin, &mut request)?;
         let place = self.ledger.place().ok_or(Error::ConnectionLimitReached)?;
         let stream = self.connect(deadline).await?;
-        let (mut sender, connection) = self.handshake(stream, place, deadline).await?;
+        let preface = Preface::default();
+        let (mut sender, connection) = self.handshake(preface.bound(stream), place, deadline).await?;
         let request = request.map(|body| Sent::new(body, self.ledger.clone()));
         let wait = self.options.first_byte_timeout;
         let response = match self.within(deadline, wait, sender.send_request(request)).await {
@@ -54,6 +56,7 @@ impl Exchange {
             Err(Late::Host) => return Err(Error::HttpResponseTimeout),
             Err(Late::Guest) => return Err(Error::ConnectionReadTimeout),
         };
+        preface.is_over();
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             return Err(Error::HttpUpgradeFailed);
         }
@@ -98,7 +101,7 @@ impl Exchange {
 
     async fn handshake(
         &self,
-        stream: Box<dyn Stream>,
+        stream: Bounded<Box<dyn Stream>>,
         place: Place,
         deadline: Instant,
     ) -> Result<(SendRequest<Sent>, AbortOnDropJoinHandle<()>), Error> {
@@ -140,7 +143,11 @@ impl Exchange {
         if self.ledger.has_oversent() {
             return Error::HttpRequestBodySize(Some(self.ledger.limits().bytes));
         }
-        self.ledger.note_trouble(|| format!("`{}` gave no response: {error}", self.origin.text()));
+        self.ledger.note_trouble(|| {
+            // hyper keeps the cause out of its own words.
+            let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
+            format!("`{}` gave no response: {error}{cause}", self.origin.text())
+        });
         match error {
             e if e.is_parse_too_large() => Error::HttpResponseHeaderSectionSize(None),
             e if e.is_parse() || e.is_user() => Error::HttpProtocolError,

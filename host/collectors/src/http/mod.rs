@@ -22,6 +22,7 @@ mod exchange;
 mod ledger;
 mod link;
 mod origin;
+mod preface;
 #[cfg(test)]
 mod tests;
 mod tls;

@@ -172,3 +172,18 @@ fn an_instance_without_requests_costs_next_to_nothing() {
     let guest = Guest::new(&[]);
     assert!(guest.http.gate.ledger.is_none());
 }
+
+#[tokio::test]
+async fn interim_responses_without_end_are_no_answer() {
+    let hints = "HTTP/1.1 103 Early Hints\r\n\r\n".repeat(40_000);
+    let (_server, origin) = held(hints.as_bytes()).await;
+    let mut guest = limited(&origin, LIMITS);
+    assert!(guest.get(&origin).await.is_err());
+    let trouble = guest.http.trouble().unwrap();
+    assert!(trouble.contains(&origin) && trouble.contains("before its answer"), "{trouble}");
+
+    let some = format!("{}HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx", "HTTP/1.1 103 Early Hints\r\n\r\n".repeat(3));
+    let (_server, origin) = held(some.as_bytes()).await;
+    let mut guest = limited(&origin, LIMITS);
+    assert_eq!(guest.get(&origin).await.unwrap().status, 200);
+}
