@@ -4,27 +4,37 @@
 //! asks the agent which processes hold the sockets (`owners.rs`). Without that grant ports have no names. A transport
 //! of which a table is not granted, not there or of another form is absent as a whole and named in the log at `debug`;
 //! when that is both, the collect ends with the reason for TCP. More ports than are reported one by one, and tables
-//! that are too long to be read whole, are said in the log once per change; the counts are then of what was read.
+//! that are too long to be read whole, are said in the log once per change; the counts are then of what was read. So that
+//! nobody hides the ports of others behind many of his own, owners take turns (`turns.rs`), and names that change all
+//! the time are left out (`named.rs`).
 
 mod listing;
+mod named;
 mod owners;
 mod port;
 mod read;
 mod table;
+mod turns;
 
+use std::time::SystemTime;
+
+use named::Named;
 use owners::Owners;
 use port::{Port, Scope};
+use sandbeat_sdk::export;
 use sandbeat_sdk::prelude::*;
-use sandbeat_sdk::{Point, export};
 use table::Transport;
+use turns::in_turns;
 
 // The attributes are OpenTelemetry's but for the scope. It has no metric of open ports.
 const TRANSPORT: Key = Key::new("network.transport", "`tcp` or `udp`.");
 const SCOPE: Key =
     Key::new("network.local.scope", "`loopback` where only the sandbox itself can reach the port, else `external`.");
 const NUMBER: Key = Key::new("network.local.port", "The port's number.");
-const PROCESS: Key =
-    Key::new("process.executable.name", "The name of the process that holds the socket; absent where nobody can say.");
+const PROCESS: Key = Key::new(
+    "process.executable.name",
+    "The name of the process that holds the socket; absent where nobody can say, or where names keep changing.",
+);
 
 const PORTS: Gauge = Gauge::new(
     "system.network.port.count",
@@ -50,9 +60,10 @@ const UDP_EXTERNAL: Metadata =
 const UDP_LOOPBACK: Metadata =
     Metadata::new("ports.udp.loopback", "Open UDP ports that only the sandbox itself can reach, in the same form.");
 
-/// Ports of one transport that have a point and a name each; 500 together, of the 1,000 points that a contribution may
-/// have.
+/// Ports of one transport that have a point each; 500 together, of the 1,000 points that a contribution may have.
 const MAX_PORTS: usize = 250;
+/// Ports of one transport whose owner is asked for; of both together, as many as the agent answers at once.
+const MAX_ASKED: usize = 2048;
 
 struct Ports;
 
@@ -84,16 +95,15 @@ impl Collector for Ports {
             (Ok(tcp), Ok(udp)) => vec![tcp, udp],
         };
         say_what_is_cut(&found);
-        let shown = found.iter().flat_map(|found| found.ports.iter().take(MAX_PORTS));
-        let mut inodes: Vec<u64> = shown.map(|port| port.inode).collect();
-        inodes.sort_unstable();
-        inodes.dedup();
-        let owners = owners::of(&inodes);
+        let owners = owners::of(&asked(&found));
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let mut named = Named::open(now.as_secs());
 
         let mut contribution = Contribution::new();
         for found in &found {
-            contribute(&mut contribution, found, &owners);
+            contribute(&mut contribution, found, &owners, &mut named);
         }
+        named.keep();
         Ok(contribution)
     }
 }
@@ -105,24 +115,42 @@ fn find(transport: Transport) -> Result<Found, Error> {
     Ok(Found { transport, ports: port::ports(&open.sockets), is_cut: open.is_cut })
 }
 
-fn contribute(contribution: &mut Contribution, found: &Found, owners: &Owners) {
+/// Sockets whose owners are asked for. Where they are too many, those that were made first: whoever opens ports to hide
+/// those of others comes later than these.
+fn asked(found: &[Found]) -> Vec<u64> {
+    let of_transport = |found: &Found| {
+        let mut inodes: Vec<u64> = found.ports.iter().map(|port| port.inode).collect();
+        inodes.sort_unstable();
+        inodes.truncate(MAX_ASKED);
+        inodes
+    };
+    let mut inodes: Vec<u64> = found.iter().flat_map(of_transport).collect();
+    inodes.sort_unstable();
+    inodes.dedup();
+    inodes
+}
+
+fn contribute(contribution: &mut Contribution, found: &Found, owners: &Owners, named: &mut Named) {
     let (transport, lists) = match found.transport {
         Transport::Tcp => ("tcp", [TCP_EXTERNAL, TCP_LOOPBACK]),
         Transport::Udp => ("udp", [UDP_EXTERNAL, UDP_LOOPBACK]),
     };
     let owner = |port: &Port| owners.get(&port.inode).map(String::as_str);
     for (scope, list) in Scope::ALL.into_iter().zip(lists) {
-        let ports = || found.ports.iter().filter(move |port| port.scope == scope);
-        let attributed = |point: Point| point.attribute(TRANSPORT, transport).attribute(SCOPE, scope.name());
-        contribution.push(attributed(PORTS.value(ports().count())));
-        contribution.push(list.value(listing::listing(ports().map(|port| (port.number, owner(port))))));
+        let ports = in_turns(found.ports.iter().filter(|port| port.scope == scope), owners);
+        let count = PORTS.value(ports.len()).attribute(TRANSPORT, transport).attribute(SCOPE, scope.name());
+        contribution.push(count);
+        contribution.push(list.value(listing::listing(ports.iter().map(|port| (port.number, owner(port))))));
     }
-    for port in found.ports.iter().take(MAX_PORTS) {
+    let mut shown = in_turns(&found.ports, owners);
+    shown.truncate(MAX_PORTS);
+    shown.sort_by_key(|port| (port.scope, port.number));
+    for port in shown {
         let point = SOCKETS.value(port.sockets).attribute(TRANSPORT, transport).attribute(SCOPE, port.scope.name());
         let point = point.attribute(NUMBER, port.number);
         contribution.push(match owner(port) {
-            Some(name) => point.attribute(PROCESS, name),
-            None => point,
+            Some(name) if named.admits((transport, port.scope, port.number, name)) => point.attribute(PROCESS, name),
+            _ => point,
         });
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! Entries are separated by one space and sorted by number. Behind the number and a colon comes the process's name,
 //! where it is known; in it, all but ASCII letters, digits and `-._~+@/` is percent-encoded (RFC 3986), so that a name
-//! that a process gave itself can look like nothing else, and `decodeURIComponent` reads it. When not all fit, the last
-//! entry says how many are left out: `+12`.
+//! that a process gave itself can look like nothing else, and `decodeURIComponent` reads it. When not all fit, those that
+//! come first in the caller's order are listed, and the last entry says how many are left out: `+12`.
 
 use std::fmt::Write as _;
 
@@ -12,33 +12,30 @@ const MAX_LENGTH: usize = 1024;
 /// Room for the entry that says how many are left out.
 const REST: usize = 8;
 
-/// Lists ports with their processes' names.
+/// Lists ports with their processes' names; those first that come first, as far as there is room.
 pub(crate) fn listing<'a>(ports: impl IntoIterator<Item = (u16, Option<&'a str>)>) -> String {
-    let mut listing = String::new();
-    let mut left_out = 0_usize;
-    for (number, name) in ports {
-        let mut entry = number.to_string();
-        if let Some(name) = name {
-            entry.push(':');
-            entry.push_str(&encoded(name));
+    let mut ports = ports.into_iter();
+    let (mut entries, mut length, mut left_out) = (Vec::new(), 0, 0);
+    for (number, name) in ports.by_ref() {
+        let entry = entry(number, name);
+        if length + 1 + entry.len() > MAX_LENGTH - REST {
+            left_out = 1 + ports.count();
+            break;
         }
-        if left_out > 0 || listing.len() + 1 + entry.len() > MAX_LENGTH - REST {
-            left_out += 1;
-        } else {
-            append(&mut listing, &entry);
-        }
+        length += 1 + entry.len();
+        entries.push((number, entry));
     }
-    if left_out > 0 {
-        append(&mut listing, &format!("+{left_out}"));
-    }
-    listing
+    entries.sort();
+    let rest = (left_out > 0).then(|| format!("+{left_out}"));
+    let entries: Vec<_> = entries.into_iter().map(|(_, entry)| entry).chain(rest).collect();
+    entries.join(" ")
 }
 
-fn append(listing: &mut String, entry: &str) {
-    if !listing.is_empty() {
-        listing.push(' ');
+fn entry(number: u16, name: Option<&str>) -> String {
+    match name {
+        Some(name) => format!("{number}:{}", encoded(name)),
+        None => number.to_string(),
     }
-    listing.push_str(entry);
 }
 
 fn encoded(name: &str) -> String {
@@ -63,6 +60,7 @@ mod tests {
         let ports = [(22, Some("sshd")), (80, None), (3000, Some("next server 4:5 +1")), (9000, Some("é%"))];
         assert_eq!(listing(ports), "22:sshd 80 3000:next%20server%204%3A5%20+1 9000:%C3%A9%25");
         assert_eq!(listing([]), "");
+        assert_eq!(listing([(3000, None), (22, Some("sshd"))]), "22:sshd 3000");
     }
 
     #[test]

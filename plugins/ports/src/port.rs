@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::table::Socket;
 
 /// Who can reach a port.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Scope {
     /// Whoever reaches one of the sandbox's addresses.
     External,

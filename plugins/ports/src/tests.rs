@@ -3,7 +3,7 @@
 use super::*;
 use sandbeat_sdk::processes::Owner;
 use sandbeat_sdk::testing::Sandbox;
-use sandbeat_sdk::{Value, log};
+use sandbeat_sdk::{Point, Value, log};
 
 const TCP: &str = include_str!("../tests/recorded/tcp");
 const TCP6: &str = include_str!("../tests/recorded/tcp6");
@@ -108,6 +108,46 @@ fn more_ports_than_are_reported_one_by_one_are_counted_and_said_once() {
     let mut sandbox = sandbox.file("/proc/net/tcp", TCP);
     collect(&mut sandbox);
     assert_eq!(said(&sandbox), 1);
+}
+
+/// A table of TCP in which something listens at these ports; the inodes are as given.
+fn listening(ports: impl Iterator<Item = (u16, u64)>) -> String {
+    let line =
+        |(port, inode)| format!("   0: 00000000:{port:04X} 00000000:0000 0A 0:0 00:0 0 0 0 {inode} 1 0 100 0 0 10 0\n");
+    ports.map(line).collect()
+}
+
+#[test]
+fn nobody_hides_the_ports_of_others_behind_his_own() {
+    let table = listening((1024..6000).map(|port| (port, if port == 3000 { 7 } else { u64::from(port) })));
+    // Many ports of one, and some under each of many names.
+    let flood = (1024..6000).map(|port| (port, Owner { pid: 1, name: format!("x{}", port % 50) }));
+    let owners = flood.chain([(7, Owner { pid: 2, name: "node".into() })]);
+    let mut sandbox = Sandbox::new().file("/proc/net/tcp", table).missing("/proc/net/tcp6").processes(owners);
+    let contribution = collect(&mut sandbox);
+    let lines = lines(&contribution);
+    assert_eq!(lines.len(), 2 + MAX_PORTS);
+    assert!(lines.contains(&"system.network.port.sockets tcp external 3000 node 1".to_owned()), "{lines:?}");
+    let list = metadata(&contribution)[0].1;
+    assert!(list.contains(" 3000:node ") && list.len() <= 1024, "{list}");
+}
+
+#[test]
+fn names_that_keep_changing_are_left_out_and_the_ports_stay() {
+    let table = listening((3000..3200).map(|port| (port, u64::from(port))));
+    let mut sandbox = Sandbox::new().file("/proc/net/tcp", table).missing("/proc/net/tcp6");
+    let mut all = std::collections::BTreeSet::new();
+    for round in 0..50 {
+        let name = |port| if port == 3000 { "node".to_owned() } else { format!("x{round}") };
+        sandbox = sandbox.processes((3000..3200).map(|port| (port, Owner { pid: 1, name: name(port) })));
+        // What is kept of owners would hide that they have other names.
+        sandbox.run(|| state::delete("owners"));
+        let lines = lines(&collect(&mut sandbox));
+        assert!(lines.contains(&"system.network.port.sockets tcp external 3000 node 1".to_owned()), "{round}");
+        assert_eq!(lines.len(), 2 + 200);
+        all.extend(lines);
+    }
+    assert!(all.len() < 1_000, "{}", all.len());
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! The folders with the files: which are read, in which order, and how much of them.
 //!
-//! In each folder, `*.prom` in the order of their names. What cannot be read is a trouble, in words, and what is beside it
-//! is read; only folders of which none is granted are an error. The collector stops reading before the agent would end it
-//! for having read too much ([`MAX_FILES`], [`MARGIN`]).
+//! In each folder, `*.prom` in the order of their names; names that are no UTF-8 are not listed by the agent. What cannot be
+//! read is a trouble, in words, and what is beside it is read; only folders of which none is granted are an error. The
+//! collector stops reading before the agent would end it for having read too much ([`MAX_FILES`], [`MARGIN`]).
 
 use sandbeat_sdk::files::{self, EntryKind, Reason};
 use sandbeat_sdk::limits;
@@ -85,6 +85,8 @@ fn read(path: &str, kind: EntryKind, scrape: &mut Scrape, bytes: &mut u64) -> Re
     scrape.add(path, &read);
     // Only of a file that is good, so that a broken one does not look fresh.
     let info = files::stat(path).map_err(|error| error.to_string())?;
-    scrape.modified.extend(info.modified.map(|modified| (path.to_owned(), modified)));
+    if let Some(modified) = info.modified {
+        scrape.add_modified(path, modified);
+    }
     Ok(())
 }

@@ -146,12 +146,16 @@ fn last_of_each(marks: &[(f64, f64)]) -> Vec<(f64, f64)> {
     sorted
 }
 
+/// Whether the agent takes this as an attribute's value.
+pub(crate) fn is_text(text: &str) -> bool {
+    text.len() <= MAX_VALUE && !text.contains(char::is_control)
+}
+
 /// Whether the agent takes it.
 fn check(point: &Point, max_attributes: u64) -> Result<(), Reason> {
     let is_name = |name: &str| {
         name.len() <= MAX_NAME && name.starts_with(|c: char| c.is_ascii_alphabetic()) && !name.ends_with('.')
     };
-    let is_text = |text: &str| text.len() <= MAX_VALUE && !text.contains(char::is_control);
     if !is_name(&point.name) {
         return Err(Reason::Name);
     }

@@ -20,7 +20,7 @@ const MAX_NAMES: usize = 5_000;
 #[derive(Debug)]
 pub(crate) struct Scrape {
     pub(crate) points: Vec<Point>,
-    /// When the content of each good file changed.
+    /// When the content of each good file changed whose path can be reported.
     pub(crate) modified: Vec<(String, Duration)>,
     /// What is broken, in words.
     pub(crate) troubles: Vec<String>,
@@ -90,6 +90,14 @@ impl Scrape {
                     (None, Ok(point)) => self.take(point),
                 }
             }
+        }
+    }
+
+    /// Adds when the content of a good file changed, which is a point of its own.
+    pub(crate) fn add_modified(&mut self, file: &str, modified: Duration) {
+        match points::is_text(file) {
+            true => self.modified.push((file.to_owned(), modified)),
+            false => self.leave_out(Reason::Attributes),
         }
     }
 

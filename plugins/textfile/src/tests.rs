@@ -123,6 +123,22 @@ fn more_than_a_contribution_holds_is_cut_in_the_order_of_the_files() {
 }
 
 #[test]
+fn of_a_file_whose_name_cannot_be_reported_the_metrics_are() {
+    let long = format!("{}.prom", "x".repeat(250));
+    let mut sandbox = sandbox(&[("a\nb.prom", "a 1\n"), (&long, "b 1\n"), ("c.prom", "c 1\n")]);
+    let contribution = sandbox.run(Textfile::collect).unwrap();
+    let lines = [
+        ("a{}", "1"),
+        ("b{}", "1"),
+        ("c{}", "1"),
+        (&format!("node_textfile_mtime_seconds{{file={DEFAULT_PATH}/c.prom}}"), "1763700000"),
+        ("node_textfile_scrape_error{}", "0"),
+        ("textfile.points.left_out{textfile.reason=attributes}", "2"),
+    ];
+    assert_eq!(values(&contribution), expected(&lines));
+}
+
+#[test]
 fn files_are_bounded_in_number_and_size() {
     let names: Vec<_> = (0..201).map(|n| format!("{n:03}.prom")).collect();
     let files: Vec<_> = names.iter().map(|name| (name.as_str(), "a 1\n")).collect();
