@@ -76,7 +76,9 @@ impl Listing {
 fn read(path: &str, kind: EntryKind, scrape: &mut Scrape, bytes: &mut u64) -> Result<(), String> {
     let text = files::read(path).map_err(|error| match error.reason {
         Reason::Denied if kind == EntryKind::Symlink => {
-            format!("`{path}` is a link to what is not granted: put the file itself there, or grant `**/*.prom` below the folder")
+            format!(
+                "`{path}` is a link to what is not granted: put the file itself there, or grant `**/*.prom` below the folder"
+            )
         }
         _ => error.to_string(),
     })?;
