@@ -10,9 +10,12 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::io::Errno;
 use sandbeat_status::names::short_name;
 use sandbeat_templates::{Made, TEMPLATES, Template, ident};
 
+use super::shown;
 use super::words::reserved;
 use crate::args::{Language, NewOptions};
 use crate::output;
@@ -101,13 +104,16 @@ fn next_steps(name: &str, folder: &Path, habit: &Habit) -> String {
         false => format!("  {command:<width$}  # {why}"),
     };
     let lines: Vec<String> = commands.iter().map(line).collect();
-    let folder = folder.display();
+    let folder = shown(&folder.display().to_string());
     format!("{folder} is a collector in {}; its README.md says more.\n\n{}", habit.language, lines.join("\n"))
 }
 
 /// As a shell takes it for one word.
 fn quoted(path: &Path) -> String {
-    let path = path.display().to_string();
+    let mut path = path.display().to_string();
+    if path.starts_with('-') {
+        path.insert_str(0, "./");
+    }
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+".contains(c);
     if path.chars().all(is_plain) { path } else { format!("'{}'", path.replace('\'', r"'\''")) }
 }
@@ -138,13 +144,22 @@ fn make_at_once(folder: &Path, project: &[Made]) -> io::Result<()> {
 }
 
 /// Not replaced by another folder, since it may be where somebody's shell is.
+/// Moves a file, and nothing over another that came to be there meanwhile.
+fn move_new(from: &Path, to: &Path) -> io::Result<()> {
+    match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+        // Not every file system can.
+        Err(Errno::INVAL | Errno::NOSYS) => fs::rename(from, to),
+        moved => moved.map_err(io::Error::from),
+    }
+}
+
 fn fill_empty(folder: &Path, project: &[Made]) -> io::Result<()> {
     let unfinished = tempfile::Builder::new().prefix(UNFINISHED).tempdir_in(folder)?;
     let ready = unfinished.path().join("project");
     write(&ready, project)?;
     let names: Vec<OsString> = fs::read_dir(&ready)?.map(|entry| Ok(entry?.file_name())).collect::<io::Result<_>>()?;
     for (done, name) in names.iter().enumerate() {
-        if let Err(failed) = fs::rename(ready.join(name), folder.join(name)) {
+        if let Err(failed) = move_new(&ready.join(name), &folder.join(name)) {
             for name in &names[..done] {
                 // Into what is removed.
                 let _ = fs::rename(folder.join(name), ready.join(name));
@@ -197,7 +212,7 @@ mod tests {
 
     #[test]
     fn a_folder_is_one_word_for_a_shell() {
-        for (folder, word) in [("a/b-c_1.d", "a/b-c_1.d"), ("my dir", "'my dir'"), ("it's", r"'it'\''s'")] {
+        for (folder, word) in [("a/b-c_1.d", "a/b-c_1.d"), ("my dir", "'my dir'"), ("-", "./-"), ("it's", r"'it'\''s'")] {
             assert_eq!(quoted(Path::new(folder)), word);
         }
     }

@@ -29,9 +29,10 @@ export class Denied extends DeniedError {
   /**
    * @param {string} path The path that was asked for.
    * @param {string} grant The key under `[grant]` that it would take.
+   * @param {string} what What has to be added to it.
    */
-  constructor(path, grant = 'read') {
-    super(`\`${path}\` is not granted; add it to \`${grant}\` under \`[grant]\` in the sidecar`);
+  constructor(path, grant = 'read', what = 'it') {
+    super(`\`${path}\` is not granted; add ${what} to \`${grant}\` under \`[grant]\` in the sidecar`);
     this.path = path;
   }
 }
@@ -132,7 +133,13 @@ export function readAt(path, offset, length) {
  * @param {string} directory
  */
 export function list(directory) {
-  return current().list(text(directory, 'a path'));
+  const path = text(directory, 'a path');
+  try {
+    return current().list(path);
+  } catch (error) {
+    // Of a folder it is what lies below that is granted.
+    throw error instanceof Denied ? new Denied(path, 'read', `a glob such as \`${path}/**\``) : error;
+  }
 }
 
 /**

@@ -257,7 +257,9 @@ export class Metadata {
 /** @param {number | bigint} value */
 function number(value) {
   if (typeof value !== 'number' && typeof value !== 'bigint') {
-    throw new TypeError(`a measurement has to be a number, and is ${typeof value === 'string' ? JSON.stringify(value) : String(value)}`);
+    throw new TypeError(
+      `a measurement has to be a number, and is ${typeof value === 'string' ? JSON.stringify(value) : String(value)}`,
+    );
   }
   return Number(value);
 }

@@ -66,8 +66,8 @@ class FileError(Error):
 class Denied(FileError, DeniedError):
     """No glob under `[grant] read` matches the path."""
 
-    def __init__(self, path: str, grant: str = "read") -> None:
-        super().__init__(path, f"is not granted; add it to `{grant}` under `[grant]` in the sidecar")
+    def __init__(self, path: str, grant: str = "read", what: str = "it") -> None:
+        super().__init__(path, f"is not granted; add {what} to `{grant}` under `[grant]` in the sidecar")
 
 
 class NotFound(FileError, UnavailableError):
@@ -131,7 +131,12 @@ def list(directory: Path) -> builtins.list[Entry]:
 
     Raises a `FileError`.
     """
-    return _host.current().entries(_text(directory))
+    path = _text(directory)
+    try:
+        return _host.current().entries(path)
+    except Denied:
+        # Of a folder it is what lies below that is granted.
+        raise Denied(path, what=f"a glob such as `{path}/**`") from None
 
 
 def stat(path: Path) -> Info:

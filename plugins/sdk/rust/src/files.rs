@@ -123,7 +123,7 @@ impl fmt::Display for FileError {
         match &self.reason {
             Reason::Denied if grant == BELOW => write!(
                 f,
-                "nothing below `{path}` is granted; add a glob such as `{path}/**` to `read` under `[grant]` in the sidecar"
+                "`{path}` is not granted; add a glob such as `{path}/**` to `read` under `[grant]` in the sidecar"
             ),
             Reason::Denied => write!(f, "`{path}` is not granted; add it to `{grant}` under `[grant]` in the sidecar"),
             Reason::NotFound => write!(f, "`{path}` is not there"),
