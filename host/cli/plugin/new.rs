@@ -212,7 +212,8 @@ mod tests {
 
     #[test]
     fn a_folder_is_one_word_for_a_shell() {
-        for (folder, word) in [("a/b-c_1.d", "a/b-c_1.d"), ("my dir", "'my dir'"), ("-", "./-"), ("it's", r"'it'\''s'")] {
+        for (folder, word) in [("a/b-c_1.d", "a/b-c_1.d"), ("my dir", "'my dir'"), ("-", "./-"), ("it's", r"'it'\''s'")]
+        {
             assert_eq!(quoted(Path::new(folder)), word);
         }
     }
