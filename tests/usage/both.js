@@ -1,18 +1,21 @@
 // Asks both for the usage of one agent below a home, in the same form: figures by model.
 
 import { spawnSync } from "node:child_process";
-import { mkdirSync, readFileSync, readdirSync, statSync, writeFileSync, copyFileSync } from "node:fs";
+import { chmodSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync, copyFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const binary = process.env.SANDBEAT_BIN ?? join(here, "../../target/debug/sandbeat");
 
+// Its own package makes it executable; that one names binaries for other systems, too, which not every registry has.
+const itsBinary = join(here, "node_modules/@ccusage/ccusage-linux-x64/bin/ccusage");
+chmodSync(itsBinary, 0o755);
+
 /** What ccusage says. */
 export function ccusage(home, agent) {
   const environment = { PATH: process.env.PATH, HOME: home, TZ: "UTC", LOG_LEVEL: "0" };
-  const command = join(here, "node_modules/.bin/ccusage");
-  const answer = run(command, [agent, "daily", "--json", "--offline"], environment, home);
+  const answer = run(itsBinary, [agent, "daily", "--json", "--offline"], environment, home);
   const models = {};
   for (const day of answer.daily ?? []) {
     const parts = day.modelBreakdowns ?? Object.entries(day.models).map(([modelName, usage]) => ({ modelName, ...usage }));
