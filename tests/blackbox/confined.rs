@@ -11,28 +11,29 @@ use std::process::Command;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use crate::harness::{Api, FakeHub, Process, Sandbox, bundled, wait_for};
+use crate::harness::{Api, FakeHub, Process, Sandbox, alone, bundled, wait_for};
 
-/// Set where a test is inside.
-const INSIDE: &str = "SANDBEAT_TEST_INSIDE";
 const ADDRESS: &str = "127.0.0.1:2468";
 
 #[test]
 fn without_sys_and_with_a_root_that_cannot_be_written_it_beats_and_says_what_it_cannot_measure() {
-    alone("without_sys_and_with_a_root_that_cannot_be_written_it_beats_and_says_what_it_cannot_measure", || {
-        let health = beats_inside(&["--proc", "/proc"]);
-        for figure in ["cpuPercent", "memoryMB", "resources.oomKills"] {
-            assert!(is_missing(&health, figure), "the machine is more than the sandbox, {figure}: {health}");
-        }
-        for figure in ["resources.pids", "resources.openFiles", "resources.cpuLimitCores", "resources.disks"] {
-            assert!(!is_missing(&health, figure), "{figure}: {health}");
-        }
-    });
+    alone(
+        "confined::without_sys_and_with_a_root_that_cannot_be_written_it_beats_and_says_what_it_cannot_measure",
+        || {
+            let health = beats_inside(&["--proc", "/proc"]);
+            for figure in ["cpuPercent", "memoryMB", "resources.oomKills"] {
+                assert!(is_missing(&health, figure), "the machine is more than the sandbox, {figure}: {health}");
+            }
+            for figure in ["resources.pids", "resources.openFiles", "resources.cpuLimitCores", "resources.disks"] {
+                assert!(!is_missing(&health, figure), "{figure}: {health}");
+            }
+        },
+    );
 }
 
 #[test]
 fn without_proc_it_beats_all_the_same() {
-    alone("without_proc_it_beats_all_the_same", || {
+    alone("confined::without_proc_it_beats_all_the_same", || {
         let health = beats_inside(&[]);
         for figure in ["cpuPercent", "memoryMB"] {
             assert!(is_missing(&health, figure), "{figure}: {health}");
@@ -42,7 +43,7 @@ fn without_proc_it_beats_all_the_same() {
 
 #[test]
 fn a_file_that_hangs_in_place_of_the_kernels_holds_up_no_beat() {
-    alone("a_file_that_hangs_in_place_of_the_kernels_holds_up_no_beat", || {
+    alone("confined::a_file_that_hangs_in_place_of_the_kernels_holds_up_no_beat", || {
         let folder = tempfile::tempdir().unwrap();
         let pipes = ["meminfo", "stat"].map(|name| folder.path().join(name));
         for pipe in &pipes {
@@ -57,24 +58,6 @@ fn a_file_that_hangs_in_place_of_the_kernels_holds_up_no_beat() {
 
 fn is_missing(health: &Value, figure: &str) -> bool {
     health["unavailable"].as_array().is_some_and(|all| all.iter().any(|one| one["figure"] == figure))
-}
-
-/// Does it where nothing is on the network but loopback.
-fn alone(test: &str, work: impl FnOnce()) {
-    if std::env::var_os(INSIDE).is_some() {
-        return work();
-    }
-    let this = std::env::current_exe().expect("a test has a file");
-    let name = format!("confined::{test}");
-    let output = Command::new("bwrap")
-        .args(["--unshare-user", "--unshare-net", "--uid", "0", "--gid", "0", "--die-with-parent"])
-        .args(["--dev-bind", "/", "/", "--setenv", INSIDE, "1"])
-        .arg(this)
-        .args(["--exact", &name, "--nocapture", "--test-threads", "1"])
-        .output()
-        .expect("bwrap can be run; install bubblewrap");
-    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && said.contains("1 passed"), "{said}");
 }
 
 /// Runs the agent with what is bound into its sandbox besides programs and libraries, and sees it beat, answer and end.

@@ -1,9 +1,12 @@
-//! What several of the bundled collectors need: choosing things by name, and saying a trouble once.
+//! What several of the bundled collectors need: choosing things by name, carrying names that
+//! others chose, and saying a trouble once.
 //!
 //! It belongs to the bundled collectors alone and promises nothing to others; what an author needs is in `sandbeat_sdk`.
 
 mod filter;
+mod name;
 mod notice;
 
 pub use filter::Filter;
+pub use name::{encoded, plain};
 pub use notice::Notice;

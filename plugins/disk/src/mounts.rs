@@ -7,7 +7,7 @@
 
 use std::collections::BTreeSet;
 
-use sandbeat_common::Notice;
+use sandbeat_common::{Notice, plain};
 use sandbeat_sdk::filesystems::{self, Usage};
 use sandbeat_sdk::prelude::*;
 use sandbeat_sdk::{Entry, Metadata, Point};
@@ -114,21 +114,20 @@ fn of(usage: &Usage, point: &str, mount: Option<&Mount>) -> Vec<Point> {
     }
     let mode = if usage.read_only { "ro" } else { "rw" };
     let with_mount = |one: Point| {
-        let one = one.attribute(MODE, mode).attribute(POINT, plain(point));
+        let one = one.attribute(MODE, mode).attribute(POINT, attribute(point));
         match mount {
-            Some(mount) => one.attribute(DEVICE, plain(&mount.source)).attribute(TYPE, plain(&mount.kind)),
+            Some(mount) => one.attribute(DEVICE, attribute(&mount.source)).attribute(TYPE, attribute(&mount.kind)),
             None => one,
         }
     };
     points.into_iter().map(with_mount).collect()
 }
 
-/// A name as an attribute can carry it: whoever mounts chooses it, with any characters.
-fn plain(name: &str) -> String {
-    let replaced = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
-    let mut plain: String = name.chars().take(MAX_VALUE).map(replaced).collect();
-    plain.truncate(plain.floor_char_boundary(MAX_VALUE));
-    plain
+/// A name as an attribute can carry it: whoever mounts chooses it.
+fn attribute(name: &str) -> String {
+    let mut name = plain(name);
+    name.truncate(name.floor_char_boundary(MAX_VALUE));
+    name
 }
 
 fn say(troubles: &[String], full: bool) {

@@ -5,7 +5,7 @@
 //! that a process gave itself can look like nothing else, and `decodeURIComponent` reads it. When not all fit, those that
 //! come first in the caller's order are listed, and the last entry says how many are left out: `+12`.
 
-use std::fmt::Write as _;
+use sandbeat_common::encoded;
 
 /// What a metadata value may have, in bytes.
 const MAX_LENGTH: usize = 1024;
@@ -36,19 +36,6 @@ fn entry(number: u16, name: Option<&str>) -> String {
         Some(name) => format!("{number}:{}", encoded(name)),
         None => number.to_string(),
     }
-}
-
-fn encoded(name: &str) -> String {
-    let mut encoded = String::new();
-    for byte in name.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~+@/".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            // Writing to a string cannot fail.
-            let _ = write!(encoded, "%{byte:02X}");
-        }
-    }
-    encoded
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use sandbeat_common::plain;
 use sandbeat_sdk::prelude::*;
 use sandbeat_sdk::processes::{self, ProcessError};
 
@@ -53,14 +54,14 @@ fn ask(inodes: &[u64]) -> Result<BTreeMap<u64, Option<String>>, ProcessError> {
         return Ok(BTreeMap::new());
     }
     let owners = processes::socket_owners(inodes)?;
-    let name = |owner: Option<processes::Owner>| owner.map(|owner| plain(&owner.name)).filter(|name| !name.is_empty());
+    let name =
+        |owner: Option<processes::Owner>| owner.map(|owner| attribute(&owner.name)).filter(|name| !name.is_empty());
     Ok(inodes.iter().copied().zip(owners.into_iter().map(name)).collect())
 }
 
-/// A name as an attribute can carry it: a process chooses its own, with any characters.
-fn plain(name: &str) -> String {
-    let name = &name[..name.floor_char_boundary(MAX_NAME)];
-    name.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
+/// A name as an attribute can carry it: a process chooses its own.
+fn attribute(name: &str) -> String {
+    plain(&name[..name.floor_char_boundary(MAX_NAME)])
 }
 
 /// The age, then a line per socket: its inode, and behind a space the name where there is one.

@@ -4,7 +4,9 @@
 //! separated by colons. In a name, all but ASCII letters, digits and `-._~+@/` is percent-encoded (RFC 3986), so that one
 //! that a process gave itself can look like nothing else, and `decodeURIComponent` reads it.
 
-use std::fmt::{Display, Write as _};
+use std::fmt::Display;
+
+use sandbeat_common::encoded;
 
 /// What a metadata value may have, in bytes.
 const MAX_LENGTH: usize = 1024;
@@ -21,19 +23,6 @@ pub(crate) fn listing<'a, F: Display>(processes: impl IntoIterator<Item = (u32, 
         listing.push_str(&entry);
     }
     listing
-}
-
-fn encoded(name: &str) -> String {
-    let mut encoded = String::new();
-    for byte in name.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~+@/".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            // Writing to a string cannot fail.
-            let _ = write!(encoded, "%{byte:02X}");
-        }
-    }
-    encoded
 }
 
 #[cfg(test)]

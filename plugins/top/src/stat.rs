@@ -1,6 +1,8 @@
 //! `/proc/PID/stat` and the one line of `/proc/PID/status` that is needed, as proc_pid_stat(5) and proc_pid_status(5)
 //! describe them. Pure; what has another form is nothing.
 
+use sandbeat_common::plain;
+
 /// Of `include/linux/sched.h`; kernel threads have it.
 const PF_KTHREAD: u64 = 0x0020_0000;
 
@@ -106,10 +108,6 @@ pub(crate) fn uptime(text: &str) -> Option<u64> {
     let (seconds, hundredths) = text.split_ascii_whitespace().next()?.split_once('.')?;
     let hundredths = hundredths.parse::<u64>().ok().filter(|_| hundredths.len() == 2)?;
     seconds.parse::<u64>().ok()?.checked_mul(100)?.checked_add(hundredths)
-}
-
-fn plain(name: &str) -> String {
-    name.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 
 #[cfg(test)]

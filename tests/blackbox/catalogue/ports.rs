@@ -5,65 +5,65 @@
 
 use std::collections::BTreeSet;
 use std::net::{TcpListener, UdpSocket};
-use std::process::Command;
 
 use serde_json::Value;
 
-use crate::harness::{FakeHub, Sandbox, bundled, wait_for};
+use crate::harness::{FakeHub, Sandbox, alone, bundled, wait_for};
 
-/// Set where a test is inside.
-const INSIDE: &str = "SANDBEAT_TEST_INSIDE";
 /// What the collector comes with.
 const SIDECAR: &str = include_str!("../../../plugins/ports/ports.toml");
 const READ: &str = "read = [\"/proc/net/tcp\", \"/proc/net/tcp6\", \"/proc/net/udp\", \"/proc/net/udp6\"]";
 
 #[test]
 fn a_port_that_is_opened_or_closed_is_in_the_next_report_with_the_name_of_whose_it_is() {
-    alone("a_port_that_is_opened_or_closed_is_in_the_next_report_with_the_name_of_whose_it_is", || {
-        // As a process may call itself; of it in the metadata, the spaces and the colon are encoded.
-        rename("a b:1 2");
-        let hub = FakeHub::start();
-        let hub_port = hub.address().port();
-        let sandbox = Sandbox::reporting_to(&hub);
-        sandbox.drop_collector("ports", bundled("ports"), SIDECAR);
-        let _agent = sandbox.start(&["run"]);
-        let only_the_hub = [entry(hub_port)];
-        hub.report("the hub alone", |report| listed(report, "ports.tcp.loopback") == set(&only_the_hub));
+    alone(
+        "catalogue::ports::a_port_that_is_opened_or_closed_is_in_the_next_report_with_the_name_of_whose_it_is",
+        || {
+            // As a process may call itself; of it in the metadata, the spaces and the colon are encoded.
+            rename("a b:1 2");
+            let hub = FakeHub::start();
+            let hub_port = hub.address().port();
+            let sandbox = Sandbox::reporting_to(&hub);
+            sandbox.drop_collector("ports", bundled("ports"), SIDECAR);
+            let _agent = sandbox.start(&["run"]);
+            let only_the_hub = [entry(hub_port)];
+            hub.report("the hub alone", |report| listed(report, "ports.tcp.loopback") == set(&only_the_hub));
 
-        let wildcard = TcpListener::bind("0.0.0.0:0").unwrap();
-        let second = TcpListener::bind("127.0.0.1:0").unwrap();
-        let datagrams = UdpSocket::bind("127.0.0.1:0").unwrap();
-        let connected = UdpSocket::bind("127.0.0.1:0").unwrap();
-        connected.connect(datagrams.local_addr().unwrap()).unwrap();
-        let [open, inside, datagram] =
-            [wildcard.local_addr(), second.local_addr(), datagrams.local_addr()].map(|address| address.unwrap().port());
-        let report = hub.report("the open port", |report| listed(report, "ports.tcp") == set(&[entry(open)]));
-        assert_eq!(listed(&report, "ports.tcp.loopback"), set(&[entry(hub_port), entry(inside)]), "{report}");
-        assert_eq!(listed(&report, "ports.udp.loopback"), set(&[entry(datagram)]), "{report}");
-        assert_eq!(listed(&report, "ports.udp"), set(&[]), "{report}");
-        let expected = [("tcp", "external", open), ("tcp", "loopback", inside), ("udp", "loopback", datagram)];
-        for (transport, scope, port) in expected {
-            let point = points(&report, "system.network.port.sockets")
-                .find(|point| point["network.local.port"] == *port.to_string())
-                .unwrap_or_else(|| panic!("{port} in {report}"));
-            assert_eq!(
-                (&point["network.transport"], &point["network.local.scope"]),
-                (&transport.into(), &scope.into())
-            );
-            assert_eq!(point["process.executable.name"], "a b:1 2");
-        }
-        assert_eq!(points(&report, "system.network.port.sockets").count(), 4, "{report}");
+            let wildcard = TcpListener::bind("0.0.0.0:0").unwrap();
+            let second = TcpListener::bind("127.0.0.1:0").unwrap();
+            let datagrams = UdpSocket::bind("127.0.0.1:0").unwrap();
+            let connected = UdpSocket::bind("127.0.0.1:0").unwrap();
+            connected.connect(datagrams.local_addr().unwrap()).unwrap();
+            let [open, inside, datagram] = [wildcard.local_addr(), second.local_addr(), datagrams.local_addr()]
+                .map(|address| address.unwrap().port());
+            let report = hub.report("the open port", |report| listed(report, "ports.tcp") == set(&[entry(open)]));
+            assert_eq!(listed(&report, "ports.tcp.loopback"), set(&[entry(hub_port), entry(inside)]), "{report}");
+            assert_eq!(listed(&report, "ports.udp.loopback"), set(&[entry(datagram)]), "{report}");
+            assert_eq!(listed(&report, "ports.udp"), set(&[]), "{report}");
+            let expected = [("tcp", "external", open), ("tcp", "loopback", inside), ("udp", "loopback", datagram)];
+            for (transport, scope, port) in expected {
+                let point = points(&report, "system.network.port.sockets")
+                    .find(|point| point["network.local.port"] == *port.to_string())
+                    .unwrap_or_else(|| panic!("{port} in {report}"));
+                assert_eq!(
+                    (&point["network.transport"], &point["network.local.scope"]),
+                    (&transport.into(), &scope.into())
+                );
+                assert_eq!(point["process.executable.name"], "a b:1 2");
+            }
+            assert_eq!(points(&report, "system.network.port.sockets").count(), 4, "{report}");
 
-        drop((wildcard, datagrams));
-        let report = hub.report("the closed port", |report| listed(report, "ports.tcp").is_empty());
-        assert_eq!(listed(&report, "ports.tcp.loopback"), set(&[entry(hub_port), entry(inside)]), "{report}");
-        assert_eq!(listed(&report, "ports.udp.loopback"), set(&[]), "{report}");
-    });
+            drop((wildcard, datagrams));
+            let report = hub.report("the closed port", |report| listed(report, "ports.tcp").is_empty());
+            assert_eq!(listed(&report, "ports.tcp.loopback"), set(&[entry(hub_port), entry(inside)]), "{report}");
+            assert_eq!(listed(&report, "ports.udp.loopback"), set(&[]), "{report}");
+        },
+    );
 }
 
 #[test]
 fn with_many_connections_the_listening_port_is_still_found() {
-    alone("with_many_connections_the_listening_port_is_still_found", || {
+    alone("catalogue::ports::with_many_connections_the_listening_port_is_still_found", || {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let connections: Vec<_> =
@@ -133,22 +133,4 @@ fn rename(name: &str) {
         let comm = std::fs::read_to_string(format!("/proc/{id}/comm")).unwrap();
         (comm.trim_end() == name).then_some(())
     });
-}
-
-/// Does it where nothing is on the network but loopback.
-fn alone(test: &str, work: impl FnOnce()) {
-    if std::env::var_os(INSIDE).is_some() {
-        return work();
-    }
-    let this = std::env::current_exe().expect("a test has a file");
-    let name = format!("catalogue::ports::{test}");
-    let output = Command::new("bwrap")
-        .args(["--unshare-user", "--unshare-net", "--uid", "0", "--gid", "0", "--die-with-parent"])
-        .args(["--dev-bind", "/", "/", "--setenv", INSIDE, "1"])
-        .arg(this)
-        .args(["--exact", &name, "--nocapture", "--test-threads", "1"])
-        .output()
-        .expect("bwrap can be run; install bubblewrap");
-    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && said.contains("1 passed"), "{said}");
 }

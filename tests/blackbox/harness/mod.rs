@@ -1,5 +1,6 @@
 //! What the tests are written with: a sandbox's folder, the running binary, and the servers that it talks to.
 
+mod alone;
 mod fake_hub;
 mod process;
 mod raw;
@@ -10,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+pub(crate) use alone::alone;
 pub(crate) use fake_hub::{Answer, FakeHub, OK, Request};
 pub(crate) use process::Process;
 pub(crate) use raw::Api;
