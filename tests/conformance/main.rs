@@ -18,29 +18,36 @@ mod project;
 mod suite;
 
 use project::Language;
+use suite::Example;
 
-/// One test for each expectation, so that a failure names both.
-macro_rules! hold {
-    ($($language:ident)*) => {$(
-        mod $language {
-            use super::{suite, Language};
-
-            fn language() -> Language {
-                Language::named(stringify!($language))
-            }
-
-            hold!(@tests its_own_tests_pass, the_agent_takes_it, it_reports_what_the_file_says, it_keeps_its_state,
-                another_language_s_state_counts_as_none, a_missing_grant_is_denied, a_missing_file_is_unavailable,
-                what_is_no_number_is_named, a_wrong_configuration_names_its_key, it_says_once_that_the_queue_is_empty,
-                too_little_memory_has_a_name);
-        }
-    )*};
-    (@tests $($test:ident),*) => {$(
-        #[test]
-        fn $test() {
-            suite::$test(language());
-        }
-    )*};
+fn example(language: &str) -> Example {
+    let language = Language::named(language);
+    let project = language.project();
+    Example { wasm: &project.wasm, sidecar: &project.sidecar, other: &language.other().project().wasm }
 }
 
-hold!(c javascript python rust);
+suite::hold!(c javascript python rust);
+
+mod its_own_tests_pass {
+    use super::Language;
+
+    #[test]
+    fn c() {
+        Language::named("c").test();
+    }
+
+    #[test]
+    fn javascript() {
+        Language::named("javascript").test();
+    }
+
+    #[test]
+    fn python() {
+        Language::named("python").test();
+    }
+
+    #[test]
+    fn rust() {
+        Language::named("rust").test();
+    }
+}

@@ -9,8 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-/// The name of the project, and so of its collector.
-pub(crate) const NAME: &str = "queue";
+use crate::suite::NAME;
 
 /// A language that `plugin new` knows.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +27,8 @@ pub(crate) struct Project {
     folder: PathBuf,
     /// The component.
     pub(crate) wasm: Vec<u8>,
+    /// The sidecar that came with it.
+    pub(crate) sidecar: String,
 }
 
 const LANGUAGES: [Language; 4] = [
@@ -77,7 +78,8 @@ impl Language {
             run(&folder, command.split(' '));
         }
         let wasm = fs::read(folder.join(NAME).with_extension("wasm")).expect("the build makes the component");
-        Project { folder, wasm }
+        let sidecar = fs::read_to_string(folder.join(NAME).with_extension("toml")).expect("a project has a sidecar");
+        Project { folder, wasm, sidecar }
     }
 
     /// Runs the project's own tests.
@@ -86,13 +88,6 @@ impl Language {
         for command in self.test {
             run(folder, command.split(' '));
         }
-    }
-}
-
-impl Project {
-    /// The sidecar that came with it.
-    pub(crate) fn sidecar(&self) -> String {
-        fs::read_to_string(self.folder.join(NAME).with_extension("toml")).expect("a project has a sidecar")
     }
 }
 

@@ -6,7 +6,38 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::harness::{FakeHub, Sandbox, metric, plugin};
-use crate::project::{Language, NAME};
+
+/// The example's name.
+pub(crate) const NAME: &str = "queue";
+
+/// What is tested.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Example {
+    pub(crate) wasm: &'static [u8],
+    /// The sidecar that came with it.
+    pub(crate) sidecar: &'static str,
+    /// The component of another language.
+    pub(crate) other: &'static [u8],
+}
+
+/// One test for each expectation, so that a failure names both it and the language. `crate::example` has the components.
+macro_rules! hold {
+    ($($language:ident)*) => {$(
+        mod $language {
+            $crate::suite::hold!(@tests $language: the_agent_takes_it, it_reports_what_the_file_says, it_keeps_its_state,
+                another_language_s_state_counts_as_none, a_missing_grant_is_denied, a_missing_file_is_unavailable,
+                what_is_no_number_is_named, a_wrong_configuration_names_its_key, it_says_once_that_the_queue_is_empty,
+                too_little_memory_has_a_name);
+        }
+    )*};
+    (@tests $language:ident: $($test:ident),*) => {$(
+        #[test]
+        fn $test() {
+            $crate::suite::$test($crate::example(stringify!($language)));
+        }
+    )*};
+}
+pub(crate) use hold;
 
 /// A sandbox with the collector in it, a file that says `content`, and the grant for it.
 struct Stage {
@@ -15,12 +46,12 @@ struct Stage {
 }
 
 impl Stage {
-    fn set(language: Language, sandbox: Sandbox, content: &str) -> Stage {
+    fn set(wasm: &[u8], sandbox: Sandbox, content: &str) -> Stage {
         let file = sandbox.path("length").to_str().unwrap().to_owned();
         fs::write(&file, content).unwrap();
         let stage = Stage { sandbox, file };
         stage.sidecar("");
-        stage.sandbox.drop_in("queue.wasm", &language.project().wasm);
+        stage.sandbox.drop_in("queue.wasm", wasm);
         stage
     }
 
@@ -48,13 +79,9 @@ impl Stage {
     }
 }
 
-pub(crate) fn its_own_tests_pass(language: Language) {
-    language.test();
-}
-
-pub(crate) fn the_agent_takes_it(language: Language) {
+pub(crate) fn the_agent_takes_it(example: Example) {
     let sandbox = Sandbox::new();
-    sandbox.drop_collector(NAME, &language.project().wasm, &language.project().sidecar());
+    sandbox.drop_collector(NAME, example.wasm, example.sidecar);
     let ended = sandbox.start(&["plugin", "check", "plugins/queue.wasm", "--json"]).ended();
     let answer: Value = serde_json::from_str(&ended.stdout).unwrap_or_else(|e| panic!("{e}: {ended:?}"));
     assert_eq!((ended.status.code(), &answer["ok"], &answer["problems"]), (Some(0), &json!(true), &json!([])));
@@ -77,8 +104,8 @@ pub(crate) fn the_agent_takes_it(language: Language) {
     );
 }
 
-pub(crate) fn it_reports_what_the_file_says(language: Language) {
-    let stage = Stage::set(language, Sandbox::new(), " 42\n");
+pub(crate) fn it_reports_what_the_file_says(example: Example) {
+    let stage = Stage::set(example.wasm, Sandbox::new(), " 42\n");
     for more in ["", "instance = 'keep'", "config.name = 'größte'"] {
         stage.sidecar(more);
         let (answer, said) = stage.run();
@@ -122,9 +149,9 @@ fn observations(report: &Value) -> Option<f64> {
     Some(seen)
 }
 
-pub(crate) fn it_keeps_its_state(language: Language) {
+pub(crate) fn it_keeps_its_state(example: Example) {
     let hub = FakeHub::start();
-    let stage = Stage::set(language, Sandbox::reporting_to(&hub), "7");
+    let stage = Stage::set(example.wasm, Sandbox::reporting_to(&hub), "7");
     for (more, least) in [("", 3.0), ("instance = 'keep'", 10.0)] {
         stage.sidecar(more);
         let mut agent = stage.sandbox.start(&["run"]);
@@ -144,12 +171,12 @@ pub(crate) fn it_keeps_its_state(language: Language) {
     }
 }
 
-pub(crate) fn another_language_s_state_counts_as_none(language: Language) {
+pub(crate) fn another_language_s_state_counts_as_none(example: Example) {
     let hub = FakeHub::start();
-    let stage = Stage::set(language.other(), Sandbox::reporting_to(&hub), "7");
+    let stage = Stage::set(example.other, Sandbox::reporting_to(&hub), "7");
     let agent = stage.sandbox.start(&["run"]);
     let before = hub.report("values of the one", |report| observations(report).is_some());
-    stage.sandbox.drop_in("queue.wasm", &language.project().wasm);
+    stage.sandbox.drop_in("queue.wasm", example.wasm);
     let digest = |report: &Value| plugin(report, NAME)["digest"].clone();
     let after = hub.report("values of the other", |report| {
         digest(report) != digest(&before) && plugin(report, NAME)["state"] == "active" && looked(report).is_some()
@@ -159,20 +186,20 @@ pub(crate) fn another_language_s_state_counts_as_none(language: Language) {
     assert_eq!(agent.ended().status.code(), Some(0));
 }
 
-pub(crate) fn a_missing_grant_is_denied(language: Language) {
-    let stage = Stage::set(language, Sandbox::new(), "7");
+pub(crate) fn a_missing_grant_is_denied(example: Example) {
+    let stage = Stage::set(example.wasm, Sandbox::new(), "7");
     stage.sandbox.drop_in("queue.toml", format!("config.path = '{}'", stage.file));
     stage.fails("denied", &[&stage.file, "[grant]"]);
 }
 
-pub(crate) fn a_missing_file_is_unavailable(language: Language) {
-    let stage = Stage::set(language, Sandbox::new(), "7");
+pub(crate) fn a_missing_file_is_unavailable(example: Example) {
+    let stage = Stage::set(example.wasm, Sandbox::new(), "7");
     fs::remove_file(&stage.file).unwrap();
     stage.fails("collector", &[&format!("`{}` is not there", stage.file)]);
 }
 
-pub(crate) fn what_is_no_number_is_named(language: Language) {
-    let stage = Stage::set(language, Sandbox::new(), "");
+pub(crate) fn what_is_no_number_is_named(example: Example) {
+    let stage = Stage::set(example.wasm, Sandbox::new(), "");
     for content in ["", "three", "-1", "+1", "1.5", "1e3", "0x10", "1 2", "1_000", "٣", "\u{0}"] {
         fs::write(&stage.file, content).unwrap();
         stage.fails("collector", &[&format!("`{}`", stage.file)]);
@@ -183,8 +210,8 @@ pub(crate) fn what_is_no_number_is_named(language: Language) {
     assert_eq!(stage.run().0["metrics"][0]["value"], 42.0);
 }
 
-pub(crate) fn a_wrong_configuration_names_its_key(language: Language) {
-    let stage = Stage::set(language, Sandbox::new(), "7");
+pub(crate) fn a_wrong_configuration_names_its_key(example: Example) {
+    let stage = Stage::set(example.wasm, Sandbox::new(), "7");
     let long = format!("'{}'", "ä".repeat(129));
     for (key, value) in
         [("path", "7"), ("path", "'length'"), ("path", "['/a']"), ("name", "true"), ("name", "''"), ("name", &long)]
@@ -196,10 +223,10 @@ pub(crate) fn a_wrong_configuration_names_its_key(language: Language) {
     }
 }
 
-pub(crate) fn it_says_once_that_the_queue_is_empty(language: Language) {
+pub(crate) fn it_says_once_that_the_queue_is_empty(example: Example) {
     const WORDS: &str = "the queue is empty";
     let hub = FakeHub::start();
-    let stage = Stage::set(language, Sandbox::reporting_to(&hub), "0");
+    let stage = Stage::set(example.wasm, Sandbox::reporting_to(&hub), "0");
     let agent = stage.sandbox.start(&["run"]);
     let seen = |least: f64| {
         hub.report("further values", |report| observations(report).is_some_and(|seen| seen >= least));
@@ -216,8 +243,8 @@ pub(crate) fn it_says_once_that_the_queue_is_empty(language: Language) {
     assert_eq!(agent.ended().status.code(), Some(0));
 }
 
-pub(crate) fn too_little_memory_has_a_name(language: Language) {
-    let stage = Stage::set(language, Sandbox::new(), "7");
+pub(crate) fn too_little_memory_has_a_name(example: Example) {
+    let stage = Stage::set(example.wasm, Sandbox::new(), "7");
     stage.sidecar("limits.memory = '64KiB'");
     stage.fails("memory", &["limits.memory"]);
 }
