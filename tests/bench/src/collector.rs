@@ -36,19 +36,26 @@ pub fn bundled(name: &str) -> anyhow::Result<Collector> {
     Ok(Collector { name: name.to_owned(), wasm: bundled.wasm.to_vec(), sidecar })
 }
 
-/// So many collectors, no two of one digest, and none that reports what another does: the bundled ones that measure
-/// everywhere, `load` and `net`; `git` on the repository at a path; and for the rest variants of `ten`.
+/// So many collectors, no two of one digest, and none that reports what another does: the bundled ones, which find what
+/// they read in a folder of their own, and for the rest variants of `ten`.
 ///
 /// # Errors
-/// One of them has not been built.
-pub fn fleet(count: usize, repository: &Path) -> anyhow::Result<Vec<Collector>> {
-    let git = bundled("git")?;
-    let sidecar = git.sidecar.replace("\"/workspace\"", &format!("{:?}", repository.display().to_string()));
-    let mut fleet = vec![bundled("load")?, bundled("net")?, Collector { sidecar, ..git }];
+/// One of them has not been built, or the folder cannot be written to.
+pub fn fleet(count: usize, folder: &Path) -> anyhow::Result<Vec<Collector>> {
+    std::fs::write(folder.join("jobs.prom"), "# TYPE jobs gauge\njobs{queue=\"a\"} 1\njobs{queue=\"b\"} 2\n")?;
+    let folder = folder.to_str().context("the folder's name is no text")?;
+    let at_home = |name: &str| -> anyhow::Result<Collector> {
+        let Collector { name, wasm, mut sidecar } = bundled(name)?;
+        for shipped in ["/workspace", "/var/lib/node_exporter/textfile_collector", "/root"] {
+            sidecar = sidecar.replace(&format!("\"{shipped}"), &format!("\"{folder}"));
+        }
+        Ok(Collector { name, wasm, sidecar })
+    };
+    let names = sandbeat_bundled::COLLECTORS.iter().map(|bundled| bundled.name);
+    let mut fleet = names.take(count).map(at_home).collect::<anyhow::Result<Vec<_>>>()?;
     for number in fleet.len()..count {
         fleet.push(Collector { name: format!("ten-{number}"), wasm: renamed(ten()?, number)?, sidecar: String::new() });
     }
-    fleet.truncate(count);
     Ok(fleet)
 }
 
@@ -87,12 +94,15 @@ mod tests {
 
     #[test]
     fn no_two_of_a_fleet_are_the_same() {
-        let fleet = fleet(20, Path::new("/repository")).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let fleet = fleet(20, folder.path()).unwrap();
         assert_eq!(fleet.len(), 20);
         assert_eq!(fleet.iter().map(|collector| &collector.wasm).collect::<BTreeSet<_>>().len(), 20);
-        assert!(fleet.iter().all(|collector| !collector.sidecar.contains("interval =")), "{fleet:?}");
-        assert!(fleet[2].sidecar.contains("dirs = [\"/repository\"]"), "{}", fleet[2].sidecar);
-        assert!(super::fleet(0, Path::new("/repository")).unwrap().is_empty());
+        let sidecars: Vec<&str> = fleet.iter().map(|collector| collector.sidecar.as_str()).collect();
+        assert!(sidecars.iter().all(|sidecar| !sidecar.contains("interval =") && !sidecar.contains("\"/root")));
+        let git = fleet.iter().find(|collector| collector.name == "git").unwrap();
+        assert!(git.sidecar.contains(&format!("dirs = [{:?}]", folder.path())), "{}", git.sidecar);
+        assert!(super::fleet(0, folder.path()).unwrap().is_empty());
     }
 
     #[test]

@@ -86,7 +86,11 @@ impl Subjects {
     }
 }
 
-fn workbench(binary: &Binary, folder: &Path) -> anyhow::Result<Workbench> {
+/// What loads and calls as the agent does, with a cache in a folder.
+///
+/// # Errors
+/// It cannot be started.
+pub(crate) fn workbench(binary: &Binary, folder: &Path) -> anyhow::Result<Workbench> {
     let compiler = CompilerCommand { program: binary.path().into(), args: vec!["compile-component".into()] };
     // A budget of CPU makes calls wait; what is asked here is what they cost.
     let budget = BudgetConfig { cpu: 64.0, ..BudgetConfig::default() };

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 
 use crate::agent::{Agent, Binary, Folder};
-use crate::collector::{fleet, renamed};
+use crate::collector::{Collector, fleet, renamed};
 use crate::hub::{Hub, active};
 use crate::memory::Memory;
 use crate::peer::{self, PLUGIN, Source};
@@ -28,7 +28,7 @@ const FIGURES: [Figure; 3] = [
     Figure { what: "pages of files that nobody shares", target: None, of: |memory| memory.private_clean },
 ];
 /// Looks, one second apart, once an agent has settled.
-const LOOKS: usize = 10;
+pub(crate) const LOOKS: usize = 10;
 const INTERVAL: Duration = Duration::from_secs(1);
 
 struct Figure {
@@ -44,10 +44,11 @@ struct Figure {
 /// # Errors
 /// One of them does not run.
 pub fn measure(binary: &Binary, settle: Duration) -> anyhow::Result<Vec<Row>> {
-    let mut agents = COUNTS.map(|count| Running::start(binary, count)).into_iter().collect::<Result<Vec<_>, _>>()?;
+    let start = |count| Running::start(binary, |folder| fleet(count, &folder.repository()));
+    let mut agents = COUNTS.map(start).into_iter().collect::<Result<Vec<_>, _>>()?;
     let mut host = ExtismHost::start()?;
-    let start = Instant::now();
-    while start.elapsed() < settle {
+    let settling = Instant::now();
+    while settling.elapsed() < settle {
         looks(&mut agents, &mut host)?;
     }
     let rounds = (0..LOOKS).map(|_| looks(&mut agents, &mut host)).collect::<anyhow::Result<Vec<_>>>()?;
@@ -71,8 +72,8 @@ pub fn measure(binary: &Binary, settle: Duration) -> anyhow::Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// An agent that has everything compiled.
-struct Running {
+/// An agent that has everything compiled, and reports each second.
+pub(crate) struct Running {
     hub: Hub,
     count: usize,
     agent: Agent,
@@ -80,11 +81,18 @@ struct Running {
 }
 
 impl Running {
-    fn start(binary: &Binary, count: usize) -> anyhow::Result<Self> {
+    /// Starts one with the collectors that are made for its folder.
+    ///
+    /// # Errors
+    /// It does not run, or they do not.
+    pub(crate) fn start(
+        binary: &Binary,
+        collectors: impl FnOnce(&Folder) -> anyhow::Result<Vec<Collector>>,
+    ) -> anyhow::Result<Self> {
         let (hub, folder) = (Hub::start()?, Folder::new(binary)?);
-        for collector in fleet(count, &folder.repository())? {
-            folder.drop_in(&collector)?;
-        }
+        let collectors = collectors(&folder)?;
+        collectors.iter().try_for_each(|collector| folder.drop_in(collector))?;
+        let count = collectors.len();
         // What compiling leaves behind is not to be seen in what runs for days.
         let compiling = folder.start(&hub, "1s")?;
         hub.wait_for("all collectors", |report| active(report) == count).with_context(|| folder.log())?;
@@ -94,17 +102,21 @@ impl Running {
         hub.wait_for("all collectors", |report| active(report) == count).with_context(|| folder.log())?;
         Ok(Running { hub, count, agent, _folder: folder })
     }
+
+    /// Waits for a report, and looks at its memory.
+    ///
+    /// # Errors
+    /// It has ended, or one of its collectors does not work.
+    pub(crate) fn look(&mut self) -> anyhow::Result<Memory> {
+        self.agent.check()?;
+        self.hub.wait_for("all collectors at work", |report| active(report) == self.count)?;
+        Memory::of(self.agent.id())
+    }
 }
 
 /// Waits for a report of each, and looks at all of them: the agents in their order, then the host.
 fn looks(agents: &mut [Running], host: &mut ExtismHost) -> anyhow::Result<Vec<Memory>> {
-    let mut all = Vec::new();
-    for running in agents {
-        running.agent.check()?;
-        let count = running.count;
-        running.hub.wait_for("all collectors at work", |report| active(report) == count)?;
-        all.push(Memory::of(running.agent.id())?);
-    }
+    let mut all = agents.iter_mut().map(Running::look).collect::<anyhow::Result<Vec<_>>>()?;
     all.push(host.memory()?);
     Ok(all)
 }

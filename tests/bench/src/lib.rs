@@ -5,6 +5,7 @@
 //!
 //! - [`collects`]: one collect, and the load of a collector, beside Extism ([`peer`]) and a shell script ([`shell`]).
 //! - [`footprint`]: the memory of the agent ([`memory`]).
+//! - [`large`]: loads, collects and memory of collectors that bring an interpreter with them.
 //! - [`latency`]: from a file to its values, and from the start to the first report.
 //! - [`punctuality`]: how late reports are while collectors, processes or a disk misbehave.
 //! - [`supervision`]: restarts, listings, output and memory of supervised processes, beside supervisord.
@@ -18,6 +19,7 @@ pub mod collects;
 pub mod document;
 pub mod footprint;
 pub mod hub;
+pub mod large;
 pub mod latency;
 pub mod machine;
 pub mod memory;

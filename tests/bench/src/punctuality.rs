@@ -7,7 +7,7 @@
 //!
 //! The loads: none; collectors that never return, on one core, and two processes that never sleep, on the other; twenty
 //! collectors that bring a thousand metrics each, more than a report takes; a
-//! hundred processes that crash as fast as they are started; a file system that takes no writes any more (`fsfreeze`),
+//! hundred processes that crash as fast as they are started; collectors of 18 MB that are compiled; a file system that takes no writes any more (`fsfreeze`),
 //! with the plugins directory, the caches, the states, the logs of processes that write all the time and the agent's
 //! own log on it. The last one needs root and a loop device.
 
@@ -24,6 +24,7 @@ use serde_json::Value;
 use crate::agent::{Binary, Folder};
 use crate::collector::Collector;
 use crate::hub::Hub;
+use crate::large::{self, Language};
 use crate::stats::Distribution;
 use crate::table::{Row, Target, Unit};
 
@@ -39,11 +40,15 @@ const CRASHING: usize = 100;
 const HOSTILE: usize = 8;
 const ABUNDANT: usize = 20;
 
-const LOADS: [(Load, &str); 5] = [
+/// Each takes some ten seconds of both cores, which is what a round takes.
+const LARGE: usize = 4;
+
+const LOADS: [(Load, &str); 6] = [
     (Load::None, "nothing else going on"),
     (Load::Cores, "hostile collectors and two processes burning both cores"),
     (Load::Metrics, "20 collectors with 1,000 metrics each"),
     (Load::Crashes, "100 processes crash-looping"),
+    (Load::Compiling, "Python collectors being compiled"),
     (Load::Disk, "a disk that takes no writes"),
 ];
 
@@ -53,6 +58,7 @@ enum Load {
     Cores,
     Metrics,
     Crashes,
+    Compiling,
     Disk,
 }
 
@@ -101,13 +107,17 @@ fn round(binary: &Binary, load: Load) -> anyhow::Result<(Distribution, Distribut
     let (behaviour, count) = match load {
         Load::Cores => ("loop", HOSTILE),
         Load::Metrics => ("two thousand", ABUNDANT),
-        Load::None | Load::Crashes | Load::Disk => ("", 0),
+        Load::None | Load::Crashes | Load::Compiling | Load::Disk => ("", 0),
     };
     hostile(behaviour, count)?.iter().try_for_each(|collector| folder.drop_in(collector))?;
     let mut agent = folder.start(&hub, &format!("{}ms", INTERVAL.as_millis()))?;
     let start = Instant::now();
     while start.elapsed() < WARM_UP {
         hub.wait_for("a report", |_| true).with_context(|| folder.log())?;
+    }
+    if load == Load::Compiling {
+        large::variants(Language::Python, LARGE)?.iter().try_for_each(|collector| folder.drop_in(collector))?;
+        hub.wait_for("a compilation", |report| is_loaded(load, report)).with_context(|| folder.log())?;
     }
     let frozen = disk.as_ref().map(Disk::freeze).transpose()?;
     hub.forget();
@@ -146,7 +156,7 @@ fn configuration(load: Load, folder: &Folder) -> String {
     // Writing to a string does not fail.
     let _ = writeln!(text, "plugins.state_dir = {:?}", folder.path("state").display().to_string());
     match load {
-        Load::None | Load::Metrics => {}
+        Load::None | Load::Metrics | Load::Compiling => {}
         Load::Cores => {
             for number in 0..2 {
                 let _ = writeln!(text, "processes.spin-{number}.command = [\"sh\", \"-c\", \"while :; do :; done\"]");
@@ -202,6 +212,9 @@ fn is_loaded(load: Load, report: &Value) -> bool {
         }
         Load::Metrics => report["rejected"].as_array().is_some_and(|rejected| !rejected.is_empty()),
         Load::Crashes => processes().filter(|process| process["restartCount"].as_u64() > Some(10)).count() == CRASHING,
+        Load::Compiling => report["plugins"]
+            .as_array()
+            .is_some_and(|plugins| plugins.iter().any(|plugin| plugin["state"] == "compiling")),
         Load::Disk => processes().filter(|process| process["status"] == "running").count() == 4,
     }
 }

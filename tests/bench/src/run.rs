@@ -9,7 +9,7 @@ use crate::collects::Repeated;
 use crate::machine::Machine;
 use crate::receiving::Beside;
 use crate::table::{Row, markdown};
-use crate::{collects, document, footprint, latency, punctuality, receiving, supervision};
+use crate::{collects, document, footprint, large, latency, punctuality, receiving, supervision};
 
 /// How long agents run before their memory is looked at, unless something else is asked for.
 const SETTLE: Duration = Duration::from_secs(60);
@@ -23,7 +23,7 @@ const USAGE: &str = "\
 usage: cargo bench … [-- [PART…] [--settle SECONDS] [--fleet SIZE]… [--beside NAME=HOST:PORT] [--write]]
        cargo bench … -- --repeat warm|fresh|load
 
-PART      collects, footprint, latency, punctuality, supervision or hub; all but the hub without one
+PART      collects, footprint, latency, punctuality, supervision, large or hub; all but the last two without one
 --settle  how long agents run before their memory is looked at (60)
 --fleet   how many sandboxes the hub has; may be repeated (100000 and 1000000)
 --beside  a running server that the hub's rate is held against as well
@@ -49,6 +49,7 @@ enum Part {
     Latency,
     Punctuality,
     Supervision,
+    Large,
     Hub,
 }
 
@@ -96,6 +97,7 @@ fn measure(binary: &Binary, wanted: &Wanted, rows: &mut Vec<Row>) -> anyhow::Res
             }
             Part::Punctuality => rows.extend(punctuality::measure(binary)?),
             Part::Supervision => rows.extend(supervision::measure(binary, wanted.settle)?),
+            Part::Large => rows.extend(large::measure(binary, wanted.settle)?),
             Part::Hub => receiving::measure(binary, &wanted.fleets, wanted.beside.as_ref(), rows)?,
         }
     }
@@ -115,6 +117,7 @@ fn parse(arguments: Vec<String>) -> Option<Wanted> {
             "latency" => wanted.parts.push(Part::Latency),
             "punctuality" => wanted.parts.push(Part::Punctuality),
             "supervision" => wanted.parts.push(Part::Supervision),
+            "large" => wanted.parts.push(Part::Large),
             "hub" => wanted.parts.push(Part::Hub),
             "--fleet" => wanted.fleets.push(arguments.next()?.parse().ok()?),
             "--beside" => {
