@@ -71,8 +71,14 @@ async fn those_that_are_restarted_stop_and_start_in_order() {
                  echo ready; while :; do sleep 0.02; done"
             )
         };
-        [process("db", &script("db", ""), ""), process("web", &script("web", "sleep 0.2;"), "after = [\"db\"]")]
-            .concat()
+        // Its own word that it has started, since a shell takes as long as it takes to its first line.
+        let ready =
+            format!("ready = {{ exec = [\"grep\", \"-q\", \"db {version} starts\", {file:?}], interval = \"20ms\" }}");
+        [
+            process("db", &script("db", ""), &ready),
+            process("web", &script("web", "sleep 0.2;"), "after = [\"db:ready\"]"),
+        ]
+        .concat()
     };
     let sandbox = Sandbox::start(&text(1));
     for name in ["db", "web"] {
