@@ -84,10 +84,9 @@ fn wrap(bytes: &[u8]) -> anyhow::Result<Vec<u8>> {
     if !module.has_world {
         embed_component_metadata(&mut bytes, &world.resolve, world.id, StringEncoding::UTF8)?;
     }
-    let mut encoder = ComponentEncoder::default();
-    encoder.validate(true).module(&bytes).context(NOT_A_COLLECTOR)?;
+    let mut encoder = ComponentEncoder::default().validate(true).module(&bytes).context(NOT_A_COLLECTOR)?;
     if has_preview1 {
-        encoder.adapter(PREVIEW1, ADAPTER)?;
+        encoder = encoder.adapter(PREVIEW1, ADAPTER)?;
     }
     encoder.encode().context(NOT_A_COLLECTOR)
 }
