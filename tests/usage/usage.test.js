@@ -227,7 +227,7 @@ describe("OpenCode's database", () => {
   const messages = [
     row(1, opencode(1, tokens)),
     row(2, opencode(2, { ...tokens, reasoning: 0 }, { cost: 0.5, modelID: "gpt-5.5", providerID: "openai" })),
-    row(3, opencode(3, { ...tokens, total: 500 }, { modelID: "claude-sonnet-4.5", providerID: "github-copilot" }), "ses_2"),
+    row(3, opencode(3, { ...tokens, total: 172 }, { modelID: "claude-sonnet-4.5", providerID: "github-copilot" }), "ses_2"),
     row(4, { role: "user", time: { created: 1788256800000 }, summary: { diffs: ["x".repeat(20000)] } }),
     row(5, opencode(5, { input: 0, output: 0, reasoning: 0, cache: { read: 0, write: 0 } }, { time: { created: 1788256800000 } })),
   ];

@@ -142,6 +142,7 @@ impl Counting<'_> {
     fn database(&mut self, path: u64, file: &Behind, mark: &Mark, budget: &mut Budget) -> Result<Mark, FileError> {
         let known = self.books.databases.get(path);
         let Some(slice) = snapshot::read(&file.path, (path, &known), budget)? else {
+            self.books.page.round.unread += u64::from(mark.broken);
             return Ok(Mark { modified: AGAIN, ..mark.clone() });
         };
         for message in &slice.messages {

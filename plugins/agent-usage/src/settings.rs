@@ -15,6 +15,9 @@ pub(crate) struct Settings {
     pub(crate) prices: Prices,
 }
 
+/// What of a refusal is not cut off, less what stands before it, in bytes.
+const MAX_GLOBS: usize = 420;
+
 /// Below a home: the folders with logs, what they are, and what of them is to be granted.
 const FOLDERS: [(&str, Logs, &[&str]); 6] = [
     (".claude/projects", Logs::ClaudeCode, &["**/*.jsonl"]),
@@ -66,17 +69,21 @@ impl Settings {
         roots
     }
 
-    /// Why nothing is read where nothing is granted, and what would be the cure.
+    /// Why nothing is read where nothing is granted, and what would be the cure, in as few words as are reported.
     pub(crate) fn denied(&self) -> Error {
         let home = self.homes.first().map_or("", String::as_str);
-        let globs = FOLDERS.iter().flat_map(|(folder, _, globs)| globs.iter().map(move |glob| (folder, glob)));
-        let globs: Vec<String> = globs.map(|(folder, glob)| format!("\"{home}/{folder}/{glob}\"")).collect();
-        let others = if self.homes.len() > 1 { " and so for each other home" } else { "" };
-        Error::denied(format!(
-            "no agent's logs are granted; set `read` under `[grant]` in the sidecar, to all of these or to those of the \
-             agents in use{others}: [{}]",
+        let others = if self.homes.len() > 1 { ", and so for each other home" } else { "" };
+        let below = |home: &str| {
+            let globs = FOLDERS.iter().flat_map(|(folder, _, globs)| globs.iter().map(move |glob| (folder, glob)));
+            let globs: Vec<String> = globs.map(|(folder, glob)| format!("\"{home}{folder}/{glob}\"")).collect();
             globs.join(", ")
-        ))
+        };
+        let globs = format!("read = [{}]{others}", below(&format!("{home}/")));
+        let globs = match globs.len() <= MAX_GLOBS {
+            true => globs,
+            false => format!("`read`, each behind `{home}/`{others}: {}", below("")),
+        };
+        Error::denied(format!("no agent's logs are granted; set under `[grant]` in the sidecar {globs}"))
     }
 }
 
@@ -126,7 +133,13 @@ mod tests {
             shipped.lines().filter_map(|line| line.trim().strip_prefix("\"/")?.split('"').next()).collect();
         assert_eq!(granted.len(), 7, "{granted:?}");
         assert!(granted.iter().all(|glob| text.contains(&format!("\"/{glob}\""))), "{text}");
-        assert!(text.len() < 1024, "the host cuts what is longer: {text}");
+        assert!(text.len() < 512, "the host cuts what is longer: {text}");
+
+        let mut sandbox = Sandbox::new().config("home", "/home/someone-whose-name-is-longer-than-others");
+        let Error::Denied(text) = sandbox.run(Settings::read).unwrap().denied() else { panic!() };
+        let is_named = |glob: &&str| text.contains(&format!("\"{}\"", glob.trim_start_matches("root/")));
+        assert!(granted.iter().all(is_named) && text.contains("`/home/someone-whose"), "{text}");
+        assert!(text.len() < 512, "{text}");
     }
 
     #[test]

@@ -24,7 +24,7 @@ impl Database {
     fn new() -> Database {
         let folder = tempfile::tempdir().unwrap();
         let connection = Connection::open(folder.path().join("db")).unwrap();
-        let database = Database { folder, connection, sandbox: Sandbox::new() };
+        let database = Database { folder, connection, sandbox: Sandbox::new().limits(plenty()) };
         database.connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(())).unwrap();
         database.sql("PRAGMA wal_autocheckpoint = 0");
         for (table, more) in [("message", ""), ("session_message", "type text NOT NULL, seq integer,")] {
@@ -71,6 +71,11 @@ impl Database {
     fn collect(&mut self) -> Vec<String> {
         self.collect_with(|_, _| {})
     }
+}
+
+/// As much time as it takes, also on a busy machine.
+fn plenty() -> Limits {
+    Limits { cpu: Duration::from_secs(60), timeout: Duration::from_secs(60), ..Limits::default() }
 }
 
 fn data(output: u64) -> String {
@@ -168,13 +173,8 @@ fn an_old_database_is_read_in_slices() {
     }
     database.sql("COMMIT");
     database.checkpoint();
-    database.sandbox = std::mem::take(&mut database.sandbox).limits(Limits {
-        file_bytes: (10 << 20) + (2 << 20),
-        timeout: Duration::from_secs(60),
-        cpu: Duration::from_secs(60),
-        state: 1 << 20,
-        ..Limits::default()
-    });
+    let limits = Limits { file_bytes: (10 << 20) + (2 << 20), state: 1 << 20, ..plenty() };
+    database.sandbox = std::mem::take(&mut database.sandbox).limits(limits);
     let mut left = f64::INFINITY;
     for slice in 1..20 {
         let lines = database.collect();

@@ -3,7 +3,7 @@
 //! It counts up to the last commit whose frames are whole: each carries the log's salts, and a checksum over all before
 //! it. What stands behind is of an older round, or is being written.
 //!
-//! Bound: [`MAX_LOG`] bytes up to the last commit; SQLite begins anew after some 4 MB, unless a reader holds it up.
+//! Bound: [`MAX_LOG`] bytes; SQLite begins it anew after some 4 MB, unless one change is larger or a reader holds it up.
 
 use std::collections::BTreeMap;
 
@@ -61,7 +61,7 @@ impl Wal {
                 return Ok(wal);
             }
             if at > MAX_LOG {
-                return Err(Trouble::Unsupported("its log has more than 32 MiB that await a checkpoint"));
+                return Err(Trouble::Unsupported("its log has more than 32 MiB since it was begun anew"));
             }
         }
     }
