@@ -10,7 +10,8 @@
 pub(crate) mod database;
 mod message;
 pub(crate) mod snapshot;
-#[cfg(all(test, not(target_family = "wasm")))]
+#[cfg(test)]
+#[cfg(not(target_family = "wasm"))]
 mod tests;
 
 pub(crate) use message::Content;

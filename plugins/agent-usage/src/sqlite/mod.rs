@@ -14,7 +14,8 @@
 mod pager;
 mod record;
 mod schema;
-#[cfg(all(test, not(target_family = "wasm")))]
+#[cfg(test)]
+#[cfg(not(target_family = "wasm"))]
 mod tests;
 mod tree;
 mod wal;

@@ -58,7 +58,7 @@ impl<'a, S: Storage> Pager<'a, S> {
             wal.size.min(of_file.saturating_add(u32::try_from(wal.pages.len()).unwrap_or(u32::MAX)))
         });
         let mut pager = Pager { storage, page_size, usable, pages, wal, cache: BTreeMap::new() };
-        match be32(&*pager.get(1, &[])?, 56) {
+        match be32(&pager.get(1, &[])?, 56) {
             // Of a database that is empty so far.
             Some(0 | 1) => Ok(Some(pager)),
             _ => Err(Trouble::Unsupported("its text is not in UTF-8")),

@@ -298,6 +298,28 @@ fn pages_that_go_in_circles_end() {
 }
 
 #[test]
+fn pages_with_more_ways_than_pages_end() {
+    let live = Live::new(512, "WAL");
+    live.insert((0..500).map(|_| 100));
+    live.checkpoint("TRUNCATE");
+    let mut files = live.files();
+    let root = open(&mut files).unwrap().unwrap().table("message").unwrap().unwrap().root;
+    // A table of 15 levels, on each of which fifty ways lead to the same page of the next one, and nowhere a row.
+    let path: Vec<u32> = [root].into_iter().chain(100..114).collect();
+    for (i, number) in path.iter().enumerate() {
+        let next = path.get(i + 1).unwrap_or(&200).to_be_bytes();
+        let page = &mut files.main[(*number as usize - 1) * 512..][..512];
+        page[..8].copy_from_slice(&[5, 0, 0, 0, 50, 0, 0, 0]);
+        page[8..12].copy_from_slice(&next);
+        page[12..112].copy_from_slice(&[1, 0x90].repeat(50));
+        page[400..404].copy_from_slice(&next);
+        page[404..407].copy_from_slice(&[0xff, 0xff, 0x7f]);
+    }
+    files.main[199 * 512..][..8].copy_from_slice(&[13, 0, 0, 0, 0, 0, 0, 0]);
+    assert_eq!(rows_after(&mut files, 0).unwrap_err(), Trouble::Broken("its pages go in circles"));
+}
+
+#[test]
 fn flipped_bits_and_missing_ends_do_no_harm() {
     let live = Live::new(512, "WAL");
     live.insert((0..400).map(|i| i * 53 % 1_500));

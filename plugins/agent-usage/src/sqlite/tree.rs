@@ -1,7 +1,6 @@
 //! The rows of a table in the order of their rowids: a walk through its b-tree from any rowid on.
 //!
-//! Bounds: [`MAX_DEPTH`] levels, and no more pages than the database has. Rowids that do not rise end the walk, so that
-//! pages which refer to each other in circles do.
+//! Bounds: [`MAX_DEPTH`] levels, and no more pages than the database has. Rowids always rise.
 
 use std::rc::Rc;
 
