@@ -8,17 +8,19 @@ import { join } from "node:path";
 import { after, describe, test } from "node:test";
 
 import { ccusage, sandbeat } from "./both.js";
+import { answer, database, part, row } from "./database.js";
 import { claude, counts, message, meta, opencode, rollout, said, session, tokenCount, turn, write } from "./logs.js";
 
 const root = mkdtempSync(join(tmpdir(), "sandbeat-usage-"));
 after(() => rmSync(root, { recursive: true }));
 let homes = 0;
 
-/** Both, on the same logs. */
-function same(agent, name, files) {
+/** Both, on the same logs, and on databases that `prepare` makes. */
+function same(agent, name, files, prepare = () => {}) {
   test(name, () => {
     const home = join(root, `home-${homes++}`);
     write(home, files);
+    prepare(home);
     const theirs = ccusage(home, agent);
     const ours = sandbeat(home, agent);
     assert.equal(ours.pending, 0);
@@ -217,6 +219,70 @@ describe("OpenCode", () => {
   same("opencode", "a large context", {
     [message(1)]: opencode(1, { input: 300000, output: 1000, reasoning: 0, cache: { read: 0, write: 0 } }, { modelID: "gpt-5.5", providerID: "openai" }),
     [message(2)]: opencode(2, { input: 150000, output: 1000, reasoning: 0, cache: { read: 100000, write: 0 } }, { modelID: "gemini-2.5-pro", providerID: "google" }),
+  });
+});
+
+describe("OpenCode's database", () => {
+  const tokens = { input: 100, output: 10, reasoning: 7, cache: { read: 50, write: 5 } };
+  const messages = [
+    row(1, opencode(1, tokens)),
+    row(2, opencode(2, { ...tokens, reasoning: 0 }, { cost: 0.5, modelID: "gpt-5.5", providerID: "openai" })),
+    row(3, opencode(3, { ...tokens, total: 172 }, { modelID: "claude-sonnet-4.5", providerID: "github-copilot" }), "ses_2"),
+    row(4, { role: "user", time: { created: 1788256800000 }, summary: { diffs: ["x".repeat(20000)] } }),
+    row(5, opencode(5, { input: 0, output: 0, reasoning: 0, cache: { read: 0, write: 0 } }, { time: { created: 1788256800000 } })),
+  ];
+  const checkpoint = ["PRAGMA wal_checkpoint(TRUNCATE)"];
+  same("opencode", "alone", {}, (home) => database(home, [...messages, checkpoint]));
+  same("opencode", "in its log", {}, (home) => database(home, messages));
+  same("opencode", "in both", {}, (home) => {
+    const grown = row(1, opencode(1, { ...tokens, output: 2000 }));
+    database(home, [...messages, checkpoint, grown, row(6, opencode(6, tokens))]);
+  });
+  same("opencode", "without a log", {}, (home) => database(home, messages, { mode: "delete" }));
+  same("opencode", "beside files of an older version", {
+    [message(1)]: opencode(1, { ...tokens, input: 9000 }),
+    [message(7)]: opencode(7, tokens),
+  }, (home) => database(home, messages));
+  same("opencode", "a deleted session", {}, (home) => {
+    database(home, [...messages, checkpoint, ["DELETE FROM message WHERE session_id = 'ses_2'"], row(8, opencode(8, tokens))]);
+  });
+  same("opencode", "moved by VACUUM", {}, (home) => {
+    database(home, [...messages, ["DELETE FROM message WHERE id = 'msg_1'"], ["VACUUM"], row(8, opencode(8, tokens))]);
+  });
+  same("opencode", "answers of OpenCode 2", {}, (home) => {
+    const more = { cost: 0.125, model: { id: "gpt-5.5", providerID: "openai" } };
+    database(home, [
+      ...messages,
+      answer("evt_1", tokens),
+      answer("evt_2", tokens, { more }),
+      answer("msg_1", { ...tokens, input: 9000 }),
+      answer("evt_3", tokens, { type: "user" }),
+      answer("evt_4", undefined, { more: { time: { created: 1788256800000 } } }),
+    ]);
+  });
+  same("opencode", "a channel of its own", {}, (home) => database(home, messages, { name: "opencode-dev.db" }));
+  same("opencode", "many messages with much between them", {}, (home) => {
+    const statements = [["BEGIN"]];
+    for (let id = 0; id < 3000; id++) {
+      statements.push(row(id, opencode(id, { ...tokens, input: id, output: id * 3 }), `ses_${id % 9}`), part(id, (id * 7919) % 6000));
+    }
+    database(home, [...statements, ["COMMIT"]]);
+  });
+
+  test("databases of several channels: ccusage reads one, sandbeat all", () => {
+    const home = join(root, `home-${homes++}`);
+    database(home, messages.slice(0, 1));
+    database(home, [row(9, opencode(9, tokens))], { name: "opencode-dev.db" });
+    assert.equal(ccusage(home, "opencode").total, 172);
+    assert.equal(sandbeat(home, "opencode").total, 344);
+  });
+
+  test("figures of a wrong type: ccusage takes them as 0, sandbeat says that it cannot read them", () => {
+    const home = join(root, `home-${homes++}`);
+    database(home, [row(1, opencode(1, tokens)), row(2, opencode(2, { ...tokens, input: "100" }))]);
+    assert.equal(ccusage(home, "opencode").total, 172 + 72);
+    const { total, unreadable } = sandbeat(home, "opencode");
+    assert.deepEqual([total, unreadable], [172, 1]);
   });
 });
 

@@ -8,6 +8,7 @@ use sandbeat_sdk::Error;
 use sandbeat_sdk::state::{self, StateError};
 use serde::{Deserialize, Serialize};
 
+use crate::databases::Databases;
 use crate::index::Index;
 use crate::ledger::Ledger;
 use crate::messages::Messages;
@@ -17,7 +18,7 @@ use crate::sessions::Sessions;
 const KEY: &str = "books";
 /// To be raised with every change of what is kept, or of what of a log counts: what another version has kept is erased,
 /// and all logs are read again.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// All of it.
 #[derive(Debug, Default)]
@@ -27,6 +28,7 @@ pub(crate) struct Books {
     pub(crate) messages: Messages,
     pub(crate) seen: Seen,
     pub(crate) sessions: Sessions,
+    pub(crate) databases: Databases,
     /// The page as it was kept.
     kept: Vec<u8>,
 }
@@ -65,7 +67,9 @@ impl Books {
     pub(crate) fn open() -> Books {
         let kept = state::get(KEY).unwrap_or_default();
         match postcard::from_bytes::<Page>(&kept) {
-            Ok(page) if page.version == VERSION => Books { page, index: Index::open(), kept, ..Books::default() },
+            Ok(page) if page.version == VERSION => {
+                Books { page, index: Index::open(), databases: Databases::open(), kept, ..Books::default() }
+            }
             _ => {
                 Books::erase();
                 Books { page: Page { version: VERSION, ..Page::default() }, ..Books::default() }
@@ -91,6 +95,7 @@ impl Books {
         self.messages.keep()?;
         self.seen.keep()?;
         self.sessions.keep()?;
+        self.databases.keep()?;
         let page = postcard::to_allocvec(&self.page).unwrap_or_default();
         if page == self.kept { Ok(()) } else { state::set(KEY, &page) }
     }

@@ -13,21 +13,24 @@ use crate::books::Books;
 use crate::claude::{self, Line};
 use crate::codex::{Read, Session, Step};
 use crate::index::Mark;
-use crate::messages::Verdict;
-use crate::opencode;
+use crate::messages::{Origin, Verdict};
+use crate::opencode::{self, snapshot};
 use crate::prices::Prices;
 use crate::reading::{self, Budget, Reader};
+use crate::settings::Logs;
 use crate::usage::{Agent, Entry, fingerprint};
 use crate::walk::Behind;
 
 /// What has not been changed for so long is finished, even if it does not say so.
 const SETTLED: Duration = Duration::from_secs(10);
+/// A file that was changed so lately may be changed again without another time of change.
+const FRESH: Duration = Duration::from_secs(2);
 const ABANDONED: Duration = Duration::from_secs(24 * 3600);
 
 /// Reads files, as far as the budget goes. Returns how many bytes are left.
 pub(crate) fn count(mut behind: Vec<Behind>, books: &mut Books, prices: &Prices, budget: &mut Budget) -> u64 {
-    fn name(file: &Behind) -> (Agent, &str, &str) {
-        (file.agent, file.path.rsplit('/').next().unwrap_or_default(), &file.path)
+    fn name(file: &Behind) -> (Logs, &str, &str) {
+        (file.logs, file.path.rsplit('/').next().unwrap_or_default(), &file.path)
     }
     behind.sort_by(|a, b| name(a).cmp(&name(b)));
     let mut left = 0;
@@ -39,10 +42,11 @@ pub(crate) fn count(mut behind: Vec<Behind>, books: &mut Books, prices: &Prices,
             continue;
         }
         let mut counting = Counting { books, prices };
-        let read = match file.agent {
-            Agent::ClaudeCode => reading::read(&file.path, file.size, &mark, budget, &mut Claude(counting)),
-            Agent::Codex => counting.codex(path, &file, &mark, budget),
-            Agent::OpenCode => counting.opencode(path, &file, budget),
+        let read = match file.logs {
+            Logs::ClaudeCode => reading::read(&file.path, file.size, &mark, budget, &mut Claude(counting)),
+            Logs::Codex => counting.codex(path, &file, &mark, budget),
+            Logs::Messages => counting.message_file(path, &file, budget),
+            Logs::Databases => counting.database(path, &file, &mark, budget),
         };
         match read {
             Ok(mut read) => {
@@ -117,26 +121,53 @@ impl Counting<'_> {
         Ok(read)
     }
 
-    fn opencode(&mut self, path: u64, file: &Behind, budget: &mut Budget) -> Result<Mark, FileError> {
+    fn message_file(&mut self, path: u64, file: &Behind, budget: &mut Budget) -> Result<Mark, FileError> {
         let content = budget.read_at(&file.path, 0)?;
         let abandoned = is_older(file.modified, ABANDONED);
-        let done = match opencode::File::read(&content) {
-            opencode::File::Message { id, entry, complete } => {
-                if entry.counts() {
-                    let charge = self.books.page.ledger.charge(Agent::OpenCode, &entry, self.prices);
-                    // One without an id is known by its file.
-                    let verdict = self.books.messages.replace(id.unwrap_or(path), &charge);
-                    self.settle(verdict, &charge);
-                }
+        let done = match opencode::Content::message(&content) {
+            opencode::Content::Message { id, entry, complete, .. } => {
+                // One without an id is known by its file.
+                self.opencode(id.unwrap_or(path), &entry, Origin::File);
                 complete || abandoned
             }
-            opencode::File::Other => true,
-            opencode::File::Broken => {
+            opencode::Content::Other => true,
+            opencode::Content::Broken => {
                 self.books.page.unreadable += u64::from(abandoned);
                 abandoned
             }
         };
         Ok(Mark { ahead: file.size, done, ..Mark::default() })
+    }
+
+    fn database(&mut self, path: u64, file: &Behind, mark: &Mark, budget: &mut Budget) -> Result<Mark, FileError> {
+        let known = self.books.databases.get(path);
+        let Some(slice) = snapshot::read(&file.path, (path, &known), budget)? else {
+            self.books.page.round.unread += u64::from(mark.broken);
+            return Ok(Mark { modified: AGAIN, ..mark.clone() });
+        };
+        for message in &slice.messages {
+            self.opencode(message.id, &message.entry, message.origin);
+        }
+        self.books.page.unreadable += slice.unreadable;
+        let trouble = slice.trouble.map(|trouble| snapshot::explain(&file.path, &trouble));
+        let broken = trouble.is_some();
+        if let Some(trouble) = trouble.filter(|_| !known.is_told) {
+            log::warn!("{trouble}");
+        }
+        self.books.page.round.unread += u64::from(broken);
+        self.books.databases.set(path, slice.known.told(broken));
+        // What cannot be read is not left to be read.
+        let left = if broken { 0 } else { (file.size as f64 * slice.left).ceil() as u64 };
+        let modified = if is_older(file.modified, FRESH) { 0 } else { AGAIN };
+        Ok(Mark { ahead: file.size.saturating_sub(left), modified, broken, ..Mark::default() })
+    }
+
+    fn opencode(&mut self, message: u64, entry: &Entry, origin: Origin) {
+        if entry.counts() {
+            let charge = self.books.page.ledger.charge(Agent::OpenCode, entry, self.prices);
+            let verdict = self.books.messages.replace(message, &charge, origin);
+            self.settle(verdict, &charge);
+        }
     }
 
     fn settle(&mut self, verdict: Verdict, charge: &crate::ledger::Charge) {

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sandbeat_sdk::state::{self, StateError};
 use serde::{Deserialize, Serialize};
 
-/// At 26 bytes each, and 8 more while a round is under way, 1.6 MiB.
+/// At 27 bytes each, and 8 more while a round is under way, 1.6 MiB.
 pub(crate) const MAX_FILES: usize = 50_000;
 
 const FILES: &str = "files";
@@ -39,6 +39,8 @@ pub(crate) struct Mark {
     pub(crate) skipping: bool,
     /// Will not change any more.
     pub(crate) done: bool,
+    /// A database that cannot be read, as of the last look.
+    pub(crate) broken: bool,
 }
 
 impl Index {

@@ -8,7 +8,8 @@
 //! A collect goes through these, each of which knows nothing of the next:
 //!
 //! - `walk` finds the files that have something new, `reading` reads it, line by line;
-//! - `claude`, `codex` and `opencode` say what a line or file means, as `ccusage` understands it;
+//! - `claude`, `codex` and `opencode` say what a line, file or row means, as `ccusage` understands it;
+//! - `sqlite` reads the rows of a database, `databases` knows how far;
 //! - `messages` and `seen` know what was counted before, `ledger` has the totals, `prices` what they cost;
 //! - `books` keeps all of that; `counting` is where they meet.
 //!
@@ -19,6 +20,7 @@ mod books;
 mod claude;
 mod codex;
 mod counting;
+mod databases;
 mod index;
 mod ledger;
 mod messages;
@@ -28,6 +30,7 @@ mod reading;
 mod seen;
 mod sessions;
 mod settings;
+mod sqlite;
 #[cfg(test)]
 mod tests;
 mod timestamp;
@@ -100,12 +103,12 @@ const FILES: Gauge = Gauge::new("agent_usage.files", "{file}", "Files of logs.")
 const UNREAD: Gauge = Gauge::new(
     "agent_usage.unread",
     "{file}",
-    "Folders and files that cannot be read, and files beyond the bound of 50,000.",
+    "Folders, files and databases that cannot be read, and files beyond the bound of 50,000.",
 );
 const UNREADABLE: Counter = Counter::new(
     "agent_usage.unreadable",
     "{line}",
-    "Lines and files that may have counted and could not be read: no JSON, impossible figures, or more than 8 MiB.",
+    "Lines, files and rows that may have counted and could not be read: no JSON, impossible figures, or more than 8 MiB.",
 );
 const FORGOTTEN: Counter = Counter::new(
     "agent_usage.forgotten",
@@ -142,8 +145,8 @@ impl Collector for AgentUsage {
         let cursor = books.page.round.cursor.take();
         let walk = Walk::new(&mut books.index, cursor.as_deref(), &budget);
         let mut found = walk.roots(&settings.roots());
-        if let (false, Some(denied)) = (found.granted, found.denied.take()) {
-            return Err(denied.into());
+        if found.denied && !found.granted {
+            return Err(settings.denied());
         }
         budget.calls = budget.calls.saturating_sub(found.calls);
         let behind = std::mem::take(&mut found.behind);
@@ -191,6 +194,7 @@ fn end_of_slice(books: &mut Books, found: Found, left: u64) {
     books.page.complete |= books.page.last.pending == 0;
     for path in books.index.end_round() {
         books.sessions.forget_file(path);
+        books.databases.forget(path);
     }
 }
 

@@ -39,6 +39,14 @@ pub(crate) enum Verdict {
     Known,
 }
 
+/// Where a message of OpenCode was read; a later one stands before those above it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    File,
+    SessionMessage,
+    Message,
+}
+
 #[derive(Debug, Default)]
 struct Bucket {
     records: Vec<Record>,
@@ -50,7 +58,7 @@ struct Bucket {
 struct Record {
     message: [u8; 6],
     request: [u8; 3],
-    /// Bit 0: written aside. Bit 1: dear, because its context is large.
+    /// Bit 0: written aside. Bit 1: dear, because its context is large. Bits 2 and 3: the origin.
     flags: u8,
     row: u8,
     tokens: [u32; 5],
@@ -65,11 +73,13 @@ impl Messages {
         self.note(identity.message, record, Record::same_message, |new, old| new.stands_before(old))
     }
 
-    /// Notes a message of OpenCode, whose file has the newest figures.
-    pub(crate) fn replace(&mut self, message: u64, charge: &Charge) -> Verdict {
+    /// Notes a message of OpenCode as it is now, which is what the highest of its origins says.
+    pub(crate) fn replace(&mut self, message: u64, charge: &Charge, origin: Origin) -> Verdict {
         let identity = Identity { message, request: 0, aside: false };
-        let record = Record::new(&identity, charge);
-        self.note(message, record, Record::same_request, |new, old| new != old)
+        let mut record = Record::new(&identity, charge);
+        record.flags |= (origin as u8) << 2;
+        let stands_before = |new: &Record, old: &Record| new.flags >> 2 >= old.flags >> 2 && new != old;
+        self.note(message, record, Record::same_request, stands_before)
     }
 
     /// Writes what has changed.
@@ -217,9 +227,21 @@ mod tests {
     fn a_rewritten_file_has_the_newest_figures() {
         Sandbox::new().run(|| {
             let mut messages = Messages::default();
-            assert_eq!(messages.replace(5, &charge(9)), Verdict::New);
-            assert_eq!(messages.replace(5, &charge(9)), Verdict::Known);
-            assert_eq!(messages.replace(5, &charge(3)), Verdict::Instead(charge(9)));
+            assert_eq!(messages.replace(5, &charge(9), Origin::File), Verdict::New);
+            assert_eq!(messages.replace(5, &charge(9), Origin::File), Verdict::Known);
+            assert_eq!(messages.replace(5, &charge(3), Origin::File), Verdict::Instead(charge(9)));
+        });
+    }
+
+    #[test]
+    fn a_database_stands_before_files_that_are_left_of_older_versions() {
+        Sandbox::new().run(|| {
+            let mut messages = Messages::default();
+            assert_eq!(messages.replace(5, &charge(9), Origin::File), Verdict::New);
+            assert_eq!(messages.replace(5, &charge(7), Origin::Message), Verdict::Instead(charge(9)));
+            assert_eq!(messages.replace(5, &charge(8), Origin::SessionMessage), Verdict::Known);
+            assert_eq!(messages.replace(5, &charge(8), Origin::File), Verdict::Known);
+            assert_eq!(messages.replace(5, &charge(3), Origin::Message), Verdict::Instead(charge(7)));
         });
     }
 

@@ -61,8 +61,13 @@ impl Budget {
 
     /// Reads a part of a file, a piece at most.
     pub(crate) fn read_at(&mut self, path: &str, offset: u64) -> Result<Vec<u8>, FileError> {
+        self.read_part(path, offset, PIECE)
+    }
+
+    /// Reads a part of a file of this length, or of a piece at most.
+    pub(crate) fn read_part(&mut self, path: &str, offset: u64, length: u32) -> Result<Vec<u8>, FileError> {
         self.calls = self.calls.saturating_sub(1);
-        let text = files::read_at(path, offset, PIECE)?;
+        let text = files::read_at(path, offset, length)?;
         self.bytes = self.bytes.saturating_sub(text.len() as u64);
         Ok(text)
     }

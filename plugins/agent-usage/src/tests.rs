@@ -7,7 +7,7 @@ use sandbeat_sdk::testing::Sandbox;
 
 const CLAUDE: &str = "/root/.claude/projects/-w/0b5f.jsonl";
 const CODEX: &str = "/root/.codex/sessions/2026/09/01/rollout-2026-09-01T10-00-00-a.jsonl";
-const OPENCODE: &str = "/root/.local/share/opencode/storage/message/ses_1/msg_1.json";
+pub(crate) const OPENCODE: &str = "/root/.local/share/opencode/storage/message/ses_1/msg_1.json";
 
 fn message(id: u32, output: u64) -> String {
     format!(
@@ -21,14 +21,14 @@ fn codex() -> String {
     format!("{turn}\n{count}\n")
 }
 
-const OPENCODE_MESSAGE: &str = r#"{"id":"msg_1","sessionID":"ses_1","role":"assistant","time":{"created":1788000000000,"completed":1788000004000},"modelID":"gemini-2.5-pro","providerID":"google","cost":0.5,"tokens":{"input":100,"output":10,"reasoning":7,"cache":{"read":50,"write":5}}}"#;
+pub(crate) const OPENCODE_MESSAGE: &str = r#"{"id":"msg_1","sessionID":"ses_1","role":"assistant","time":{"created":1788000000000,"completed":1788000004000},"modelID":"gemini-2.5-pro","providerID":"google","cost":0.5,"tokens":{"input":100,"output":10,"reasoning":7,"cache":{"read":50,"write":5}}}"#;
 
 fn home() -> Sandbox {
     Sandbox::new().file(CLAUDE, message(1, 40)).file(CODEX, codex()).file(OPENCODE, OPENCODE_MESSAGE)
 }
 
 /// Collects; returns a line for each point.
-fn collect(sandbox: &mut Sandbox) -> Vec<String> {
+pub(crate) fn collect(sandbox: &mut Sandbox) -> Vec<String> {
     let contribution = sandbox.run(AgentUsage::collect).unwrap();
     contribution.points.iter().map(line).collect()
 }
@@ -40,7 +40,7 @@ fn line(point: &Point) -> String {
     format!("{name} {} {value}", attributes.join("/"))
 }
 
-fn value(lines: &[String], start: &str) -> Option<f64> {
+pub(crate) fn value(lines: &[String], start: &str) -> Option<f64> {
     lines.iter().find_map(|line| line.strip_prefix(start)?.rsplit(' ').next()?.parse().ok())
 }
 
@@ -161,7 +161,7 @@ fn a_fork_is_counted_after_its_parent_whatever_its_folder() {
 #[test]
 fn without_a_grant_it_is_denied_and_without_logs_it_is_empty() {
     let Err(Error::Denied(text)) = Sandbox::new().run(AgentUsage::collect) else { panic!() };
-    assert!(text.contains("`/root/.claude/projects`"), "{text}");
+    assert!(text.contains("\"/root/.claude/projects/**/*.jsonl\""), "{text}");
     let mut sandbox = Sandbox::new().missing("/root/.codex/sessions");
     let expected =
         ["agent_usage.pending  0", "agent_usage.unread  0", "agent_usage.unreadable  0", "agent_usage.forgotten  0"];

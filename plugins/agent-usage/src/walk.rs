@@ -8,13 +8,13 @@
 use std::cmp::Ordering;
 use std::time::Instant;
 
-use sandbeat_sdk::files::{self, EntryKind, FileError, Reason};
+use sandbeat_sdk::files::{self, EntryKind, FileError, Info, Reason};
 use sandbeat_sdk::log;
 
 use crate::index::{Index, Mark};
 use crate::reading::Budget;
-use crate::settings::Root;
-use crate::usage::{Agent, fingerprint};
+use crate::settings::{Logs, Root};
+use crate::usage::fingerprint;
 
 /// Below a root; the deepest that is known is 5.
 const MAX_DEPTH: usize = 10;
@@ -23,7 +23,8 @@ const MAX_DEPTH: usize = 10;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Behind {
     pub(crate) path: String,
-    pub(crate) agent: Agent,
+    pub(crate) logs: Logs,
+    /// With its write-ahead log, where it is a database.
     pub(crate) size: u64,
     pub(crate) modified: u64,
 }
@@ -32,14 +33,14 @@ pub(crate) struct Behind {
 #[derive(Debug, Default)]
 pub(crate) struct Found {
     pub(crate) behind: Vec<Behind>,
-    /// Files of each agent, in the order of [`Agent::ALL`].
+    /// Files of each agent, in the order of [`crate::usage::Agent::ALL`].
     pub(crate) files: [u64; 3],
     /// Folders and files that cannot be looked at, and files for which there is no room.
     pub(crate) unread: u64,
     /// Where the next collect goes on; absent when the round is done.
     pub(crate) next: Option<String>,
-    /// Why a root was not looked into, the first one; the others are granted or not there.
-    pub(crate) denied: Option<FileError>,
+    /// At least one root is not granted.
+    pub(crate) denied: bool,
     /// At least one root is granted.
     pub(crate) granted: bool,
     /// How many calls of the host it took.
@@ -65,12 +66,12 @@ impl<'a> Walk<'a> {
 
     pub(crate) fn roots(mut self, roots: &[Root]) -> Found {
         for root in roots {
-            self.folder(root.agent, &root.folder, 0);
+            self.folder(root.logs, &root.folder, 0);
         }
         self.found
     }
 
-    fn folder(&mut self, agent: Agent, folder: &str, depth: usize) {
+    fn folder(&mut self, logs: Logs, folder: &str, depth: usize) {
         if self.is_past(folder) || !self.may_go_on(folder) {
             return;
         }
@@ -83,8 +84,8 @@ impl<'a> Walk<'a> {
         for entry in entries {
             let path = format!("{folder}/{}", entry.name);
             match entry.kind {
-                EntryKind::Directory if depth < MAX_DEPTH => self.folder(agent, &path, depth + 1),
-                EntryKind::File if is_log(agent, &entry.name) && !self.is_past(&path) => self.file(agent, path),
+                EntryKind::Directory if depth < max_depth(logs) => self.folder(logs, &path, depth + 1),
+                EntryKind::File if is_log(logs, &entry.name) && !self.is_past(&path) => self.file(logs, path),
                 _ => {}
             }
             if self.found.next.is_some() {
@@ -93,7 +94,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn file(&mut self, agent: Agent, path: String) {
+    fn file(&mut self, logs: Logs, path: String) {
         if !self.may_go_on(&path) {
             return;
         }
@@ -102,15 +103,14 @@ impl<'a> Walk<'a> {
             self.found.unread += 1;
             return;
         }
-        if let Some(count) = self.found.files.get_mut(agent as usize) {
+        if let Some(count) = self.found.files.get_mut(logs.agent() as usize) {
             *count += 1;
         }
         if self.index.get(print).is_some_and(|mark| mark.done) {
             return;
         }
-        self.found.calls += 1;
-        let info = match files::stat(&path) {
-            Ok(info) => info,
+        let (size, modified) = match self.look(logs, &path) {
+            Ok(look) => look,
             // What goes away meanwhile is found gone in the next round.
             Err(error) => {
                 log::debug!("not looked at: {error}");
@@ -118,11 +118,26 @@ impl<'a> Walk<'a> {
                 return;
             }
         };
-        let modified = info.modified.map_or(0, |time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
-        let is_behind = self.index.get(print).is_none_or(|mark: &Mark| mark.is_behind(info.size, modified));
-        if is_behind {
-            self.found.behind.push(Behind { path, agent, size: info.size, modified });
+        let mark = self.index.get(print);
+        if mark.is_none_or(|mark: &Mark| mark.is_behind(size, modified)) {
+            self.found.behind.push(Behind { path, logs, size, modified });
+        } else if mark.is_some_and(|mark| mark.broken) {
+            self.found.unread += 1;
         }
+    }
+
+    /// Size, and time of change in milliseconds since 1970; of a database with its write-ahead log.
+    fn look(&mut self, logs: Logs, path: &str) -> Result<(u64, u64), FileError> {
+        self.found.calls += 1;
+        let info = files::stat(path)?;
+        let (size, modified) = (info.size, millis(&info));
+        if logs != Logs::Databases {
+            return Ok((size, modified));
+        }
+        self.found.calls += 1;
+        // Whether it is missing or denied matters to who reads it.
+        let log = files::stat(&log_of(path)).ok();
+        Ok(log.map_or((size, modified), |log| (size + log.size, modified.max(millis(&log)))))
     }
 
     fn unlisted(&mut self, error: FileError, depth: usize) {
@@ -130,7 +145,7 @@ impl<'a> Walk<'a> {
             Reason::NotFound => self.found.granted = true,
             Reason::Denied if depth == 0 => {
                 log::debug!("{error}");
-                self.found.denied.get_or_insert(error);
+                self.found.denied = true;
             }
             _ => {
                 log::warn!("its logs are not counted: {error}");
@@ -154,11 +169,26 @@ impl<'a> Walk<'a> {
     }
 }
 
-fn is_log(agent: Agent, name: &str) -> bool {
-    match agent {
-        Agent::ClaudeCode => name.ends_with(".jsonl"),
-        Agent::Codex => name.starts_with("rollout-") && name.ends_with(".jsonl"),
-        Agent::OpenCode => name.ends_with(".json"),
+/// The write-ahead log of a database.
+pub(crate) fn log_of(path: &str) -> String {
+    format!("{path}-wal")
+}
+
+/// When a file was changed, in milliseconds since 1970; 0 where that is unknown.
+pub(crate) fn millis(info: &Info) -> u64 {
+    info.modified.map_or(0, |time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
+}
+
+fn max_depth(logs: Logs) -> usize {
+    if logs == Logs::Databases { 0 } else { MAX_DEPTH }
+}
+
+fn is_log(logs: Logs, name: &str) -> bool {
+    match logs {
+        Logs::ClaudeCode => name.ends_with(".jsonl"),
+        Logs::Codex => name.starts_with("rollout-") && name.ends_with(".jsonl"),
+        Logs::Messages => name.ends_with(".json"),
+        Logs::Databases => name == "opencode.db" || (name.starts_with("opencode-") && name.ends_with(".db")),
     }
 }
 
@@ -185,11 +215,11 @@ mod tests {
     }
 
     fn roots() -> Vec<Root> {
-        let root = |folder: &str, agent| Root { folder: folder.into(), agent };
+        let root = |folder: &str, logs| Root { folder: folder.into(), logs };
         vec![
-            root("/h/.claude/projects", Agent::ClaudeCode),
-            root("/h/.codex/archived_sessions", Agent::Codex),
-            root("/h/.codex/sessions", Agent::Codex),
+            root("/h/.claude/projects", Logs::ClaudeCode),
+            root("/h/.codex/archived_sessions", Logs::Codex),
+            root("/h/.codex/sessions", Logs::Codex),
         ]
     }
 
@@ -249,10 +279,9 @@ mod tests {
     #[test]
     fn what_is_missing_is_not_what_is_denied() {
         let found = Sandbox::new().run(|| walk(&mut Index::default(), None, 1000));
-        assert_eq!(found.denied.unwrap().path, "/h/.claude/projects");
-        assert!(!found.granted);
+        assert!(found.denied && !found.granted);
         let mut missing = roots().iter().fold(Sandbox::new(), |sandbox, root| sandbox.missing(&root.folder));
         let found = missing.run(|| walk(&mut Index::default(), None, 1000));
-        assert!(found.granted && found.denied.is_none() && found.unread == 0);
+        assert!(found.granted && !found.denied && found.unread == 0);
     }
 }

@@ -4,7 +4,9 @@ use std::fmt::Write as _;
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 use std::path::PathBuf;
+use std::time::{Duration, Instant, SystemTime};
 
+use rusqlite::Connection;
 use rustix::process::Signal;
 use serde_json::Value;
 
@@ -159,8 +161,64 @@ fn without_its_grant_it_is_denied_and_has_no_values() {
     let _agent = run(&sandbox);
     let report = hub.report("the refusal", |report| plugin(report, NAME)["failure"] == "denied");
     let reason = plugin(&report, NAME)["reason"].to_string();
-    assert!(reason.contains(&format!("{home}/.claude/projects")) && reason.contains("`read`"), "{reason}");
+    let last = ".local/share/opencode/storage/message/*/*.json";
+    assert!(reason.contains(&home) && reason.contains(last) && reason.contains("read"), "all of the cure: {reason}");
     assert!([INPUT, REQUESTS, PENDING].iter().all(|name| metric(&report, NAME, name).is_none()), "{report:#}");
+}
+
+/// A database of OpenCode that is open and being written, with a checkpoint after every few pages.
+fn open_database(sandbox: &Sandbox) -> Connection {
+    let file = write(sandbox, ".local/share/opencode/opencode.db", "");
+    let connection = Connection::open(file).unwrap();
+    let begin = "PRAGMA wal_autocheckpoint = 8; PRAGMA synchronous = OFF; CREATE TABLE message(id text PRIMARY KEY, \
+                 session_id text, data text); CREATE TABLE part(id integer PRIMARY KEY, data text);";
+    connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(())).unwrap();
+    connection.execute_batch(begin).unwrap();
+    connection
+}
+
+/// Writes a message, and anew as it grows, with what is said in it.
+fn stream(connection: &Connection, logs: &mut Logs) {
+    logs.messages += 1;
+    logs.output += 30;
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_millis();
+    for (output, completed) in [(10, ""), (20, ""), (30, r#","completed":1"#)] {
+        let data = format!(
+            r#"{{"role":"assistant","time":{{"created":{now}{completed}}},"modelID":"gpt-5.5","providerID":"openai","tokens":{{"input":1,"output":{output}}}}}"#
+        );
+        let sql = "INSERT INTO message VALUES (?1, 'ses_1', ?2) ON CONFLICT (id) DO UPDATE SET data = excluded.data";
+        connection.execute(sql, (format!("msg_{}", logs.messages), data)).unwrap();
+        connection.execute("INSERT INTO part(data) VALUES (hex(randomblob(3000)))", []).unwrap();
+    }
+}
+
+#[test]
+fn a_database_is_counted_while_it_is_written() {
+    let hub = FakeHub::start();
+    let sandbox = sandbox(&hub, &[("interval = \"10s\"", "interval = \"100ms\"")]);
+    let connection = open_database(&sandbox);
+    let mut logs = Logs::default();
+    stream(&connection, &mut logs);
+    let agent = run(&sandbox);
+    hub.report("the first message", |report| value(report, REQUESTS) == Some(1));
+    // Written to on and on, until the agent has reported some more of it or nothing came of that for long.
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_secs(3) {
+        stream(&connection, &mut logs);
+    }
+    let done = wait_for_totals(&hub, &logs);
+    let troubles = ["agent_usage.unread", "agent_usage.unreadable"].map(|name| value(&done, name));
+    assert_eq!(troubles, [Some(0), Some(0)], "{done:#}");
+    let counted: Vec<u64> = hub.requests().iter().filter_map(|request| value(&request.body, OUTPUT)).collect();
+    assert!(counted.is_sorted() && counted.last() <= Some(&logs.output), "{counted:?}");
+    assert!(hub.requests().iter().all(|request| value(&request.body, "agent_usage.unread") != Some(1)));
+
+    // What is left when OpenCode has ended, and what it writes when it is started again.
+    drop(connection);
+    let connection = Connection::open(sandbox.path("home/.local/share/opencode/opencode.db")).unwrap();
+    stream(&connection, &mut logs);
+    wait_for_totals(&hub, &logs);
+    assert_eq!(agent.said("wall-timeout") + agent.said("cpu-timeout"), 0);
 }
 
 #[test]

@@ -113,6 +113,12 @@ struct Event<'a> {
 }
 
 #[derive(Deserialize)]
+struct Kind<'a> {
+    #[serde(rename = "type", borrow)]
+    kind: Cow<'a, str>,
+}
+
+#[derive(Deserialize)]
 struct Info<'a> {
     total_token_usage: Option<Counts>,
     last_token_usage: Option<Counts>,
@@ -179,6 +185,7 @@ impl Line {
         let record = match serde_json::from_slice::<Record<'_, Event<'_>>>(line) {
             Ok(record) if record.kind == "event_msg" => record,
             Ok(_) => return Line::Other,
+            Err(_) if is_token_count(line) => return Line::Broken,
             Err(error) => return Line::unread(&error),
         };
         let event = record.payload;
@@ -239,6 +246,12 @@ impl Counts {
             total_tokens: self.total_tokens.saturating_sub(before.total_tokens),
         }
     }
+}
+
+/// Whether a line is an event with figures, whatever their types.
+fn is_token_count(line: &[u8]) -> bool {
+    let record = serde_json::from_slice::<Record<'_, Kind<'_>>>(line);
+    record.is_ok_and(|record| record.kind == "event_msg" && record.payload.kind == "token_count")
 }
 
 /// Whether a line is a part of the conversation, by how it begins: that is most of a file, and never counts.

@@ -199,10 +199,11 @@ fn content_is_passed_over_and_hostile_lines_are_broken() {
     assert_eq!(line(&no_time).entries, []);
     let huge = count(1, &counts(1 << 60, 0, 10), None);
     let deep = format!(r#"{{"token_count":{}"#, "[".repeat(100_000));
-    for broken in ["{\"token_count\"", &huge, &deep] {
+    let wrong = [count(1, "-1", None), count(1, &counts(100, 0, 10).replace("100", "\"100\""), None)];
+    for broken in ["{\"token_count\"", &huge, &deep, &wrong[0], &wrong[1]] {
         assert!(line(broken).broken, "{}", &broken[..broken.len().min(80)]);
     }
-    for other in ["", "\u{0}", "[]", "{}", "{\"turn_context\":1}", &count(1, "null", None), &count(1, "-1", None)] {
+    for other in ["", "\u{0}", "[]", "{}", "{\"turn_context\":1}", &count(1, "null", None)] {
         assert_eq!(line(other), Read::default(), "{other}");
     }
 }

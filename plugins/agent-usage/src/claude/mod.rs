@@ -15,6 +15,7 @@ use std::borrow::Cow;
 
 use memchr::memmem;
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::timestamp;
 use crate::usage::{Entry, Volume, fingerprint, name};
@@ -71,15 +72,13 @@ struct Direct<'a> {
 }
 
 #[derive(Deserialize)]
-struct Progress<'a> {
-    #[serde(borrow)]
-    data: ProgressData<'a>,
+struct Progress<M> {
+    data: ProgressData<M>,
 }
 
 #[derive(Deserialize)]
-struct ProgressData<'a> {
-    #[serde(borrow)]
-    message: Direct<'a>,
+struct ProgressData<M> {
+    message: M,
 }
 
 #[derive(Deserialize)]
@@ -101,6 +100,28 @@ struct Usage {
     cache_read_input_tokens: u64,
     speed: Option<Speed>,
     cache_creation: Option<CacheCreation>,
+}
+
+/// A line as far as it has figures, of whatever type they are.
+#[derive(Deserialize)]
+struct Shape {
+    message: ShapeOfAnswer,
+    #[serde(rename = "costUSD")]
+    cost: Option<Value>,
+}
+
+#[derive(Deserialize)]
+struct ShapeOfAnswer {
+    usage: Figures,
+}
+
+#[derive(Deserialize)]
+struct Figures {
+    input_tokens: Option<Value>,
+    output_tokens: Option<Value>,
+    cache_creation_input_tokens: Option<Value>,
+    cache_read_input_tokens: Option<Value>,
+    cache_creation: Option<Value>,
 }
 
 #[derive(Clone, Copy, PartialEq, Deserialize)]
@@ -160,10 +181,13 @@ impl Line {
         }
         let direct = match serde_json::from_slice::<Direct<'_>>(line) {
             Ok(direct) => direct,
-            Err(error) => match serde_json::from_slice::<Progress<'_>>(line) {
+            Err(error) => match serde_json::from_slice::<Progress<Direct<'_>>>(line) {
                 Ok(progress) => progress.data.message,
                 // A number that is beyond all bounds is an error only where it is read.
-                Err(other) => return if error.is_data() && other.is_data() { Line::Other } else { Line::Broken },
+                Err(other) if error.is_data() && other.is_data() && !Shape::has_impossible_figures(line) => {
+                    return Line::Other;
+                }
+                Err(_) => return Line::Broken,
             },
         };
         if timestamp::millis(&direct.timestamp).is_none() || !direct.is_valid() {
@@ -174,6 +198,26 @@ impl Line {
             true => Line::Messages(messages),
             false => Line::Broken,
         }
+    }
+}
+
+impl Shape {
+    /// Whether a line has the shape of a message, with figures that are not numbers of tokens or money.
+    fn has_impossible_figures(line: &[u8]) -> bool {
+        let shape = match serde_json::from_slice::<Shape>(line) {
+            Ok(shape) => shape,
+            Err(_) => match serde_json::from_slice::<Progress<Shape>>(line) {
+                Ok(progress) => progress.data.message,
+                Err(_) => return false,
+            },
+        };
+        let usage = shape.message.usage;
+        let tokens =
+            [usage.input_tokens, usage.output_tokens, usage.cache_creation_input_tokens, usage.cache_read_input_tokens];
+        let are_impossible = |parts: Value| parts.as_object().is_none_or(|parts| !parts.values().all(Value::is_u64));
+        tokens.iter().flatten().any(|figure| !figure.is_u64())
+            || usage.cache_creation.is_some_and(are_impossible)
+            || shape.cost.is_some_and(|cost| !cost.is_number())
     }
 }
 
@@ -284,115 +328,4 @@ fn is_version(text: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// As Claude Code 2.1 writes it, with the parts that do not matter here cut short.
-    fn line(message: &str, more: &str) -> String {
-        format!(
-            r#"{{"parentUuid":null,"isSidechain":false,"userType":"external","cwd":"/w","sessionId":"0b5f","version":"2.1.218","gitBranch":"main","message":{message},"requestId":"req_1","type":"assistant","uuid":"9c","timestamp":"2026-09-01T10:00:00.000Z"{more}}}"#
-        )
-    }
-
-    fn message(usage: &str) -> String {
-        format!(
-            r#"{{"model":"claude-opus-4-8","id":"msg_1","type":"message","role":"assistant","content":[{{"type":"text","text":"\"usage\":{{"}}],"stop_reason":null,"usage":{usage}}}"#
-        )
-    }
-
-    const USAGE: &str = r#"{"input_tokens":3,"cache_creation_input_tokens":600,"cache_read_input_tokens":9000,"cache_creation":{"ephemeral_5m_input_tokens":100,"ephemeral_1h_input_tokens":500},"output_tokens":70,"service_tier":"standard"}"#;
-
-    fn entries(line: &str) -> Vec<Entry> {
-        match Line::read(line.as_bytes()) {
-            Line::Messages(messages) => messages.into_iter().map(|message| message.entry).collect(),
-            other => panic!("{other:?} of {line}"),
-        }
-    }
-
-    #[test]
-    fn a_message_is_read() {
-        let volume = Volume { input: 3, output: 70, cache_read: 9000, cache_write: 100, cache_write_1h: 500 };
-        let expected = Entry { model: Some("claude-opus-4-8".into()), volume, ..Entry::default() };
-        assert_eq!(entries(&line(&message(USAGE), "")), [expected]);
-    }
-
-    #[test]
-    fn older_and_faster_ones_are_read() {
-        let old = &entries(&line(&message(r#"{"input_tokens":1,"output_tokens":2}"#), r#","costUSD":0.25"#))[0];
-        assert_eq!((old.usd, old.volume.total()), (Some(0.25), 3));
-        let fast = &entries(&line(&message(r#"{"input_tokens":1,"output_tokens":2,"speed":"fast"}"#), ""))[0];
-        assert!(fast.fast);
-        let synthetic = message(r#"{"input_tokens":0,"output_tokens":0}"#).replace("claude-opus-4-8", "<synthetic>");
-        assert_eq!(entries(&line(&synthetic, r#","isApiErrorMessage":true"#))[0].model, None);
-    }
-
-    #[test]
-    fn the_advisor_has_an_entry_of_its_own() {
-        let usage = r#"{"input_tokens":1,"output_tokens":2,"iterations":[{"type":"message","input_tokens":1,"output_tokens":2},{"type":"advisor_message","model":"claude-opus-5","input_tokens":100,"output_tokens":7}]}"#;
-        let Line::Messages(messages) = Line::read(line(&message(usage), "").as_bytes()) else { panic!() };
-        let [own, advisor] = &messages[..] else { panic!("{messages:?}") };
-        assert_eq!((own.entry.volume.total(), advisor.entry.volume.total()), (3, 107));
-        assert_eq!(advisor.entry.model.as_deref(), Some("claude-opus-5"));
-        assert_ne!(own.identity, advisor.identity);
-    }
-
-    #[test]
-    fn progress_of_a_subagent_is_read() {
-        let line = r#"{"type":"progress","data":{"message":{"timestamp":"2026-09-01T10:00:00.000Z","requestId":"r","isSidechain":true,"message":{"id":"m","model":"claude-opus-5","usage":{"input_tokens":5,"output_tokens":6}}},"type":"agent_progress"}}"#;
-        let Line::Messages(messages) = Line::read(line.as_bytes()) else { panic!() };
-        assert_eq!(messages[0].entry.volume.total(), 11);
-        assert!(messages[0].identity.unwrap().aside);
-    }
-
-    #[test]
-    fn a_message_is_known_by_both_its_ids() {
-        let identity = |line: &str| match Line::read(line.as_bytes()) {
-            Line::Messages(messages) => messages[0].identity,
-            _ => None,
-        };
-        let first = line(&message(USAGE), "");
-        assert_eq!(identity(&first), identity(&first.replace("9c", "9d")));
-        assert_ne!(identity(&first), identity(&first.replace("req_1", "req_2")));
-        assert_ne!(identity(&first), identity(&first.replace("msg_1", "msg_2")));
-        assert_eq!(identity(&first.replace(r#""id":"msg_1","#, "")), None);
-        assert_eq!(identity(&first.replace(r#""requestId":"req_1","#, "")).unwrap().request, 0);
-    }
-
-    #[test]
-    fn what_does_not_count_is_left_out() {
-        let good = line(&message(USAGE), "");
-        for (part, other) in [
-            (r#""model":"claude-opus-4-8""#, r#""model":null"#),
-            (r#""id":"msg_1""#, r#""id":"""#),
-            (r#""version":"2.1.218""#, r#""version":"next""#),
-            (r#""sessionId":"0b5f""#, r#""sessionId":"""#),
-            (r#""2026-09-01T10:00:00.000Z""#, r#""2026-09-01""#),
-            (r#""input_tokens":3"#, r#""input_tokens":-3"#),
-            (r#""service_tier":"standard""#, r#""speed":"warp""#),
-            (r#""output_tokens":70,"#, ""),
-        ] {
-            assert!(good.contains(part), "{part}");
-            assert_eq!(Line::read(good.replace(part, other).as_bytes()), Line::Other, "{other}");
-        }
-        // The result of a tool that reports the usage of a subagent, whose own log has it as well.
-        let result = r#"{"type":"user","timestamp":"2026-09-01T10:00:00.000Z","message":{"role":"user","content":[]},"toolUseResult":{"usage":{"input_tokens":1,"output_tokens":2}}}"#;
-        assert_eq!(Line::read(result.as_bytes()), Line::Other);
-    }
-
-    #[test]
-    fn hostile_lines_are_broken_and_no_more() {
-        let deep = format!(r#"{{"usage":{{"a":{}"#, "[".repeat(100_000));
-        let huge = line(&message(&USAGE.replace("9000", "18446744073709551615")), "");
-        let costs = ["1.5e308", "1e300", "1e999", "100000.01", "-0.01"];
-        let [max, large, infinite, more, negative] =
-            &costs.map(|cost| line(&message(USAGE), &format!(r#","costUSD":{cost}"#)));
-        for line in [r#"{"usage":{"#, r#"x"usage":{}"#, "\u{0}", &deep, &huge, max, large, infinite, more, negative] {
-            assert_eq!(Line::read(line.as_bytes()), Line::Broken, "{}", &line[..line.len().min(80)]);
-        }
-        let no_text = [b"\xff\xfe\"usage\":{".as_slice(), b"}"].concat();
-        assert_eq!(Line::read(&no_text), Line::Broken);
-        let no_text_inside = line(&message(USAGE), "").replace("main", "\u{1}").into_bytes();
-        let no_text_inside: Vec<u8> = no_text_inside.iter().map(|b| if *b == 1 { 0xff } else { *b }).collect();
-        assert!(matches!(Line::read(&no_text_inside), Line::Messages(_)), "where it does not matter");
-    }
-}
+mod tests;

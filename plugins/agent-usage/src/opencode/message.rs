@@ -1,7 +1,7 @@
-//! OpenCode before 1.2: `storage/message/SESSION/MESSAGE.json`, a file for each message, rewritten while it streams.
+//! What OpenCode writes of a message: in a file for each one before 1.2, since then in a row of a table.
 //!
-//! Later versions keep their messages in an SQLite database, which is not read. Output and reasoning are apart in these
-//! files, and together in an [`Entry`]; a total that is higher than its parts is believed, as `ccusage` does.
+//! Output and reasoning are apart in these, and together in an [`Entry`]; a total that is higher than its parts is
+//! believed, as `ccusage` does.
 
 use std::borrow::Cow;
 
@@ -10,9 +10,9 @@ use serde::de::IgnoredAny;
 
 use crate::usage::{Entry, Volume, fingerprint, name};
 
-/// What a file says.
+/// What a file or row says.
 #[derive(Debug, PartialEq)]
-pub(crate) enum File {
+pub(crate) enum Content {
     /// A message with what it took so far.
     Message {
         /// Of the message's id; absent where it has none.
@@ -20,6 +20,8 @@ pub(crate) enum File {
         entry: Entry,
         /// It will not change any more.
         complete: bool,
+        /// When it was begun, in milliseconds since 1970; absent where it does not say.
+        begun: Option<i64>,
     },
     /// Nothing that counts, and nothing that will.
     Other,
@@ -43,8 +45,27 @@ struct Message<'a> {
     time: Option<Time>,
 }
 
+/// An answer in the form of OpenCode 2.
 #[derive(Deserialize)]
+struct Answer<'a> {
+    #[serde(borrow)]
+    model: Option<Model<'a>>,
+    tokens: Option<Tokens>,
+    cost: Option<f64>,
+    time: Option<Time>,
+}
+
+#[derive(Deserialize)]
+struct Model<'a> {
+    #[serde(borrow)]
+    id: Option<Cow<'a, str>>,
+    #[serde(rename = "providerID", borrow)]
+    provider: Option<Cow<'a, str>>,
+}
+
+#[derive(Default, Deserialize)]
 struct Time {
+    created: Option<serde_json::Value>,
     completed: Option<IgnoredAny>,
 }
 
@@ -65,27 +86,46 @@ struct Cache {
     write: u64,
 }
 
-impl File {
-    pub(crate) fn read(content: &[u8]) -> File {
-        let Ok(message) = serde_json::from_slice::<Message<'_>>(content) else { return File::Broken };
-        let complete = message.time.as_ref().is_some_and(|time| time.completed.is_some());
+impl Content {
+    /// Of a file, or of a row of the table `message`.
+    pub(crate) fn message(content: &[u8]) -> Content {
+        let Ok(message) = serde_json::from_slice::<Message<'_>>(content) else { return Content::Broken };
         let Some(tokens) = message.tokens else {
-            return if message.role.as_deref() == Some("assistant") { File::Broken } else { File::Other };
+            return if message.role.as_deref() == Some("assistant") { Content::Broken } else { Content::Other };
         };
-        let (Some(model), Some(provider)) = (text(&message.model), text(&message.provider)) else { return File::Other };
-        let entry = Entry {
-            model: Some(model),
-            provider: Some(semantic_name(provider)),
-            // OpenCode writes 0 where it knows no price.
-            usd: message.cost.filter(|cost| *cost != 0.0),
-            ..tokens.entry()
-        };
-        if !entry.is_sane() {
-            return File::Broken;
-        }
         let id = message.id.as_deref().filter(|id| !id.is_empty()).map(|id| fingerprint(id.as_bytes()));
-        File::Message { id, entry, complete }
+        content_of(id, [&message.model, &message.provider], tokens, message.cost, message.time)
     }
+
+    /// Of a row of the table `session_message`, whose type is `assistant`. It has no tokens before it is complete.
+    pub(crate) fn answer(content: &[u8]) -> Content {
+        let Ok(answer) = serde_json::from_slice::<Answer<'_>>(content) else { return Content::Broken };
+        let Some(model) = answer.model else { return Content::Other };
+        content_of(None, [&model.id, &model.provider], answer.tokens.unwrap_or_default(), answer.cost, answer.time)
+    }
+}
+
+fn content_of(
+    id: Option<u64>,
+    [model, provider]: [&Option<Cow<'_, str>>; 2],
+    tokens: Tokens,
+    cost: Option<f64>,
+    time: Option<Time>,
+) -> Content {
+    let (Some(model), Some(provider)) = (text(model), text(provider)) else { return Content::Other };
+    let entry = Entry {
+        model: Some(model),
+        provider: Some(semantic_name(provider)),
+        // OpenCode writes 0 where it knows no price.
+        usd: cost.filter(|cost| *cost != 0.0),
+        ..tokens.entry()
+    };
+    if !entry.is_sane() {
+        return Content::Broken;
+    }
+    let Time { created, completed } = time.unwrap_or_default();
+    let begun = created.and_then(|created| created.as_i64());
+    Content::Message { id, entry, complete: completed.is_some(), begun }
 }
 
 impl Tokens {
@@ -143,8 +183,8 @@ mod tests {
 }"#;
 
     fn entry(text: &str) -> (Entry, bool) {
-        match File::read(text.as_bytes()) {
-            File::Message { entry, complete, .. } => (entry, complete),
+        match Content::message(text.as_bytes()) {
+            Content::Message { entry, complete, .. } => (entry, complete),
             other => panic!("{other:?}"),
         }
     }
@@ -180,16 +220,29 @@ mod tests {
 
     #[test]
     fn what_does_not_count_is_left_out() {
-        assert_eq!(File::read(br#"{"id":"msg_a","role":"user","time":{"created":1}}"#), File::Other);
-        assert_eq!(File::read(MESSAGE.replace("claude-opus-4-8", " ").as_bytes()), File::Other);
+        assert_eq!(Content::message(br#"{"id":"msg_a","role":"user","time":{"created":1}}"#), Content::Other);
+        assert_eq!(Content::message(MESSAGE.replace("claude-opus-4-8", " ").as_bytes()), Content::Other);
         for broken in ["", "[]", "null", &MESSAGE[..200], r#"{"role":"assistant"}"#] {
-            assert_eq!(File::read(broken.as_bytes()), File::Broken, "{broken}");
+            assert_eq!(Content::message(broken.as_bytes()), Content::Broken, "{broken}");
         }
         for cost in ["1.5e308", "1e300", "1e999", "100000.01", "-0.01"] {
-            assert_eq!(File::read(MESSAGE.replace("0.0125", cost).as_bytes()), File::Broken, "{cost}");
+            assert_eq!(Content::message(MESSAGE.replace("0.0125", cost).as_bytes()), Content::Broken, "{cost}");
         }
-        assert_eq!(File::read(MESSAGE.replace("100,", "10000000000,").as_bytes()), File::Broken);
-        assert_eq!(File::read(MESSAGE.replace("100,", "18446744073709551615,").as_bytes()), File::Broken);
+        assert_eq!(Content::message(MESSAGE.replace("100,", "10000000000,").as_bytes()), Content::Broken);
+        assert_eq!(Content::message(MESSAGE.replace("100,", "18446744073709551615,").as_bytes()), Content::Broken);
+    }
+
+    #[test]
+    fn an_answer_of_opencode_2_is_read() {
+        let answer = r#"{"agent":"build","model":{"id":"gpt-5.5","providerID":"openai","variant":"high"},"content":[{"type":"text","text":"\"tokens\":{}"}],"cost":0.25,"tokens":{"input":1,"output":2,"reasoning":3,"cache":{"read":4,"write":5}},"time":{"created":1788000000000,"completed":1788000000001}}"#;
+        let Content::Message { id, entry, complete, begun } = Content::answer(answer.as_bytes()) else { panic!() };
+        assert_eq!((id, complete, begun), (None, true, Some(1_788_000_000_000)));
+        assert_eq!((entry.volume.total(), entry.usd, entry.provider.as_deref()), (15, Some(0.25), Some("openai")));
+        let begun = br#"{"model":{"id":"gpt-5.5","providerID":"openai"},"content":[],"time":{"created":1}}"#;
+        let Content::Message { entry, complete, .. } = Content::answer(begun) else { panic!() };
+        assert_eq!((entry.counts(), complete), (false, false));
+        assert_eq!(Content::answer(br#"{"content":[]}"#), Content::Other);
+        assert_eq!(Content::answer(answer.replace("\"input\":1", "\"input\":\"1\"").as_bytes()), Content::Broken);
     }
 
     #[test]
