@@ -61,7 +61,7 @@ test("markup stays text wherever it is said", async () => {
 });
 
 test("nothing changes the order in which the page is read", async () => {
-  const [said, shown] = ["a\u202egpj.exe\u2066b", "a\\u{202e}gpj.exe\\u{2066}b"];
+  const [said, shown] = ["a\u202egpj\u200b.exe\u2066b", "a\\u{202e}gpj\\u{200b}.exe\\u{2066}b"];
   await hub.register({ id: "turned", name: said, image: said, metadata: { key: said } });
   await hub.report("turning", {
     hostname: said,

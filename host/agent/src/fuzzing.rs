@@ -53,7 +53,7 @@ fn is_good(report: &Report, operators: &BTreeMap<String, String>) {
     }
     for (key, value) in report.metadata.iter().filter(|(key, _)| !operators.contains_key(*key)) {
         assert_eq!(names::metric_name(key), Ok(()));
-        assert_eq!(names::text(value, names::MAX_METADATA_VALUE), Ok(()));
+        assert_eq!(names::plain_text(value, names::MAX_METADATA_VALUE), Ok(()));
     }
     let mut seen = BTreeSet::new();
     for reported in &report.metrics {
@@ -71,7 +71,7 @@ fn is_good_metric(metric: &Metric) {
     assert_eq!(names::unit(&metric.unit), Ok(()));
     for (key, value) in &metric.attributes {
         assert_eq!(names::metric_name(key), Ok(()));
-        assert_eq!(names::text(value, names::MAX_ATTRIBUTE_VALUE), Ok(()));
+        assert_eq!(names::plain_text(value, names::MAX_ATTRIBUTE_VALUE), Ok(()));
     }
     match &metric.value {
         Value::Gauge(value) => assert!(value.is_finite()),

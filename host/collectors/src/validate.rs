@@ -64,7 +64,7 @@ pub(crate) fn contribution(
     }
     for (at, entry) in raw.metadata.into_iter().enumerate() {
         let result = name_of(&entry.key, limits)
-            .and_then(|()| names::text(&entry.value, names::MAX_METADATA_VALUE))
+            .and_then(|()| names::plain_text(&entry.value, names::MAX_METADATA_VALUE))
             .and_then(|()| match (at as u64) < limits.metadata {
                 true => Ok(()),
                 false => Err(too_many("metadata entries", limits.metadata)),
@@ -115,7 +115,7 @@ fn attributes(raw: Vec<types::Attribute>, limits: &Limits) -> Result<BTreeMap<St
     let mut attributes = BTreeMap::new();
     for types::Attribute { key, value } in raw {
         let judged = name_of(&key, limits)
-            .and_then(|()| names::text(&value, names::MAX_ATTRIBUTE_VALUE))
+            .and_then(|()| names::plain_text(&value, names::MAX_ATTRIBUTE_VALUE))
             .and_then(|()| within(value.len(), limits.value_length, "the value", "value_length"));
         let shown = |reason: &str| format!("attribute `{}`{reason}", names::shown(&key, SHOWN_NAME));
         judged.map_err(|reason| shown(&format!(": {reason}")))?;
@@ -253,6 +253,16 @@ mod tests {
     }
 
     #[test]
+    fn metadata_reads_as_what_it_is() {
+        let entry = |key: &str, value: &str| types::MetadataEntry { key: key.into(), value: value.into() };
+        let metadata =
+            vec![entry("good", "שלום 👩\u{200d}💻"), entry("bad", "main\u{2066}"), entry("worse", "main\u{feff}")];
+        let judged = judge_all(types::Contribution { metrics: vec![], metadata }, &Limits::default());
+        assert_eq!(judged.metadata.keys().collect::<Vec<_>>(), ["good"]);
+        assert!(judged.rejected.iter().all(|one| one.reason.contains("cannot be seen")), "{:?}", judged.rejected);
+    }
+
+    #[test]
     fn a_histogram_has_to_add_up() {
         assert_eq!(judge(vec![histogram(&[1.0, 2.0], &[1, 2, 3], 9.0)]).metrics.len(), 1);
         for bad in [
@@ -276,6 +286,7 @@ mod tests {
             with((0..17).map(|n| (format!("k{n}"), String::new())).collect()),
             with(vec![("k".into(), "x".repeat(257))]),
             with(vec![("k".into(), "\u{7}".into())]),
+            with(vec![("k".into(), "safe\u{202e}txt.exe".into())]),
             with(vec![("k-".into(), "v".into())]),
             with(vec![("k".into(), "v".into()), ("k".into(), "w".into())]),
             types::Metric { value: types::Value::Counter(-1.0), ..gauge("a", 0.0) },

@@ -289,10 +289,10 @@ pub(crate) fn flaws(description: &types::Description) -> Vec<String> {
             flaws.push(format!("{what}: {reason}"));
         }
     };
-    add("version", names::text(&description.version, 64));
-    add("summary", names::text(&description.summary, 1024));
+    add("version", names::plain_text(&description.version, 64));
+    add("summary", names::plain_text(&description.summary, 1024));
     if let Some(others) = &description.others {
-        add("others", names::text(others, 1024));
+        add("others", names::plain_text(others, 1024));
     }
     if description.metrics.len() + description.metadata.len() > MAX_DESCRIBED {
         add("it", Err(format!("lists more than {MAX_DESCRIBED} metrics and metadata keys")));
@@ -302,7 +302,7 @@ pub(crate) fn flaws(description: &types::Description) -> Vec<String> {
         let of = format!("metric `{}`", names::shown(&metric.name, 80));
         add(&of, names::metric_name(&metric.name));
         add(&of, names::unit(&metric.unit));
-        add(&of, names::text(&metric.description, 1024));
+        add(&of, names::plain_text(&metric.description, 1024));
         if metric.attributes.len() > MAX_ATTRIBUTES {
             add(&of, Err(format!("it lists more than {MAX_ATTRIBUTES} attributes")));
             continue;
@@ -310,13 +310,13 @@ pub(crate) fn flaws(description: &types::Description) -> Vec<String> {
         for attribute in &metric.attributes {
             let of = format!("{of}: attribute `{}`", names::shown(&attribute.key, 80));
             add(&of, names::metric_name(&attribute.key));
-            add(&of, names::text(&attribute.description, 1024));
+            add(&of, names::plain_text(&attribute.description, 1024));
         }
     }
     for entry in &description.metadata {
         let of = format!("metadata `{}`", names::shown(&entry.key, 80));
         add(&of, names::metric_name(&entry.key));
-        add(&of, names::text(&entry.description, 1024));
+        add(&of, names::plain_text(&entry.description, 1024));
     }
     let further = flaws.len().saturating_sub(MAX_FLAWS);
     flaws.truncate(MAX_FLAWS);

@@ -61,7 +61,17 @@ pub fn unit(unit: &str) -> Result<(), String> {
     }
 }
 
-/// Free text without control characters, at most `max` bytes.
+/// Free text that reads as what it is: without control characters and what [misleads](misleads), at most `max` bytes.
+pub fn plain_text(text: &str, max: usize) -> Result<(), String> {
+    self::text(text, max)?;
+    match text.chars().find(|c| misleads(*c)) {
+        Some(c) => Err(format!("the value contains {}, which cannot be seen or changes how text is read", escaped(c))),
+        None => Ok(()),
+    }
+}
+
+/// Free text without control characters, at most `max` bytes: what is taken from agents of any make, whose beat is worth
+/// more than a character. Who shows it writes out what [misleads](misleads), as [`shown`] does.
 pub fn text(text: &str, max: usize) -> Result<(), String> {
     if text.len() > max {
         Err(format!("the value has {} bytes; {max} are the most", text.len()))
@@ -98,13 +108,13 @@ pub fn short_name(name: &str) -> Result<(), String> {
     }
 }
 
-/// A text from outside as a log line or an error may show it: escaped where it would break the line or change the
-/// order in which it is read, at most `max` bytes.
+/// A text from outside as a log line or an error may show it: escaped where it would break the line or mislead its
+/// reader, at most `max` bytes.
 pub fn shown(text: &str, max: usize) -> String {
     let mut out = String::new();
     for c in text.chars() {
         let before = out.len();
-        if is_unsafe(c) {
+        if c.is_control() || misleads(c) {
             out.extend(c.escape_default())
         } else {
             out.push(c)
@@ -118,10 +128,17 @@ pub fn shown(text: &str, max: usize) -> String {
     out
 }
 
-/// Control characters, separators of lines and paragraphs, and what Unicode has for the direction of writing (UAX #9).
-fn is_unsafe(c: char) -> bool {
-    let directs = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    c.is_control() || directs || matches!(c, '\u{2028}' | '\u{2029}')
+/// Whether a character makes a text look like another one: what Unicode has for the direction of writing (UAX #9),
+/// separators of lines and paragraphs, and format characters that cannot be seen. Not those that scripts and emoji are
+/// written with: joiners (U+200C, U+200D) and variation selectors.
+pub fn misleads(c: char) -> bool {
+    matches!(c,
+        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+fn escaped(c: char) -> String {
+    format!("U+{:04X}", u32::from(c))
 }
 
 #[cfg(test)]
@@ -163,6 +180,33 @@ mod tests {
         assert!(text("a\nb", 10).unwrap_err().contains("control"));
         assert!(text("abc", 2).unwrap_err().contains("3 bytes"));
         assert_eq!(text("größe", 10), Ok(()));
+    }
+
+    #[test]
+    fn what_misleads_is_refused_and_what_is_written_with_joiners_is_not() {
+        for good in
+            ["größe", "שלום", "مرحبا", "می\u{200c}خواهم", "👩\u{200d}💻", "❤\u{fe0f}", "葛\u{e0100}", "e\u{301}"]
+        {
+            assert_eq!(plain_text(good, 100), Ok(()), "{good}");
+            assert_eq!(shown(good, 100), good);
+        }
+        for (bad, name) in [
+            ("main\u{202e}txt", "U+202E"),
+            ("a\u{2066}b", "U+2066"),
+            ("a\u{200f}", "U+200F"),
+            ("\u{61c}a", "U+061C"),
+            ("\u{feff}a", "U+FEFF"),
+            ("a\u{2028}b", "U+2028"),
+            ("a\u{200b}b", "U+200B"),
+            ("ad\u{ad}min", "U+00AD"),
+            ("a\u{e0041}", "U+E0041"),
+        ] {
+            let reason = plain_text(bad, 100).unwrap_err();
+            assert!(reason.contains(name), "{bad:?}: {reason}");
+            assert_eq!(text(bad, 100), Ok(()), "{bad:?} from agents of any make");
+            assert!(shown(bad, 100).is_ascii(), "{bad:?}");
+        }
+        assert!(plain_text("a\u{7}", 10).is_err() && plain_text("abc", 2).is_err());
     }
 
     #[test]

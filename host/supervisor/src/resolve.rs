@@ -315,7 +315,7 @@ fn url(text: &str) -> Result<Uri, String> {
 
 /// One that every report carries, so that a hub must not have to refuse them for it.
 fn reported_url(text: &str) -> Result<(), String> {
-    names::text(text, MAX_BASE_URL).map_err(|reason| format!("cannot be reported: {reason}"))?;
+    names::plain_text(text, MAX_BASE_URL).map_err(|reason| format!("cannot be reported: {reason}"))?;
     url(text).map(drop)
 }
 

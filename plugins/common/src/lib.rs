@@ -8,5 +8,5 @@ mod name;
 mod notice;
 
 pub use filter::Filter;
-pub use name::{encoded, plain};
+pub use name::{encoded, is_plain, plain};
 pub use notice::Notice;

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use sandbeat_common::is_plain;
 use sandbeat_sdk::Error;
 use sandbeat_sdk::limits::Limits;
 use serde_json::{Map, Value};
@@ -131,8 +132,8 @@ impl Check {
             return Err((Some("contains"), "cannot be with HEAD, whose answer has no body".into()));
         }
         let name = bounded(table, "name")?;
-        if name.as_ref().is_some_and(|name| name.contains(char::is_control)) {
-            return Err((Some("name"), "has control characters".into()));
+        if name.as_ref().is_some_and(|name| !name.chars().all(is_plain)) {
+            return Err((Some("name"), "has characters that cannot be seen or change how text is read".into()));
         }
         if name.is_none() && url.shown().len() > MAX_TEXT {
             return Err((None, format!("is longer than {MAX_TEXT} bytes, which cannot be reported; give it a `name`")));
@@ -274,7 +275,8 @@ mod tests {
             (r#"[{"url":"http://a","status":"6xx"}]"#, "`urls.0.status` has to be"),
             (r#"[{"url":"http://a","contains":""}]"#, "`urls.0.contains` has to have"),
             (r#"[{"url":"http://a","contains":"x","method":"HEAD"}]"#, "`urls.0.contains` cannot be with HEAD"),
-            (r#"[{"url":"http://a","name":"a\nb"}]"#, "`urls.0.name` has control"),
+            (r#"[{"url":"http://a","name":"a\nb"}]"#, "`urls.0.name` has characters"),
+            (r#"[{"url":"http://a","name":"a\u202eb"}]"#, "`urls.0.name` has characters"),
             (r#"[{"url":"http://a","timeout":"0s"}]"#, "`urls.0.timeout` has to be more"),
             (r#"[{"url":"http://a","timeout":"3"}]"#, "`urls.0.timeout` has to be a time"),
             (r#"[{"url":"http://a","timeout":"5s"}]"#, "`timeout` is not less than limits.http_timeout"),

@@ -132,7 +132,7 @@ mod tests {
     fn names_that_processes_gave_themselves_break_nothing() {
         let hostile = "a b\n7 c\u{7}\u{202e}";
         let mut sandbox = sandbox(&[(1, hostile), (2, ""), (3, &"ä".repeat(100))]);
-        let expected = vec![(1, "a b\u{fffd}7 c\u{fffd}\u{202e}".into()), (3, "ä".repeat(32))];
+        let expected = vec![(1, "a b\u{fffd}7 c\u{fffd}\u{fffd}".into()), (3, "ä".repeat(32))];
         assert_eq!(names(&mut sandbox, &[1, 2, 3]), expected);
         assert_eq!(names(&mut sandbox, &[1, 2, 3]), expected, "from the state");
     }

@@ -346,7 +346,7 @@ fn check_metadata(metadata: &BTreeMap<String, String>, problems: &mut Vec<Proble
         problems.push(Problem::new("metadata", reason));
     }
     for (key, value) in metadata {
-        let checked = names::metadata_key(key).and_then(|()| names::text(value, MAX_METADATA_VALUE));
+        let checked = names::metadata_key(key).and_then(|()| names::plain_text(value, MAX_METADATA_VALUE));
         if let Err(reason) = checked {
             problems.push(Problem::new(format!("metadata.{}", names::shown(key, names::MAX_NAME)), reason));
         }
@@ -362,7 +362,7 @@ fn check_disks(paths: &[PathBuf], problems: &mut Vec<Problem>) {
         let shown = names::shown(&text, names::MAX_NAME);
         if !path.is_absolute() {
             problems.push(Problem::new("disks.paths", format!("`{shown}` is not an absolute path")));
-        } else if let Err(reason) = names::text(&text, MAX_DISK_PATH) {
+        } else if let Err(reason) = names::plain_text(&text, MAX_DISK_PATH) {
             let cure = "name another path of the same file system";
             problems.push(Problem::new("disks.paths", format!("`{shown}` cannot be reported: {reason}; {cure}")));
         } else if paths[..index].contains(path) {

@@ -53,7 +53,7 @@ fn who_may_start_programs_is_said_in_a_word() {
 fn every_problem_comes_at_once_with_its_key_and_cure() {
     let (config, problems) = read(
         "[report]\ninterval = \"1ms\"\ntimeout = \"1h\"\nmin_interval = \"2h\"\ntoken_file = \"/nowhere/token\"\n\
-         [metadata]\n\"a b\" = \"c\"\nd = \"\\u0007\"\n[api]\nlisten = \"0.0.0.0:2468\"\n[sessions]\nports = [0]\n",
+         [metadata]\n\"a b\" = \"c\"\nd = \"\\u0007\"\ne = \"\\u202e\"\n[api]\nlisten = \"0.0.0.0:2468\"\n[sessions]\nports = [0]\n",
     );
     assert!(config.is_none());
     for part in [
@@ -65,12 +65,13 @@ fn every_problem_comes_at_once_with_its_key_and_cure() {
         "report.min_interval: is longer than report.max_interval",
         "metadata.a b: the key contains ' '",
         "metadata.d: the value contains the control character",
+        "metadata.e: the value contains U+202E, which",
         "api.listen: 0.0.0.0:2468 can be reached from beyond this machine",
         "sessions.ports: 0 is not a port",
     ] {
         assert!(problems.iter().any(|problem| problem.starts_with(part)), "{part}: {problems:#?}");
     }
-    assert_eq!(problems.len(), 10, "{problems:#?}");
+    assert_eq!(problems.len(), 11, "{problems:#?}");
 }
 
 #[test]

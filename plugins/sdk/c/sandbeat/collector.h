@@ -18,7 +18,8 @@ typedef struct collector_string_t {
 typedef struct sandbeat_collector_types_attribute_t {
   // Formed like a metric's name: words joined by `_`, namespaces by `.`; at most 128 bytes.
   collector_string_t   key;
-  // Free text without control characters; at most 256 bytes.
+  // Free text without control characters and what cannot be seen or changes how text is read; at most 256
+  // bytes.
   collector_string_t   value;
 } sandbeat_collector_types_attribute_t;
 
@@ -90,7 +91,7 @@ typedef struct sandbeat_collector_types_metric_t {
 typedef struct sandbeat_collector_types_metadata_entry_t {
   // Formed like a metric's name.
   collector_string_t   key;
-  // Free text without control characters; at most 1024 bytes.
+  // Free text like the value of an attribute; at most 1024 bytes.
   collector_string_t   value;
 } sandbeat_collector_types_metadata_entry_t;
 

@@ -65,7 +65,8 @@ export class Point {
 export class Entry {
   /**
    * @param {string} key
-   * @param {string} value Free text without control characters, 1024 bytes at most.
+   * @param {string} value Free text without control characters and what cannot be seen or changes how text is read, 1024
+   *   bytes at most.
    */
   constructor(key, value) {
     this.key = key;

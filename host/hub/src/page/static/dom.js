@@ -1,8 +1,9 @@
 // Elements. Everything that a sandbox says reaches the page as a text node or an attribute's value made here, so that
 // it can never become markup, and with what would change the order in which it is read written out.
 
-// What Unicode has for the direction of writing (UAX #9); the command line writes the same out.
-const DIRECTIONS = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
+// What Unicode has for the direction of writing (UAX #9), separators of lines, and what cannot be seen; the command line
+// writes the same out.
+const MISLEADING = /[\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\u{e0000}-\u{e007f}]/gu;
 const SVG = "http://www.w3.org/2000/svg";
 
 /** An element: `el("p.note", { role: "status", onclick: f }, "text", child)`. What is null or undefined is left out. */
@@ -69,5 +70,5 @@ function fill(node, attributes, children) {
 }
 
 function inOrder(text) {
-  return String(text ?? "").replace(DIRECTIONS, (sign) => `\\u{${sign.codePointAt(0).toString(16)}}`);
+  return String(text ?? "").replace(MISLEADING, (sign) => `\\u{${sign.codePointAt(0).toString(16)}}`);
 }
