@@ -18,12 +18,15 @@ use metrics::{
     PIDS, PIDS_LIMIT, PIDS_REFUSED, PRESSURE, PRESSURE_TIME, SWAP_USAGE, THROTTLED_PERIODS, THROTTLED_TIME, VERSION,
     WORKING_SET,
 };
+use sandbeat_common::plain;
 use sandbeat_sdk::export;
 use sandbeat_sdk::files::Reason;
 use sandbeat_sdk::prelude::*;
 
 /// What a metadata value may have, in bytes.
 const MAX_VALUE: usize = 1024;
+/// The sidecar that it comes with, of which an error shows the grants.
+const SIDECAR: &str = include_str!("../cgroup.toml");
 
 struct Cgroup;
 
@@ -54,7 +57,7 @@ impl Collector for Cgroup {
     }
 
     fn collect() -> Result<Contribution, Error> {
-        let groups = Groups::locate()?;
+        let groups = Groups::locate().map_err(with_cure)?;
         let Some((own, version)) = groups.own() else {
             let reasons = groups.reasons.join("; ");
             return Err(Error::unavailable(format_args!("the agent is in no control group of its own: {reasons}")));
@@ -62,9 +65,9 @@ impl Collector for Cgroup {
         let mut contribution = Contribution::new();
         contribution.extend(figures::points(&groups));
         if contribution.points.is_empty() {
-            return Err(why_nothing(own));
+            return Err(with_cure(why_nothing(own)));
         }
-        Ok(contribution.with(VERSION.value(version)).with(PATH.value(plain(own.dir()))))
+        Ok(contribution.with(VERSION.value(version)).with(PATH.value(bounded(own.dir()))))
     }
 }
 
@@ -81,10 +84,29 @@ fn why_nothing(own: &Group) -> Error {
     Error::unavailable(format_args!("the control group `{}` has no figures", own.dir()))
 }
 
+/// With all that it takes where a grant is missing, to be copied: one path at a time would take many attempts. Not where
+/// groups are mounted elsewhere than the sidecar says.
+fn with_cure(error: Error) -> Error {
+    let Error::Denied(text) = &error else { return error };
+    match text.split('`').nth(1) {
+        Some(path) if ["/proc/self/", "/sys/fs/cgroup"].iter().any(|usual| path.starts_with(usual)) => {
+            Error::denied(format_args!("`{path}` is not granted; put into the sidecar, under `[grant]`: {}", grants()))
+        }
+        _ => error,
+    }
+}
+
+fn grants() -> String {
+    let globs: Vec<_> = SIDECAR.lines().map(str::trim).filter(|line| line.starts_with('"')).collect();
+    format!("read = [{}]", globs.join(" ").trim_end_matches(','))
+}
+
 /// A path as metadata can carry it: who makes a group may give it any name.
-fn plain(path: &str) -> String {
-    let path = &path[..path.floor_char_boundary(MAX_VALUE)];
-    path.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
+fn bounded(path: &str) -> String {
+    // U+FFFD has three bytes, what it stands for may have one.
+    let mut value = plain(path);
+    value.truncate(value.floor_char_boundary(MAX_VALUE));
+    value
 }
 
 #[cfg(test)]

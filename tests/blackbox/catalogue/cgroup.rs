@@ -98,7 +98,12 @@ fn a_missing_grant_is_named() {
         (without("\"/sys/fs/cgroup"), "/sys/fs/cgroup"),
     ] {
         assert_eq!((&answer["ok"], &answer["failure"]), (&false.into(), &"denied".into()), "{path}: {answer}");
-        assert!(answer["reason"].as_str().unwrap().contains(path), "{path}: {answer}");
+        let reason = answer["reason"].as_str().unwrap();
+        assert!(reason.starts_with(&format!("`{path}")), "{path}: {answer}");
+        // What it says is what it takes.
+        let (_, cure) = reason.split_once("under `[grant]`: ").unwrap();
+        let cured = run(&format!("[grant]\n{cure}"), &[]);
+        assert_ne!(cured["failure"], "denied", "{cured}");
     }
 }
 
