@@ -80,7 +80,7 @@ impl Mounts {
             }
         }
         say(&troubles, seen.len() > MAX_MOUNTS);
-        let unreadable = (!troubles.is_empty()).then(|| UNREADABLE.value(cut(&troubles.join("; "))));
+        let unreadable = (!troubles.is_empty()).then(|| UNREADABLE.value(cut(&plain(&troubles.join("; ")))));
         Self { error: error.filter(|_| points.is_empty()), points, unreadable }
     }
 }
@@ -135,8 +135,7 @@ fn say(troubles: &[String], full: bool) {
     const TROUBLE: Notice = Notice::new("unreadable mounts");
     let line = format!("only the first {MAX_MOUNTS} file systems are reported");
     CUT.warn(full.then_some(&line));
-    let line = troubles.join("; ");
-    TROUBLE.warn((!troubles.is_empty()).then_some(&line));
+    TROUBLE.warn_each(troubles);
 }
 
 fn cut(text: &str) -> &str {

@@ -5,22 +5,21 @@
 //! of which a table is not granted, not there or of another form is absent as a whole and named in the log at `debug`;
 //! when that is both, the collect ends with the reason for TCP. More ports than are reported one by one, and tables
 //! that are too long to be read whole, are said in the log once per change; the counts are then of what was read. So that
-//! nobody hides the ports of others behind many of his own, owners take turns (`turns.rs`), and names that change all
-//! the time are left out (`named.rs`).
+//! nobody hides the ports of others behind many of his own, owners take turns (`turns.rs`) and share the series that
+//! there may be (`places.rs`).
 
 mod listing;
-mod named;
 mod owners;
+mod places;
 mod port;
 mod read;
 mod table;
 mod turns;
 
-use std::time::SystemTime;
-
-use named::Named;
 use owners::Owners;
+use places::{Point, Room};
 use port::{Port, Scope};
+use sandbeat_common::Notice;
 use sandbeat_sdk::export;
 use sandbeat_sdk::prelude::*;
 use table::Transport;
@@ -94,16 +93,13 @@ impl Collector for Ports {
             }
             (Ok(tcp), Ok(udp)) => vec![tcp, udp],
         };
-        say_what_is_cut(&found);
         let owners = owners::of(&asked(&found));
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let mut named = Named::open(now.as_secs());
-
+        let mut room = Room::open();
         let mut contribution = Contribution::new();
         for found in &found {
-            contribute(&mut contribution, found, &owners, &mut named);
+            contribute(&mut contribution, found, &owners, &mut room);
         }
-        named.keep();
+        say_what_is_cut(&found, room.keep());
         Ok(contribution)
     }
 }
@@ -130,7 +126,7 @@ fn asked(found: &[Found]) -> Vec<u64> {
     inodes
 }
 
-fn contribute(contribution: &mut Contribution, found: &Found, owners: &Owners, named: &mut Named) {
+fn contribute(contribution: &mut Contribution, found: &Found, owners: &Owners, room: &mut Room) {
     let (transport, lists) = match found.transport {
         Transport::Tcp => ("tcp", [TCP_EXTERNAL, TCP_LOOPBACK]),
         Transport::Udp => ("udp", [UDP_EXTERNAL, UDP_LOOPBACK]),
@@ -142,32 +138,26 @@ fn contribute(contribution: &mut Contribution, found: &Found, owners: &Owners, n
         contribution.push(count);
         contribution.push(list.value(listing::listing(ports.iter().map(|port| (port.number, owner(port))))));
     }
-    let mut shown = in_turns(&found.ports, owners);
-    shown.truncate(MAX_PORTS);
-    shown.sort_by_key(|port| (port.scope, port.number));
-    for port in shown {
+    let with_point = |port| Some((port, room.point(transport, port, owner(port))?));
+    let mut shown: Vec<_> = in_turns(&found.ports, owners).into_iter().filter_map(with_point).take(MAX_PORTS).collect();
+    shown.sort_by_key(|(port, _)| (port.scope, port.number));
+    for (port, how) in shown {
         let point = SOCKETS.value(port.sockets).attribute(TRANSPORT, transport).attribute(SCOPE, port.scope.name());
         let point = point.attribute(NUMBER, port.number);
-        contribution.push(match owner(port) {
-            Some(name) if named.admits((transport, port.scope, port.number, name)) => point.attribute(PROCESS, name),
-            _ => point,
+        contribution.push(match how {
+            Point::Named(name) => point.attribute(PROCESS, name),
+            Point::Nameless => point,
         });
     }
 }
 
-/// One line per change, so what was said last is kept.
-fn say_what_is_cut(found: &[Found]) {
-    const KEY: &str = "cut";
-    let lines: Vec<String> = found.iter().filter_map(what_is_cut).collect();
-    let said = lines.join("; ");
-    if state::get(KEY).unwrap_or_default() == said.as_bytes() {
-        return;
-    }
-    if said.is_empty() {
-        state::delete(KEY);
-    } else if state::set(KEY, said.as_bytes()).is_ok() {
-        log::warn!("{said}");
-    }
+fn say_what_is_cut(found: &[Found], is_room_short: bool) {
+    const CUT: Notice = Notice::new("cut");
+    let short = "ports or their names keep changing; some that are new have no point (`limits.series`) and are only \
+                 counted and listed";
+    let mut lines: Vec<String> = found.iter().filter_map(what_is_cut).collect();
+    lines.extend(is_room_short.then(|| short.to_owned()));
+    CUT.warn_each(&lines);
 }
 
 /// Without figures: they change with each socket.

@@ -1,9 +1,11 @@
 //! The whole collector on recorded tables.
 
+use std::collections::BTreeSet;
+
 use super::*;
 use sandbeat_sdk::processes::Owner;
 use sandbeat_sdk::testing::Sandbox;
-use sandbeat_sdk::{Point, Value, log};
+use sandbeat_sdk::{Value, log};
 
 const TCP: &str = include_str!("../tests/recorded/tcp");
 const TCP6: &str = include_str!("../tests/recorded/tcp6");
@@ -24,7 +26,7 @@ fn metadata(contribution: &Contribution) -> Vec<(&str, &str)> {
 }
 
 fn lines(contribution: &Contribution) -> Vec<String> {
-    let line = |point: &Point| {
+    let line = |point: &sandbeat_sdk::Point| {
         let Value::Gauge(value) = point.value else { panic!("{point:?}") };
         let attributes: Vec<_> = point.attributes.iter().map(|attribute| &*attribute.value).collect();
         format!("{} {} {value}", point.name, attributes.join(" "))
@@ -132,22 +134,56 @@ fn nobody_hides_the_ports_of_others_behind_his_own() {
     assert!(list.contains(" 3000:node ") && list.len() <= 1024, "{list}");
 }
 
+/// What listens, with whose it is; and without what is kept of owners, which would hide that they have other names.
+fn listens(sandbox: Sandbox, ports: impl IntoIterator<Item = (u16, String)>) -> Sandbox {
+    let ports: Vec<_> = ports.into_iter().collect();
+    let table = listening(ports.iter().map(|(port, _)| (*port, u64::from(*port))));
+    let owners = ports.into_iter().map(|(port, name)| (u64::from(port), Owner { pid: 1, name }));
+    let mut sandbox = sandbox.file("/proc/net/tcp", table).missing("/proc/net/tcp6").processes(owners);
+    sandbox.run(|| state::delete("owners"));
+    sandbox
+}
+
+/// The series of a contribution: its points without their values.
+fn series(contribution: &Contribution) -> Vec<String> {
+    lines(contribution).iter().map(|line| line.rsplit_once(' ').unwrap().0.to_owned()).collect()
+}
+
+const SERVER: &str = "system.network.port.sockets tcp external 3000 node";
+
 #[test]
 fn names_that_keep_changing_are_left_out_and_the_ports_stay() {
-    let table = listening((3000..3200).map(|port| (port, u64::from(port))));
-    let mut sandbox = Sandbox::new().file("/proc/net/tcp", table).missing("/proc/net/tcp6");
-    let mut all = std::collections::BTreeSet::new();
+    let (mut sandbox, mut all) = (Sandbox::new(), BTreeSet::new());
     for round in 0..50 {
         let name = |port| if port == 3000 { "node".to_owned() } else { format!("x{round}") };
-        sandbox = sandbox.processes((3000..3200).map(|port| (port, Owner { pid: 1, name: name(port) })));
-        // What is kept of owners would hide that they have other names.
-        sandbox.run(|| state::delete("owners"));
-        let lines = lines(&collect(&mut sandbox));
-        assert!(lines.contains(&"system.network.port.sockets tcp external 3000 node 1".to_owned()), "{round}");
-        assert_eq!(lines.len(), 2 + 200);
-        all.extend(lines);
+        sandbox = listens(sandbox, (3000..3200).map(|port| (port, name(port))));
+        let series = series(&collect(&mut sandbox));
+        assert!(series.contains(&SERVER.to_owned()), "{round}");
+        assert_eq!(series.len(), 2 + 200);
+        all.extend(series);
     }
-    assert!(all.len() < 1_000, "{}", all.len());
+    assert!(all.len() < 2_000, "{}", all.len());
+}
+
+#[test]
+fn a_port_that_is_opened_after_thousands_of_others_has_its_point() {
+    let (mut sandbox, mut all) = (Sandbox::new(), BTreeSet::new());
+    // Tests of many programs at ports that the system chose, and one program that opens all low ones in turn.
+    for round in 0..60 {
+        let chosen = (0..100).map(|n| (32_768 + 100 * round + n, format!("test{}", round % 30)));
+        let low = (0..100).map(|n| (1024 + 100 * round + n, "scan".to_owned())).filter(|(port, _)| *port != 3000);
+        sandbox = listens(sandbox, chosen.chain(low));
+        all.extend(series(&collect(&mut sandbox)));
+    }
+    sandbox = listens(sandbox, [(3000, "node".to_owned()), (40_000, "node".to_owned())]);
+    let contribution = collect(&mut sandbox);
+    all.extend(series(&contribution));
+    assert!(series(&contribution).contains(&SERVER.to_owned()), "{:?}", series(&contribution));
+    assert_eq!(metadata(&contribution)[0].1, "3000:node 40000:node");
+    // As many as the agent takes within an hour; it would refuse all that come after them.
+    assert!(all.len() <= 2_000 && all.len() > 900, "{}", all.len());
+    let said: Vec<_> = sandbox.lines().iter().filter(|(level, _)| *level == log::Level::Warn).collect();
+    assert!(matches!(&said[..], [(_, line)] if line.contains("limits.series")), "once: {said:?}");
 }
 
 #[test]

@@ -18,10 +18,11 @@ mod scrape;
 mod units;
 
 use std::collections::BTreeSet;
+use std::time::SystemTime;
 
 use folder::Listing;
 use points::Reason;
-use sandbeat_common::Notice;
+use sandbeat_common::{Notice, Places};
 use sandbeat_sdk::prelude::*;
 use sandbeat_sdk::{export, limits};
 use scrape::{Room, Scrape};
@@ -37,7 +38,7 @@ const MODIFIED: Gauge = Gauge::new(
 .with_keys(&[FILE]);
 const REASON: Key = Key::new(
     "textfile.reason",
-    "`limit` (more than are reported), `duplicate`, `help` or `type` (another one than in an earlier file), `name`, \
+    "`limit` (more than are reported), `series` (more new ones within an hour than the file may have), `duplicate`, `help` or `type` (another one than in an earlier file), `name`, \
      `attributes`, `value` (NaN, infinite, or a negative counter), `histogram` (it does not add up).",
 );
 const LEFT_OUT: Gauge =
@@ -66,15 +67,19 @@ impl Collector for Textfile {
         let listing = Listing::of(&paths)?;
         let limits = limits::current();
         // The collector's own are an error, and one per reason and file.
-        let own = (1 + Reason::ALL.len() + listing.files.len()) as u64;
+        let own = 1 + Reason::ALL.len();
         let room = Room {
-            points: limits.metrics.saturating_sub(own),
+            points: limits.metrics.saturating_sub((own + listing.files.len()) as u64),
             bytes: limits.output / 4 * 3,
             attributes: limits.attributes,
         };
-        let mut scrape = Scrape::new(room, &listing.troubles);
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let places = Places::open("places", &limits, own, now);
+        let mut scrape = Scrape::new(room, places, &listing.troubles);
         listing.read(&mut scrape);
+        scrape.places.keep();
         say(&scrape);
+        say_who_is_crowded(&scrape, &listing);
 
         let mut contribution = Contribution::new().with(SCRAPE_ERROR.value(u8::from(scrape.has_errors())));
         for (reason, count) in scrape.left_out() {
@@ -99,14 +104,27 @@ fn is_own(name: &str) -> bool {
 fn say(scrape: &Scrape) {
     const BROKEN: Notice = Notice::new("broken");
     const LEFT_OUT: Notice = Notice::new("left out");
-    let line = scrape.troubles.join("; ");
-    BROKEN.warn(scrape.has_errors().then_some(&line));
+    BROKEN.warn_each(&scrape.troubles);
     // Without the counts, so that it is new only when a reason is.
     let reasons: BTreeSet<_> =
         scrape.left_out().filter(|(_, count)| *count > 0).map(|(reason, _)| reason.word()).collect();
     let reasons: Vec<_> = reasons.into_iter().collect();
     let line = format!("points are left out ({}); textfile.points.left_out counts them", reasons.join(", "));
     LEFT_OUT.warn((!reasons.is_empty()).then_some(&line));
+}
+
+/// The cause with each: of the files that there are, the one that has most.
+fn say_who_is_crowded(scrape: &Scrape, listing: &Listing) {
+    const CROWDED: Notice = Notice::new("crowded");
+    let most = listing.files.iter().map(|(path, _)| path.as_str()).max_by_key(|path| scrape.places.owned(path));
+    let line = |(file, metric): (&String, &String)| {
+        format!(
+            "`{file}`: new series are left out, `{metric}` for one: too few of `limits.series` are free within this hour. Most \
+             are of `{}`: take labels out of it that keep changing, or raise that limit in the sidecar",
+            most.unwrap_or(file)
+        )
+    };
+    CROWDED.warn_each(&scrape.crowded.iter().map(line).collect::<Vec<_>>());
 }
 
 #[cfg(test)]

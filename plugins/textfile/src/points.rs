@@ -6,10 +6,11 @@
 //! - A `:` in a name becomes `.`, which Prometheus' names cannot have, so that no two names become one.
 //!
 //! What the agent would refuse is left out here, so that it is counted under a reason: NaN, infinities and negative
-//! counters, names that begin with `_`, labels that are too many, too long or not printable, histograms that do not add up.
+//! counters, names that begin with `_`, labels that are too many, too long or not plain text, histograms that do not add up.
 
 use std::borrow::Cow;
 
+use sandbeat_common::is_plain;
 use sandbeat_sdk::{Distribution, Point, Value};
 
 use crate::format::{Data, Family, Kind, Labels, Parts};
@@ -19,6 +20,7 @@ use crate::units;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reason {
     Limit,
+    Series,
     Duplicate,
     Help,
     Type,
@@ -37,8 +39,9 @@ const MAX_COUNT: f64 = 9_007_199_254_740_992.0;
 
 impl Reason {
     /// All of them.
-    pub(crate) const ALL: [Reason; 8] = [
+    pub(crate) const ALL: [Reason; 9] = [
         Reason::Limit,
+        Reason::Series,
         Reason::Duplicate,
         Reason::Help,
         Reason::Type,
@@ -52,6 +55,7 @@ impl Reason {
     pub(crate) fn word(self) -> &'static str {
         match self {
             Reason::Limit => "limit",
+            Reason::Series => "series",
             Reason::Duplicate => "duplicate",
             Reason::Help => "help",
             Reason::Type => "type",
@@ -148,7 +152,7 @@ fn last_of_each(marks: &[(f64, f64)]) -> Vec<(f64, f64)> {
 
 /// Whether the agent takes this as an attribute's value.
 pub(crate) fn is_text(text: &str) -> bool {
-    text.len() <= MAX_VALUE && !text.contains(char::is_control)
+    text.len() <= MAX_VALUE && text.chars().all(is_plain)
 }
 
 /// Whether the agent takes it.
@@ -260,6 +264,7 @@ mod tests {
             (format!("{long} 1\n"), "Name"),
             ("a{_x=\"1\"} 1\n".to_owned(), "Attributes"),
             ("a{x=\"1\\n2\"} 1\n".to_owned(), "Attributes"),
+            ("a{x=\"1\u{202e}2\"} 1\n".to_owned(), "Attributes"),
             (format!("a{{x=\"{long}{long}\"}} 1\n"), "Attributes"),
             (format!("a{{{labels}}} 1\n"), "Attributes"),
         ] {

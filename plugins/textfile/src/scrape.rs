@@ -3,11 +3,15 @@
 //! Owner: one collect. Files are added in order, and the first one to say something holds: of two points with the same
 //! name and attributes the later one is left out, of two families of one name that with another HELP text (as by
 //! node_exporter) or another type. What is left out is counted by reason; what is broken is named.
+//!
+//! Files share the series that there may be within an hour ([`sandbeat_common::Places`]), so that one with ever new labels
+//! leaves a quarter of them to the others; a file of which a point has no place is named.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
+use sandbeat_common::{Places, Share};
 use sandbeat_sdk::{Attribute, Point, Value};
 
 use crate::format::{Exposition, Family, Kind};
@@ -15,6 +19,13 @@ use crate::points::{self, Reason};
 
 /// Names that are told apart; each costs memory although its points may all have to be left out.
 const MAX_NAMES: usize = 5_000;
+/// Points of a file without a place, after which no further one is looked at: to find out which still have one would cost
+/// too much.
+const MAX_WITHOUT_PLACE: u64 = 10_000;
+/// What a file may have of the series.
+const SHARE: Share = Share { percent: 100, owned_to_free: (3, 1) };
+/// How much of a metric's name is shown, in bytes.
+const MAX_SHOWN: usize = 100;
 
 /// What was read so far.
 #[derive(Debug)]
@@ -24,6 +35,9 @@ pub(crate) struct Scrape {
     pub(crate) modified: Vec<(String, Duration)>,
     /// What is broken, in words.
     pub(crate) troubles: Vec<String>,
+    /// Files of which a point has no place, with the first such metric's name.
+    pub(crate) crowded: BTreeMap<String, String>,
+    pub(crate) places: Places,
     room: Room,
     seen: BTreeSet<(String, Vec<(String, String)>)>,
     names: BTreeMap<String, Name>,
@@ -52,12 +66,14 @@ struct Name {
 }
 
 impl Scrape {
-    /// One without points, with room for so many, and with the troubles so far.
-    pub(crate) fn new(room: Room, troubles: &[String]) -> Self {
+    /// One without points, with room and places for so many, and with the troubles so far.
+    pub(crate) fn new(room: Room, places: Places, troubles: &[String]) -> Self {
         Self {
             points: Vec::new(),
             modified: Vec::new(),
             troubles: troubles.to_vec(),
+            crowded: BTreeMap::new(),
+            places,
             room,
             seen: BTreeSet::new(),
             names: BTreeMap::new(),
@@ -68,6 +84,7 @@ impl Scrape {
     /// Adds what a file says.
     pub(crate) fn add(&mut self, file: &str, read: &Exposition<'_>) {
         self.left_out[Reason::Duplicate as usize] += read.duplicates;
+        let without_place = self.left_out[Reason::Series as usize];
         let mut used = vec![false; read.families.len()];
         for (family, _) in read.series.keys() {
             used[*family] = true;
@@ -79,15 +96,17 @@ impl Scrape {
             .map(|(family, used)| if used { self.name(file, family) } else { None })
             .collect();
         for ((family, labels), data) in &read.series {
-            if self.room.points == 0 {
-                // Whatever else may be wrong with it: to find out would cost more than all that is reported.
-                self.left_out[Reason::Limit as usize] += points::count(&read.families[*family], data);
+            // Whatever else may be wrong with it: to find out would cost more than all that is reported.
+            let is_hopeless = self.left_out[Reason::Series as usize] - without_place >= MAX_WITHOUT_PLACE;
+            if self.room.points == 0 || is_hopeless {
+                let reason = if is_hopeless { Reason::Series } else { Reason::Limit };
+                self.left_out[reason as usize] += points::count(&read.families[*family], data);
                 continue;
             }
             for point in points::of(&read.families[*family], labels, data, self.room.attributes) {
                 match (refused[*family], point) {
                     (Some(reason), _) | (None, Err(reason)) => self.leave_out(reason),
-                    (None, Ok(point)) => self.take(point),
+                    (None, Ok(point)) => self.take(file, point),
                 }
             }
         }
@@ -95,9 +114,12 @@ impl Scrape {
 
     /// Adds when the content of a good file changed, which is a point of its own.
     pub(crate) fn add_modified(&mut self, file: &str, modified: Duration) {
-        match points::is_text(file) {
-            true => self.modified.push((file.to_owned(), modified)),
-            false => self.leave_out(Reason::Attributes),
+        if !points::is_text(file) {
+            self.leave_out(Reason::Attributes);
+        } else if !self.places.admits("modified", file, SHARE) {
+            self.leave_out(Reason::Series);
+        } else {
+            self.modified.push((file.to_owned(), modified));
         }
     }
 
@@ -128,24 +150,31 @@ impl Scrape {
             _ => {}
         }
         if known.disputed {
-            let shown = &family.name[..family.name.len().min(100)];
+            let shown = &family.name[..family.name.len().min(MAX_SHOWN)];
             self.troubles.push(format!("{file}: `{shown}` has another HELP than in {}", known.file));
             return Some(Reason::Help);
         }
         (known.kind != family.kind).then_some(Reason::Type)
     }
 
-    fn take(&mut self, point: Point) {
+    fn take(&mut self, file: &str, point: Point) {
         let attribute = |one: &Attribute| (one.key.clone().into_owned(), one.value.clone());
         let key = (point.name.clone().into_owned(), point.attributes.iter().map(attribute).collect());
         if self.seen.contains(&key) || crate::is_own(&point.name) {
-            self.leave_out(Reason::Duplicate);
-        } else if self.room.take(&point).is_some() {
-            self.seen.insert(key);
-            self.points.push(point);
-        } else {
-            self.leave_out(Reason::Limit);
+            return self.leave_out(Reason::Duplicate);
         }
+        let mut room = self.room;
+        if room.take(&point).is_none() {
+            return self.leave_out(Reason::Limit);
+        }
+        if !self.places.admits(&key, file, SHARE) {
+            let shown = || point.name[..point.name.len().min(MAX_SHOWN)].to_owned();
+            self.crowded.entry(file.to_owned()).or_insert_with(shown);
+            return self.leave_out(Reason::Series);
+        }
+        self.room = room;
+        self.seen.insert(key);
+        self.points.push(point);
     }
 
     fn leave_out(&mut self, reason: Reason) {
@@ -181,10 +210,18 @@ fn digest(help: &[u8]) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use sandbeat_sdk::limits::Limits;
+    use sandbeat_sdk::testing::Sandbox;
+
     use super::*;
 
+    fn places(series: u64) -> Places {
+        let limits = Limits { series, ..Limits::default() };
+        Sandbox::new().run(|| Places::open("places", &limits, 0, Duration::ZERO))
+    }
+
     fn scrape(points: u64, files: &[(&str, &str)]) -> Scrape {
-        let mut scrape = Scrape::new(Room { points, bytes: 1_000_000, attributes: 16 }, &[]);
+        let mut scrape = Scrape::new(Room { points, bytes: 1_000_000, attributes: 16 }, places(2_000), &[]);
         for (file, text) in files {
             scrape.add(file, &Exposition::parse(text.as_bytes()).unwrap());
         }
@@ -252,8 +289,19 @@ mod tests {
     }
 
     #[test]
+    fn a_file_with_many_series_leaves_some_to_the_others() {
+        let many: String = (0..50_000).map(|n| format!("a{{n=\"{n}\"}} 1\n")).collect();
+        let mut cut = Scrape::new(Room { points: 900, bytes: 1_000_000, attributes: 16 }, places(100), &[]);
+        for (file, text) in [("1", &*many), ("2", "b{x=\"1\"} 1\nc 1\n"), ("3", "d 1\n")] {
+            cut.add(file, &Exposition::parse(text.as_bytes()).unwrap());
+            cut.add_modified(file, Duration::ZERO);
+        }
+        assert_eq!((cut.points.len(), left_out(&cut)), (75 + 3, vec![(Reason::Series, 50_000 - 75 + 1)]));
+    }
+
+    #[test]
     fn an_answer_has_room_for_so_many_bytes() {
-        let mut cut = Scrape::new(Room { points: 100, bytes: 1_000, attributes: 16 }, &[]);
+        let mut cut = Scrape::new(Room { points: 100, bytes: 1_000, attributes: 16 }, places(2_000), &[]);
         let text: String = (0..4).map(|n| format!("a{{n=\"{n}{}\"}} 1\n", "x".repeat(200))).collect();
         cut.add("1", &Exposition::parse(text.as_bytes()).unwrap());
         assert_eq!((cut.points.len(), left_out(&cut)), (2, vec![(Reason::Limit, 2)]));

@@ -68,15 +68,14 @@ fn a_folder_with_broken_files_is_reported_without_them() {
 
     sandbox.run(Textfile::collect).unwrap();
     let said: Vec<_> = sandbox.lines().iter().map(|(_, line)| line.as_str()).collect();
-    assert_eq!(said.len(), 2, "once each: {said:?}");
-    for part in [
+    let parts = [
         "stamped.prom`, line 2: `pkg_updates`: it has a timestamp of its own",
         "torn.prom`, line 2: the file ends without a line feed",
         "z_late.prom: `backup_bytes_total` has another HELP than in",
-    ] {
-        assert!(said[0].contains(part), "{said:?}");
-    }
-    assert!(said[1].contains("(help, value)"), "{said:?}");
+        "(help, value)",
+    ];
+    assert_eq!(said.len(), parts.len(), "once each: {said:?}");
+    assert!(said.iter().zip(parts).all(|(line, part)| line.contains(part)), "{said:?}");
 }
 
 #[test]
@@ -118,8 +117,34 @@ fn more_than_a_contribution_holds_is_cut_in_the_order_of_the_files() {
     assert_eq!(contribution.points.len(), 1_000);
     let values = values(&contribution);
     assert_eq!(values.keys().filter(|name| name.starts_with("a{")).count(), 600);
-    assert_eq!(values["textfile.points.left_out{textfile.reason=limit}"], "211");
+    assert_eq!(values["textfile.points.left_out{textfile.reason=limit}"], "212");
     assert_eq!(values["node_textfile_scrape_error{}"], "0");
+}
+
+#[test]
+fn a_file_whose_labels_keep_changing_is_named_and_leaves_room_for_others() {
+    let mut sandbox = sandbox(&[("z.prom", "steady 1\n")]);
+    let path = |name: &str| format!("{DEFAULT_PATH}/{name}");
+    let mut all = BTreeSet::new();
+    for round in 0..10 {
+        let churn: String = (0..500).map(|n| format!("churn{{id=\"{round}-{n}\"}} 1\n")).collect();
+        sandbox = sandbox.file(&path("churn.prom"), churn);
+        all.extend(values(&sandbox.run(Textfile::collect).unwrap()).into_keys());
+    }
+    // New ones of another file, as of a job that was added.
+    let late: String = (0..100).map(|n| format!("late{{n=\"{n}\"}} 1\n")).collect();
+    let mut sandbox = sandbox.file(&path("late.prom"), late);
+    let values = values(&sandbox.run(Textfile::collect).unwrap());
+    assert_eq!(values.keys().filter(|name| name.starts_with("late{")).count(), 100);
+    assert!(values.contains_key("steady{}"), "{values:?}");
+    assert_eq!(values["textfile.points.left_out{textfile.reason=series}"], "500");
+    all.extend(values.into_keys());
+    // As many as the agent takes within an hour.
+    assert!(all.len() + Reason::ALL.len() < 2_000, "{}", all.len());
+    let said: Vec<_> = sandbox.lines().iter().map(|(_, line)| line.as_str()).collect();
+    let parts = ["(series)", "churn.prom`: new series are left out, `churn` for one"];
+    assert_eq!(said.len(), 2, "once each: {said:?}");
+    assert!(parts.iter().all(|part| said.iter().any(|line| line.contains(part))), "{said:?}");
 }
 
 #[test]

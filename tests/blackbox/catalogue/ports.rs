@@ -62,6 +62,26 @@ fn a_port_that_is_opened_or_closed_is_in_the_next_report_with_the_name_of_whose_
 }
 
 #[test]
+fn a_port_is_in_the_metrics_after_many_others_have_come_and_gone() {
+    alone("catalogue::ports::a_port_is_in_the_metrics_after_many_others_have_come_and_gone", || {
+        let hub = FakeHub::start();
+        let sandbox = Sandbox::reporting_to(&hub);
+        sandbox.drop_collector("ports", bundled("ports"), &format!("{SIDECAR}series = 40\n"));
+        let agent = sandbox.start(&["run"]);
+        for _ in 0..6 {
+            let others: Vec<_> = (0..10).map(|_| TcpListener::bind("0.0.0.0:0").unwrap()).collect();
+            let entries: Vec<_> = others.iter().map(|other| entry(other.local_addr().unwrap().port())).collect();
+            hub.report("all the others", |report| listed(report, "ports.tcp") == set(&entries));
+        }
+        let _server = TcpListener::bind("0.0.0.0:3000").unwrap();
+        let report = hub.report("the server", |report| listed(report, "ports.tcp") == set(&[entry(3000)]));
+        let of_server = |point: &&Value| point["network.local.port"] == "3000";
+        assert!(points(&report, "system.network.port.sockets").find(of_server).is_some(), "{report:#}");
+        assert_eq!(agent.said("limits.series"), 1, "{:?}", agent.stderr());
+    });
+}
+
+#[test]
 fn with_many_connections_the_listening_port_is_still_found() {
     alone("catalogue::ports::with_many_connections_the_listening_port_is_still_found", || {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();

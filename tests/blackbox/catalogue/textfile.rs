@@ -121,6 +121,34 @@ fn a_changed_file_shows_in_the_next_reports_and_a_trouble_is_said_once() {
 }
 
 #[test]
+fn a_file_whose_labels_keep_changing_is_named_and_takes_nothing_from_a_new_one() {
+    let hub = FakeHub::start();
+    let sandbox = Sandbox::reporting_to(&hub);
+    let folder = sandbox.path("textfile");
+    std::fs::create_dir(&folder).unwrap();
+    let put = |name: &str, text: &str| {
+        std::fs::write(sandbox.path("new"), text).unwrap();
+        std::fs::rename(sandbox.path("new"), folder.join(name)).unwrap();
+    };
+    sandbox.drop_collector("textfile", bundled("textfile"), &format!("{}limits.series = 60\n", sidecar(&folder)));
+    let agent = sandbox.start(&["run"]);
+    for round in 0..6 {
+        put("churn.prom", &(0..20).map(|n| format!("churn{{id=\"{round}-{n}\"}} 1\n")).collect::<String>());
+        put("round.prom", &format!("round {round}\n"));
+        hub.report("the round", |report| value(report, "textfile", "round") == Some(f64::from(round)));
+    }
+    put("late.prom", "late 1\n");
+    let report = hub.report("the new file", |report| value(report, "textfile", "late") == Some(1.0));
+    assert_eq!(value(&report, "textfile", "round"), Some(5.0), "{report:#}");
+    let left_out = report["metrics"].as_array().unwrap().iter().find(|metric| {
+        metric["name"] == "textfile.points.left_out" && metric["attributes"]["textfile.reason"] == "series"
+    });
+    assert_eq!(left_out.unwrap()["value"], 20.0, "{report:#}");
+    assert_eq!(agent.said("churn.prom`: new series are left out, `churn` for one"), 1, "{:?}", agent.stderr());
+    assert_eq!(agent.said("not accepted"), 0, "{:?}", agent.stderr());
+}
+
+#[test]
 fn without_its_grant_it_is_denied() {
     let sandbox = Sandbox::new();
     let path = "/var/lib/node_exporter/textfile_collector/*.prom";
