@@ -187,7 +187,7 @@ fn trouble(code: &ErrorCode) -> Trouble {
         | ErrorCode::ConnectionReadTimeout
         | ErrorCode::ConnectionWriteTimeout
         | ErrorCode::HttpResponseTimeout => Trouble::Timeout,
-        ErrorCode::TlsCertificateError => Trouble::Certificate,
+        ErrorCode::TlsCertificateError => Trouble::Certificate(None),
         ErrorCode::TlsProtocolError | ErrorCode::TlsAlertReceived(_) => Trouble::Tls,
         ErrorCode::HttpProtocolError
         | ErrorCode::HttpUpgradeFailed

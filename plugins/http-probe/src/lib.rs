@@ -67,21 +67,30 @@ fn report(checks: &[Check], outcomes: &[Outcome]) -> Result<Contribution, Error>
     let is_denied = |outcome: &Outcome| outcome.trouble == Some(Trouble::Denied);
     let denied = checks.iter().zip(outcomes).filter(|(_, outcome)| is_denied(outcome));
     let denied: BTreeSet<_> = denied.map(|(check, _)| format!("`{}`", check.url.origin())).collect();
-    let origins = denied.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
-    let line = format!(
-        "not granted: {origins}; add it to `http` under `[grant]` in the sidecar, by address where the name leads to a \
-         special one such as loopback"
-    );
+    let line = |origins: &str| {
+        format!(
+            "not granted: {origins}; add it to `http` under `[grant]` in the sidecar, by address where the name leads to a \
+             special one such as loopback"
+        )
+    };
+    let denied: Vec<_> = denied.into_iter().collect();
     if outcomes.iter().all(is_denied) {
-        return Err(Error::denied(line));
+        return Err(Error::denied(line(&denied.join(", "))));
     }
-    DENIED.warn((!denied.is_empty()).then_some(&line));
+    DENIED.warn_each(&denied.iter().map(|origin| line(origin)).collect::<Vec<_>>());
 
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
     let mut contribution = Contribution::new();
     for (check, outcome) in checks.iter().zip(outcomes) {
         let shown = check.url.https.then(|| certificates::shown(&check.url.origin())).flatten();
-        let remaining = shown.and_then(|der| certificate::remaining(&der, now));
+        let remaining = shown.as_ref().and_then(|der| certificate::remaining(der, now));
+        let outcome = match (outcome.trouble, &shown) {
+            (Some(Trouble::Certificate(_)), Some(der)) => Outcome {
+                trouble: Some(Trouble::Certificate(certificate::fault(der, check.url.host(), now))),
+                ..*outcome
+            },
+            _ => *outcome,
+        };
         contribution.extend(outcome.points(check, remaining));
     }
     Ok(contribution)
@@ -134,9 +143,12 @@ mod tests {
         let mut sandbox = Sandbox::new()
             .certificate("https://a.example", certificate.der())
             .certificate("https://b.example", b"none");
-        let contribution = sandbox.run(|| report(&checks, &[Outcome::failed(Trouble::Certificate); 3])).unwrap();
+        let contribution = sandbox.run(|| report(&checks, &[Outcome::failed(Trouble::Certificate(None)); 3])).unwrap();
         let with: Vec<_> = names(&contribution).into_iter().filter(|(name, _)| name.contains("remaining")).collect();
         assert_eq!(with, [("httpcheck.tls.cert_remaining", "https://a.example/")]);
+        let types: Vec<_> = names(&contribution).into_iter().filter(|(name, _)| name.ends_with("error")).collect();
+        let expected = ["certificate_untrusted", "certificate", "certificate"];
+        assert_eq!(types, expected.map(|word| ("httpcheck.error", word)));
     }
 
     #[test]

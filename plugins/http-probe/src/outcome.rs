@@ -5,6 +5,7 @@ use std::time::Duration;
 use sandbeat_sdk::Point;
 use sandbeat_sdk::prelude::*;
 
+use crate::certificate::Fault;
 use crate::check::Check;
 
 const URL: Key = Key::new("url.full", "The URL without its query; absent where the configuration gives it a name.");
@@ -14,8 +15,9 @@ const STATUS_CODE: Key = Key::new("http.response.status_code", "Such as `200`.")
 const CLASS: Key = Key::new("http.status_class", "Such as `2xx`.");
 const TYPE: Key = Key::new(
     "error.type",
-    "`status` or `body` (not as expected), `timeout`, `dns`, `refused`, `unreachable`, `certificate` (not trusted, expired \
-     or for another name), `tls`, `protocol` (no HTTP, or a body in thousands of pieces), `closed`, `other`; `denied` and \
+    "`status` or `body` (not as expected), `timeout`, `dns`, `refused`, `unreachable`, `certificate_expired`, \
+     `certificate_not_yet_valid`, `certificate_other_name`, `certificate_untrusted` (by what the server showed; \
+     `certificate` where that is not known), `tls`, `protocol` (no HTTP, or a body in thousands of pieces), `closed`, `other`; `denied` and \
      `not_asked` where it was not asked.",
 );
 const KEYS: &[Key] = &[URL, NAME, METHOD];
@@ -61,7 +63,7 @@ pub(crate) enum Trouble {
     Dns,
     Refused,
     Unreachable,
-    Certificate,
+    Certificate(Option<Fault>),
     Tls,
     Protocol,
     Closed,
@@ -119,7 +121,11 @@ impl Trouble {
             Trouble::Dns => "dns",
             Trouble::Refused => "refused",
             Trouble::Unreachable => "unreachable",
-            Trouble::Certificate => "certificate",
+            Trouble::Certificate(None) => "certificate",
+            Trouble::Certificate(Some(Fault::Expired)) => "certificate_expired",
+            Trouble::Certificate(Some(Fault::NotYetValid)) => "certificate_not_yet_valid",
+            Trouble::Certificate(Some(Fault::OtherName)) => "certificate_other_name",
+            Trouble::Certificate(Some(Fault::Untrusted)) => "certificate_untrusted",
             Trouble::Tls => "tls",
             Trouble::Protocol => "protocol",
             Trouble::Closed => "closed",

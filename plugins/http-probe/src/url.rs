@@ -41,6 +41,14 @@ impl Url {
         Ok(Self { https, authority: authority.to_owned(), path: format!("{slash}{path}") })
     }
 
+    /// The host alone: a name, or an address without brackets.
+    pub(crate) fn host(&self) -> &str {
+        match self.authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+            Some((address, _)) => address,
+            None => self.authority.split(':').next().unwrap_or_default(),
+        }
+    }
+
     /// Scheme, host and port.
     pub(crate) fn origin(&self) -> String {
         format!("{}://{}", if self.https { "https" } else { "http" }, self.authority)
@@ -68,6 +76,7 @@ mod tests {
         ] {
             let url = Url { https, authority: authority.to_owned(), path: path.to_owned() };
             assert_eq!(url.shown(), shown);
+            assert_eq!(url.host(), if authority.starts_with('[') { "::1" } else { "a.example" });
             assert_eq!(Url::parse(text), Ok(url));
         }
     }
