@@ -27,7 +27,7 @@ macro_rules! hold {
             $crate::suite::hold!(@tests $language: the_agent_takes_it, it_reports_what_the_file_says, it_keeps_its_state,
                 another_language_s_state_counts_as_none, a_missing_grant_is_denied, a_missing_file_is_unavailable,
                 what_is_no_number_is_named, a_wrong_configuration_names_its_key, it_says_once_that_the_queue_is_empty,
-                too_little_memory_has_a_name);
+                too_little_memory_has_a_name, a_collect_that_needs_too_much_memory_has_a_name);
         }
     )*};
     (@tests $language:ident: $($test:ident),*) => {$(
@@ -246,5 +246,16 @@ pub(crate) fn it_says_once_that_the_queue_is_empty(example: Example) {
 pub(crate) fn too_little_memory_has_a_name(example: Example) {
     let stage = Stage::set(example.wasm, Sandbox::new(), "7");
     stage.sidecar("limits.memory = '64KiB'");
+    stage.fails("memory", &["limits.memory"]);
+}
+
+/// Where it is loaded and starts within the limit, and passes it only when it is called.
+pub(crate) fn a_collect_that_needs_too_much_memory_has_a_name(example: Example) {
+    let stage = Stage::set(example.wasm, Sandbox::new(), "7");
+    let peak = stage.run().0["peakMemoryBytes"].as_u64().unwrap();
+    stage.sidecar(&format!("limits.memory = '{}KiB'", peak / 1024 + 64));
+    let (answer, said) = stage.run();
+    assert_eq!(answer["ok"], true, "{answer:#} {said}");
+    fs::write(&stage.file, "7".repeat(1_000_000)).unwrap();
     stage.fails("memory", &["limits.memory"]);
 }
