@@ -194,6 +194,10 @@ pub(crate) fn a_wrong_configuration_names_its_key(language: Language) {
         stage.sandbox.drop_in("queue.toml", sidecar);
         stage.fails("collector", &[&format!("`{key}` ")]);
     }
+    stage.sidecar("config.nmae = 'mail'");
+    let told =
+        "[config] in its sidecar is wrong: `nmae` is an unknown key; did you mean `name`? known here: path, name";
+    stage.fails("collector", &[told]);
 }
 
 pub(crate) fn it_says_once_that_the_queue_is_empty(language: Language) {

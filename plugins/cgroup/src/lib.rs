@@ -54,6 +54,7 @@ impl Collector for Cgroup {
     }
 
     fn collect() -> Result<Contribution, Error> {
+        config::only(&[])?;
         let groups = Groups::locate()?;
         let Some((own, version)) = groups.own() else {
             let reasons = groups.reasons.join("; ");

@@ -8,5 +8,6 @@ mod http_probe;
 mod pages;
 mod ports;
 mod ran;
+mod settings;
 mod textfile;
 mod top;
