@@ -11,3 +11,4 @@ mod ran;
 mod settings;
 mod textfile;
 mod top;
+mod written;
