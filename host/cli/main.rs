@@ -27,6 +27,7 @@ mod show;
 mod signals;
 mod sse;
 mod status;
+mod text;
 mod write;
 
 use std::process::ExitCode;
