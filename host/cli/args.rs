@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::NonEmptyStringValueParser;
+#[cfg(feature = "bundled")]
+use clap::builder::PossibleValuesParser;
 use clap::{Parser, Subcommand, ValueEnum};
 use tracing_subscriber::EnvFilter;
 
@@ -68,7 +70,7 @@ pub(crate) enum Command {
     Agents(Print),
     /// List the collectors of the running agent, or have one of them loaded again
     Plugins(PluginsOptions),
-    /// Make a collector's project; check, run or measure one collector, without a running agent
+    /// Make a collector's project; check, run or measure one collector; get those that come with sandbeat
     #[command(subcommand)]
     Plugin(PluginCommand),
     /// Compile a component from standard input to standard output; the agent calls this itself
@@ -185,6 +187,13 @@ pub(crate) enum PluginCommand {
     Bench(BenchOptions),
     /// Make a component of a core module, which is what compilers for C make
     Wrap(WrapOptions),
+    #[cfg(feature = "bundled")]
+    /// List the collectors that come with sandbeat, or write them with their sidecars into a folder
+    ///
+    /// A file that is there and another one stays: your sidecars are yours. After an upgrade, --force replaces the
+    /// components, with those sidecars that are as an earlier version wrote them. The exit code is 1 where a component
+    /// stays that is not the bundled one.
+    Bundled(BundledOptions),
 }
 
 #[derive(Debug, clap::Args)]
@@ -261,6 +270,28 @@ pub(crate) struct WrapOptions {
     /// The component, written in one step
     #[arg(short, long, value_name = "NAME.wasm")]
     pub(crate) output: PathBuf,
+}
+
+#[cfg(feature = "bundled")]
+#[derive(Debug, clap::Args)]
+pub(crate) struct BundledOptions {
+    /// The folder to write to, such as the agent's plugins directory; made where it is missing. Without it they are
+    /// listed
+    pub(crate) dir: Option<PathBuf>,
+    /// Which of them [default: all]
+    #[arg(value_name = "NAME", value_parser = collectors())]
+    pub(crate) names: Vec<String>,
+    /// Replace components that are not the bundled ones, and sidecars that this command wrote and nobody has edited
+    #[arg(long, requires = "dir")]
+    pub(crate) force: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[cfg(feature = "bundled")]
+fn collectors() -> PossibleValuesParser {
+    sandbeat_bundled::COLLECTORS.iter().map(|bundled| bundled.name).into()
 }
 
 #[cfg(feature = "bundled")]

@@ -2,6 +2,8 @@
 
 mod agents;
 mod args;
+#[cfg(feature = "bundled")]
+mod bundled;
 mod check;
 mod client;
 mod config;
@@ -25,6 +27,8 @@ mod show;
 mod signals;
 mod sse;
 mod status;
+mod text;
+mod write;
 
 use std::process::ExitCode;
 

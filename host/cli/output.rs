@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal, Write};
 use anstream::{AutoStream, ColorChoice};
 use anstyle::AnsiColor;
 use anyhow::Context;
-use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, presets};
+use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, Width, presets};
 use sandbeat_status::settings::Problem;
 use serde::Serialize;
 
@@ -74,6 +74,18 @@ pub(crate) fn line(text: impl std::fmt::Display) -> anyhow::Result<()> {
     writeln!(stdout, "{text}").and_then(|()| stdout.flush()).context("standard output is closed")
 }
 
+/// Prints a text on standard output, on a terminal in lines of its width, of which those that go on begin with so many
+/// spaces.
+///
+/// # Errors
+/// Standard output is gone.
+pub(crate) fn hanging(text: &str, indent: usize) -> anyhow::Result<()> {
+    match terminal_width() {
+        Some(width) => line(crate::text::hanging(text, indent, width.into()).join("\n")),
+        None => line(text),
+    }
+}
+
 /// Prints a part of what ends with a line.
 ///
 /// # Errors
@@ -115,6 +127,15 @@ pub(crate) fn keep_whole(table: &mut Table, columns: &[usize]) {
         if columns.contains(&at) {
             column.set_constraint(ColumnConstraint::ContentWidth);
         }
+    }
+}
+
+/// Keeps what is so many letters long from being broken in a column that is wrapped.
+pub(crate) fn keep_at_least(table: &mut Table, column: usize, letters: usize) {
+    let wide = table.column(column).map(|column| usize::from(column.padding_width()) + letters);
+    let wide = wide.and_then(|wide| u16::try_from(wide).ok());
+    if let (Some(wide), Some(column)) = (wide, table.column_mut(column)) {
+        column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(wide)));
     }
 }
 

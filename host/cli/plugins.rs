@@ -12,6 +12,8 @@ use crate::{client, config, format, output};
 
 /// How much of a reason is shown, in bytes.
 const MAX_REASON: usize = 1024;
+/// How far the rest of a reason is indented on a terminal.
+const INDENT: usize = 2;
 
 pub(crate) fn run(options: &PluginsOptions) -> anyhow::Result<()> {
     match &options.command {
@@ -41,7 +43,7 @@ fn list(options: &Print) -> anyhow::Result<()> {
     output::make_room(&mut table, &[7, 5, 3, 1, 6, 8]);
     output::print_table(&table)?;
     for line in plugins.iter().filter_map(compiling).chain(plugins.iter().filter_map(trouble)) {
-        output::line(line)?;
+        output::hanging(&line, INDENT)?;
     }
     Ok(())
 }

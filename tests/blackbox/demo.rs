@@ -63,6 +63,29 @@ fn a_plugins_directory_of_ones_own_is_kept_and_not_overwritten() {
 }
 
 #[test]
+fn what_an_earlier_demo_left_is_written_anew_and_what_was_changed_since_stays() {
+    let sandbox = Sandbox::new();
+    let play = |arguments: &[&str]| {
+        let demo = sandbox.start(&[&["demo", "--plugins", "plugins"], arguments].concat());
+        let hub = after(&demo, "hub ");
+        let collectors = after(&demo, "collectors");
+        demo.signal(Signal::INT);
+        assert_eq!(demo.ended().status.code(), Some(0));
+        (hub, collectors)
+    };
+    let sidecar = |name: &str| std::fs::read_to_string(sandbox.plugin(name)).unwrap();
+    let (first, _) = play(&["--all"]);
+    assert!(sidecar("http-probe.toml").contains(&first));
+    sandbox.drop_in("net.toml", "interval = \"5s\"").drop_in("load.wasm", guest("one"));
+    let (second, collectors) = play(&[]);
+    assert_ne!(first, second);
+    assert!(sidecar("http-probe.toml").contains(&second), "{}", sidecar("http-probe.toml"));
+    assert_eq!(sidecar("net.toml"), "interval = \"5s\"");
+    assert_eq!(std::fs::read(sandbox.plugin("load.wasm")).unwrap(), guest("one"));
+    assert!(collectors.contains("load (your component)"), "{collectors}");
+}
+
+#[test]
 fn all_collectors_say_what_is_new_and_find_what_is_the_demo_s_own() {
     let sandbox = Sandbox::new();
     std::fs::create_dir(sandbox.path(".git")).unwrap();

@@ -221,6 +221,10 @@ pub(crate) fn a_wrong_configuration_names_its_key(example: Example) {
         stage.sandbox.drop_in("queue.toml", sidecar);
         stage.fails("collector", &[&format!("`{key}` ")]);
     }
+    stage.sidecar("config.nmae = 'mail'");
+    let told =
+        "[config] in its sidecar is wrong: `nmae` is an unknown key; did you mean `name`? known here: path, name";
+    stage.fails("collector", &[told]);
 }
 
 pub(crate) fn it_says_once_that_the_queue_is_empty(example: Example) {

@@ -11,6 +11,8 @@ use anyhow::Context;
 use sandbeat_bundled::{Bundled, COLLECTORS};
 use toml::{Table, Value};
 
+use crate::bundled::{Fate, Files, GivesWay, Put, put};
+
 /// Those that it has unless all are wanted.
 const FEW: &[&str] = &["git", "load", "net"];
 /// What the text file says; the collector `textfile` reports it as it is.
@@ -33,21 +35,28 @@ pub(super) struct Scene {
     pub(super) web: SocketAddr,
 }
 
-/// Writes the collectors into the plugins directory where they are not there yet; what to say of each.
+/// Puts the collectors into the plugins directory, and those anew that an earlier demo has left there; what to say of
+/// each. What has been changed since, or comes from elsewhere, stays.
 pub(super) fn fill(plugins: &Path, all: bool, scene: &Scene) -> anyhow::Result<Vec<String>> {
-    let mut said = Vec::new();
-    for bundled in COLLECTORS.iter().filter(|bundled| all || FEW.contains(&bundled.name)) {
+    let is_there = |name: &str| plugins.join(format!("{name}.wasm")).exists();
+    let (mut files, mut left_out) = (Vec::new(), Vec::new());
+    for bundled in COLLECTORS.iter().filter(|one| all || FEW.contains(&one.name) || is_there(one.name)) {
         match sidecar(bundled, scene)? {
-            Ok(sidecar) => {
-                // The sidecar first, so that the collector is never seen without its grants.
-                write(&plugins.join(format!("{}.toml", bundled.name)), sidecar.as_bytes())?;
-                write(&plugins.join(format!("{}.wasm", bundled.name)), bundled.wasm)?;
-                said.push(bundled.name.to_owned());
-            }
-            Err(why) => said.push(format!("{} (left out: {why})", bundled.name)),
+            Ok(sidecar) => files.push(Files { name: bundled.name, wasm: bundled.wasm, sidecar }),
+            Err(why) => left_out.push(format!("{} (left out: {why})", bundled.name)),
         }
     }
-    Ok(said)
+    let put = put(plugins, &files, GivesWay::Own)?;
+    Ok(put.iter().map(said).chain(left_out).collect())
+}
+
+fn said(put: &Put<'_>) -> String {
+    let yours = match (put.component, put.sidecar) {
+        (Fate::Kept, _) => " (your component)",
+        (_, Fate::Kept) => " (your sidecar)",
+        _ => "",
+    };
+    format!("{}{yours}", put.name)
 }
 
 /// A collector's sidecar in this place, or why there is nothing for it to look at.
@@ -64,7 +73,8 @@ fn sidecar(bundled: &Bundled, scene: &Scene) -> anyhow::Result<Result<String, &'
             set(&mut sidecar, "grant", "filesystems", list([text(scene.workspace.as_ref().unwrap_or(&here))]));
         }
         "textfile" => {
-            write(&scene.files.join("demo.prom"), SAMPLE.as_bytes())?;
+            let sample = scene.files.join("demo.prom");
+            fs::write(&sample, SAMPLE).with_context(|| format!("cannot write {}", sample.display()))?;
             set(&mut sidecar, "config", "path", text(&scene.files));
             set(&mut sidecar, "grant", "read", list([text(&scene.files.join("*.prom"))]));
         }
@@ -110,14 +120,6 @@ fn text(path: &Path) -> Value {
 
 fn list(values: impl IntoIterator<Item = Value>) -> Value {
     Value::Array(values.into_iter().collect())
-}
-
-/// What is there is its owner's.
-fn write(path: &Path, content: &[u8]) -> anyhow::Result<()> {
-    if path.exists() {
-        return Ok(());
-    }
-    fs::write(path, content).with_context(|| format!("cannot write {}", path.display()))
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ const SHOWN_ONCE: usize = 48;
 /// As many collectors as have room in one line.
 const FEW: usize = 4;
 /// How far the further lines are indented.
-const INDENT: usize = 10;
+pub(super) const INDENT: usize = 10;
 
 /// The lines of one sandbox; what is wrong is told when it begins, and named after that.
 pub(crate) struct Lines {

@@ -120,7 +120,7 @@ fn introduce(hub: SocketAddr, folder: &Folder, added: &[String]) -> anyhow::Resu
     for (at, names) in changes::wrapped(added, ", ", width.saturating_sub(11)).iter().enumerate() {
         output::line(format_args!("{:<11}{names}", if at == 0 { "collectors" } else { "" }))?;
     }
-    output::line("Drop, replace or delete a .wasm there and watch the next lines. Ctrl-C ends it.")?;
+    output::hanging("Drop, replace or delete a .wasm there and watch the next lines. Ctrl-C ends it.", 0)?;
     output::line("")
 }
 
@@ -131,7 +131,7 @@ fn print(mut reports: Receiver<Accepted>) -> anyhow::Result<()> {
         match reports.blocking_recv() {
             Ok(Accepted { report, .. }) => {
                 for line in lines.next(&report) {
-                    output::line(line)?;
+                    output::hanging(&line, line::INDENT)?;
                 }
                 if report.status == SandboxStatus::Stopped {
                     return Ok(());

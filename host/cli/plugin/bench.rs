@@ -186,17 +186,20 @@ fn print(measured: &Measurements) -> anyhow::Result<()> {
         let per_second = format!("{per_second:.0}");
         table.add_row([what.to_owned(), count.to_string(), p50, p90, p99, max, per_second, cpu, memory]);
     }
+    output::keep_whole(&mut table, &[0, 1, 2, 3, 4, 5, 6, 7, 8]);
+    output::make_room(&mut table, &[3, 5, 6, 1]);
     output::print_table(&table)?;
     let Points { metrics, metadata, rejected, output_bytes } = measured.points;
     output::line("")?;
-    output::line(format_args!(
-        "{} {}: {}, {}, {rejected} rejected per collect; output {}",
+    let summary = format!(
+        "{} {}: {}, {}, {rejected} rejected; output {}",
         measured.plugin,
         measured.version,
         format::count(metrics, "metric", "metrics"),
         format::count(metadata, "metadata entry", "metadata entries"),
         format::size(output_bytes as u64),
-    ))
+    );
+    output::hanging(&summary, 0)
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
+use comfy_table::Table;
 use sandbeat_collectors::workbench::{Inspection, Terms, Workbench};
 use sandbeat_status::Sample;
 use sandbeat_status::names::short_name;
@@ -13,7 +14,15 @@ use sandbeat_status::names::short_name;
 use super::findings::{Findings, Imported, Key, Metric};
 use super::{name, sample, shown, start, told};
 use crate::args::CheckOptions;
+use crate::text::hanging;
 use crate::{format, output};
+
+/// How far texts are indented behind their labels.
+const LABEL: usize = 9;
+/// What a description takes at least beside a metric's name, unit and attributes, in letters.
+const READABLE: usize = 20;
+/// Between two columns, in letters.
+const GAP: usize = 2;
 
 pub(super) fn run(options: &CheckOptions) -> anyhow::Result<()> {
     let (bench, source) = start(&options.subject)?;
@@ -102,15 +111,15 @@ fn print(findings: &Findings) -> anyhow::Result<()> {
     rows.extend(findings.settings.iter().map(|setting| ("set", setting.to_string())));
     rows.extend(findings.collect.as_ref().and_then(|collect| Some(("collect", collect.line()?))));
     for (label, value) in rows {
-        output::line(format_args!("{label:<8} {}", shown(&value)))?;
+        output::hanging(&format!("{label:<8} {}", shown(&value)), LABEL)?;
     }
     print_tables(findings)?;
     output::line("")?;
     for warning in &findings.warnings {
-        output::line(format_args!("warning  {warning}"))?;
+        output::hanging(&format!("warning  {warning}"), LABEL)?;
     }
     for problem in &findings.problems {
-        output::line(format_args!("wrong    {problem}"))?;
+        output::hanging(&format!("wrong    {problem}"), LABEL)?;
     }
     if findings.ok { output::line("the agent would take it") } else { Ok(()) }
 }
@@ -120,18 +129,66 @@ fn print_tables(findings: &Findings) -> anyhow::Result<()> {
     for Imported { name, offered, note, .. } in &findings.imports {
         imports.add_row([name.as_str(), if *offered { "yes" } else { "no" }, note.as_str()]);
     }
-    let mut metrics = output::table(["METRIC", "KIND", "UNIT", "ATTRIBUTES", "DESCRIPTION"], &[]);
-    for Metric { name, kind, unit, attributes, description } in &findings.metrics {
-        let keys: Vec<&str> = attributes.iter().map(|attribute| attribute.key.as_str()).collect();
-        metrics.add_row([name, kind, unit, &keys.join(", "), description].map(|text| shown(text)));
-    }
+    output::keep_whole(&mut imports, &[0, 1]);
     let mut metadata = output::table(["METADATA", "DESCRIPTION"], &[]);
     for Key { key, description } in &findings.metadata {
         metadata.add_row([key, description].map(|text| shown(text)));
     }
-    for table in [imports, metrics, metadata].iter().filter(|table| !table.is_empty()) {
-        output::line("")?;
-        output::print_table(table)?;
+    output::keep_whole(&mut metadata, &[0]);
+    print_apart(&imports)?;
+    let rows: Vec<[String; 5]> = findings.metrics.iter().map(row).collect();
+    match output::terminal_width().map(usize::from) {
+        Some(width) if !rows.is_empty() && width < table_width(&rows) => print_list(&rows, width)?,
+        _ => print_apart(&metrics_table(&rows))?,
+    }
+    print_apart(&metadata)
+}
+
+/// Below what came before, if it has rows.
+fn print_apart(table: &Table) -> anyhow::Result<()> {
+    if table.is_empty() {
+        return Ok(());
+    }
+    output::line("")?;
+    output::print_table(table)
+}
+
+/// Name, kind, unit, attributes and description.
+fn row(Metric { name, kind, unit, attributes, description }: &Metric) -> [String; 5] {
+    let keys: Vec<&str> = attributes.iter().map(|attribute| attribute.key.as_str()).collect();
+    [name, kind, unit, &keys.join(", "), description].map(|text| shown(text))
+}
+
+/// What a table of them takes at least where no name is broken.
+fn table_width(rows: &[[String; 5]]) -> usize {
+    let widest = |of: &dyn Fn(&[String; 5]) -> usize| rows.iter().map(of).max().unwrap_or_default();
+    let column = |at: usize| widest(&|row: &[String; 5]| row[at].chars().count());
+    column(0) + column(1) + column(2) + widest(&longest_key) + READABLE + 4 * GAP
+}
+
+fn longest_key(row: &[String; 5]) -> usize {
+    row[3].split(' ').map(|key| key.chars().count()).max().unwrap_or_default()
+}
+
+fn metrics_table(rows: &[[String; 5]]) -> Table {
+    let mut table = output::table(["METRIC", "KIND", "UNIT", "ATTRIBUTES", "DESCRIPTION"], &[]);
+    rows.iter().for_each(|row| {
+        table.add_row(row);
+    });
+    output::keep_whole(&mut table, &[0, 1, 2]);
+    let longest = rows.iter().map(longest_key).max().unwrap_or_default();
+    output::keep_at_least(&mut table, 3, longest);
+    table
+}
+
+/// The same without columns, for a narrow terminal: a metric's name, kind and unit, below it the rest.
+fn print_list(rows: &[[String; 5]], width: usize) -> anyhow::Result<()> {
+    output::line("\nMETRIC")?;
+    for [name, kind, unit, keys, description] in rows {
+        let by = (!keys.is_empty()).then(|| format!("  by {keys}"));
+        for line in [format!("{name}  {kind}, {unit}"), format!("  {description}")].into_iter().chain(by) {
+            output::line(hanging(&line, 2, width).join("\n"))?;
+        }
     }
     Ok(())
 }

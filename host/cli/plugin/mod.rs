@@ -1,8 +1,10 @@
-//! `sandbeat plugin new` makes a collector's project, and `wrap` a component of what a C compiler makes; `check`, `run` and
-//! `bench` are about one collector, without a running agent, on the code that the agent runs it with. The ceiling and
-//! the cache are those of the configuration.
+//! `sandbeat plugin new` makes a collector's project, `wrap` a component of what a C compiler makes, and `bundled` files of
+//! the collectors that come with sandbeat; `check`, `run` and `bench` are about one collector, without a running agent,
+//! on the code that the agent runs it with. The ceiling and the cache are those of the configuration.
 
 mod bench;
+#[cfg(feature = "bundled")]
+mod bundled;
 mod check;
 mod findings;
 mod new;
@@ -34,6 +36,8 @@ pub(crate) fn run(command: &PluginCommand) -> anyhow::Result<()> {
         PluginCommand::Run(options) => run::run(options),
         PluginCommand::Bench(options) => bench::run(options),
         PluginCommand::Wrap(options) => wrap::run(options),
+        #[cfg(feature = "bundled")]
+        PluginCommand::Bundled(options) => bundled::run(options),
     }
 }
 

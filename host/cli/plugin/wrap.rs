@@ -9,9 +9,8 @@
 //! there before stays.
 
 use std::collections::BTreeSet;
-use std::fs::{File, Permissions};
-use std::io::{Read, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 use anyhow::{Context, bail, ensure};
@@ -27,7 +26,7 @@ use wit_parser::{Resolve, WorldId, WorldItem, WorldKey};
 
 use crate::args::WrapOptions;
 use crate::output::Several;
-use crate::{format, output};
+use crate::{format, output, write};
 
 /// How many imports that nobody has are named.
 const MAX_UNKNOWN: usize = 20;
@@ -62,7 +61,7 @@ pub(super) fn run(options: &WrapOptions) -> anyhow::Result<()> {
         Ok(several) => several.into(),
         Err(error) => error.context(format!("`{}`", from.display())),
     })?;
-    write(to, &component).with_context(|| format!("`{}` cannot be written", to.display()))?;
+    write::whole(to, &component).with_context(|| format!("`{}` cannot be written", to.display()))?;
     output::line(format_args!("{}: {}", to.display(), format::size(component.len() as u64)))
 }
 
@@ -92,16 +91,6 @@ fn wrap(bytes: &[u8]) -> anyhow::Result<Vec<u8>> {
 }
 
 const NOT_A_COLLECTOR: &str = "it cannot be made a collector";
-
-/// In one step, so that nobody who watches the file sees half of it.
-fn write(to: &Path, component: &[u8]) -> anyhow::Result<()> {
-    let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file =
-        tempfile::Builder::new().prefix(".sandbeat-").permissions(Permissions::from_mode(0o644)).tempfile_in(folder)?;
-    file.write_all(component)?;
-    file.persist(to)?;
-    Ok(())
-}
 
 impl Module {
     fn read(bytes: &[u8]) -> anyhow::Result<Module> {

@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use sha2::{Digest, Sha256};
 
-/// The digest in hexadecimal, without a prefix.
-pub(crate) fn digest(bytes: &[u8]) -> String {
+/// The SHA-256 digest in hexadecimal, without a prefix, as in `sha256:…` of a plugin.
+pub fn digest(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut text, byte| {
         // Writing to a string cannot fail.
         let _ = write!(text, "{byte:02x}");

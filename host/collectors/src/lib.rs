@@ -79,6 +79,7 @@ pub use check::{Accepted, CheckError, Checked, check};
 pub use child::compile_stdin;
 pub use compile::{CompileLimits, CompilerCommand, MAX_COMPONENT};
 pub use config::{Config, RawConfig};
+pub use digest::digest;
 pub use runtime::{Collectors, Handle, StartError};
 pub use sidecar::{Ceiling, RawCeiling};
 

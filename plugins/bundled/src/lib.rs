@@ -6,6 +6,8 @@
 pub struct Bundled {
     /// Its name: of the files `NAME.wasm` and `NAME.toml`.
     pub name: &'static str,
+    /// What it measures, as the component itself says it.
+    pub summary: &'static str,
     /// The component.
     pub wasm: &'static [u8],
     /// The sidecar, in TOML: its settings, grants and limits.
@@ -14,22 +16,26 @@ pub struct Bundled {
 
 /// All of them, by name.
 pub const COLLECTORS: &[Bundled] = &[
-    bundled!("agent-usage"),
-    bundled!("cgroup"),
-    bundled!("disk"),
-    bundled!("git"),
-    bundled!("http-probe"),
-    bundled!("load"),
-    bundled!("net"),
-    bundled!("ports"),
-    bundled!("textfile"),
-    bundled!("top"),
+    bundled!("agent-usage", "Tokens, requests and cost of Claude Code, Codex and OpenCode, from their session logs."),
+    bundled!(
+        "cgroup",
+        "CPU, throttling, memory and its events, tasks and pressure of the sandbox's own control group."
+    ),
+    bundled!("disk", "I/O per block device, and how full file systems are."),
+    bundled!("git", "Branch, commit and dirty state of a git workspace."),
+    bundled!("http-probe", "Status, latency and certificate of web servers."),
+    bundled!("load", "Load averages and pressure-stall figures of the machine."),
+    bundled!("net", "Traffic, errors and drops per network interface."),
+    bundled!("ports", "Open TCP and UDP ports, who can reach them, and whose they are."),
+    bundled!("textfile", "Metrics from text files in Prometheus' format."),
+    bundled!("top", "The processes that use most CPU and memory."),
 ];
 
 macro_rules! bundled {
-    ($name:literal) => {
+    ($name:literal, $summary:literal) => {
         Bundled {
             name: $name,
+            summary: $summary,
             wasm: include_bytes!(concat!(env!("OUT_DIR"), "/", $name, ".wasm")),
             sidecar: include_str!(concat!("../../", $name, "/", $name, ".toml")),
         }

@@ -57,6 +57,7 @@ impl Collector for Cgroup {
     }
 
     fn collect() -> Result<Contribution, Error> {
+        config::only(&[])?;
         let groups = Groups::locate().map_err(with_cure)?;
         let Some((own, version)) = groups.own() else {
             let reasons = groups.reasons.join("; ");

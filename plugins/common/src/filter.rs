@@ -13,12 +13,13 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// Takes the patterns under a key of `[config]`, and those under `exclude`. Each is one string or an array of them,
-    /// and may be absent.
+    /// Takes the patterns under a key of `[config]`, and those under `exclude`, which are all that there may be. Each is
+    /// one string or an array of them, and may be absent.
     ///
     /// # Errors
-    /// [`Error::Config`], when a value is not of that form, or a pattern cannot match any name.
+    /// [`Error::Config`], when there is another key, a value is not of that form, or a pattern cannot match any name.
     pub fn from_config(key: &str) -> Result<Self, Error> {
+        config::only(&[key, "exclude"])?;
         let (chosen, exclude) = (config::strings(key)?, config::strings("exclude")?);
         if chosen.as_ref().is_some_and(Vec::is_empty) {
             return Err(Error::config(key, "is empty; leave it out for the usual ones"));

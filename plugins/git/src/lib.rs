@@ -54,7 +54,8 @@ impl Collector for Git {
     }
 
     fn collect() -> Result<Contribution, Error> {
-        let path = config::get("path").unwrap_or_else(|| "/workspace".to_owned());
+        config::only(&["path"])?;
+        let path = config::string("path")?.unwrap_or_else(|| "/workspace".to_owned());
         if !path.starts_with('/') {
             return Err(Error::config("path", format_args!("is {path:?}; it has to be an absolute path")));
         }

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use sandbeat_common::is_plain;
-use sandbeat_sdk::Error;
 use sandbeat_sdk::limits::Limits;
+use sandbeat_sdk::{Error, config};
 use serde_json::{Map, Value};
 
 use crate::url::Url;
@@ -117,7 +117,9 @@ impl Check {
             _ => return Err((None, "has to be a URL or a table".into())),
         };
         if let Some(unknown) = table.keys().find(|key| !KEYS.contains(&key.as_str())) {
-            return Err((None, format!("has the unknown key `{unknown}`; there are {}", KEYS.join(", "))));
+            let meant = config::nearest(unknown, &KEYS).map(|near| format!("did you mean `{near}`? "));
+            let (meant, known) = (meant.unwrap_or_default(), KEYS.join(", "));
+            return Err((None, format!("has the unknown key `{unknown}`; {meant}known here: {known}")));
         }
         let url = text(table, "url")?.ok_or((None, "has no `url`".to_owned()))?;
         let url = Url::parse(url).map_err(|why| (None, why.to_owned()))?;
@@ -267,7 +269,10 @@ mod tests {
             (r#"["http://a","https://u:secret@b"]"#, "`urls.1` has a user name or password"),
             (r#"[{}]"#, "`urls.0` has no `url`"),
             (r#"[{"url":1}]"#, "`urls.0.url` has to be a string"),
-            (r#"[{"url":"http://a","stauts":1}]"#, "`urls.0` has the unknown key `stauts`"),
+            (
+                r#"[{"url":"http://a","stauts":1}]"#,
+                "`urls.0` has the unknown key `stauts`; did you mean `status`? known here: url",
+            ),
             (r#"[{"url":"http://a","method":"POST"}]"#, "`urls.0.method` has to be"),
             (r#"[{"url":"http://a","status":"2x"}]"#, "`urls.0.status` has to be"),
             (r#"[{"url":"http://a","status":[]}]"#, "`urls.0.status` has to be"),

@@ -46,8 +46,9 @@ impl Collector for HttpProbe {
     }
 
     fn collect() -> Result<Contribution, Error> {
+        config::only(&["urls", "timeout"])?;
         let limits = limits::current();
-        let checks = Check::all(config::get("urls").as_deref(), config::get("timeout").as_deref(), &limits)?;
+        let checks = Check::all(config::get("urls").as_deref(), config::string("timeout")?.as_deref(), &limits)?;
         let outcomes = exchange::ask(&checks, budget(&limits));
         report(&checks, &outcomes)
     }

@@ -61,6 +61,7 @@ impl Collector for Load {
     }
 
     fn collect() -> Result<Contribution, Error> {
+        config::only(&[])?;
         let mut contribution = Contribution::new();
         let load = read_load();
         if let Ok(load) = &load {

@@ -85,6 +85,7 @@ impl Collector for Ports {
     }
 
     fn collect() -> Result<Contribution, Error> {
+        config::only(&[])?;
         let found = match (find(Transport::Tcp), find(Transport::Udp)) {
             (Err(error), Err(_)) => return Err(error),
             (Err(error), Ok(found)) | (Ok(found), Err(error)) => {

@@ -60,6 +60,7 @@ impl Collector for Textfile {
     }
 
     fn collect() -> Result<Contribution, Error> {
+        config::only(&["path"])?;
         let paths = config::strings("path")?.unwrap_or_else(|| vec![DEFAULT_PATH.to_owned()]);
         if paths.is_empty() || !paths.iter().all(|path| path.starts_with('/')) {
             return Err(Error::config("path", "has to be the absolute path of a folder, or an array of such paths"));

@@ -59,7 +59,7 @@ const BY_MEMORY: Metadata = Metadata::new(
 );
 
 /// What the operator can choose as `count`.
-const COUNTS: std::ops::RangeInclusive<usize> = 1..=20;
+const COUNTS: std::ops::RangeInclusive<i64> = 1..=20;
 const DEFAULT_COUNT: usize = 5;
 
 struct Top;
@@ -76,11 +76,7 @@ impl Collector for Top {
     }
 
     fn collect() -> Result<Contribution, Error> {
-        let count = config::parse("count")?.unwrap_or(DEFAULT_COUNT);
-        if !COUNTS.contains(&count) {
-            let (least, most) = (COUNTS.start(), COUNTS.end());
-            return Err(Error::config("count", format_args!("is {count}; it has to be between {least} and {most}")));
-        }
+        let count = configured_count()?;
         let before = History::kept();
         let uptime = look::uptime();
         let processes = look::processes(before.as_ref())?;
@@ -103,6 +99,14 @@ impl Collector for Top {
 }
 
 export!(Top);
+
+fn configured_count() -> Result<usize, Error> {
+    config::only(&["count"])?;
+    let Some(count) = config::integer("count")? else { return Ok(DEFAULT_COUNT) };
+    let (least, most) = COUNTS.into_inner();
+    let chosen = usize::try_from(count).ok().filter(|_| COUNTS.contains(&count));
+    chosen.ok_or_else(|| Error::config("count", format_args!("is {count}; it has to be between {least} and {most}")))
+}
 
 fn totals(processes: &Processes) -> Vec<Point> {
     let stats = &processes.stats;

@@ -64,14 +64,14 @@ fn the_first_collect_has_no_cpu() {
 
 #[test]
 fn cpu_is_that_used_since_the_last_collect() {
-    let mut sandbox = sandbox("100.00", Some(2.0)).config("count", "1");
+    let mut sandbox = sandbox("100.00", Some(2.0)).config_json("count", "1");
     sandbox.run(Top::collect).unwrap();
     // Of two CPUs in 10 s: node has used 5 s and 1 s, a new process under a number that was another's 0.5 s.
     let sandbox =
         [(20, "node", 'R', 1500, 500, 3000), (21, "node", 'S', 140, 501, 2000), (1, "sh", 'S', 50, 10_100, 1)]
             .into_iter()
             .fold(sandbox.file("/proc/uptime", "110.00 1.00"), with);
-    let mut sandbox = sandbox.config("count", "2");
+    let mut sandbox = sandbox.config_json("count", "2");
     let contribution = sandbox.run(Top::collect).unwrap();
     assert_eq!(
         lines(&contribution)[6..],
@@ -134,8 +134,8 @@ fn a_missing_grant_another_form_and_a_wrong_configuration_are_told_apart() {
     assert!(matches!(other.run(Top::collect), Err(Error::Internal(text)) if text.contains("`/proc/9/stat`")));
     let mut empty = Sandbox::new().file("/proc/self/stat", "");
     assert!(matches!(empty.run(Top::collect), Err(Error::Unavailable(_))));
-    for wrong in ["0", "21", "five", "-1"] {
-        let error = sandbox("1.00", None).config("count", wrong).run(Top::collect).unwrap_err();
+    for wrong in ["0", "21", "\"5\"", "-1", "1.5"] {
+        let error = sandbox("1.00", None).config_json("count", wrong).run(Top::collect).unwrap_err();
         assert!(matches!(&error, Error::Config(text) if text.starts_with("`count` ")), "{error:?}");
     }
 }

@@ -4,7 +4,7 @@ use std::fs::File;
 
 use serde_json::Value;
 
-use crate::harness::{Sandbox, bundled};
+use crate::harness::{Sandbox, bundled, wait_for};
 
 /// The exit code and the JSON of a check.
 fn check(sandbox: &Sandbox, arguments: &[&str]) -> (i32, Value) {
@@ -102,6 +102,29 @@ fn what_may_be_otherwise_on_another_machine_is_a_warning() {
     sandbox.drop_collector("load", bundled("load"), "[grant]\nread = [\"/proc/loadavg\"]");
     let (code, answer) = check(&sandbox, &["plugins/load.wasm"]);
     assert_eq!((code, &answer["warnings"]), (0, &serde_json::json!([])));
+}
+
+#[test]
+fn on_a_narrow_terminal_no_name_is_broken() {
+    let sandbox = Sandbox::new();
+    for (name, sidecar) in [
+        ("disk", include_str!("../../../plugins/disk/disk.toml")),
+        ("http-probe", include_str!("../../../plugins/http-probe/http-probe.toml")),
+    ] {
+        sandbox.drop_collector(name, bundled(name), sidecar);
+        let arguments = [&format!("plugins/{name}.wasm"), "--no-collect"];
+        let (_, answer) = check(&sandbox, &arguments);
+        let terminal = sandbox.start_on_terminal((80, 24), &[&["plugin", "check"], &arguments[..]].concat());
+        wait_for("the end", || terminal.written().contains("the agent would take it").then_some(()));
+        let written = terminal.written();
+        assert!(written.lines().all(|line| line.chars().count() <= 80), "{written}");
+        let items = |list: &str| answer[list].as_array().unwrap().iter();
+        let attributes = items("metrics").flat_map(|metric| metric["attributes"].as_array().unwrap());
+        let names = items("imports").chain(items("metrics")).map(|item| &item["name"]);
+        for name in names.chain(items("metadata").chain(attributes).map(|item| &item["key"])) {
+            assert!(written.contains(name.as_str().unwrap()), "{name} in\n{written}");
+        }
+    }
 }
 
 #[test]

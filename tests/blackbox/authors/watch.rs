@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::harness::{Sandbox, guest, wait_for};
+use crate::harness::{Sandbox, bundled, guest, wait_for};
 
 const OPEN: &str = "\u{1b}[?1049h";
 const CLOSE: &str = "\u{1b}[?1049l";
@@ -66,10 +66,23 @@ fn a_small_screen_and_the_collector_s_own_lines_fit() {
 
     let terminal = sandbox.start_on_terminal((100, 30), &["plugin", "run", "plugins/floods.wasm", "--watch"]);
     let frame = terminal.frame(0, "its lines", |frame| frame.contains("\nLOG\n"));
-    assert!(frame.lines().skip_while(|line| *line != "LOG").count() <= 7, "{frame}");
+    let log = frame.lines().skip_while(|line| *line != "LOG").filter(|line| !line.starts_with(' '));
+    assert!(log.count() <= 7, "{frame}");
     let (code, written) = terminal.interrupted();
     let outside = written.split(OPEN).next().unwrap();
     assert!(code == Some(0) && !outside.contains("line 1"), "none before the screen: {outside}");
+}
+
+#[test]
+fn a_long_line_of_the_collector_s_own_is_shown_to_its_end() {
+    let sandbox = Sandbox::new();
+    sandbox.drop_collector("disk", bundled("disk"), "[grant]\nfilesystems = [\"/\"]");
+    let terminal = sandbox.start_on_terminal((50, 40), &["plugin", "run", "plugins/disk.wasm", "--watch"]);
+    let words = "`/proc/diskstats` is not granted; add it to `read` under `[grant]` in the sidecar";
+    let is_whole = |frame: &str| frame.split_whitespace().collect::<Vec<_>>().join(" ").contains(words);
+    let frame = terminal.frame(0, "all of the line", is_whole);
+    assert!(frame.lines().all(|line| line.chars().count() <= 50), "{frame}");
+    assert_eq!(terminal.interrupted().0, Some(0));
 }
 
 #[test]

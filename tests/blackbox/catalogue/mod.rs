@@ -8,5 +8,7 @@ mod http_probe;
 mod pages;
 mod ports;
 mod ran;
+mod settings;
 mod textfile;
 mod top;
+mod written;

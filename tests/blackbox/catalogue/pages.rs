@@ -53,7 +53,7 @@ fn described(bundled: &Bundled) -> Value {
     let file = format!("plugins/{}.wasm", bundled.name);
     let ended = sandbox.start(&["plugin", "check", &file, "--no-collect", "--json"]).ended();
     let about: Value = serde_json::from_str(&ended.stdout).unwrap_or_else(|e| panic!("{e}: {ended:?}"));
-    assert!(about["summary"].is_string(), "{}: {:#}", bundled.name, about["problems"]);
+    assert_eq!(about["summary"], bundled.summary, "{}, in plugins/bundled: {:#}", bundled.name, about["problems"]);
     about
 }
 

@@ -102,22 +102,6 @@ impl State {
     }
 }
 
-/// A text in lines of at most so many letters, broken between words where that can be.
-pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
-    let mut lines = Vec::new();
-    for line in text.lines() {
-        let mut rest: Vec<char> = line.chars().collect();
-        while rest.len() > width.max(1) {
-            let space = rest[..=width].iter().rposition(|c| *c == ' ').filter(|at| *at > 0);
-            let (end, next) = space.map_or((width.max(1), width.max(1)), |at| (at, at + 1));
-            lines.push(rest[..end].iter().collect());
-            rest.drain(..next);
-        }
-        lines.push(rest.iter().collect());
-    }
-    lines
-}
-
 fn frame(lines: &[String], size: Size) -> String {
     let lines: Vec<String> = lines.iter().take(size.height).map(|line| cut(line, size.width)).collect();
     let lines = lines.join(&format!("{ERASE_LINE_END}\r\n"));
@@ -136,13 +120,6 @@ fn write(text: &str) -> anyhow::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_text_is_broken_between_words() {
-        assert_eq!(wrapped("one two three\nfour", 8), ["one two", "three", "four"]);
-        assert_eq!(wrapped("abcdefghij k", 4), ["abcd", "efgh", "ij k"]);
-        assert_eq!(wrapped("ab", 0), ["a", "b"]);
-    }
 
     #[test]
     fn a_frame_covers_what_was_there_and_no_more_than_the_screen() {

@@ -13,12 +13,13 @@ use anyhow::{Context, anyhow};
 use jiff::Timestamp;
 use sandbeat_collectors::workbench::{Carried, Failing, Specimen, Stamps, Tell};
 
-use super::screen::{Screen, Size, wrapped};
+use super::screen::{Screen, Size};
 use super::{Json, Ran, view};
 use crate::args::{RunOptions, Subject};
 use crate::config::Source;
 use crate::plugin::{name, sample, start, told};
 use crate::signals::Terminate;
+use crate::text::{hanging, wrapped};
 use crate::{format, logging, output};
 
 /// How often the files are looked at. A change counts when the next look finds the same.
@@ -31,8 +32,10 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const EVERY: Duration = Duration::from_secs(2);
 /// How long the end of what the collector is at is waited for after a signal.
 const LEAVE: Duration = Duration::from_secs(1);
-/// Lines of the collector's own that a screen shows.
+/// Lines of the collector's own that a screen shows; a long one takes several of the screen's.
 const LOG_LINES: usize = 6;
+/// How far the rest of a long one is indented.
+const LOG_INDENT: usize = 2;
 
 /// Collects until a signal comes.
 pub(super) fn run(options: &RunOptions) -> anyhow::Result<()> {
@@ -249,11 +252,7 @@ impl Shown {
     fn frame(&self, Size { width, height }: Size) -> Vec<String> {
         let mut lines = wrapped(&self.heading(), width);
         lines.extend(self.meanwhile.iter().flat_map(|text| wrapped(text, width)));
-        let mut log = Vec::new();
-        if !self.log.is_empty() {
-            log.extend([String::new(), "LOG".to_owned()]);
-            log.extend(self.log.iter().cloned());
-        }
+        let log = self.log_lines(width, height / 2);
         let room = height.saturating_sub(lines.len() + log.len());
         match self.last.as_ref().map(|last| (&last.ran.plugin, &last.ran.result)) {
             Some((plugin, Ok(gathered))) => lines.extend(view::of(plugin, gathered).fitted(room)),
@@ -262,6 +261,17 @@ impl Shown {
         }
         lines.extend(log);
         lines
+    }
+
+    /// The collector's own lines below a heading, in so many lines of the screen at most: the newest.
+    fn log_lines(&self, width: usize, most: usize) -> Vec<String> {
+        if self.log.is_empty() {
+            return Vec::new();
+        }
+        let mut lines: Vec<String> =
+            self.log.iter().flat_map(|line| hanging(line.trim_end(), LOG_INDENT, width)).collect();
+        lines.drain(..lines.len().saturating_sub(most.saturating_sub(2).max(1)));
+        [vec![String::new(), "LOG".to_owned()], lines].concat()
     }
 
     fn heading(&self) -> String {

@@ -147,6 +147,98 @@ static sandbeat_result wrong_type(const char *key, const char *value, const char
     return sandbeat_config_error(key, "is %s%s%s; it has to be %s", quote, shown, quote, wanted);
 }
 
+// Longer words are near none, in bytes.
+#define MOST_LETTERS 64
+
+static size_t least_of(size_t one, size_t other) {
+    return one < other ? one : other;
+}
+
+// How many letters have to be added, left out, changed or swapped with the next one.
+static size_t distance(const char *word, size_t length, const char *other, size_t width) {
+    size_t rows[3][MOST_LETTERS + 1];
+    for (size_t j = 0; j <= width; j++) {
+        rows[0][j] = j;
+    }
+    for (size_t i = 1; i <= length; i++) {
+        size_t *row = rows[i % 3];
+        const size_t *above = rows[(i + 2) % 3], *higher = rows[(i + 1) % 3];
+        row[0] = i;
+        for (size_t j = 1; j <= width; j++) {
+            size_t changed = above[j - 1] + (word[i - 1] != other[j - 1]);
+            row[j] = least_of(changed, least_of(above[j], row[j - 1]) + 1);
+            if (i > 1 && j > 1 && word[i - 1] == other[j - 2] && word[i - 2] == other[j - 1]) {
+                row[j] = least_of(row[j], higher[j - 2] + 1);
+            }
+        }
+    }
+    return rows[length % 3][width];
+}
+
+// The name in the table under `above` that is nearest to a misspelt one, if one is near enough to be meant; else null.
+static const char *nearest(const char *above, const char *name, const char *const *known) {
+    const char *meant = NULL;
+    size_t length = strlen(name), least = SIZE_MAX;
+    for (; *known != NULL && length <= MOST_LETTERS; known++) {
+        if (strncmp(*known, above, strlen(above)) != 0) {
+            continue;
+        }
+        const char *other = *known + strlen(above);
+        size_t width = strcspn(other, ".");
+        size_t far = width <= MOST_LETTERS ? distance(name, length, other, width) : SIZE_MAX;
+        if (far < least && far <= (length > width ? length : width) / 3 + 1) {
+            least = far;
+            meant = sandbeat_format("%.*s", (int)width, other);
+        }
+    }
+    return meant;
+}
+
+static sandbeat_result unknown(const char *above, const char *name, const char *const *known) {
+    const char *quote = strchr(name, '.') != NULL ? "\"" : "";
+    const char *key = sandbeat_format("%s%s%s%s", above, quote, name, quote);
+    if (*known == NULL) {
+        return sandbeat_config_error(key, "is an unknown key; this collector has none");
+    }
+    const char *near = nearest(above, name, known);
+    const char *meant = near == NULL ? "" : sandbeat_format("did you mean `%s%s`? ", above, near);
+    const char *list = *known;
+    while (*++known != NULL) {
+        list = sandbeat_format("%s, %s", list, *known);
+    }
+    return sandbeat_config_error(key, "is an unknown key; %sknown here: %s", meant, list);
+}
+
+// Of the table under `above`, which is empty or ends with a dot.
+static sandbeat_result refuse_others(const char *table, const char *above, const char *const *known) {
+    const char *name, *value = NULL;
+    size_t length;
+    while (sandbeat_json_next(table, &name, &length, &value)) {
+        const char *key = sandbeat_format("%s%s", above, name), *below = sandbeat_format("%s.", key);
+        bool is_known = false, is_table = false;
+        for (size_t i = 0; known[i] != NULL; i++) {
+            is_known |= strcmp(known[i], key) == 0;
+            is_table |= strncmp(known[i], below, strlen(below)) == 0;
+        }
+        // A name with a dot in it is no path, and one with a zero byte is longer than it seems.
+        if (strchr(name, '.') != NULL || strlen(name) != length || !(is_known || is_table)) {
+            return unknown(above, name, known);
+        }
+        if (is_known) {
+            continue;
+        }
+        if (*value != '{') {
+            return wrong_type(key, value, "a table");
+        }
+        SANDBEAT_TRY(refuse_others(value, below, known));
+    }
+    return SANDBEAT_OK;
+}
+
+sandbeat_result sandbeat_config_only(const char *const *known) {
+    return refuse_others(sandbeat_config_json(), "", known);
+}
+
 sandbeat_result sandbeat_config_string(const char *key, const char **value) {
     const char *found = setting(key);
     if (found == NULL) {

@@ -40,6 +40,10 @@ collector_string_t sandbeat_text_copy(const char *text);
 // from the host or from a test: what is no JSON has no values.
 const char *sandbeat_json_find(const char *json, const char *key);
 
+// The member of a JSON object behind the one with the value `*value`, or its first where that is null: its name, and its
+// value at the first character. False when there is none.
+bool sandbeat_json_next(const char *object, const char **name, size_t *length, const char **value);
+
 // The text of a value for a person, or for the host's `get`: a string's characters, anything else as JSON.
 const char *sandbeat_json_show(const char *value, size_t *length);
 

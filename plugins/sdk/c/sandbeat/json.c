@@ -48,28 +48,29 @@ static const char *skip_value(const char *at) {
     return at;
 }
 
+bool sandbeat_json_next(const char *object, const char **name, size_t *length, const char **value) {
+    bool is_first = *value == NULL;
+    const char *at = is_first ? object : skip_value(*value);
+    if (at == NULL || *(at = skip_space(at)) != (is_first ? '{' : ',') || *(at = skip_space(at + 1)) != '"') {
+        return false;
+    }
+    *name = sandbeat_json_show(at, length);
+    at = skip_string(at);
+    if (at == NULL || *(at = skip_space(at)) != ':') {
+        return false;
+    }
+    *value = skip_space(at + 1);
+    return true;
+}
+
 // The value under one key of an object; null when there is none.
 static const char *member(const char *object, const char *key, size_t length) {
-    if (*object != '{') {
-        return NULL;
-    }
-    const char *at = skip_space(object + 1);
-    while (*at == '"') {
-        size_t found;
-        const char *name = sandbeat_json_show(at, &found);
-        at = skip_string(at);
-        if (at == NULL || *(at = skip_space(at)) != ':') {
-            return NULL;
-        }
-        at = skip_space(at + 1);
+    const char *name, *value = NULL;
+    size_t found;
+    while (sandbeat_json_next(object, &name, &found, &value)) {
         if (found == length && memcmp(name, key, length) == 0) {
-            return at;
+            return value;
         }
-        at = skip_value(at);
-        if (at == NULL || *(at = skip_space(at)) != ',') {
-            return NULL;
-        }
-        at = skip_space(at + 1);
     }
     return NULL;
 }

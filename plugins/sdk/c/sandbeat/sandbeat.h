@@ -233,6 +233,14 @@ sandbeat_result sandbeat_list(const char *directory, const sandbeat_entry **entr
 
 // --- The sidecar's `[config]`; a key has dots for nested tables (`http.timeout`) ---
 
+// A config error for the first key that is not among these: it names the key, the nearest one and all that there are,
+// so that nobody takes a key that he mistyped for one that holds. What is below a key that is named here is for the
+// collector to look at.
+#define SANDBEAT_CONFIG_ONLY(...) sandbeat_config_only((const char *const[]){__VA_ARGS__, NULL})
+
+// The same of a list that ends with null; a collector without settings has an empty one.
+sandbeat_result sandbeat_config_only(const char *const *known);
+
 // These leave `*value` as it is when the key is absent, so that it can hold the default, and are a config error that
 // names the key when the value is of another type.
 sandbeat_result sandbeat_config_string(const char *key, const char **value);

@@ -243,6 +243,43 @@ static void settings_have_their_types(void) {
     }
 }
 
+static const char *refused(const char *config, const char *const *known) {
+    sandbeat_test_config(config);
+    sandbeat_result result = sandbeat_config_only(known);
+    return result == SANDBEAT_OK ? "" : result->text;
+}
+
+static sandbeat_result misspelt(sandbeat_contribution *out) {
+#define KNOWN "known here: interfaces, http.timeout, http.host, prices"
+    const char *const known[] = {"interfaces", "http.timeout", "http.host", "prices", NULL};
+    const char *cases[][2] = {
+        {"{}", ""},
+        {"{\"interfaces\": [1], \"http\": {\"timeout\" : 5}, \"prices\": {\"a.b\": 1}}", ""},
+        {"{\"intefaces\": 1}", "`intefaces` is an unknown key; did you mean `interfaces`? " KNOWN},
+        {"{\"itnerfaces\": 1}", "`itnerfaces` is an unknown key; did you mean `interfaces`? " KNOWN},
+        {"{\"prices\": {}, \"colour\": 1}", "`colour` is an unknown key; " KNOWN},
+        {"{\"http\": {\"hots\": 1}}", "`http.hots` is an unknown key; did you mean `http.host`? " KNOWN},
+        {"{\"http\": {\"host.name\": 1}}", "`http.\"host.name\"` is an unknown key; " KNOWN},
+        {"{\"http\": \"h\"}", "`http` is \"h\"; it has to be a table"},
+        {"{\"prices\\u0000\": 1}", "`prices` is an unknown key; did you mean `prices`? " KNOWN},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        CHECK(strcmp(refused(cases[i][0], known), cases[i][1]) == 0);
+    }
+    const char *long_one = sandbeat_format("{\"%s%s\": 1}", "interfacesinterfacesinterfacesinterfaces",
+                                           "interfacesinterfacesinterfacesinterfaces");
+    CHECK(strstr(refused(long_one, known), "did you mean") == NULL);
+    CHECK(strcmp(refused("{\"a\": 1}", &known[4]), "`a` is an unknown key; this collector has none") == 0);
+    sandbeat_test_config("{\"name\": 1}");
+    (void)out;
+    return SANDBEAT_CONFIG_ONLY("path", "name");
+}
+
+static void an_unknown_key_is_named_with_the_one_that_was_meant(void) {
+    sandbeat_test_reset();
+    CHECK(collect(misspelt));
+}
+
 static void numbers_are_read_whole(void) {
     uint64_t value = 0;
     CHECK(sandbeat_parse_u64(" 18446744073709551615\n", &value) && value == UINT64_MAX);
@@ -269,9 +306,10 @@ int main(void) {
     kept_values_go_on();
     files_are_read_as_the_agent_lets_them();
     settings_have_their_types();
+    an_unknown_key_is_named_with_the_one_that_was_meant();
     numbers_are_read_whole();
     lines_have_their_level();
     sandbeat_test_reset();
-    puts("8 tests passed");
+    puts("9 tests passed");
     return 0;
 }

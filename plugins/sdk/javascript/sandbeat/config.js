@@ -8,12 +8,25 @@
 import { ConfigError } from './errors.js';
 import { current } from './host.js';
 
+/** Longer words are near none. */
+const MOST_LETTERS = 64;
+
 /**
  * The whole table; dates and times are strings.
  * @returns {Record<string, unknown>}
  */
 export function table() {
   return JSON.parse(current().configJson());
+}
+
+/**
+ * Refuses every key that is not among these, so that nobody takes one that he mistyped for one that holds. What is below
+ * a key that is named here is for the collector to look at. The `ConfigError` names the key, the nearest one and all
+ * that there are.
+ * @param {...string} known
+ */
+export function only(...known) {
+  refuseOthers(table(), '', known);
 }
 
 /**
@@ -109,4 +122,73 @@ function typed(key, fits, wanted, otherwise) {
   if (value === undefined) return otherwise;
   if (!fits(value)) throw wrong(key, wanted);
   return value;
+}
+
+/**
+ * @param {Record<string, unknown>} settings
+ * @param {string} above
+ * @param {string[]} known
+ */
+function refuseOthers(settings, above, known) {
+  for (const [name, value] of Object.entries(settings)) {
+    const key = above + name;
+    if (!name.includes('.') && known.includes(key)) continue;
+    // One with a dot in it is no path.
+    if (name.includes('.') || !known.some((other) => other.startsWith(`${key}.`))) throw unknown(above, name, known);
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+      throw new ConfigError(`\`${key}\` is ${JSON.stringify(value)}; it has to be a table`);
+    }
+    refuseOthers(/** @type {Record<string, unknown>} */ (value), `${key}.`, known);
+  }
+}
+
+/**
+ * @param {string} above
+ * @param {string} name
+ * @param {string[]} known
+ */
+function unknown(above, name, known) {
+  const key = above + (name.includes('.') ? JSON.stringify(name) : name);
+  if (known.length === 0) return new ConfigError(`\`${key}\` is an unknown key; this collector has none`);
+  const beside = known.filter((other) => other.startsWith(above)).map((other) => other.slice(above.length));
+  const near = nearest(
+    name,
+    beside.map((other) => other.replace(/\..*/, '')),
+  );
+  const meant = near === undefined ? '' : `did you mean \`${above}${near}\`? `;
+  return new ConfigError(`\`${key}\` is an unknown key; ${meant}known here: ${known.join(', ')}`);
+}
+
+/**
+ * The known word that is nearest to a misspelt one, if one is near enough to be meant.
+ * @param {string} word
+ * @param {string[]} known
+ */
+function nearest(word, known) {
+  if (word.length > MOST_LETTERS) return undefined;
+  const far = known.map((other) => ({ other, distance: distanceOf(word, other) }));
+  const near = far.filter(({ other, distance }) => distance <= Math.floor(Math.max(word.length, other.length) / 3) + 1);
+  near.sort((a, b) => a.distance - b.distance);
+  return near[0]?.other;
+}
+
+/**
+ * How many letters have to be added, left out, changed or swapped with the next one.
+ * @param {string} word
+ * @param {string} other
+ */
+function distanceOf(word, other) {
+  let [twoAbove, above] = [/** @type {number[]} */ ([]), Array.from({ length: other.length + 1 }, (_, at) => at)];
+  for (let i = 0; i < word.length; i++) {
+    const row = [i + 1];
+    for (let j = 0; j < other.length; j++) {
+      let least = Math.min(above[j] + Number(word[i] !== other[j]), above[j + 1] + 1, row[j] + 1);
+      if (i > 0 && j > 0 && word[i] === other[j - 1] && word[i - 1] === other[j]) {
+        least = Math.min(least, twoAbove[j - 1] + 1);
+      }
+      row.push(least);
+    }
+    [twoAbove, above] = [above, row];
+  }
+  return above[other.length];
 }

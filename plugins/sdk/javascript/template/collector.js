@@ -36,6 +36,7 @@ export default collector({
   reports: [LENGTH, OBSERVATIONS, DISTRIBUTION, PATH],
 
   collect() {
+    config.only('path', 'name');
     const path = configuredPath();
     const name = NAME.is(configuredName());
     const length = readLength(path);

@@ -123,6 +123,29 @@ test('a wrong value of the config names its key', async () => {
   });
 });
 
+test('an unknown key of the config is named with the one that was meant', async () => {
+  const keys = ['interfaces', 'http.timeout', 'http.host', 'prices'];
+  const good = { interfaces: 'eth*', http: { timeout: 5 }, prices: { 'a.b': 1 } };
+  await new Sandbox({ config: good }).run(() => config.only(...keys));
+  await new Sandbox().run(() => config.only());
+  const known = 'known here: interfaces, http.timeout, http.host, prices';
+  const long = 'interfaces'.repeat(10);
+  for (const [table, message] of /** @type {[Record<string, unknown>, string][]} */ ([
+    [{ intefaces: 1 }, `\`intefaces\` is an unknown key; did you mean \`interfaces\`? ${known}`],
+    [{ itnerfaces: 1 }, `\`itnerfaces\` is an unknown key; did you mean \`interfaces\`? ${known}`],
+    [{ colour: 1 }, `\`colour\` is an unknown key; ${known}`],
+    [{ http: { hots: 1 } }, `\`http.hots\` is an unknown key; did you mean \`http.host\`? ${known}`],
+    [{ http: { 'host.name': 1 } }, `\`http."host.name"\` is an unknown key; ${known}`],
+    [{ http: 'h' }, '`http` is "h"; it has to be a table'],
+    [{ [long]: 1 }, `\`${long}\` is an unknown key; ${known}`],
+  ])) {
+    const error = await new Sandbox({ config: table }).run(() => thrown(() => config.only(...keys)));
+    assert.ok(error instanceof ConfigError && error.message === message, String(error));
+  }
+  const error = await new Sandbox({ config: { a: 1 } }).run(() => thrown(() => config.only()));
+  assert.equal(String(error), 'ConfigError: `a` is an unknown key; this collector has none');
+});
+
 /**
  * What it throws.
  * @param {() => unknown} part

@@ -35,6 +35,7 @@ class Queue(Collector):
     reports = [LENGTH, OBSERVATIONS, DISTRIBUTION, PATH]
 
     def collect(self) -> Contribution:
+        config.only("path", "name")
         path = configured_path()
         attributes = {NAME: configured_name()}
         length = read_length(path)

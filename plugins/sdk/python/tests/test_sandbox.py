@@ -1,5 +1,6 @@
 import pathlib
 import unittest
+from typing import Any
 
 from sandbeat import (
     ConfigError,
@@ -116,3 +117,26 @@ class SandboxTest(unittest.TestCase):
                 config.integer("b")
             with self.assertRaisesRegex(ConfigError, "^`n` is 3; it has to be a string or an array of strings$"):
                 config.strings("n")
+
+    def test_an_unknown_key_of_the_config_is_named_with_the_one_that_was_meant(self) -> None:
+        keys = ("interfaces", "http.timeout", "http.host", "prices")
+        known = "known here: interfaces, http.timeout, http.host, prices"
+        with Sandbox(config={"interfaces": "eth*", "http": {"timeout": 5}, "prices": {"a.b": 1}}):
+            config.only(*keys)
+        with Sandbox():
+            config.only()
+        cases: list[tuple[dict[str, Any], str]] = [
+            ({"intefaces": 1}, f"`intefaces` is an unknown key; did you mean `interfaces`? {known}"),
+            ({"itnerfaces": 1}, f"`itnerfaces` is an unknown key; did you mean `interfaces`? {known}"),
+            ({"colour": 1}, f"`colour` is an unknown key; {known}"),
+            ({"http": {"hots": 1}}, f"`http.hots` is an unknown key; did you mean `http.host`? {known}"),
+            ({"http": {"host.name": 1}}, f'`http."host.name"` is an unknown key; {known}'),
+            ({"http": "h"}, '`http` is "h"; it has to be a table'),
+            ({"interfaces" * 10: 1}, f"`{'interfaces' * 10}` is an unknown key; {known}"),
+        ]
+        for table, message in cases:
+            with Sandbox(config=table), self.assertRaises(ConfigError) as caught:
+                config.only(*keys)
+            self.assertEqual(str(caught.exception), message)
+        with Sandbox(config={"a": 1}), self.assertRaisesRegex(ConfigError, "this collector has none"):
+            config.only()

@@ -1,6 +1,6 @@
 //! Just enough JSON for strings and arrays of them, so that a collector that takes those needs no JSON library.
 
-use std::iter::Peekable;
+use std::iter::{self, Peekable};
 use std::str::Chars;
 
 /// The JSON of the value under a key with dots for nested tables; nothing when there is none.
@@ -38,15 +38,18 @@ pub(crate) fn strings(text: &str) -> Option<Vec<String>> {
 }
 
 fn member<'a>(object: &'a str, key: &str) -> Option<&'a str> {
-    let mut rest = object.trim_start().strip_prefix('{')?;
-    loop {
-        let (name, after) = split_value(rest)?;
+    members(object).find(|(name, _)| name == key).map(|(_, value)| value)
+}
+
+/// The members of an object: their names, and the JSON of their values.
+pub(crate) fn members(object: &str) -> impl Iterator<Item = (String, &str)> {
+    let mut rest = object.trim_start().strip_prefix('{');
+    iter::from_fn(move || {
+        let (name, after) = split_value(rest.take()?)?;
         let (value, after) = split_value(after.trim_start().strip_prefix(':')?)?;
-        if string(name)? == key {
-            return Some(value);
-        }
-        rest = after.trim_start().strip_prefix(',')?;
-    }
+        rest = after.trim_start().strip_prefix(',');
+        Some((string(name)?, value))
+    })
 }
 
 /// The value at the beginning of a text, and what follows it.

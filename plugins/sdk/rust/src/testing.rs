@@ -100,19 +100,20 @@ impl Sandbox {
         self
     }
 
-    /// A value of `[config]`, in the form in which the agent hands it over: a string as it is, all else as JSON. Where
-    /// it matters that it is no string, see [`Sandbox::config_json`].
+    /// A string of `[config]`; one that begins like an array or a table in JSON is taken for that. All else: see
+    /// [`Sandbox::config_json`].
     #[must_use]
-    pub fn config(mut self, key: &str, value: &str) -> Self {
-        self.config.insert(key.to_owned(), Setting { text: value.to_owned(), json: quote(value) });
-        self
+    pub fn config(self, key: &str, value: &str) -> Self {
+        if value.starts_with(['[', '{']) {
+            return self.config_json(key, value);
+        }
+        self.set(key, Setting { text: value.to_owned(), json: quote(value) })
     }
 
     /// A value of `[config]` that is no string, as JSON.
     #[must_use]
-    pub fn config_json(mut self, key: &str, json: &str) -> Self {
-        self.config.insert(key.to_owned(), Setting { text: json.to_owned(), json: json.to_owned() });
-        self
+    pub fn config_json(self, key: &str, json: &str) -> Self {
+        self.set(key, Setting { text: json.to_owned(), json: json.to_owned() })
     }
 
     /// Other limits than those of a sidecar that sets none. That of the state is kept here as well.
@@ -126,6 +127,11 @@ impl Sandbox {
     #[must_use]
     pub fn sample(mut self, sample: Sample) -> Self {
         self.sample = sample;
+        self
+    }
+
+    fn set(mut self, key: &str, setting: Setting) -> Self {
+        self.config.insert(key.to_owned(), setting);
         self
     }
 

@@ -58,6 +58,7 @@ typedef struct {
 
 static sandbeat_result read_settings(settings *set) {
     *set = (settings){.path = "/run/{{name}}/length", .name = "default"};
+    SANDBEAT_TRY(SANDBEAT_CONFIG_ONLY("path", "name"));
     SANDBEAT_TRY(sandbeat_config_string("path", &set->path));
     SANDBEAT_TRY(sandbeat_config_string("name", &set->name));
     if (set->path[0] != '/') {

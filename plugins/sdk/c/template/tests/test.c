@@ -93,6 +93,8 @@ static void it_is_configured(void) {
     sandbeat_test_config("{\"path\": \"/srv/jobs\", \"name\": \"m\\u00e4il\"}");
     CHECK(sandbeat_test_collect());
     CHECK(is(sandbeat_test_attribute("{{ident}}.length", "{{ident}}.name"), "m\xc3\xa4il"));
+    sandbeat_test_config("{\"pth\": \"/srv/jobs\"}");
+    fails(SANDBEAT_CONFIG, "`pth` is an unknown key; did you mean `path`?");
     sandbeat_test_config("{\"path\": 5}");
     fails(SANDBEAT_CONFIG, "`path` ");
     sandbeat_test_config("{\"path\": \"jobs\"}");

@@ -60,6 +60,8 @@ test('an error says who must act', async () => {
     const broken = new Sandbox({ files: { [FILE]: content } });
     await assert.rejects(broken.collect(queue), isA(InternalError, `\`${FILE}\` `));
   }
+  const mistyped = new Sandbox({ config: { pth: FILE } });
+  await assert.rejects(mistyped.collect(queue), isA(ConfigError, '`pth` is an unknown key; did you mean `path`?'));
   for (const path of [5, 'length']) {
     await assert.rejects(new Sandbox({ config: { path } }).collect(queue), isA(ConfigError, '`path` '));
   }

@@ -55,6 +55,8 @@ class QueueTest(unittest.TestCase):
         for content in ("", "many", "-1", "1.5", b"\xff"):
             with self.assertRaisesRegex(InternalError, FILE):
                 Sandbox(files={FILE: content}).collect(Queue)
+        with self.assertRaisesRegex(ConfigError, "`pth` .* did you mean `path`"):
+            Sandbox(config={"pth": FILE}).collect(Queue)
         for path in (5, "length"):
             with self.assertRaisesRegex(ConfigError, "`path`"):
                 Sandbox(config={"path": path}).collect(Queue)

@@ -54,6 +54,7 @@ struct Settings {
 
 impl Settings {
     fn read() -> Result<Self, Error> {
+        config::only(&["path", "name"])?;
         let path = config::string("path")?.unwrap_or_else(|| "/run/{{name}}/length".to_owned());
         let name = config::string("name")?.unwrap_or_else(|| "default".to_owned());
         if !path.starts_with('/') {
@@ -164,6 +165,7 @@ mod tests {
         let contribution = sandbox.run(Collected::collect).unwrap();
         assert_eq!(contribution.points[0], LENGTH.value(1).attribute(QUEUE, "mäil"));
         for wrong in [
+            Sandbox::new().config("pth", "/srv/jobs"),
             Sandbox::new().config_json("path", "5"),
             Sandbox::new().config("path", "jobs"),
             Sandbox::new().config("name", ""),
