@@ -48,6 +48,7 @@ pub(crate) enum Logs {
 
 impl Settings {
     pub(crate) fn read() -> Result<Settings, Error> {
+        config::only(&["home", "prices"])?;
         let homes = config::strings("home")?.unwrap_or_else(|| vec!["/root".to_owned()]);
         let homes: Vec<String> = homes.iter().map(|home| home.trim_end_matches('/').to_owned()).collect();
         if homes.is_empty()

@@ -6,13 +6,6 @@ use toml::Table;
 
 use crate::harness::{FakeHub, Sandbox, bundled, guest, metric, plugin};
 
-/// Those that do not yet say which keys they know.
-const LENIENT: &[&str] = &["agent-usage"];
-
-fn strict() -> Vec<&'static Bundled> {
-    COLLECTORS.iter().filter(|bundled| !LENIENT.contains(&bundled.name)).collect()
-}
-
 /// The sidecar as it is shipped, with one more setting; of folders only its own is there.
 fn with_setting(bundled: &Bundled, setting: &str, sandbox: &Sandbox) -> String {
     let mut sidecar: Table = bundled.sidecar.parse().unwrap();
@@ -28,17 +21,17 @@ fn with_setting(bundled: &Bundled, setting: &str, sandbox: &Sandbox) -> String {
 fn a_key_that_a_collector_does_not_know_is_refused_by_name_and_hurts_nothing_else() {
     let hub = FakeHub::start();
     let sandbox = Sandbox::reporting_to(&hub);
-    for bundled in strict() {
+    for bundled in COLLECTORS {
         sandbox.drop_collector(bundled.name, bundled.wasm, &with_setting(bundled, "colour = 1", &sandbox));
     }
     sandbox.drop_in("good.wasm", guest("one"));
     let agent = sandbox.start(&["run"]);
     let has_failed = |report: &Value, name: &str| plugin(report, name)["failure"] == "collector";
     let report = hub.report("what all of them say", |report| {
-        strict().iter().all(|bundled| has_failed(report, bundled.name))
+        COLLECTORS.iter().all(|bundled| has_failed(report, bundled.name))
             && metric(report, "good", "test.value").is_some()
     });
-    for Bundled { name, .. } in strict() {
+    for Bundled { name, .. } in COLLECTORS {
         let reason = plugin(&report, name)["reason"].as_str().unwrap();
         assert!(
             reason.starts_with("[config] in its sidecar is wrong: `colour` is an unknown key; "),
