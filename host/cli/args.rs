@@ -1,5 +1,6 @@
 //! The command line; that of `sandbeat hub` is in `hub/args.rs`.
 
+#[cfg(feature = "bundled")]
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
