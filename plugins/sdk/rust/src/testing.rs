@@ -130,11 +130,6 @@ impl Sandbox {
         self
     }
 
-    fn set(mut self, key: &str, setting: Setting) -> Self {
-        self.config.insert(key.to_owned(), setting);
-        self
-    }
-
     /// Runs a part of a collector in this sandbox. What it keeps in its state and writes to the log stays here.
     pub fn run<R>(&mut self, collector: impl FnOnce() -> R) -> R {
         CURRENT.with_borrow_mut(|current| mem::swap(current, self));
@@ -146,6 +141,11 @@ impl Sandbox {
     /// The lines that were written to the log.
     pub fn lines(&self) -> &[(Level, String)] {
         &self.lines
+    }
+
+    fn set(mut self, key: &str, setting: Setting) -> Self {
+        self.config.insert(key.to_owned(), setting);
+        self
     }
 }
 
