@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use crate::suite::NAME;
+use crate::suite::{self, NAME};
 
 /// A language that `plugin new` knows.
 #[derive(Clone, Copy, Debug)]
@@ -79,6 +79,7 @@ impl Language {
         }
         let wasm = fs::read(folder.join(NAME).with_extension("wasm")).expect("the build makes the component");
         let sidecar = fs::read_to_string(folder.join(NAME).with_extension("toml")).expect("a project has a sidecar");
+        suite::compile(&wasm);
         Project { folder, wasm, sidecar }
     }
 

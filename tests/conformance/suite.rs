@@ -1,6 +1,8 @@
 //! What is expected of the example collector, whatever it is written in: the length of a queue, as a file says it.
 
 use std::fs;
+use std::thread;
+use std::time::Duration;
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -38,6 +40,18 @@ macro_rules! hold {
     )*};
 }
 pub(crate) use hold;
+
+/// Has a component compiled, for however long that takes on a busy machine: the tests have less patience.
+pub(crate) fn compile(wasm: &[u8]) {
+    let sandbox = Sandbox::new().env("SANDBEAT_PLUGINS__COMPILE_TIMEOUT", "30m");
+    sandbox.drop_in("queue.wasm", wasm);
+    let mut check = sandbox.start(&["plugin", "check", "plugins/queue.wasm"]);
+    while check.is_running() {
+        thread::sleep(Duration::from_millis(50));
+    }
+    let ended = check.ended();
+    assert!(ended.status.success(), "{ended:?}");
+}
 
 /// A sandbox with the collector in it, a file that says `content`, and the grant for it.
 struct Stage {

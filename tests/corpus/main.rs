@@ -30,7 +30,12 @@ const LANGUAGES: [&str; 4] = ["c", "javascript", "python", "rust"];
 
 static SIDECAR: LazyLock<String> = LazyLock::new(|| fs::read_to_string(folder().join("queue.toml")).unwrap());
 /// In the order of the table.
-static COMPONENTS: LazyLock<[Vec<u8>; 4]> = LazyLock::new(|| LANGUAGES.map(component));
+static COMPONENTS: [LazyLock<Vec<u8>>; 4] = [
+    LazyLock::new(|| component(LANGUAGES[0])),
+    LazyLock::new(|| component(LANGUAGES[1])),
+    LazyLock::new(|| component(LANGUAGES[2])),
+    LazyLock::new(|| component(LANGUAGES[3])),
+];
 
 fn folder() -> PathBuf {
     [env!("CARGO_MANIFEST_DIR"), "tests", "corpus", "0.1.0"].iter().collect()
@@ -38,12 +43,14 @@ fn folder() -> PathBuf {
 
 fn component(language: &str) -> Vec<u8> {
     let plain = folder().join(language).with_extension("wasm");
-    if plain.exists() {
-        return fs::read(plain).unwrap();
-    }
-    let packed = fs::File::open(plain.with_extension("wasm.xz")).unwrap();
     let mut component = Vec::new();
-    XzReader::new(packed, false).read_to_end(&mut component).unwrap();
+    if plain.exists() {
+        component = fs::read(plain).unwrap();
+    } else {
+        let packed = fs::File::open(plain.with_extension("wasm.xz")).unwrap();
+        XzReader::new(packed, false).read_to_end(&mut component).unwrap();
+    }
+    suite::compile(&component);
     component
 }
 
