@@ -192,8 +192,8 @@ pub(crate) enum PluginCommand {
     /// List the collectors that come with sandbeat, or write them with their sidecars into a folder
     ///
     /// A file that is there and another one stays: your sidecars are yours. After an upgrade, --force replaces the
-    /// components, with those sidecars that are as an earlier version wrote them. The exit code is 1 where a component
-    /// stays that is not the bundled one.
+    /// components that are there, with those sidecars that are as an earlier version wrote them. A sidecar that was
+    /// deleted beside its component stays away. The exit code is 1 where a component stays that is not the bundled one.
     Bundled(BundledOptions),
 }
 
@@ -279,7 +279,7 @@ pub(crate) struct BundledOptions {
     /// The folder to write to, such as the agent's plugins directory; made where it is missing. Without it they are
     /// listed
     pub(crate) dir: Option<PathBuf>,
-    /// Which of them [default: all]
+    /// Which of them [default: all; with --force those that are there]
     #[arg(value_name = "NAME", value_parser = collectors())]
     pub(crate) names: Vec<String>,
     /// Replace components that are not the bundled ones, and sidecars that this command wrote and nobody has edited

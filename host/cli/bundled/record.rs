@@ -5,29 +5,32 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::Read;
-use std::path::Path;
+use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
+use super::GivesWay;
 use crate::write;
 
-const NAME: &str = ".sandbeat-bundled.json";
 /// More than all bundled collectors take.
 const MAX_BYTES: u64 = 64 << 10;
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Record {
+    path: PathBuf,
     digests: BTreeMap<String, String>,
     is_changed: bool,
 }
 
 impl Record {
-    pub(super) fn read(folder: &Path) -> Record {
-        let mut text = Vec::new();
-        let read = File::open(folder.join(NAME)).and_then(|file| file.take(MAX_BYTES).read_to_end(&mut text));
-        let digests = read.ok().and_then(|_| serde_json::from_slice(&text).ok()).unwrap_or_default();
-        Record { digests, is_changed: false }
+    /// That of the demo, to which only its own files give way, or that of the command.
+    pub(super) fn read(folder: &Path, gives_way: GivesWay) -> Record {
+        let name = if gives_way == GivesWay::Own { ".sandbeat-demo.json" } else { ".sandbeat-bundled.json" };
+        let path = folder.join(name);
+        let digests = text(&path).ok().and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default();
+        Record { path, digests, is_changed: false }
     }
 
     /// Of what was written to a file.
@@ -42,12 +45,23 @@ impl Record {
         }
     }
 
-    pub(super) fn write(&self, folder: &Path) -> anyhow::Result<()> {
-        if !self.is_changed {
+    /// Writes it where something has changed.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub(super) fn write(&mut self) -> anyhow::Result<()> {
+        if !std::mem::take(&mut self.is_changed) {
             return Ok(());
         }
-        let path = folder.join(NAME);
         let text = serde_json::to_vec_pretty(&self.digests).context("digests cannot be written")?;
-        write::whole(&path, &text).with_context(|| format!("cannot write {}", path.display()))
+        write::whole(&self.path, &text).with_context(|| format!("cannot write {}", self.path.display()))
     }
+}
+
+/// Waits for nobody: it may be a pipe.
+fn text(path: &Path) -> io::Result<Vec<u8>> {
+    let file = File::options().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
+    let mut text = Vec::new();
+    file.take(MAX_BYTES).read_to_end(&mut text)?;
+    Ok(text)
 }

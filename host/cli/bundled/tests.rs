@@ -76,6 +76,40 @@ fn of_ones_own_only_what_was_left_alone_gives_way() {
 }
 
 #[test]
+fn a_sidecar_that_was_deleted_stays_away() {
+    for gives_way in [GivesWay::None, GivesWay::Own, GivesWay::Components] {
+        let stage = Stage::new();
+        stage.put("1", "one", gives_way);
+        fs::remove_file(stage.folder.path().join("a.toml")).unwrap();
+        let (component, sidecar) = stage.put("2", "two", gives_way);
+        assert_eq!(sidecar, Fate::Absent, "{gives_way:?}");
+        assert_eq!(component == Fate::Replaced, gives_way != GivesWay::None);
+        fs::remove_file(stage.folder.path().join("a.wasm")).unwrap();
+        assert_eq!(stage.put("2", "two", gives_way), (Fate::Written, Fate::Written), "both anew");
+    }
+}
+
+#[test]
+fn the_demo_leaves_what_the_command_wrote() {
+    let stage = Stage::new();
+    stage.put("1", "one", GivesWay::None);
+    assert_eq!(stage.put("1", "demo", GivesWay::Own), (Fate::Unchanged, Fate::Kept));
+    assert_eq!(stage.put("2", "demo", GivesWay::Own), (Fate::Kept, Fate::Kept));
+    stage.holds("1", "one");
+    fs::remove_file(stage.folder.path().join("a.toml")).unwrap();
+    assert_eq!(stage.put("1", "demo", GivesWay::Own), (Fate::Unchanged, Fate::Absent));
+}
+
+#[test]
+fn a_record_that_is_a_pipe_and_a_link_to_nothing_hold_nothing_up() {
+    let stage = Stage::new();
+    let pipe = stage.folder.path().join(".sandbeat-bundled.json");
+    rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR, 0).unwrap();
+    std::os::unix::fs::symlink("/nowhere", stage.folder.path().join("a.toml")).unwrap();
+    assert_eq!(stage.put("1", "one", GivesWay::None), (Fate::Written, Fate::Kept));
+}
+
+#[test]
 fn nothing_is_granted_to_a_component_that_somebody_else_put_there() {
     let stage = Stage::new();
     stage.write("a.wasm", "mine");
@@ -107,5 +141,5 @@ fn what_cannot_be_written_is_named_and_leaves_no_half_a_file() {
     let mut left: Vec<_> = fs::read_dir(stage.folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     left.sort();
     assert_eq!(left, [".sandbeat-bundled.json", "a.toml", "a.wasm", "b.wasm"]);
-    assert_eq!(stage.put("2", "two", GivesWay::Own), (Fate::Replaced, Fate::Replaced), "it is remembered all the same");
+    assert_eq!(stage.put("2", "two", GivesWay::Components), (Fate::Replaced, Fate::Replaced), "it is remembered");
 }

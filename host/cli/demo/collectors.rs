@@ -43,6 +43,7 @@ pub(super) fn fill(plugins: &Path, all: bool, scene: &Scene) -> anyhow::Result<V
     for bundled in COLLECTORS.iter().filter(|one| all || FEW.contains(&one.name) || is_there(one.name)) {
         match sidecar(bundled, scene)? {
             Ok(sidecar) => files.push(Files { name: bundled.name, wasm: bundled.wasm, sidecar }),
+            Err(why) if is_there(bundled.name) => left_out.push(format!("{} (as it was: {why})", bundled.name)),
             Err(why) => left_out.push(format!("{} (left out: {why})", bundled.name)),
         }
     }
@@ -54,6 +55,7 @@ fn said(put: &Put<'_>) -> String {
     let yours = match (put.component, put.sidecar) {
         (Fate::Kept, _) => " (your component)",
         (_, Fate::Kept) => " (your sidecar)",
+        (_, Fate::Absent) => " (without a sidecar)",
         _ => "",
     };
     format!("{}{yours}", put.name)

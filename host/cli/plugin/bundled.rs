@@ -43,7 +43,13 @@ fn list(json: bool) -> anyhow::Result<()> {
 
 fn write(folder: &Path, options: &BundledOptions) -> anyhow::Result<()> {
     is_meant(folder)?;
-    let is_chosen = |bundled: &&Bundled| options.names.is_empty() || options.names.iter().any(|n| n == bundled.name);
+    // An upgrade brings nothing that was not chosen, or was removed since.
+    let is_there = |name: &str| folder.join(format!("{name}.wasm")).exists();
+    let is_upgrade = options.force && COLLECTORS.iter().any(|bundled| is_there(bundled.name));
+    let is_chosen = |bundled: &&Bundled| match options.names.as_slice() {
+        [] => !is_upgrade || is_there(bundled.name),
+        names => names.iter().any(|name| name == bundled.name),
+    };
     let files = COLLECTORS.iter().filter(is_chosen).map(|Bundled { name, wasm, sidecar, .. }| Files {
         name,
         wasm,
@@ -60,6 +66,13 @@ fn write(folder: &Path, options: &BundledOptions) -> anyhow::Result<()> {
     if !kept.is_empty() {
         let kept = kept.join(", ");
         output::note(format_args!("not as shipped, and kept: {kept}; to compare, write the shipped ones elsewhere"));
+    }
+    let gone = named(&done, |put| put.sidecar == Fate::Absent && put.component != Fate::Kept, "toml");
+    if !gone.is_empty() {
+        let gone = gone.join(", ");
+        output::note(format_args!(
+            "deleted, and not written again: {gone}; delete the component as well to have both anew"
+        ));
     }
     let others = named(&done, |put| put.component == Fate::Kept, "wasm");
     ensure!(

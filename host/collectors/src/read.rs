@@ -23,7 +23,8 @@ impl ReadError {
         match self {
             ReadError::NotFound => format!("{what} is not there, or is a link to nothing"),
             ReadError::NotAFile(kind) => format!("{what} is {kind}, not a file"),
-            ReadError::TooLarge(most) => format!("{what} is larger than {} MiB", most.div_ceil(1 << 20)),
+            ReadError::TooLarge(most) if most < 1 << 20 => format!("{what} is larger than {} KiB", most >> 10),
+            ReadError::TooLarge(most) => format!("{what} is larger than {} MiB", most >> 20),
             ReadError::Io(words) => format!("{what} cannot be read: {words}"),
         }
     }
