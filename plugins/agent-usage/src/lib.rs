@@ -21,6 +21,7 @@ mod claude;
 mod codex;
 mod counting;
 mod databases;
+mod figure;
 mod index;
 mod ledger;
 mod messages;

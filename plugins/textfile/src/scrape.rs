@@ -116,7 +116,7 @@ impl Scrape {
     pub(crate) fn add_modified(&mut self, file: &str, modified: Duration) {
         if !points::is_text(file) {
             self.leave_out(Reason::Attributes);
-        } else if !self.places.admits("modified", file, SHARE) {
+        } else if !self.places.admits(("modified", file), file, SHARE) {
             self.leave_out(Reason::Series);
         } else {
             self.modified.push((file.to_owned(), modified));

@@ -15,8 +15,8 @@ use std::borrow::Cow;
 
 use memchr::memmem;
 use serde::Deserialize;
-use serde_json::Value;
 
+use crate::figure::Figure;
 use crate::timestamp;
 use crate::usage::{Entry, Volume, fingerprint, name};
 
@@ -107,7 +107,7 @@ struct Usage {
 struct Shape {
     message: ShapeOfAnswer,
     #[serde(rename = "costUSD")]
-    cost: Option<Value>,
+    cost: Option<Figure>,
 }
 
 #[derive(Deserialize)]
@@ -117,11 +117,11 @@ struct ShapeOfAnswer {
 
 #[derive(Deserialize)]
 struct Figures {
-    input_tokens: Option<Value>,
-    output_tokens: Option<Value>,
-    cache_creation_input_tokens: Option<Value>,
-    cache_read_input_tokens: Option<Value>,
-    cache_creation: Option<Value>,
+    input_tokens: Option<Figure>,
+    output_tokens: Option<Figure>,
+    cache_creation_input_tokens: Option<Figure>,
+    cache_read_input_tokens: Option<Figure>,
+    cache_creation: Option<Figure>,
 }
 
 #[derive(Clone, Copy, PartialEq, Deserialize)]
@@ -214,10 +214,9 @@ impl Shape {
         let usage = shape.message.usage;
         let tokens =
             [usage.input_tokens, usage.output_tokens, usage.cache_creation_input_tokens, usage.cache_read_input_tokens];
-        let are_impossible = |parts: Value| parts.as_object().is_none_or(|parts| !parts.values().all(Value::is_u64));
-        tokens.iter().flatten().any(|figure| !figure.is_u64())
-            || usage.cache_creation.is_some_and(are_impossible)
-            || shape.cost.is_some_and(|cost| !cost.is_number())
+        tokens.into_iter().flatten().any(|figure| !matches!(figure, Figure::Whole(_)))
+            || usage.cache_creation.is_some_and(|parts| parts != Figure::Parts)
+            || shape.cost.is_some_and(|cost| !matches!(cost, Figure::Whole(_) | Figure::Number))
     }
 }
 

@@ -154,7 +154,6 @@ impl<S: Storage, F: Fn() -> bool> Reading<'_, '_, S, F> {
             }
         }
         let mut rows = self.database.after(table, place.upto);
-        let mut count = 0_u32;
         while let Some(row) = self.database.next(&mut rows)? {
             let (seen, print) = self.row(&row, &columns, origin)?;
             (place.upto, place.print) = (row.rowid, print);
@@ -165,8 +164,7 @@ impl<S: Storage, F: Fn() -> bool> Reading<'_, '_, S, F> {
                 }
             }
             self.slice.advanced = true;
-            count = count.wrapping_add(1);
-            if self.slice.messages.len() >= MAX_MESSAGES || (count.is_multiple_of(64) && !(self.may_go_on)()) {
+            if self.slice.messages.len() >= MAX_MESSAGES || !(self.may_go_on)() {
                 return Ok(());
             }
         }

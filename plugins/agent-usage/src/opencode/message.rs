@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
+use crate::figure::Figure;
 use crate::usage::{Entry, Volume, fingerprint, name};
 
 /// What a file or row says.
@@ -65,7 +66,7 @@ struct Model<'a> {
 
 #[derive(Default, Deserialize)]
 struct Time {
-    created: Option<serde_json::Value>,
+    created: Option<Figure>,
     completed: Option<IgnoredAny>,
 }
 
@@ -124,7 +125,10 @@ fn content_of(
         return Content::Broken;
     }
     let Time { created, completed } = time.unwrap_or_default();
-    let begun = created.and_then(|created| created.as_i64());
+    let begun = match created {
+        Some(Figure::Whole(created)) => i64::try_from(created).ok(),
+        _ => None,
+    };
     Content::Message { id, entry, complete: completed.is_some(), begun }
 }
 

@@ -71,6 +71,9 @@ pub(crate) struct Table {
     columns: Vec<String>,
 }
 
+/// The longest statement that makes a table; each of its words is looked at.
+const MAX_STATEMENT: usize = 64 << 10;
+
 /// How a log begins, in bytes.
 pub(crate) const LOG_HEADER: usize = 32;
 
@@ -103,12 +106,15 @@ impl<'a, S: Storage> Database<'a, S> {
         let mut rows = Rows::after(1, 0);
         for _ in 0..MAX_OBJECTS {
             let Some(row) = rows.next(&mut self.pager)? else { return Ok(None) };
-            let values = record::values(&mut self.pager, &row, &[0, 1, 3, 4])?;
-            let [Value::Text(kind), Value::Text(its_name), Value::Integer(root), Value::Text(sql)] = &values[..] else {
-                continue;
-            };
+            let values = record::values(&mut self.pager, &row, &[0, 1, 3])?;
+            let [Value::Text(kind), Value::Text(its_name), Value::Integer(root)] = &values[..] else { continue };
             if kind != b"table" || !its_name.eq_ignore_ascii_case(name.as_bytes()) {
                 continue;
+            }
+            let statement = record::values(&mut self.pager, &row, &[4])?;
+            let [Value::Text(sql)] = &statement[..] else { continue };
+            if sql.len() > MAX_STATEMENT {
+                return Err(Trouble::Unsupported("its table was made by a statement of more than 64 KiB"));
             }
             let columns = schema::columns(&String::from_utf8_lossy(sql));
             let columns = columns.ok_or(Trouble::Unsupported("its table is not one of rows by rowid"))?;
