@@ -147,6 +147,9 @@ impl<S: Storage, F: Fn() -> bool> Reading<'_, '_, S, F> {
             *place = Place::default();
         }
         for rowid in place.open.clone() {
+            if !(self.may_go_on)() {
+                return Ok(());
+            }
             let row = self.database.row(table, rowid)?;
             let seen = row.map(|row| self.row(&row, &columns, origin)).transpose()?;
             if !matches!(seen, Some((Seen::Open, _))) {
