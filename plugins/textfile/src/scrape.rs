@@ -250,6 +250,17 @@ mod tests {
     }
 
     #[test]
+    fn each_file_s_time_takes_a_place_of_its_own() {
+        let mut scrape = Scrape::new(Room { points: 1_000, bytes: 1_000_000, attributes: 16 }, places(100), &[]);
+        for n in 0..200 {
+            scrape.add_modified(&format!("{n}.prom"), Duration::ZERO);
+        }
+        let admitted = scrape.modified.len() as u64;
+        assert!((50..=100).contains(&admitted), "{admitted}");
+        assert_eq!(left_out(&scrape), [(Reason::Series, 200 - admitted)]);
+    }
+
+    #[test]
     fn after_another_help_no_further_file_is_taken() {
         let text = |n: u32, help: &str| format!("# HELP a {help}\na{{n=\"{n}\"}} 1\nb{{n=\"{n}\"}} 1\n");
         let files = [text(1, "A."), text(2, "A."), text(3, "B."), text(4, "A.")];
