@@ -1,6 +1,7 @@
 //! The rows of a table in the order of their rowids: a walk through its b-tree from any rowid on.
 //!
-//! Bounds: [`MAX_DEPTH`] levels, and no more pages than the database has. Rowids always rise.
+//! Bounds: [`MAX_DEPTH`] levels, and no more pages than the database has. Rowids always rise, and each leaf behind the
+//! first has a row, so that no walk goes far without one.
 
 use std::rc::Rc;
 
@@ -22,6 +23,8 @@ pub(crate) struct Rows {
     started: bool,
     path: Vec<Level>,
     visited: u32,
+    /// A leaf has been reached. The first may end before the row that the walk begins behind.
+    has_leaf: bool,
 }
 
 /// A row, whose values are read only when they are asked for.
@@ -59,7 +62,7 @@ struct Node {
 
 impl Rows {
     pub(super) fn after(root: u32, rowid: i64) -> Rows {
-        Rows { root, after: rowid, started: false, path: Vec::new(), visited: 0 }
+        Rows { root, after: rowid, started: false, path: Vec::new(), visited: 0, has_leaf: false }
     }
 
     /// The next row; after an error the walk is over.
@@ -101,6 +104,9 @@ impl Rows {
         }
         let node = Node::read(pager, page, ahead)?;
         let next = node.first_after(self.after)?;
+        if node.is_leaf && std::mem::replace(&mut self.has_leaf, true) && next >= node.cells {
+            return Err(Trouble::Broken("its rows are not in order"));
+        }
         self.path.push(Level { node, next });
         Ok(())
     }
@@ -134,7 +140,11 @@ impl Row {
             let bytes = pager.get(page, &ahead)?;
             let content = bytes.get(4..pager.usable()).unwrap_or_default();
             payload.extend_from_slice(content.get(..missing).unwrap_or(content));
-            page = be32(&bytes, 0).unwrap_or_default();
+            let next = be32(&bytes, 0).unwrap_or_default();
+            if next == page {
+                return Err(Trouble::Broken("its pages go in circles"));
+            }
+            page = next;
         }
         Ok(payload)
     }
