@@ -316,7 +316,7 @@ fn pages_with_more_ways_than_pages_end() {
         page[404..407].copy_from_slice(&[0xff, 0xff, 0x7f]);
     }
     files.main[199 * 512..][..8].copy_from_slice(&[13, 0, 0, 0, 0, 0, 0, 0]);
-    assert_eq!(rows_after(&mut files, 0).unwrap_err(), Trouble::Broken("its pages go in circles"));
+    assert_eq!(rows_after(&mut files, 0).unwrap_err(), Trouble::Broken("its rows are not in order"));
 }
 
 #[test]
