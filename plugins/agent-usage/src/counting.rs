@@ -140,6 +140,11 @@ impl Counting<'_> {
     }
 
     fn database(&mut self, path: u64, file: &Behind, mark: &Mark, budget: &mut Budget) -> Result<Mark, FileError> {
+        if !self.books.databases.has_room(path) {
+            log::debug!("`{}` is not read: there are more than 256 databases", file.path);
+            self.books.page.round.unread += 1;
+            return Ok(Mark { ahead: file.size, modified: AGAIN, broken: true, ..Mark::default() });
+        }
         let known = self.books.databases.get(path);
         let Some(slice) = snapshot::read(&file.path, (path, &known), budget)? else {
             self.books.page.round.unread += u64::from(mark.broken);

@@ -1,7 +1,7 @@
 //! How far each database has been read.
 //!
-//! Bound: [`MAX_DATABASES`], with about a kilobyte for each at most; of more the others are read from their begin whenever
-//! they have changed.
+//! Bound: [`MAX_DATABASES`], with about a kilobyte for each at most. There is no room for more, and no need of room for one
+//! that is empty.
 
 use std::collections::BTreeMap;
 
@@ -29,9 +29,15 @@ impl Databases {
         self.known.get(&path).cloned().unwrap_or_default()
     }
 
+    /// Whether a database can be read on where it was left.
+    pub(crate) fn has_room(&self, path: u64) -> bool {
+        self.known.len() < MAX_DATABASES || self.known.contains_key(&path)
+    }
+
     pub(crate) fn set(&mut self, path: u64, known: Known) {
-        if self.known.get(&path) != Some(&known) && (self.known.len() < MAX_DATABASES || self.known.contains_key(&path))
-        {
+        if known == Known::default() {
+            self.forget(path);
+        } else if self.known.get(&path) != Some(&known) && self.has_room(path) {
             self.known.insert(path, known);
             self.changed = true;
         }
@@ -51,5 +57,28 @@ impl Databases {
             return Ok(());
         }
         state::set(KEY, &postcard::to_allocvec(&self.known).unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_is_room_for_so_many_and_empty_ones_need_none() {
+        let mut databases = Databases::default();
+        for path in 0..2 * MAX_DATABASES as u64 {
+            databases.set(path, Known::default());
+        }
+        assert!(databases.has_room(0) && !databases.changed);
+        for path in 0..2 * MAX_DATABASES as u64 {
+            databases.set(path, Known::default().told(true));
+        }
+        assert_eq!(
+            (databases.known.len(), databases.has_room(0), databases.has_room(300)),
+            (MAX_DATABASES, true, false)
+        );
+        databases.set(0, Known::default());
+        assert!(databases.has_room(300));
     }
 }
