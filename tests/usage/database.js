@@ -1,7 +1,7 @@
 // OpenCode's database, written by SQLite itself: Python has it, and Node does only from 22 on.
 
 import { spawnSync } from "node:child_process";
-import { mkdirSync } from "node:fs";
+import { mkdirSync, utimesSync } from "node:fs";
 import { join } from "node:path";
 
 // It ends without closing the connection, so that what is in the log stays there.
@@ -28,8 +28,12 @@ export function database(home, statements, { name = "opencode.db", mode = "wal" 
   const folder = join(home, ".local/share/opencode");
   mkdirSync(folder, { recursive: true });
   const all = [...TABLES.map((sql) => [sql]), ...statements];
-  const ended = spawnSync("python3", ["-c", SCRIPT], { input: JSON.stringify([join(folder, name), mode, all]), encoding: "utf8" });
+  const path = join(folder, name);
+  const ended = spawnSync("python3", ["-c", SCRIPT], { input: JSON.stringify([path, mode, all]), encoding: "utf8" });
   if (ended.status !== 0) throw new Error(`python3: ${ended.stderr}${ended.error ?? ""}`);
+  // One that was written to a moment ago is left for the next collect.
+  const then = Date.now() / 1000 - 10;
+  utimesSync(path, then, then);
 }
 
 /** Writes a message, anew where it is there. */
