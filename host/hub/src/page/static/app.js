@@ -84,6 +84,7 @@ class App {
     if (this.#reading) return void (this.#again = true);
     this.#reading = true;
     this.#readAt = performance.now();
+    const asked = key();
     try {
       this.#summarize();
       this.activity.renew();
@@ -92,9 +93,11 @@ class App {
       await this.loaded.read(this.state.load, progress);
       this.#order({ now: true });
     } catch (error) {
-      if (error instanceof Refused && error.wantsKey) this.#stands("locked", error);
+      const isLocked = error instanceof Refused && error.wantsKey;
+      // The refusal of a key that has been replaced meanwhile says nothing of the new one, with which it is read again.
+      if (isLocked && key() === asked) this.#stands("locked", error);
       // While the stream is fine nobody else would ask; while it is not, the list is read when it is back.
-      else if (this.connection.node.dataset.connection === "live") this.#readSoon();
+      else if (!isLocked && this.connection.node.dataset.connection === "live") this.#readSoon();
     } finally {
       this.#reading = false;
     }
