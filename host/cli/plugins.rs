@@ -106,10 +106,8 @@ fn trouble(plugin: &PluginStatus) -> Option<String> {
     let points = plugin.points_rejected;
     let rejected = || {
         (points > 0).then(|| {
-            format!(
-                "{points} {} rejected so far; `rejected` in GET /v1/report says which and why",
-                if points == 1 { "point" } else { "points" }
-            )
+            let points = format::count(usize::try_from(points).unwrap_or(usize::MAX), "point", "points");
+            format!("{points} rejected so far; `rejected` in GET /v1/report says which and why")
         })
     };
     wrong(plugin).or_else(rejected).map(|words| format!("{}: {words}", shown(&plugin.name, MAX_REASON)))

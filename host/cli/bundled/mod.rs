@@ -108,15 +108,14 @@ fn put_one<'a>(
     let fates = [of_sidecar, of_component];
     let mut written = Vec::new();
     for (at, fate) in fates.into_iter().enumerate() {
-        if matches!(fate, Fate::Written | Fate::Replaced) {
+        let is_written = matches!(fate, Fate::Written | Fate::Replaced);
+        if is_written {
             let path = folder.join(&names[at]);
             let file = Written::beside(&path, contents[at]);
             written.push((file.with_context(|| format!("cannot write {}", path.display()))?, path));
         }
         // What the demo finds as it would write it is somebody else's all the same.
-        let is_own =
-            matches!(fate, Fate::Written | Fate::Replaced) || fate == Fate::Unchanged && gives_way != GivesWay::Own;
-        if is_own {
+        if is_written || fate == Fate::Unchanged && gives_way != GivesWay::Own {
             record.set(&names[at], digest(contents[at]));
         }
     }

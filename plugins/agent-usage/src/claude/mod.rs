@@ -179,16 +179,13 @@ impl Line {
         if has_forbidden_null(line) {
             return Line::Other;
         }
-        let direct = match serde_json::from_slice::<Direct<'_>>(line) {
+        let direct = match message_of::<Direct<'_>>(line) {
             Ok(direct) => direct,
-            Err(error) => match serde_json::from_slice::<Progress<Direct<'_>>>(line) {
-                Ok(progress) => progress.data.message,
-                // A number that is beyond all bounds is an error only where it is read.
-                Err(other) if error.is_data() && other.is_data() && !Shape::has_impossible_figures(line) => {
-                    return Line::Other;
-                }
-                Err(_) => return Line::Broken,
-            },
+            // A number that is beyond all bounds is an error only where it is read.
+            Err(errors) if errors.iter().all(serde_json::Error::is_data) && !Shape::has_impossible_figures(line) => {
+                return Line::Other;
+            }
+            Err(_) => return Line::Broken,
         };
         if timestamp::millis(&direct.timestamp).is_none() || !direct.is_valid() {
             return Line::Other;
@@ -201,16 +198,18 @@ impl Line {
     }
 }
 
+/// The message that a line is, or that a line of progress has in it.
+fn message_of<'a, M: Deserialize<'a>>(line: &'a [u8]) -> Result<M, [serde_json::Error; 2]> {
+    serde_json::from_slice(line).or_else(|error| match serde_json::from_slice::<Progress<M>>(line) {
+        Ok(progress) => Ok(progress.data.message),
+        Err(other) => Err([error, other]),
+    })
+}
+
 impl Shape {
     /// Whether a line has the shape of a message, with figures that are not numbers of tokens or money.
     fn has_impossible_figures(line: &[u8]) -> bool {
-        let shape = match serde_json::from_slice::<Shape>(line) {
-            Ok(shape) => shape,
-            Err(_) => match serde_json::from_slice::<Progress<Shape>>(line) {
-                Ok(progress) => progress.data.message,
-                Err(_) => return false,
-            },
-        };
+        let Ok(shape) = message_of::<Shape>(line) else { return false };
         let usage = shape.message.usage;
         let tokens =
             [usage.input_tokens, usage.output_tokens, usage.cache_creation_input_tokens, usage.cache_read_input_tokens];
