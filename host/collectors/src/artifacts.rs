@@ -5,8 +5,10 @@
 //! collectors, but there is a beat.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::SystemTime;
 
 use tokio::runtime;
 use tokio::sync::{Semaphore, watch};
@@ -15,11 +17,14 @@ use wasmtime::component::Component;
 use crate::cache::{Cache, Found};
 use crate::compile::{self, CompileError, CompileLimits, CompilerCommand, MAX_COMPONENT};
 use crate::config::Config;
+use crate::digest::digest;
 use crate::engine::Class;
 use crate::key;
 use crate::progress::{Compilation, Told};
-use crate::read;
+use crate::read::{self, ReadError};
+use crate::scan::Stamp;
 use crate::shape::Shape;
+use crate::world;
 
 /// See the module.
 pub(crate) struct Artifacts {
@@ -58,6 +63,13 @@ impl Artifacts {
         }
     }
 
+    /// The digest of a component's file, or why it is plainly none. The content is not kept: there may be many.
+    pub(crate) async fn digest(&self, wasm: &Path) -> Result<String, String> {
+        // Without a cache this is no error yet.
+        let (cache, wasm) = (self.cache().ok().cloned(), wasm.to_owned());
+        self.blocking(move || digest_of(&wasm, cache.as_ref())).await.map_err(|e| e.to_string())?
+    }
+
     /// The artifact of a component in a file; how far it is, `told` has from when it has to be made. The file is read
     /// when its turn has come, because a hundred waiting ones would not fit into memory.
     pub(crate) async fn get(
@@ -83,6 +95,7 @@ impl Artifacts {
         let artifact = begun.0.map_err(host)?;
         let bytes = begun.1.map_err(|e| CompileError::Host(e.of("the file")))?;
         if crate::digest::digest(&bytes) != digest {
+            self.cache()?.known().forget(digest);
             return Err(CompileError::Host("the file has changed while it waited for its turn".to_owned()));
         }
         let shape = compile::compile(&self.compiler, self.limits, bytes, artifact.as_file(), told).await?;
@@ -136,6 +149,24 @@ impl Artifacts {
     }
 }
 
+fn digest_of(wasm: &Path, cache: Option<&Cache>) -> Result<String, String> {
+    let of_file = |e: ReadError| e.of("the file");
+    let stamp_of = |file: &File| file.metadata().ok().map(|found| Stamp::from(&found));
+    let mut file = read::open(wasm).map_err(of_file)?;
+    let (before, since) = (stamp_of(&file), SystemTime::now());
+    let known = before.zip(cache.map(Cache::known));
+    if let Some(digest) = known.and_then(|(stamp, known)| known.digest(&stamp)) {
+        return Ok(digest);
+    }
+    let bytes = read::content(&mut file, MAX_COMPONENT).map_err(of_file)?;
+    world::recognise(&bytes)?;
+    let digest = digest(&bytes);
+    if let Some((stamp, known)) = known.filter(|(stamp, _)| stamp_of(&file) == Some(*stamp)) {
+        known.remember(stamp, &digest, since);
+    }
+    Ok(digest)
+}
+
 fn find(cache: &Cache, class: &Class, digest: &str) -> Option<Artifact> {
     let found = cache.find(digest)?;
     open(class, &found).inspect_err(|e| tracing::debug!(digest, "the cached artifact is made again: {e}")).ok()
@@ -151,4 +182,31 @@ fn deserialize(class: &Class, path: &Path) -> Result<Component, String> {
     // refuses others), is as it was written (`Cache::find` has compared its checksum), and is never changed once it
     // is there; wasmtime refuses those of other versions and settings.
     unsafe { Component::deserialize_file(&class.engine, path) }.map_err(|e| format!("{e:#}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_large_component_that_is_remembered_is_not_read_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = Cache::open(Some(&dir.path().join("cache")), "0123456789abcdef", 1 << 20).unwrap();
+        let wasm = dir.path().join("a.wasm");
+        let mut component = b"\0asm\x0d\0\x01\0".to_vec();
+        component.resize(2 << 20, 0);
+        std::fs::write(&wasm, &component).unwrap();
+        let right = digest(&component);
+        assert_eq!(digest_of(&wasm, Some(&cache)), Ok(right.clone()));
+        let stamp = Stamp::of(&wasm).unwrap();
+        // It is too young for that.
+        assert_eq!(cache.known().digest(&stamp), None);
+        cache.known().remember(stamp, "another", SystemTime::now() + Duration::from_secs(60));
+        assert_eq!(digest_of(&wasm, Some(&cache)), Ok("another".into()));
+        cache.known().forget("another");
+        assert_eq!(digest_of(&wasm, Some(&cache)), Ok(right.clone()));
+        assert_eq!(digest_of(&wasm, None), Ok(right));
+    }
 }

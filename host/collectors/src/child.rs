@@ -28,6 +28,10 @@ pub(crate) const OUT_OF_MEMORY: u8 = 5;
 /// What Rust ends with after a panic.
 pub(crate) const PANICKED: u8 = 101;
 
+/// How much of an artifact is written at once, in bytes. What is written at once, the page cache keeps in pieces of up
+/// to 2 MiB, and such a piece is mapped, and counts as resident, as a whole when a byte of it is touched.
+const PIECE: usize = 64 << 10;
+
 /// How much address space the child may use, in bytes: a decimal number.
 pub(crate) const MEMORY_VARIABLE: &str = "SANDBEAT_COMPILE_MEMORY";
 
@@ -73,8 +77,9 @@ fn compile() -> Result<String, Failed> {
     let compiled = Counter::during(shape.functions, say::<Progress>, || engine.precompile_component(&component));
     let artifact = compiled.map_err(|e| Failed::host("it cannot start its threads", e))?.map_err(|e| refused(&e))?;
     let mut stdout = io::stdout();
-    stdout
-        .write_all(&artifact)
+    artifact
+        .chunks(PIECE)
+        .try_for_each(|piece| stdout.write_all(piece))
         .and_then(|()| stdout.flush())
         .map_err(|e| Failed::host("it cannot write the artifact", e))?;
     serde_json::to_string(&shape).map_err(|e| Failed::host("it cannot write the shape", e))

@@ -19,9 +19,7 @@ use crate::artifacts::{Artifact, Artifacts};
 use crate::bindings::types;
 use crate::budget::Budget;
 use crate::call::{Callable, Failed};
-use crate::compile::MAX_COMPONENT;
 use crate::config::Config;
-use crate::digest::digest;
 use crate::engine::{Class, Engines, TickerHandle};
 use crate::files::Granted;
 use crate::filesystem::Asked;
@@ -166,7 +164,7 @@ impl Loader {
         self.settle(&job.wasm, &job.sidecar).await;
         let mut refused = Refused { digest: None, failed: invalid(String::new()), again: false, grants: None };
         let refuse = |refused: &Refused, failed| Refused { failed, ..refused.clone() };
-        let digest = self.digest(&job.wasm).await;
+        let digest = self.artifacts.digest(&job.wasm).await;
         let (text, sidecar) = self.sidecar(&job.sidecar).await.map_err(|failed| refuse(&refused, failed))?;
         refused.grants = Some(sidecar.grant.clone());
         let digest = digest.map_err(|reason| refuse(&refused, invalid(reason)))?;
@@ -300,16 +298,6 @@ impl Loader {
             HttpLimits { requests: limits.http_requests, bytes: limits.http_bytes, timeout: limits.http_timeout };
         let (origins, connector) = (sidecar.grant.http.clone(), self.connector.clone());
         Arc::new(http::Granted { origins, limits, connector })
-    }
-
-    /// The digest of a component's file, or why it is plainly none. The content is not kept: there may be many.
-    async fn digest(&self, wasm: &Path) -> Result<String, String> {
-        let path = wasm.to_owned();
-        let read = move || {
-            let bytes = read::bounded(&path, MAX_COMPONENT).map_err(|e| e.of("the file"))?;
-            world::recognise(&bytes).map(|()| digest(&bytes))
-        };
-        self.blocking(read).await?
     }
 
     /// Waits until neither file has changed for a moment, so that one that is being copied is not judged half.

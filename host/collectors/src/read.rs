@@ -32,6 +32,11 @@ impl ReadError {
 
 /// The whole content of a regular file of at most `most` bytes. Blocks as the disk does.
 pub(crate) fn bounded(path: &Path, most: u64) -> Result<Vec<u8>, ReadError> {
+    content(&mut open(path)?, most)
+}
+
+/// A regular file, opened for reading.
+pub(crate) fn open(path: &Path) -> Result<File, ReadError> {
     // A pipe without a writer would hold a plain open for ever.
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let fd = rustix::fs::openat(CWD, path, flags, Mode::empty()).map_err(|e| error(&e.into()))?;
@@ -43,8 +48,13 @@ pub(crate) fn bounded(path: &Path, most: u64) -> Result<Vec<u8>, ReadError> {
         FileType::CharacterDevice | FileType::BlockDevice => return Err(ReadError::NotAFile("a device")),
         _ => return Err(ReadError::NotAFile("something else")),
     }
+    Ok(File::from(fd))
+}
+
+/// The rest of a file, of at most `most` bytes.
+pub(crate) fn content(file: &mut File, most: u64) -> Result<Vec<u8>, ReadError> {
     let mut bytes = Vec::new();
-    File::from(fd).take(most + 1).read_to_end(&mut bytes).map_err(|e| error(&e))?;
+    file.take(most + 1).read_to_end(&mut bytes).map_err(|e| error(&e))?;
     if bytes.len() as u64 > most { Err(ReadError::TooLarge(most)) } else { Ok(bytes) }
 }
 

@@ -4,12 +4,14 @@
 //! filesystems. The comparison is pure.
 
 use std::collections::BTreeMap;
+use std::fs::Metadata;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use sandbeat_status::names;
+use serde::{Deserialize, Serialize};
 
 use crate::watch::Identity;
 
@@ -20,7 +22,7 @@ pub(crate) const MAX_PLUGINS: usize = 256;
 const MAX_MISNAMED: usize = 32;
 
 /// What tells whether a file has been replaced or written to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Stamp {
     inode: (u64, u64),
     size: u64,
@@ -31,13 +33,28 @@ pub(crate) struct Stamp {
 impl Stamp {
     /// The stamp of what is at a path, links followed; `None` when nothing is, or a link to nothing.
     pub(crate) fn of(path: &Path) -> Option<Stamp> {
-        let found = std::fs::metadata(path).ok()?;
-        Some(Stamp {
+        Some(Stamp::from(&std::fs::metadata(path).ok()?))
+    }
+
+    /// In bytes.
+    pub(crate) fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Whether both are of one inode.
+    pub(crate) fn is_same_file(&self, other: &Stamp) -> bool {
+        self.inode == other.inode
+    }
+}
+
+impl From<&Metadata> for Stamp {
+    fn from(found: &Metadata) -> Self {
+        Stamp {
             inode: (found.dev(), found.ino()),
             size: found.size(),
             modified: (found.mtime(), found.mtime_nsec()),
             changed: (found.ctime(), found.ctime_nsec()),
-        })
+        }
     }
 }
 

@@ -11,6 +11,8 @@
 //! sets. Several agents may share a folder: files are replaced and unlinked as a whole, and one that has gone is
 //! compiled again.
 
+mod known;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
@@ -24,6 +26,7 @@ use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
 use xxhash_rust::xxh3::Xxh3;
 
+use crate::cache::known::Known;
 use crate::private::{self, UNFINISHED};
 use crate::read;
 use crate::shape::Shape;
@@ -44,6 +47,7 @@ pub(crate) struct Cache {
     dir: PathBuf,
     key: String,
     max_bytes: u64,
+    known: Arc<Known>,
     /// What may not be removed is more than the bound; said when it begins.
     crowded: Arc<AtomicBool>,
 }
@@ -82,7 +86,13 @@ impl Cache {
     pub(crate) fn open(configured: Option<&Path>, key: &str, max_bytes: u64) -> Result<Self, String> {
         let dir = private::folder(configured, &private::CACHE)?;
         sweep(&dir);
-        Ok(Cache { dir, key: key.to_owned(), max_bytes, crowded: Arc::default() })
+        let known = Arc::new(Known::within(&dir));
+        Ok(Cache { dir, key: key.to_owned(), max_bytes, known, crowded: Arc::default() })
+    }
+
+    /// The digests of large components' files.
+    pub(crate) fn known(&self) -> &Known {
+        &self.known
     }
 
     /// The artifact of a component, if it is there and as it was written. Reads all of it, and notes that it is used.
