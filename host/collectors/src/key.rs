@@ -10,7 +10,7 @@ use wasmtime::Engine;
 use xxhash_rust::xxh3::Xxh3;
 
 /// The form of what lies beside an artifact.
-const FORM: u32 = 1;
+const FORM: u32 = 2;
 
 /// The key of artifacts for `engine` on this machine: 16 hexadecimal digits.
 pub(crate) fn of(engine: &Engine) -> String {

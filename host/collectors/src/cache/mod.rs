@@ -15,16 +15,19 @@ mod known;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::io::{self, Read, Seek, Write};
+use std::io::{self, Write};
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::{Duration, SystemTime};
 
 use rustix::fs::{Timespec, Timestamps, UTIME_NOW, UTIME_OMIT};
 use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
-use xxhash_rust::xxh3::Xxh3;
+use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use crate::cache::known::Known;
 use crate::private::{self, UNFINISHED};
@@ -33,6 +36,8 @@ use crate::shape::Shape;
 
 /// How much of an artifact is read at once.
 const CHUNK: usize = 256 << 10;
+/// Of smaller artifacts one thread reads all, in bytes.
+const LARGE: u64 = 8 << 20;
 /// The largest file beside an artifact, in bytes.
 const MAX_BESIDE: u64 = 4096;
 /// No compilation takes this long.
@@ -65,7 +70,7 @@ pub(crate) struct Found {
 struct Beside {
     /// In bytes.
     length: u64,
-    /// XXH3 of the artifact. The folder is private, so it need only notice what a disk does.
+    /// XXH3 of the XXH3 of both halves. The folder is private, so it need only notice what a disk does.
     checksum: u64,
     shape: Shape,
 }
@@ -100,13 +105,13 @@ impl Cache {
         let (path, beside) = self.places(digest);
         let beside = read::bounded(&beside, MAX_BESIDE).ok()?;
         let beside: Beside = serde_json::from_slice(&beside).ok()?;
-        let mut file = File::open(&path).ok()?;
+        let file = File::open(&path).ok()?;
         let metadata = file.metadata().ok()?;
         // Of the file that is open, whatever the folder was when it was checked.
         if !metadata.is_file() || !private::is_own(&metadata) || metadata.len() != beside.length {
             return None;
         }
-        if checksum(&mut file).ok()? != (beside.length, beside.checksum) {
+        if checksum(&file).ok()? != (beside.length, beside.checksum) {
             return None;
         }
         note_use(&file);
@@ -122,14 +127,13 @@ impl Cache {
     /// this digest or a pinned one.
     pub(crate) fn keep(
         &self,
-        mut file: NamedTempFile,
+        file: NamedTempFile,
         digest: &str,
         shape: Shape,
         pinned: &BTreeSet<String>,
     ) -> io::Result<PathBuf> {
         file.as_file().sync_all()?;
-        file.as_file_mut().rewind()?;
-        let (length, checksum) = checksum(file.as_file_mut())?;
+        let (length, checksum) = checksum(file.as_file())?;
         let mut new = self.begin()?;
         new.write_all(&serde_json::to_vec(&Beside { length, checksum, shape })?)?;
         new.as_file().sync_all()?;
@@ -220,22 +224,44 @@ fn stem_of(name: &str) -> Option<&str> {
     ours.then_some(stem)
 }
 
-/// The length of the rest of a file and its checksum, without holding all of it.
-fn checksum(file: &mut File) -> io::Result<(u64, u64)> {
+/// A file's length and checksum, without holding all of it: the two halves of a large one are read by two threads.
+fn checksum(file: &File) -> io::Result<(u64, u64)> {
+    let length = file.metadata()?.len();
+    let half = length / 2;
+    let first = move || digest_of(file, 0..half);
+    let second = move || digest_of(file, half..length);
+    let both = if length < LARGE {
+        [first()?, second()?]
+    } else {
+        thread::scope(|scope| match thread::Builder::new().name("checksum".into()).spawn_scoped(scope, first) {
+            Ok(beside) => {
+                let second = second();
+                Ok([beside.join().map_err(|_| io::Error::other("a thread has ended"))??, second?])
+            }
+            // The sandbox may have no more threads.
+            Err(_) => Ok::<_, io::Error>([first()?, second()?]),
+        })?
+    };
+    let both = both.map(u64::to_le_bytes);
+    Ok((length, xxh3_64(both.as_flattened())))
+}
+
+fn digest_of(file: &File, mut part: Range<u64>) -> io::Result<u64> {
     let mut hasher = Xxh3::new();
     let mut chunk = vec![0; CHUNK];
-    let mut length = 0;
-    loop {
-        match file.read(&mut chunk) {
-            Ok(0) => return Ok((length, hasher.digest())),
+    while !part.is_empty() {
+        let most = usize::try_from(part.end - part.start).map_or(CHUNK, |rest| rest.min(CHUNK));
+        match file.read_at(&mut chunk[..most], part.start) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
             Ok(read) => {
                 hasher.update(&chunk[..read]);
-                length += read as u64;
+                part.start += read as u64;
             }
             Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
             Err(e) => return Err(e),
         }
     }
+    Ok(hasher.digest())
 }
 
 /// Best effort: on a disk that is only read, the order of removal has no meaning.

@@ -154,3 +154,20 @@ fn two_agents_may_write_and_remove_at_once() {
     keep(&cache, b"after", &[]);
     assert!(cache.find(&digest(b"after")).is_some());
 }
+
+#[test]
+fn a_large_artifact_is_looked_at_to_its_last_byte() {
+    let dir = tempfile::tempdir().unwrap();
+    let cache = Cache::open(Some(dir.path()), KEY, 1 << 30).unwrap();
+    let mut content = vec![7; usize::try_from(LARGE).unwrap() + 1];
+    let path = keep(&cache, &content, &[]);
+    assert!(cache.find(&digest(&content)).is_some());
+    for at in [0, CHUNK, content.len() / 2 - 1, content.len() / 2, content.len() - 1] {
+        content[at] ^= 1;
+        std::fs::write(&path, &content).unwrap();
+        content[at] ^= 1;
+        assert!(cache.find(&digest(&content)).is_none(), "{at}");
+    }
+    std::fs::write(&path, &content).unwrap();
+    assert!(cache.find(&digest(&content)).is_some());
+}
