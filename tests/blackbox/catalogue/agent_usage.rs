@@ -279,7 +279,8 @@ fn what_cannot_be_read_of_one_agent_holds_up_no_other() {
     let agent = run(&sandbox);
     let report = wait_for_totals(&hub, &logs);
     assert_eq!((value(&report, PENDING), value(&report, "agent_usage.unread")), (Some(0), Some(2)), "{report:#}");
-    for line in ["opencode-endless.db` is not counted, or not all of it: half of `limits.cpu`", "it is a symbolic link"] {
+    for line in ["opencode-endless.db` is not counted, or not all of it: half of `limits.cpu`", "it is a symbolic link"]
+    {
         agent.says(&[line]);
         assert_eq!(agent.said(line), 1, "{line}");
     }
