@@ -174,7 +174,7 @@ impl Counting<'_> {
 
     /// Leaves a database for the next collect, and does without it where that has been so for long.
     fn later(&mut self, (path, known): (u64, Known), file: &Behind, mark: &Mark, why: &str) -> Mark {
-        let tries = (known.tries + 1).min(MAX_TRIES);
+        let tries = known.tries.saturating_add(1).min(MAX_TRIES);
         let broken = mark.broken || tries == MAX_TRIES;
         let trouble = known.trouble.clone().or_else(|| broken.then(|| snapshot::explain(&file.path, why)));
         self.books.page.round.unread += u64::from(broken);
