@@ -18,7 +18,7 @@ use crate::sessions::Sessions;
 const KEY: &str = "books";
 /// To be raised with every change of what is kept, or of what of a log counts: what another version has kept is erased,
 /// and all logs are read again.
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 
 /// All of it.
 #[derive(Debug, Default)]
@@ -59,6 +59,8 @@ pub(crate) struct Round {
     pub(crate) files: [u64; 3],
     /// Folders and files that cannot be looked at.
     pub(crate) unread: u64,
+    /// Why, for the log; of databases these are in [`Databases`].
+    pub(crate) troubles: Vec<String>,
     /// Bytes that are to be read.
     pub(crate) pending: u64,
 }

@@ -1,7 +1,8 @@
 //! Takes what is new in the logs into the books.
 //!
 //! Files are read in the order of their names, which for Codex is the order in which the sessions began: so the session
-//! that another one was forked from is known before it. When the budget is spent the rest is left for the next collect.
+//! that another one was forked from is known before it. Databases come last, and of them those that could not be read so
+//! far, so that these take no time from others. When the budget is spent the rest is left for the next collect.
 
 use std::time::{Duration, SystemTime};
 
@@ -14,7 +15,9 @@ use crate::claude::{self, Line};
 use crate::codex::{Read, Session, Step};
 use crate::index::Mark;
 use crate::messages::{Origin, Verdict};
-use crate::opencode::{self, snapshot};
+use crate::opencode;
+use crate::opencode::database::Known;
+use crate::opencode::snapshot::{self, Attempt};
 use crate::prices::Prices;
 use crate::reading::{self, Budget, Reader};
 use crate::settings::Logs;
@@ -26,19 +29,22 @@ const SETTLED: Duration = Duration::from_secs(10);
 /// A file that was changed so lately may be changed again without another time of change.
 const FRESH: Duration = Duration::from_secs(2);
 const ABANDONED: Duration = Duration::from_secs(24 * 3600);
+/// After so many collects in a row in which nothing could be read of a database, the totals do without it.
+const MAX_TRIES: u8 = 5;
 
 /// Reads files, as far as the budget goes. Returns how many bytes are left.
 pub(crate) fn count(mut behind: Vec<Behind>, books: &mut Books, prices: &Prices, budget: &mut Budget) -> u64 {
-    fn name(file: &Behind) -> (Logs, &str, &str) {
-        (file.logs, file.path.rsplit('/').next().unwrap_or_default(), &file.path)
+    fn order(file: &Behind) -> (Logs, bool, &str, &str) {
+        (file.logs, file.broken, file.path.rsplit('/').next().unwrap_or_default(), &file.path)
     }
-    behind.sort_by(|a, b| name(a).cmp(&name(b)));
+    behind.sort_by(|a, b| order(a).cmp(&order(b)));
     let mut left = 0;
     for file in behind {
         let path = fingerprint(file.path.as_bytes());
         let mark = books.index.get(path).cloned().unwrap_or_default();
         if budget.is_spent() {
             left += rest(&file, &mark);
+            books.page.round.unread += u64::from(mark.broken);
             continue;
         }
         let mut counting = Counting { books, prices };
@@ -66,9 +72,9 @@ pub(crate) fn count(mut behind: Vec<Behind>, books: &mut Books, prices: &Prices,
 /// In the place of a time of change: look at the file again, changed or not.
 const AGAIN: u64 = u64::MAX;
 
-/// What is left of a file. A line that is not finished is not.
+/// What is left of a file. A line that is not finished is not, nor is what cannot be read.
 fn rest(file: &Behind, mark: &Mark) -> u64 {
-    if mark.done { 0 } else { file.size.saturating_sub(mark.offset + mark.ahead) }
+    if mark.done || mark.broken { 0 } else { file.size.saturating_sub(mark.offset + mark.ahead) }
 }
 
 /// Whether a file was not changed for so long; not where that is unknown.
@@ -146,25 +152,34 @@ impl Counting<'_> {
             return Ok(Mark { ahead: file.size, modified: AGAIN, broken: true, ..Mark::default() });
         }
         let known = self.books.databases.get(path);
-        let Some(slice) = snapshot::read(&file.path, (path, &known), budget)? else {
-            self.books.page.round.unread += u64::from(mark.broken);
-            return Ok(Mark { modified: AGAIN, ..mark.clone() });
+        let slice = match snapshot::read(&file.path, (path, &known), budget)? {
+            Attempt::Read(slice) => slice,
+            Attempt::Later(why) => return Ok(self.later((path, known), file, mark, why)),
         };
         for message in &slice.messages {
             self.opencode(message.id, &message.entry, message.origin);
         }
-        self.books.page.unreadable += slice.unreadable;
-        let trouble = slice.trouble.map(|trouble| snapshot::explain(&file.path, &trouble));
-        let broken = trouble.is_some();
-        if let Some(trouble) = trouble.filter(|_| !known.is_told) {
-            log::warn!("{trouble}");
+        for row in &slice.unreadable {
+            self.books.page.unreadable += u64::from(self.books.seen.insert(*row));
         }
+        let trouble = slice.trouble.map(|trouble| snapshot::explain(&file.path, trouble.why()));
+        let broken = trouble.is_some();
         self.books.page.round.unread += u64::from(broken);
-        self.books.databases.set(path, slice.known.told(broken));
+        self.books.databases.set(path, slice.known.with(0, trouble));
         // What cannot be read is not left to be read.
         let left = if broken { 0 } else { (file.size as f64 * slice.left).ceil() as u64 };
         let modified = if is_older(file.modified, FRESH) { 0 } else { AGAIN };
         Ok(Mark { ahead: file.size.saturating_sub(left), modified, broken, ..Mark::default() })
+    }
+
+    /// Leaves a database for the next collect, and does without it where that has been so for long.
+    fn later(&mut self, (path, known): (u64, Known), file: &Behind, mark: &Mark, why: &str) -> Mark {
+        let tries = known.tries.saturating_add(1).min(MAX_TRIES);
+        let broken = mark.broken || tries == MAX_TRIES;
+        let trouble = known.trouble.clone().or_else(|| broken.then(|| snapshot::explain(&file.path, why)));
+        self.books.page.round.unread += u64::from(broken);
+        self.books.databases.set(path, known.with(tries, trouble));
+        Mark { modified: AGAIN, broken, ..mark.clone() }
     }
 
     fn opencode(&mut self, message: u64, entry: &Entry, origin: Origin) {

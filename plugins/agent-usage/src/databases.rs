@@ -1,6 +1,6 @@
 //! How far each database has been read.
 //!
-//! Bound: [`MAX_DATABASES`], with about a kilobyte for each at most. There is no room for more, and no need of room for one
+//! Bound: [`MAX_DATABASES`], with some kilobytes for each at most. There is no room for more, and no need of room for one
 //! that is empty.
 
 use std::collections::BTreeMap;
@@ -43,6 +43,11 @@ impl Databases {
         }
     }
 
+    /// Why some of them cannot be read, for the log.
+    pub(crate) fn troubles(&self) -> impl Iterator<Item = &String> {
+        self.known.values().filter_map(|known| known.trouble.as_ref())
+    }
+
     /// One that is gone.
     pub(crate) fn forget(&mut self, path: u64) {
         self.changed |= self.known.remove(&path).is_some();
@@ -72,7 +77,7 @@ mod tests {
         }
         assert!(databases.has_room(0) && !databases.changed);
         for path in 0..2 * MAX_DATABASES as u64 {
-            databases.set(path, Known::default().told(true));
+            databases.set(path, Known::default().with(1, None));
         }
         assert_eq!(
             (databases.known.len(), databases.has_room(0), databases.has_room(300)),

@@ -39,7 +39,7 @@ pub(crate) struct Mark {
     pub(crate) skipping: bool,
     /// Will not change any more.
     pub(crate) done: bool,
-    /// A database that cannot be read, as of the last look.
+    /// A database that cannot be read, or could not be for some collects, as of the last look.
     pub(crate) broken: bool,
 }
 

@@ -155,16 +155,16 @@ impl Collector for AgentUsage {
         end_of_slice(&mut books, found, left);
         let contribution = contribution(&mut books, &settings);
         let is_full = books.page.ledger.is_full();
+        let troubles = troubles(&books);
         books.close()?;
-        say_when_full(is_full);
+        say(troubles, is_full);
         Ok(contribution)
     }
 }
 
 export!(AgentUsage);
 
-/// What this collect may take, well within the limits of the sidecar. All that is measured is wall clock; it is never less
-/// than CPU, half of which is left for what comes after the reading.
+/// What this collect may take, well within the limits of the sidecar.
 fn budget() -> Result<Budget, Error> {
     let limits = limits::current();
     let too_small = |name: &str, least: &str| {
@@ -175,7 +175,7 @@ fn budget() -> Result<Budget, Error> {
     Ok(Budget {
         bytes: bytes.ok_or_else(|| too_small("file_bytes", "16MiB"))?,
         calls: calls.ok_or_else(|| too_small("file_calls", "1000"))?,
-        until: Instant::now() + limits.cpu.min(limits.timeout) / 2,
+        until: Instant::now() + reading::time(&limits),
     })
 }
 
@@ -187,6 +187,8 @@ fn end_of_slice(books: &mut Books, found: Found, left: u64) {
     }
     round.pending += left;
     round.unread += found.unread;
+    let room = walk::MAX_TROUBLES.saturating_sub(round.troubles.len());
+    round.troubles.extend(found.troubles.into_iter().take(room));
     round.cursor = found.next;
     if round.cursor.is_some() {
         return;
@@ -199,9 +201,19 @@ fn end_of_slice(books: &mut Books, found: Found, left: u64) {
     }
 }
 
-/// Names of models are the logs' own, and whoever writes a log can make them up.
-fn say_when_full(is_full: bool) {
+/// Why something cannot be read, as of a whole round; nothing while one is under way.
+fn troubles(books: &Books) -> Option<Vec<String>> {
+    let of_round = books.page.last.troubles.iter();
+    books.page.round.cursor.is_none().then(|| of_round.chain(books.databases.troubles()).cloned().collect())
+}
+
+/// Writes to the log what is new. Names of models are the logs' own, and whoever writes a log can make them up.
+fn say(troubles: Option<Vec<String>>, is_full: bool) {
+    const UNREAD: Notice = Notice::new("unread");
     const FULL: Notice = Notice::new("models");
+    if let Some(troubles) = troubles {
+        UNREAD.warn_each(&troubles);
+    }
     FULL.warn(is_full.then_some("no more models are told apart; the logs' further ones are counted under `other`"));
 }
 

@@ -5,7 +5,8 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use sandbeat_sdk::{Error, config};
+use serde_json::{Map, Value};
 
 use crate::usage::Volume;
 
@@ -40,35 +41,23 @@ pub(crate) struct Prices {
     configured: BTreeMap<String, Price>,
 }
 
-/// A price as `[config.prices."MODEL"]` has it.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Configured {
-    input: f64,
-    output: f64,
-    cache_read: Option<f64>,
-    cache_write: Option<f64>,
-}
+/// What `[config.prices."MODEL"]` may have.
+const KEYS: [&str; 4] = ["input", "output", "cache_read", "cache_write"];
 
 impl Prices {
     /// Of the table `prices` of the configuration, as JSON.
     ///
     /// # Errors
-    /// What is wrong with it.
-    pub(crate) fn new(json: Option<&str>) -> Result<Prices, String> {
+    /// A key is unknown or missing, or a value is no price: which.
+    pub(crate) fn new(json: Option<&str>) -> Result<Prices, Error> {
         let Some(json) = json else { return Ok(Prices::default()) };
-        let tables: BTreeMap<String, Configured> = serde_json::from_str(json).map_err(|error| error.to_string())?;
-        let mut configured = BTreeMap::new();
-        for (model, table) in tables {
-            let Configured { input, output, cache_read, cache_write } = table;
-            let (cache_read, cache_write) = (cache_read.unwrap_or(input), cache_write.unwrap_or(input));
-            if [input, output, cache_read, cache_write].iter().any(|price| !price.is_finite() || *price < 0.0) {
-                return Err(format!("a price of {model:?} is negative"));
-            }
-            let base = Rates { input, output, cache_read, cache_write };
-            configured.insert(model, Price { base, long: None, fast: None });
-        }
-        Ok(Prices { configured })
+        let models: Map<String, Value> = serde_json::from_str(json)
+            .map_err(|_| Error::config("prices", format_args!("is {json}; it has to be a table of models")))?;
+        let price = |(model, table): (String, Value)| {
+            let base = Rates::configured(&format!("prices.{model:?}"), &table)?;
+            Ok((model, Price { base, long: None, fast: None }))
+        };
+        Ok(Prices { configured: models.into_iter().map(price).collect::<Result<_, Error>>()? })
     }
 
     pub(crate) fn find(&self, model: &str) -> Option<Price> {
@@ -82,6 +71,35 @@ impl Prices {
         // OpenCode's providers write `claude-sonnet-4.5`.
         let dashed = if plain.starts_with("claude-") { plain.replace('.', "-") } else { plain.to_owned() };
         known(model).or_else(|| known(plain)).or_else(|| known(&dashed)).or_else(|| known(without_date(&dashed)))
+    }
+}
+
+impl Rates {
+    /// Of the table under a key of the configuration.
+    fn configured(key: &str, table: &Value) -> Result<Rates, Error> {
+        let known = KEYS.join(", ");
+        let Value::Object(table) = table else {
+            return Err(Error::config(key, format_args!("is {table}; it has to be a table of {known}")));
+        };
+        if let Some(other) = table.keys().find(|name| !KEYS.contains(&name.as_str())) {
+            let near = config::nearest(other, &KEYS).map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
+            return Err(Error::config(
+                &format!("{key}.{other}"),
+                format_args!("is an unknown key; {near}known here: {known}"),
+            ));
+        }
+        let rate = |name: &str| {
+            let Some(value) = table.get(name) else { return Ok(None) };
+            let price = value.as_f64().filter(|price| price.is_finite() && *price >= 0.0);
+            let wrong = || Error::config(&format!("{key}.{name}"), format_args!("is {value}; it has to be 0 or more"));
+            price.map(Some).ok_or_else(wrong)
+        };
+        let (Some(input), Some(output)) = (rate("input")?, rate("output")?) else {
+            return Err(Error::config(key, "needs both `input` and `output`"));
+        };
+        let cache_read = rate("cache_read")?.unwrap_or(input);
+        let cache_write = rate("cache_write")?.unwrap_or(input);
+        Ok(Rates { input, output, cache_read, cache_write })
     }
 }
 
@@ -282,10 +300,29 @@ mod tests {
         let cost = |model| prices.find(model).unwrap().cost(&million, Size::Ordinary, false);
         assert_eq!((cost("gpt-5.5"), cost("my.model")), (Some(5.0), Some(6.5)));
         assert!(prices.find("claude-opus-5").is_some());
-        for wrong in
-            [r#"{"a":{"input":1}}"#, r#"{"a":{"input":-1,"output":1}}"#, r#"{"a":{"input":1,"output":1,"x":1}}"#, "3"]
-        {
-            assert!(Prices::new(Some(wrong)).is_err(), "{wrong}");
+    }
+
+    #[test]
+    fn what_is_wrong_with_the_operator_s_prices_is_named() {
+        for (wrong, told) in [
+            ("3", "`prices` is 3; it has to be a table of models"),
+            (
+                r#"{"input":1}"#,
+                r#"`prices."input"` is 1; it has to be a table of input, output, cache_read, cache_write"#,
+            ),
+            (r#"{"a":{"input":1}}"#, r#"`prices."a"` needs both `input` and `output`"#),
+            (r#"{"a":{"input":-1,"output":1}}"#, r#"`prices."a".input` is -1; it has to be 0 or more"#),
+            (r#"{"a":{"input":1,"output":"1"}}"#, r#"`prices."a".output` is "1"; it has to be 0 or more"#),
+            (
+                r#"{"b.c":{"input":1,"output":1},"a":{"input":1,"outptu":1}}"#,
+                r#"`prices."a".outptu` is an unknown key; did you mean `output`? known here: input, output, cache_read, cache_write"#,
+            ),
+            (
+                r#"{"gpt-5.5":{"input":1,"output":1,"x":1}}"#,
+                r#"`prices."gpt-5.5".x` is an unknown key; known here: input, output, cache_read, cache_write"#,
+            ),
+        ] {
+            assert_eq!(Prices::new(Some(wrong)).unwrap_err(), Error::Config(told.to_owned()), "{wrong}");
         }
     }
 }

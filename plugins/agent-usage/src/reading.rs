@@ -6,9 +6,10 @@
 //! - A last line without an end is left for later, unless it is a whole JSON object: then nothing can follow in it.
 //! - A line of more than [`MAX_LINE`] bytes is passed over; no agent writes its usage into such lines.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use sandbeat_sdk::files::{self, FileError};
+use sandbeat_sdk::limits::Limits;
 
 use crate::index::Mark;
 use crate::usage::fingerprint;
@@ -23,6 +24,12 @@ const TAIL: u64 = 128;
 /// What of a limit is left alone, because a file is read on beyond the budget until a line is whole.
 pub(crate) const SLACK_BYTES: u64 = MAX_LINE as u64 + 2 * PIECE as u64;
 pub(crate) const SLACK_CALLS: u64 = SLACK_BYTES / PIECE as u64;
+
+/// How long a collect may look for files and read them. What is measured is wall clock; it is never less than CPU, half
+/// of which is left for what comes after the reading.
+pub(crate) fn time(limits: &Limits) -> Duration {
+    limits.cpu.min(limits.timeout) / 2
+}
 
 /// What a collect may still read.
 #[derive(Debug)]
@@ -202,7 +209,6 @@ fn print(tail: &[u8]) -> [u8; 4] {
 mod tests {
     use super::*;
     use sandbeat_sdk::testing::Sandbox;
-    use std::time::Duration;
 
     #[derive(Default)]
     struct Lines {

@@ -1,4 +1,4 @@
-//! Which events of Codex have been counted: a set of fingerprints.
+//! Which events of Codex, and which rows of databases that cannot be read, have been counted: a set of fingerprints.
 //!
 //! Kept in [`BUCKETS`] values of the state, of which only those are read and written that a collect touches. Bound:
 //! [`MAX_EVENTS`] events in a bucket. Beyond that the oldest one of the bucket is forgotten: if a copy of it turns up, it

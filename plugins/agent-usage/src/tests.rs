@@ -24,7 +24,11 @@ fn codex() -> String {
 pub(crate) const OPENCODE_MESSAGE: &str = r#"{"id":"msg_1","sessionID":"ses_1","role":"assistant","time":{"created":1788000000000,"completed":1788000004000},"modelID":"gemini-2.5-pro","providerID":"google","cost":0.5,"tokens":{"input":100,"output":10,"reasoning":7,"cache":{"read":50,"write":5}}}"#;
 
 fn home() -> Sandbox {
-    Sandbox::new().file(CLAUDE, message(1, 40)).file(CODEX, codex()).file(OPENCODE, OPENCODE_MESSAGE)
+    home_without_opencode().file(OPENCODE, OPENCODE_MESSAGE)
+}
+
+fn home_without_opencode() -> Sandbox {
+    Sandbox::new().file(CLAUDE, message(1, 40)).file(CODEX, codex())
 }
 
 /// Collects; returns a line for each point.
@@ -215,6 +219,18 @@ fn a_cost_that_no_request_has_is_not_believed() {
     let lines = collect(&mut Sandbox::new().file(CLAUDE, log));
     assert_eq!(value(&lines, "agent_usage.cost claude-code/anthropic/claude-opus-4-8"), Some(0.25));
     assert_eq!(value(&lines, "agent_usage.unreadable"), Some(3.0));
+}
+
+#[test]
+fn a_folder_that_cannot_be_listed_is_named_once() {
+    let mut sandbox = home_without_opencode().file("/root/.local/share/opencode", "x");
+    for _ in 0..3 {
+        let lines = collect(&mut sandbox);
+        assert_eq!(value(&lines, "agent_usage.unread "), Some(1.0), "{lines:?}");
+        assert_eq!(value(&lines, "output_tokens claude-code"), Some(40.0));
+    }
+    let said = sandbox.lines().iter().filter(|(_, line)| line.contains("`/root/.local/share/opencode`"));
+    assert_eq!(said.count(), 1, "{:?}", sandbox.lines());
 }
 
 #[test]

@@ -2,8 +2,8 @@
 //!
 //! A round goes through all folders, in the order of their paths. As a rule it is done within one collect; a round that
 //! would take too many calls or too long stops where it is, and the next collect goes on from there .
-//! Symbolic links are not followed. A folder that cannot be listed is counted and named in the log; one that is not there
-//! is none.
+//! Symbolic links are not followed. A link that is named like a log, and a folder that cannot be listed, is counted as
+//! unread and named; a folder that is not there is none.
 
 use std::cmp::Ordering;
 use std::time::Instant;
@@ -18,6 +18,8 @@ use crate::usage::fingerprint;
 
 /// Below a root; the deepest that is known is 5.
 const MAX_DEPTH: usize = 10;
+/// So many of what cannot be looked at are named.
+pub(crate) const MAX_TROUBLES: usize = 100;
 
 /// A file with something new.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +29,8 @@ pub(crate) struct Behind {
     /// With its write-ahead log, where it is a database.
     pub(crate) size: u64,
     pub(crate) modified: u64,
+    /// A database that could not be read so far.
+    pub(crate) broken: bool,
 }
 
 /// What one collect's part of a round found.
@@ -37,6 +41,8 @@ pub(crate) struct Found {
     pub(crate) files: [u64; 3],
     /// Folders and files that cannot be looked at, and files for which there is no room.
     pub(crate) unread: u64,
+    /// Why, of the first ones.
+    pub(crate) troubles: Vec<String>,
     /// Where the next collect goes on; absent when the round is done.
     pub(crate) next: Option<String>,
     /// At least one root is not granted.
@@ -86,6 +92,9 @@ impl<'a> Walk<'a> {
             match entry.kind {
                 EntryKind::Directory if depth < max_depth(logs) => self.folder(logs, &path, depth + 1),
                 EntryKind::File if is_log(logs, &entry.name) && !self.is_past(&path) => self.file(logs, path),
+                EntryKind::Symlink if is_log(logs, &entry.name) && !self.is_past(&path) => {
+                    self.unread(format!("`{path}` is not read: it is a symbolic link, and these are not followed"));
+                }
                 _ => {}
             }
             if self.found.next.is_some() {
@@ -119,10 +128,11 @@ impl<'a> Walk<'a> {
             }
         };
         let mark = self.index.get(print);
+        let broken = mark.is_some_and(|mark| mark.broken);
         if mark.is_none_or(|mark: &Mark| mark.is_behind(size, modified)) {
-            self.found.behind.push(Behind { path, logs, size, modified });
-        } else if mark.is_some_and(|mark| mark.broken) {
-            self.found.unread += 1;
+            self.found.behind.push(Behind { path, logs, size, modified, broken });
+        } else {
+            self.found.unread += u64::from(broken);
         }
     }
 
@@ -147,10 +157,14 @@ impl<'a> Walk<'a> {
                 log::debug!("{error}");
                 self.found.denied = true;
             }
-            _ => {
-                log::warn!("its logs are not counted: {error}");
-                self.found.unread += 1;
-            }
+            _ => self.unread(format!("its logs are not counted: {error}")),
+        }
+    }
+
+    fn unread(&mut self, trouble: String) {
+        self.found.unread += 1;
+        if self.found.troubles.len() < MAX_TROUBLES {
+            self.found.troubles.push(trouble);
         }
     }
 

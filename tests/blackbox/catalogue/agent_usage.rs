@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
+use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -211,13 +212,78 @@ fn a_database_is_counted_while_it_is_written() {
     assert_eq!(troubles, [Some(0), Some(0)], "{done:#}");
     let counted: Vec<u64> = hub.requests().iter().filter_map(|request| value(&request.body, OUTPUT)).collect();
     assert!(counted.is_sorted() && counted.last() <= Some(&logs.output), "{counted:?}");
-    assert!(hub.requests().iter().all(|request| value(&request.body, "agent_usage.unread") != Some(1)));
 
     // What is left when OpenCode has ended, and what it writes when it is started again.
     drop(connection);
     let connection = Connection::open(sandbox.path("home/.local/share/opencode/opencode.db")).unwrap();
     stream(&connection, &mut logs);
     wait_for_totals(&hub, &logs);
+    assert_eq!(agent.said("wall-timeout") + agent.said("cpu-timeout"), 0);
+}
+
+/// A database whose 1,200 tables have names of a million letters, by its own account: each name goes on into those of the
+/// tables behind it.
+fn endless_names(sandbox: &Sandbox) {
+    const PAGE: usize = 512;
+    let file = write(sandbox, ".local/share/opencode/opencode-endless.db", "");
+    let connection = Connection::open(&file).unwrap();
+    let tables = "PRAGMA page_size = 512; PRAGMA synchronous = OFF; PRAGMA writable_schema = ON; CREATE TABLE t(a);
+                  WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1200)
+                  INSERT INTO sqlite_schema SELECT 'table', printf('%017000d', i), 'x', 2, 'x' FROM n;
+                  DELETE FROM sqlite_schema WHERE name = 't';";
+    connection.execute_batch(tables).unwrap();
+    drop(connection);
+
+    let mut bytes = fs::read(&file).unwrap();
+    let number = |bytes: &[u8], at: usize| u32::from_be_bytes(*bytes[at..].first_chunk().unwrap()) as usize;
+    let three_bytes = |number: u32| [(number >> 14) as u8 | 0x80, (number >> 7) as u8 | 0x80, number as u8 & 0x7f];
+    let mut chains = Vec::new();
+    for page in 0..bytes.len() / PAGE {
+        let (begin, head) = (page * PAGE, page * PAGE + if page == 0 { 100 } else { 0 });
+        if bytes[head] != 13 {
+            continue;
+        }
+        for cell in 0..usize::from(bytes[head + 4]) {
+            let at = head + 8 + 2 * cell;
+            let row = begin + usize::from(u16::from_be_bytes([bytes[at], bytes[at + 1]]));
+            let length = bytes[row..row + 3].iter().fold(0, |sum, byte| sum << 7 | u32::from(byte & 0x7f));
+            // So many more that as much of the row stays in this page: 508 bytes are in each other one.
+            bytes[row..row + 3].copy_from_slice(&three_bytes(length + 2_000 * 508));
+            let header = row + 3 + bytes[row + 3..].iter().position(|byte| byte & 0x80 == 0).unwrap() + 1;
+            bytes[header + 2..header + 5].copy_from_slice(&three_bytes(13 + 2 * 1_000_000));
+            let local = 39 + (length as usize - 39) % 508;
+            chains.push(number(&bytes, header + if local <= 477 { local } else { 39 }));
+        }
+    }
+    assert_eq!(chains.len(), 1_200);
+    for pair in chains.windows(2) {
+        let mut last = pair[0];
+        while number(&bytes, (last - 1) * PAGE) != 0 {
+            last = number(&bytes, (last - 1) * PAGE);
+        }
+        bytes[(last - 1) * PAGE..][..4].copy_from_slice(&(pair[1] as u32).to_be_bytes());
+    }
+    fs::write(file, bytes).unwrap();
+}
+
+#[test]
+fn what_cannot_be_read_of_one_agent_holds_up_no_other() {
+    let hub = FakeHub::start();
+    let settings = [("interval = \"10s\"", "interval = \"100ms\""), ("cpu        = \"1s\"", "cpu = \"300ms\"")];
+    let sandbox = sandbox(&hub, &settings);
+    let mut logs = Logs::default();
+    write(&sandbox, ".claude/projects/-w/s.jsonl", &logs.claude(3));
+    endless_names(&sandbox);
+    let folder = sandbox.path("home/.local/share/opencode");
+    symlink(folder.join("opencode-endless.db"), folder.join("opencode.db")).unwrap();
+    let agent = run(&sandbox);
+    let report = wait_for_totals(&hub, &logs);
+    assert_eq!((value(&report, PENDING), value(&report, "agent_usage.unread")), (Some(0), Some(2)), "{report:#}");
+    for line in ["opencode-endless.db` is not counted, or not all of it: half of `limits.cpu`", "it is a symbolic link"]
+    {
+        agent.says(&[line]);
+        assert_eq!(agent.said(line), 1, "{line}");
+    }
     assert_eq!(agent.said("wall-timeout") + agent.said("cpu-timeout"), 0);
 }
 

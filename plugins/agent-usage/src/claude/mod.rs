@@ -139,38 +139,29 @@ struct CacheCreation {
     ephemeral_1h_input_tokens: u64,
 }
 
+/// A line with each of its iterations as a name or as its usage: both at once cost more code than all the rest here.
 #[derive(Deserialize)]
-struct WithIterations<'a> {
-    #[serde(borrow)]
-    message: AnswerWithIterations<'a>,
+struct WithIterations<T> {
+    message: AnswerWithIterations<T>,
 }
 
 #[derive(Deserialize)]
-struct AnswerWithIterations<'a> {
-    #[serde(borrow)]
-    usage: Iterations<'a>,
+struct AnswerWithIterations<T> {
+    usage: Iterations<T>,
 }
 
 #[derive(Deserialize)]
-struct Iterations<'a> {
-    #[serde(borrow, default)]
-    iterations: Vec<Iteration<'a>>,
+struct Iterations<T> {
+    #[serde(default = "Vec::new")]
+    iterations: Vec<T>,
 }
 
 #[derive(Deserialize)]
-struct Iteration<'a> {
+struct Name<'a> {
     #[serde(rename = "type", borrow)]
     kind: Cow<'a, str>,
     #[serde(borrow)]
     model: Option<Cow<'a, str>>,
-    input_tokens: u64,
-    output_tokens: u64,
-    #[serde(default)]
-    cache_creation_input_tokens: u64,
-    #[serde(default)]
-    cache_read_input_tokens: u64,
-    speed: Option<Speed>,
-    cache_creation: Option<CacheCreation>,
 }
 
 impl Line {
@@ -244,20 +235,6 @@ impl Direct<'_> {
     }
 }
 
-impl Iteration<'_> {
-    /// Written out above, since flattening it costs more code than all the rest of this file.
-    fn usage(&self) -> Usage {
-        Usage {
-            input_tokens: self.input_tokens,
-            output_tokens: self.output_tokens,
-            cache_creation_input_tokens: self.cache_creation_input_tokens,
-            cache_read_input_tokens: self.cache_read_input_tokens,
-            speed: self.speed,
-            cache_creation: self.cache_creation,
-        }
-    }
-}
-
 impl Usage {
     fn entry(self, model: Option<&str>) -> Entry {
         let (cache_write, cache_write_1h) = match self.cache_creation {
@@ -284,14 +261,18 @@ fn advisors(line: &[u8]) -> Vec<Entry> {
     if memmem::find(line, KIND.as_bytes()).is_none() {
         return Vec::new();
     }
-    let Ok(read) = serde_json::from_slice::<WithIterations<'_>>(line) else { return Vec::new() };
-    let iterations = read.message.usage.iterations.into_iter().filter(|iteration| iteration.kind == KIND);
-    let with_model = iterations.filter_map(|iteration| {
-        let usage = iteration.usage();
-        let model = iteration.model.filter(|model| !model.is_empty())?;
+    let (Some(names), Some(usages)) = (iterations::<Name<'_>>(line), iterations::<Usage>(line)) else {
+        return Vec::new();
+    };
+    let entry = |(name, usage): (Name<'_>, Usage)| {
+        let model = name.model.filter(|model| name.kind == KIND && !model.is_empty())?;
         Some(usage.entry(Some(&model)))
-    });
-    with_model.collect()
+    };
+    names.into_iter().zip(usages).filter_map(entry).collect()
+}
+
+fn iterations<'a, T: Deserialize<'a>>(line: &'a [u8]) -> Option<Vec<T>> {
+    Some(serde_json::from_slice::<WithIterations<T>>(line).ok()?.message.usage.iterations)
 }
 
 fn has_forbidden_null(line: &[u8]) -> bool {

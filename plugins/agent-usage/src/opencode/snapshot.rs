@@ -2,7 +2,7 @@
 //!
 //! A collector can take no lock. What it has read is of one time if nobody has written to the main file meanwhile, which
 //! the time of its last change tells, and if the log was not begun anew, which its header tells; additions to the log are
-//! left for later. Else nothing of it is taken, and it is read again in the next collect. SQLite writes to the main file in
+//! left for later. Else nothing of it is taken, and it is tried again in the next collect. SQLite writes to the main file in
 //! checkpoints, after every 4 MB of changes or so.
 
 use std::time::{Duration, Instant, SystemTime};
@@ -17,8 +17,19 @@ use crate::walk::{log_of, millis};
 
 /// Two writes that are closer to each other may have the same time.
 const TICK: Duration = Duration::from_millis(100);
-/// Of the budget, what has to be left for a database that cannot be read with it to be named.
-const PLENTY: u64 = 4;
+/// What part of the budget has to be left for a database that cannot be read with it to be named.
+const PLENTY: u32 = 4;
+/// In characters.
+const MAX_TEXT: usize = 1_000;
+const CHANGES: &str = "somebody wrote to it each time that it was read; it is tried again in each collect";
+const SLOW: &str = "half of `limits.cpu` or `limits.timeout` is not enough to read on in it; double them";
+
+/// What came of an attempt.
+pub(crate) enum Attempt {
+    Read(Slice),
+    /// Nothing, and why, should it stay so. The next attempt may be lucky.
+    Later(&'static str),
+}
 
 /// The files of a database.
 struct Files<'a> {
@@ -27,20 +38,17 @@ struct Files<'a> {
     budget: &'a mut Budget,
 }
 
-/// Reads a database on; nothing where somebody wrote to it meanwhile.
+/// Reads a database on.
 ///
 /// # Errors
 /// The main file is not there or cannot be looked at. All else is the trouble of the slice.
-pub(crate) fn read(path: &str, (print, known): (u64, &Known), budget: &mut Budget) -> Result<Option<Slice>, FileError> {
+pub(crate) fn read(path: &str, (print, known): (u64, &Known), budget: &mut Budget) -> Result<Attempt, FileError> {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let before = files::stat(path)?;
     if before.modified.is_some_and(|modified| modified.abs_diff(now) < TICK) {
-        return Ok(None);
+        return Ok(Attempt::Later(CHANGES));
     }
-    let limits = limits::current();
-    let is_plenty = budget.bytes > limits.file_bytes.saturating_sub(reading::SLACK_BYTES) / PLENTY
-        && budget.calls > limits.file_calls.saturating_sub(reading::SLACK_CALLS) / PLENTY;
-    let until = budget.until;
+    let is_plenty = is_plenty(budget);
     let mut files = Files { main: path, log: log_of(path), budget };
     let now = i64::try_from(now.as_millis()).unwrap_or(i64::MAX);
     let mut header = None;
@@ -48,7 +56,7 @@ pub(crate) fn read(path: &str, (print, known): (u64, &Known), budget: &mut Budge
         Ok(None) => Slice { known: known.clone(), ..Slice::default() },
         Ok(Some(mut database)) => {
             header = database.log_header().map(<[u8]>::to_vec);
-            database::read(&mut database, known, (print, now), || Instant::now() < until)
+            database::read(&mut database, known, (print, now))
         }
         Err(trouble) => Slice { known: known.clone(), left: 1.0, trouble: Some(trouble), ..Slice::default() },
     };
@@ -57,27 +65,35 @@ pub(crate) fn read(path: &str, (print, known): (u64, &Known), budget: &mut Budge
     if (after.size, millis(&after)) != (before.size, millis(&before)) || header.is_some_and(|header| header != log_now)
     {
         log::debug!("`{path}` was written to while it was read; it is read again in the next collect");
-        return Ok(None);
+        return Ok(Attempt::Later(CHANGES));
     }
     if slice.trouble == Some(Trouble::Spent) {
         let is_too_little = is_plenty && !slice.advanced;
+        if is_too_little && !files.has_time() {
+            return Ok(Attempt::Later(SLOW));
+        }
         slice.trouble = is_too_little.then(|| {
             Trouble::Failed(
                 "`limits.file_bytes` or `limits.file_calls` is too small to read it; double them".to_owned(),
             )
         });
     }
-    Ok(Some(slice))
+    Ok(Attempt::Read(slice))
+}
+
+/// Whether so much is left of what a collect may take that it has to be enough for a part of any database.
+fn is_plenty(budget: &Budget) -> bool {
+    let limits = limits::current();
+    let part = |all: u64, slack| all.saturating_sub(slack) / u64::from(PLENTY);
+    budget.bytes > part(limits.file_bytes, reading::SLACK_BYTES)
+        && budget.calls > part(limits.file_calls, reading::SLACK_CALLS)
+        && budget.until.saturating_duration_since(Instant::now()) > reading::time(&limits) / PLENTY
 }
 
 /// What is said in the log of a database that cannot be read, or not to its end.
-pub(crate) fn explain(path: &str, trouble: &Trouble) -> String {
-    let why = match trouble {
-        Trouble::Broken(why) | Trouble::Unsupported(why) => why,
-        Trouble::Failed(why) => why.as_str(),
-        Trouble::Spent => "there was no time for it",
-    };
-    format!("OpenCode's database `{path}` is not counted, or not all of it: {why}")
+pub(crate) fn explain(path: &str, why: &str) -> String {
+    let text = format!("OpenCode's database `{path}` is not counted, or not all of it: {why}");
+    text.chars().take(MAX_TEXT).collect()
 }
 
 impl Files<'_> {
@@ -93,7 +109,7 @@ impl Storage for Files<'_> {
             File::Main => self.main,
             File::Log => &self.log,
         };
-        if self.budget.bytes < length as u64 {
+        if self.budget.bytes < length as u64 || !self.has_time() {
             return Err(Trouble::Spent);
         }
         let mut bytes = Vec::new();
@@ -111,5 +127,9 @@ impl Storage for Files<'_> {
             }
         }
         Ok(bytes)
+    }
+
+    fn has_time(&self) -> bool {
+        Instant::now() < self.budget.until
     }
 }

@@ -1,6 +1,6 @@
 //! The whole collector over databases that SQLite writes from one collect to the next.
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use rusqlite::Connection;
 use sandbeat_sdk::limits::Limits;
@@ -10,6 +10,7 @@ use tempfile::TempDir;
 use crate::tests::{OPENCODE, OPENCODE_MESSAGE, collect, value};
 
 const PATH: &str = "/root/.local/share/opencode/opencode.db";
+const CANARY: &str = "/root/.local/share/opencode/opencode-canary.db";
 const LOG: &str = "/root/.local/share/opencode/opencode.db-wal";
 const OUTPUT: &str = "output_tokens opencode";
 
@@ -82,9 +83,13 @@ fn data(output: u64) -> String {
     message(output, r#"{"created":1,"completed":2}"#)
 }
 
+fn now() -> Duration {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap()
+}
+
 /// One that was begun now.
 fn streaming(output: u64) -> String {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_millis();
+    let now = now().as_millis();
     message(output, &format!(r#"{{"created":{now}}}"#))
 }
 
@@ -195,7 +200,7 @@ fn an_old_database_is_read_in_slices() {
 fn a_database_that_is_being_written_to_is_left_for_later() {
     let database = Database::new();
     database.write("msg_1", "ses_1", &data(10));
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    let now = now();
     let read = |name: &str| std::fs::read(database.folder.path().join(name)).unwrap();
     let mut sandbox = Sandbox::new().file(PATH, read("db")).file(LOG, read("db-wal")).modified(PATH, now);
     let lines = collect(&mut sandbox);
@@ -203,6 +208,44 @@ fn a_database_that_is_being_written_to_is_left_for_later() {
     assert!(value(&lines, "agent_usage.pending ").unwrap() > 0.0, "{lines:?}");
     let mut sandbox = sandbox.modified(PATH, now - Duration::from_secs(10));
     assert_eq!(value(&collect(&mut sandbox), OUTPUT), Some(10.0));
+}
+
+#[test]
+fn one_that_is_always_written_to_holds_back_the_totals_of_others_only_for_some_collects() {
+    let database = Database::new();
+    database.write("msg_1", "ses_1", &data(10));
+    let busy = Database::new();
+    busy.write("msg_2", "ses_1", &data(100));
+    busy.checkpoint();
+    let main = std::fs::read(busy.folder.path().join("db")).unwrap();
+    // A state in which nothing is complete yet.
+    let mut sandbox = Sandbox::new().limits(plenty()).file(CANARY, &main).missing(&format!("{CANARY}-wal"));
+    let read = |name: &str| std::fs::read(database.folder.path().join(name)).unwrap();
+    sandbox = sandbox.file(PATH, read("db")).file(LOG, read("db-wal")).modified(PATH, Duration::from_secs(1));
+    let mut collect = |is_written: bool| {
+        // So that it is lately when it is looked at; where the machine was too busy for that, it is done over again.
+        let lately = Duration::from_millis(90);
+        let lines = loop {
+            let begun = Instant::now();
+            let modified = if is_written { now() + lately } else { Duration::from_secs(1) };
+            let mut after = sandbox.clone().modified(CANARY, modified);
+            let lines = collect(&mut after);
+            if !is_written || begun.elapsed() < lately {
+                sandbox = after;
+                break lines;
+            }
+        };
+        let said = sandbox.lines().iter().filter(|(_, line)| line.contains(CANARY) && line.contains("each time"));
+        (value(&lines, OUTPUT), value(&lines, "agent_usage.unread "), said.count())
+    };
+    for _ in 1..5 {
+        assert_eq!(collect(true), (None, Some(0.0), 0));
+    }
+    for _ in 0..3 {
+        assert_eq!(collect(true), (Some(10.0), Some(1.0), 1));
+    }
+    assert_eq!(collect(false), (Some(110.0), Some(0.0), 1));
+    assert_eq!(collect(true), (Some(110.0), Some(0.0), 1), "a first failure is none again");
 }
 
 #[test]
@@ -233,6 +276,57 @@ fn rows_that_are_no_messages_are_counted_as_such() {
     for _ in 0..2 {
         let lines = database.collect();
         assert_eq!((value(&lines, "agent_usage.unreadable "), value(&lines, OUTPUT)), (Some(3.0), Some(5.0)));
+    }
+    database.sql("UPDATE message SET rowid = rowid + 10");
+    database.write("msg_4", "ses_1", "{");
+    let lines = database.collect();
+    assert_eq!(value(&lines, "agent_usage.unreadable "), Some(4.0), "those that are read again count once");
+}
+
+#[test]
+fn rows_before_those_that_were_deleted_are_not_read_again() {
+    let mut database = Database::new();
+    for id in 1..=1000 {
+        database.write(&format!("msg_{id}"), "ses_1", &data(1));
+    }
+    database.checkpoint();
+    assert_eq!(value(&database.collect(), OUTPUT), Some(1000.0));
+    // Nobody does this; it shows what is read.
+    for id in 1..=1000 {
+        database.write(&format!("msg_{id}"), "ses_1", &data(10));
+    }
+    assert_eq!(value(&database.collect(), OUTPUT), Some(1000.0));
+    database.sql("DELETE FROM message WHERE rowid > 990");
+    database.write("msg_new", "ses_2", &data(100_000));
+    let output = value(&database.collect(), OUTPUT).unwrap();
+    assert!((101_000.0..101_300.0).contains(&output), "{output}");
+    // As `VACUUM` may do.
+    database.sql("DELETE FROM message WHERE rowid < 11; UPDATE message SET rowid = rowid - 10;");
+    assert_eq!(value(&database.collect(), OUTPUT), Some(109_820.0), "all that moved, and twenty that are gone");
+}
+
+#[test]
+fn messages_that_do_not_say_when_they_were_begun_are_looked_at_again() {
+    let mut database = Database::new();
+    database.write("msg_1", "ses_1", &message(1, "{}"));
+    database.write("msg_2", "ses_1", &message(10, r#"{"created":1.5}"#));
+    assert_eq!(value(&database.collect(), OUTPUT), Some(11.0));
+    database.write("msg_1", "ses_1", &data(100));
+    database.write("msg_2", "ses_1", &data(1000));
+    assert_eq!(value(&database.collect(), OUTPUT), Some(1100.0));
+}
+
+#[test]
+fn rows_below_0_are_read() {
+    let mut database = Database::new();
+    let sql =
+        "INSERT INTO message(rowid, id, session_id, time_created, time_updated, data) VALUES (?1, ?2, 's', 1, 1, ?3)";
+    for rowid in [-5, 0, 5] {
+        database.connection.execute(sql, (rowid, format!("msg_{rowid}"), data(10))).unwrap();
+    }
+    for _ in 0..2 {
+        let lines = database.collect();
+        assert_eq!((value(&lines, OUTPUT), value(&lines, "agent_usage.pending ")), (Some(30.0), Some(0.0)));
     }
 }
 

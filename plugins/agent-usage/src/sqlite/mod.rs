@@ -6,8 +6,8 @@
 //! - `pager` has the header and hands out pages, `tree` walks a table by rowid, `record` takes rows apart;
 //! - `schema` finds the columns of a table in its `CREATE` statement.
 //!
-//! Invariants: nothing in a file makes it panic, go on without end or hold more than some megabytes; what cannot be read
-//! is a [`Trouble`]. A guest can take no lock, so **what was read holds only if the file has not been written to
+//! Invariants: nothing in a file makes it panic, go on without end or hold more than some megabytes, and
+//! whatever it takes ends soon when there is no more time; what cannot be read is a [`Trouble`]. A guest can take no lock, so **what was read holds only if the file has not been written to
 //! meanwhile**, which whoever has the [`Storage`] has to see to: a checkpoint writes pages into it that are newer than
 //! those of the log. Additions to the log do no harm; [`Database::log_header`] is to know it by, should it be begun anew.
 
@@ -44,6 +44,9 @@ pub(crate) trait Storage {
     /// # Errors
     /// It cannot be read, or not now.
     fn read(&mut self, file: File, offset: u64, length: usize) -> Result<Vec<u8>, Trouble>;
+
+    /// Whether there is time to go on.
+    fn has_time(&self) -> bool;
 }
 
 /// Why something was not read.
@@ -57,6 +60,17 @@ pub(crate) enum Trouble {
     Failed(String),
     /// No more may be read now.
     Spent,
+}
+
+impl Trouble {
+    /// In words.
+    pub(crate) fn why(&self) -> &str {
+        match self {
+            Trouble::Broken(why) | Trouble::Unsupported(why) => why,
+            Trouble::Failed(why) => why,
+            Trouble::Spent => "there was no time for it",
+        }
+    }
 }
 
 /// A database as of its last commit.
@@ -148,6 +162,11 @@ impl<'a, S: Storage> Database<'a, S> {
         let Some(before) = rowid.checked_sub(1) else { return Ok(None) };
         let row = Rows::after(table.root, before).next(&mut self.pager)?;
         Ok(row.filter(|row| row.rowid == rowid))
+    }
+
+    /// See [`Storage::has_time`].
+    pub(crate) fn has_time(&self) -> bool {
+        self.pager.has_time()
     }
 
     /// The rows after a rowid, one with each [`Database::next`].

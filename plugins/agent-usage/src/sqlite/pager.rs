@@ -1,7 +1,7 @@
 //! Pages of a database, from its log where that has them, else from the main file.
 //!
 //! Pages that will be wanted soon and lie close to one that is read are read with it. Bounds: [`RUN`] bytes at once,
-//! [`CACHE`] bytes kept.
+//! [`CACHE`] bytes kept, [`PACE`] bytes before it is asked whether there is time for more.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -11,6 +11,7 @@ use super::{File, Storage, Trouble, be16, be32};
 
 const RUN: usize = 256 << 10;
 const CACHE: usize = 4 << 20;
+const PACE: usize = 256 << 10;
 /// As many pages that nobody wants may lie between two that are read at once.
 const GAP: u32 = 8;
 const HEADER: usize = 100;
@@ -25,6 +26,8 @@ pub(super) struct Pager<'a, S> {
     /// Absent where the database keeps none.
     wal: Option<Wal>,
     cache: BTreeMap<u32, Rc<[u8]>>,
+    /// Bytes that were handed out since it was asked whether there is time.
+    unasked: usize,
 }
 
 impl<'a, S: Storage> Pager<'a, S> {
@@ -57,7 +60,7 @@ impl<'a, S: Storage> Pager<'a, S> {
         let pages = wal.as_ref().filter(|wal| wal.size > 0).map_or(of_file, |wal| {
             wal.size.min(of_file.saturating_add(u32::try_from(wal.pages.len()).unwrap_or(u32::MAX)))
         });
-        let mut pager = Pager { storage, page_size, usable, pages, wal, cache: BTreeMap::new() };
+        let mut pager = Pager { storage, page_size, usable, pages, wal, cache: BTreeMap::new(), unasked: 0 };
         match be32(&pager.get(1, &[])?, 56) {
             // Of a database that is empty so far.
             Some(0 | 1) => Ok(Some(pager)),
@@ -78,6 +81,7 @@ impl<'a, S: Storage> Pager<'a, S> {
         if number == 0 || number > self.pages {
             return Err(Trouble::Broken("it refers to a page that it does not have"));
         }
+        self.spend(self.page_size)?;
         if let Some(page) = self.cache.get(&number) {
             return Ok(Rc::clone(page));
         }
@@ -99,6 +103,20 @@ impl<'a, S: Storage> Pager<'a, S> {
             }
         }
         self.keep(number, bytes.get(..self.page_size).unwrap_or_default())
+    }
+
+    /// Notes bytes that are handed out, from wherever; an error where there is no time for more.
+    pub(super) fn spend(&mut self, bytes: usize) -> Result<(), Trouble> {
+        self.unasked += bytes;
+        if self.unasked < PACE {
+            return Ok(());
+        }
+        self.unasked = 0;
+        if self.has_time() { Ok(()) } else { Err(Trouble::Spent) }
+    }
+
+    pub(super) fn has_time(&self) -> bool {
+        self.storage.has_time()
     }
 
     pub(super) fn log_header(&self) -> Option<&[u8]> {

@@ -3,8 +3,8 @@
 /// Words that begin a constraint of the whole table, behind its columns.
 const CONSTRAINTS: [&str; 5] = ["CONSTRAINT", "PRIMARY", "UNIQUE", "CHECK", "FOREIGN"];
 
-/// The names of the columns in the order in which rows have them; nothing for a table that is not kept by rowid, that is
-/// virtual, or whose statement is not understood.
+/// The names of the columns in the order in which rows have them, without those that are computed whenever they are read;
+/// nothing for a table that is not kept by rowid, that is virtual, or whose statement is not understood.
 pub(super) fn columns(sql: &str) -> Option<Vec<String>> {
     let words = words(sql);
     let begin = words.iter().position(|word| word == "(")?;
@@ -12,7 +12,7 @@ pub(super) fn columns(sql: &str) -> Option<Vec<String>> {
     if words.iter().take(begin).any(|word| is(word, "VIRTUAL") || is(word, "AS")) {
         return None;
     }
-    let mut columns = Vec::new();
+    let mut columns: Vec<(String, bool)> = Vec::new();
     let (mut depth, mut is_first) = (0_usize, false);
     for (i, word) in words.iter().enumerate().skip(begin) {
         match word.as_str() {
@@ -22,10 +22,16 @@ pub(super) fn columns(sql: &str) -> Option<Vec<String>> {
         }
         if depth == 0 {
             let is_without = words.iter().skip(i).any(|word| is(word, "WITHOUT"));
-            return (!is_without && !columns.is_empty()).then_some(columns);
+            let kept: Vec<String> = columns.into_iter().filter(|(_, is_kept)| *is_kept).map(|(name, _)| name).collect();
+            return (!is_without && !kept.is_empty()).then_some(kept);
         }
-        if is_first && depth == 1 && !CONSTRAINTS.iter().any(|constraint| is(word, constraint)) {
-            columns.push(name(word));
+        match columns.last_mut() {
+            _ if is_first && depth == 1 && !CONSTRAINTS.iter().any(|constraint| is(word, constraint)) => {
+                columns.push((name(word), true));
+            }
+            Some((_, is_kept)) if depth == 1 && is(word, "AS") => *is_kept = false,
+            Some((_, is_kept)) if depth == 1 && is(word, "STORED") => *is_kept = true,
+            _ => {}
         }
         is_first = depth == 1 && (word == "," || i == begin);
     }
@@ -101,6 +107,12 @@ mod tests {
         );
         assert_eq!(names("CREATE TABLE t(a -- b,\n , c /* ,d */, UNIQUE(a, c), CHECK (a > 1))"), "a c");
         assert_eq!(names("CREATE TABLE \"a(b\" (c)"), "c");
+        assert_eq!(
+            names(
+                "CREATE TABLE t(a, b int GENERATED ALWAYS AS (a + 1) VIRTUAL, c AS (a), d as (b) stored, `as` text, e)"
+            ),
+            "a d as e"
+        );
     }
 
     #[test]

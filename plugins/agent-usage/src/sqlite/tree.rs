@@ -128,23 +128,32 @@ pub(super) fn last(pager: &mut Pager<'_, impl Storage>, root: u32) -> Result<Opt
 impl Row {
     /// Its payload up to `length`, or as much as there is.
     pub(super) fn payload(&self, pager: &mut Pager<'_, impl Storage>, length: usize) -> Result<Vec<u8>, Trouble> {
+        let each = pager.usable() - 4;
+        if self.length.saturating_sub(self.local).div_ceil(each) > pager.pages() as usize {
+            return Err(Trouble::Broken("a row has more pages than there are"));
+        }
         let length = length.min(self.length).min(MAX_ROW);
+        pager.spend(length)?;
         let local = self.page.get(self.at..self.at + self.local.min(length)).unwrap_or_default();
         let mut payload = local.to_vec();
         let mut page = self.overflow;
+        // Brent's way to notice a circle: the page to meet again is moved on after 1, 2, 4, 8 pages and so on.
+        let (mut to_meet, mut steps, mut most) = (page, 0, 1);
         while payload.len() < length {
             let missing = length - payload.len();
-            let ahead: Vec<u32> = (1..missing.div_ceil(pager.usable() - 4).min(CHAIN as usize) as u32)
-                .map(|i| page.saturating_add(i))
-                .collect();
+            let ahead: Vec<u32> =
+                (1..missing.div_ceil(each).min(CHAIN as usize) as u32).map(|i| page.saturating_add(i)).collect();
             let bytes = pager.get(page, &ahead)?;
             let content = bytes.get(4..pager.usable()).unwrap_or_default();
             payload.extend_from_slice(content.get(..missing).unwrap_or(content));
-            let next = be32(&bytes, 0).unwrap_or_default();
-            if next == page {
+            page = be32(&bytes, 0).unwrap_or_default();
+            if page == to_meet {
                 return Err(Trouble::Broken("its pages go in circles"));
             }
-            page = next;
+            steps += 1;
+            if steps == most {
+                (to_meet, steps, most) = (page, 0, most * 2);
+            }
         }
         Ok(payload)
     }
