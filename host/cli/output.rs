@@ -130,10 +130,10 @@ pub(crate) fn keep_whole(table: &mut Table, columns: &[usize]) {
     }
 }
 
-/// Keeps a column from being wrapped, unless it is wider than so many letters; then it is as wide as that.
+/// Keeps a column from being wrapped, unless it is wider than so many letters; then it is as wide as that on a terminal.
 pub(crate) fn keep_within(table: &mut Table, column: usize, letters: u16) {
     let widest = table.column_max_content_widths().get(column).copied().unwrap_or_default();
-    if widest <= letters {
+    if widest <= letters || table.width().is_none() {
         return keep_whole(table, &[column]);
     }
     if let Some(column) = table.column_mut(column) {
