@@ -130,6 +130,17 @@ pub(crate) fn keep_whole(table: &mut Table, columns: &[usize]) {
     }
 }
 
+/// Keeps a column from being wrapped, unless it is wider than so many letters; then it is as wide as that on a terminal.
+pub(crate) fn keep_within(table: &mut Table, column: usize, letters: u16) {
+    let widest = table.column_max_content_widths().get(column).copied().unwrap_or_default();
+    if widest <= letters || table.width().is_none() {
+        return keep_whole(table, &[column]);
+    }
+    if let Some(column) = table.column_mut(column) {
+        column.set_constraint(ColumnConstraint::Absolute(Width::Fixed(column.padding_width() + letters)));
+    }
+}
+
 /// Keeps what is so many letters long from being broken in a column that is wrapped.
 pub(crate) fn keep_at_least(table: &mut Table, column: usize, letters: usize) {
     let wide = table.column(column).map(|column| usize::from(column.padding_width()) + letters);
@@ -147,8 +158,12 @@ pub(crate) fn make_room(table: &mut Table, columns: &[usize]) {
     let needed = |table: &Table| -> usize {
         let shown = table.column_iter().zip(&widths).filter(|(column, _)| !column.is_hidden());
         let least = shown.map(|(column, width)| {
-            let whole = matches!(column.constraint(), Some(ColumnConstraint::ContentWidth));
-            usize::from(column.padding_width() + if whole { *width } else { (*width).min(READABLE) })
+            let padding = column.padding_width();
+            usize::from(match column.constraint() {
+                Some(ColumnConstraint::ContentWidth) => padding + *width,
+                Some(ColumnConstraint::Absolute(Width::Fixed(wide))) => *wide,
+                _ => padding + (*width).min(READABLE),
+            })
         });
         least.sum()
     };
@@ -282,6 +297,25 @@ mod tests {
             assert!(table.contains("\na-process-with-a-long-name "), "{width}:\n{table}");
             assert!(table.lines().all(|line| line.len() <= usize::from(width)), "{width}:\n{table}");
         }
+    }
+
+    #[test]
+    fn a_column_that_is_too_wide_is_wrapped_where_there_is_a_width() {
+        let printed = |name: &str| {
+            let mut table = Table::new();
+            table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_width(30);
+            table.set_header(["NAME", "STATE", "CALLS"]).add_row([name, "active", "17"]);
+            keep_whole(&mut table, &[1, 2]);
+            keep_within(&mut table, 0, 12);
+            make_room(&mut table, &[2]);
+            table.trim_fmt()
+        };
+        let lines = |text: &str| text.lines().map(str::trim).map(str::to_owned).collect::<Vec<_>>();
+        let table = printed("twelve-chars");
+        assert!(table.contains("twelve-chars") && table.contains("CALLS"), "{table}");
+        let table = printed("more-than-twelve-chars");
+        assert_eq!(lines(&table).len(), 3, "{table}");
+        assert!(table.lines().all(|line| line.chars().count() <= 30) && table.contains("17"), "{table}");
     }
 
     #[test]

@@ -12,6 +12,8 @@ use crate::{client, config, format, output};
 
 /// How much of a reason is shown, in bytes.
 const MAX_REASON: usize = 1024;
+/// How much of a name is in one line on a terminal, in letters.
+const MAX_NAME: u16 = 32;
 /// How far the rest of a reason is indented on a terminal.
 const INDENT: usize = 2;
 
@@ -39,7 +41,8 @@ fn list(options: &Print) -> anyhow::Result<()> {
     for plugin in &plugins {
         table.add_row(row(plugin, now));
     }
-    output::keep_whole(&mut table, &[0, 1, 2, 3, 4, 5, 6, 7]);
+    output::keep_whole(&mut table, &[1, 2, 3, 4, 5, 6, 7]);
+    output::keep_within(&mut table, 0, MAX_NAME);
     output::make_room(&mut table, &[7, 5, 3, 1, 6, 8]);
     output::print_table(&table)?;
     for line in plugins.iter().filter_map(compiling).chain(plugins.iter().filter_map(trouble)) {

@@ -1,9 +1,10 @@
 //! Signals: SIGINT, SIGTERM and SIGQUIT are the end of a run; SIGUSR1, SIGUSR2 and SIGWINCH are for what is supervised.
+//! SIGTSTP, which is Ctrl-Z, is for what has to give a terminal back before it stops.
 
 use std::convert::Infallible;
 
 use anyhow::Context;
-use rustix::process::Signal as Number;
+use rustix::process::{Signal as Number, getpgid, getpid, getsid, kill_process};
 use sandbeat_supervisor::Handle;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -34,6 +35,35 @@ impl Terminate {
             _ = self.terminate.recv() => "SIGTERM",
         }
     }
+}
+
+/// Ctrl-Z. From its making on the process does not stop by itself.
+pub(crate) struct Suspend(Signal);
+
+impl Suspend {
+    /// # Errors
+    /// The process cannot handle signals.
+    pub(crate) fn listen() -> anyhow::Result<Self> {
+        let kind = SignalKind::from_raw(Number::TSTP.as_raw());
+        Ok(Suspend(signal(kind).context("cannot listen for signals")?))
+    }
+
+    /// Waits until the process is to stop.
+    pub(crate) async fn received(&mut self) {
+        loop {
+            self.0.recv().await;
+            // In the group of the session's leader nobody could let it go on; the kernel does not stop it then either.
+            if getpgid(None).ok() != getsid(None).ok() {
+                return;
+            }
+        }
+    }
+}
+
+/// Stops the process; returns when it goes on.
+pub(crate) fn stop() {
+    // That a process may not signal itself is nothing that happens; then it does not stop.
+    let _ = kill_process(getpid(), Number::STOP);
 }
 
 /// Hands signals that say nothing to the agent to the processes that have a handler for them.

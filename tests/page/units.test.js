@@ -1,12 +1,14 @@
 // What needs no browser: the parts of the page that are arithmetic.
 
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
 import { test } from "node:test";
 
 const PAGE = "../../host/hub/src/page/static";
 const { Fleet } = await import(`${PAGE}/fleet.js`);
 const words = await import(`${PAGE}/format.js`);
 const address = await import(`${PAGE}/route.js`);
+const { inOrder } = await import(`${PAGE}/dom.js`);
 const { EventStream } = await import(`${PAGE}/sse.js`);
 
 const sandbox = (id, more = {}) => ({ id, name: id, liveness: "live", metadata: {}, ...more });
@@ -156,4 +158,15 @@ test("a search needs each of its words, in any case, wherever it is", () => {
   assert.deepEqual(shown(fleet, { q: "team=pay" }), ["a"]);
   assert.deepEqual(shown(fleet, { q: "h-b" }), ["b"]);
   assert.deepEqual(shown(fleet, { q: "debian h-b" }), []);
+});
+
+test("a text is written out where the agent would refuse it", async () => {
+  const samples = JSON.parse(await readFile(new URL("../../host/text/samples.json", import.meta.url), "utf8"));
+  for (const plain of samples.plain) assert.equal(inOrder(plain), plain);
+  for (const [text, shown] of Object.entries(samples.shown)) assert.equal(inOrder(text), shown);
+  const ranges = samples.alone.map((range) => range.split("-").map((end) => parseInt(end, 16)));
+  for (let code = 0; code <= 0x10ffff; code += 1) {
+    const [hidden, sign] = [ranges.some(([first, last]) => first <= code && code <= last), String.fromCodePoint(code)];
+    if (hidden !== (inOrder(sign) !== sign)) assert.fail(`U+${code.toString(16)}`);
+  }
 });

@@ -1,9 +1,9 @@
 //! `sandbeat plugin bundled`: which collectors come with sandbeat, and their components and sidecars in a folder of the
 //! operator's.
 
-use std::path::Path;
+use std::path::{Component, Path};
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use sandbeat_bundled::{Bundled, COLLECTORS};
 use serde::Serialize;
 
@@ -88,12 +88,18 @@ fn write(folder: &Path, options: &BundledOptions) -> anyhow::Result<()> {
 
 /// A folder that does not exist and has the name of a collector is a forgotten folder.
 fn is_meant(folder: &Path) -> anyhow::Result<()> {
-    let is_name = COLLECTORS.iter().any(|bundled| Path::new(bundled.name).as_os_str() == folder.as_os_str());
-    let name = folder.display();
-    ensure!(
-        !is_name || folder.exists(),
-        "`{name}` is a collector; say where to write it: `sandbeat plugin bundled DIR {name}`, or `./{name}` if that is the folder"
-    );
+    // With a slash behind it as well, as a shell completes it.
+    let mut parts = folder.components();
+    let name = match (parts.next(), parts.next()) {
+        (Some(Component::Normal(name)), None) => name,
+        _ => return Ok(()),
+    };
+    let named = COLLECTORS.iter().map(|bundled| bundled.name).find(|bundled| *bundled == name);
+    if let Some(name) = named.filter(|_| !folder.exists()) {
+        bail!(
+            "`{name}` is a collector; say where to write it: `sandbeat plugin bundled DIR {name}`, or `./{name}` if that is the folder"
+        );
+    }
     Ok(())
 }
 

@@ -72,6 +72,9 @@ fn call(bench: &Workbench, options: &CheckOptions, terms: &Terms, sample: &Arc<S
         Err(failing) => return findings.problems.push(told(&failing)),
     };
     findings.take_about(specimen.about(), specimen.flaws());
+    findings.warnings.extend(specimen.absent().iter().map(|folder| {
+        format!("it is called without a granted folder, for which the agent would refuse it here: {folder}")
+    }));
     if options.no_collect {
         return;
     }

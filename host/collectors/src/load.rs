@@ -25,6 +25,7 @@ use crate::files::Granted;
 use crate::filesystem::Asked;
 use crate::guest::{LogBudget, Shared};
 use crate::http::{self, Connector, HttpLimits};
+use crate::open::folder;
 use crate::policy;
 use crate::progress::Told;
 use crate::read::{self, ReadError};
@@ -70,7 +71,8 @@ pub(crate) struct Job {
     pub(crate) before: Option<Version>,
     /// Before it replaces another component that worked.
     pub(crate) probe: Option<Probe>,
-    /// Whether a description that breaks the rules is taken all the same, to be shown to its author.
+    /// Whether a description that breaks the rules is taken all the same, to be shown to its author, and granted folders
+    /// that are not there are left out.
     pub(crate) tolerant: bool,
 }
 
@@ -106,6 +108,8 @@ pub(crate) struct Loaded {
     pub(crate) description: types::Description,
     /// What of it breaks the rules; nothing, unless the job was tolerant.
     pub(crate) flaws: Vec<String>,
+    /// Granted folders that are not there, each with its cure; as above.
+    pub(crate) absent: Vec<String>,
     pub(crate) version: Version,
 }
 
@@ -224,10 +228,11 @@ impl Loader {
         job: &Job,
         class: &Class,
         artifact: &Artifact,
-        sidecar: Sidecar,
+        mut sidecar: Sidecar,
         version: Version,
     ) -> Result<Loaded, Failed> {
         let pre = world::check(class, &artifact.component).map_err(all)?;
+        let absent = if job.tolerant { take_absent(&mut sidecar.grant) } else { Vec::new() };
         let shared = Arc::new(self.shared(job, sidecar, &artifact.shape)?);
         let (engine, ticker) = (class.engine.clone(), self.ticker.clone());
         let (places, budget) = (self.places.clone(), self.budget.clone());
@@ -242,7 +247,7 @@ impl Loader {
             let collected = callable.collect(&mut None, probe.sample.clone(), probe.state.clone()).await;
             collected.result.map_err(|failed| of("its first collect", failed))?;
         }
-        Ok(Loaded { callable, description, flaws, version })
+        Ok(Loaded { callable, description, flaws, absent, version })
     }
 
     async fn sidecar(&self, path: &Path) -> Result<(String, Sidecar), Failed> {
@@ -331,6 +336,17 @@ impl Loader {
     async fn blocking<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> Result<T, String> {
         self.pool.spawn_blocking(job).await.map_err(|e| e.to_string())
     }
+}
+
+/// Takes granted folders that are not there out of a grant: which, in words.
+fn take_absent(grant: &mut Grants) -> Vec<String> {
+    let mut absent = Vec::new();
+    grant.dirs.retain(|dir| {
+        let why = folder(&dir.path).err().map(|why| format!("`{}`: {why}", dir.path.display()));
+        absent.extend(why.clone());
+        why.is_none()
+    });
+    absent
 }
 
 fn gone() -> Failed {

@@ -26,8 +26,7 @@ pub(crate) fn with_folder<T>(
     ceiling: Option<&Globs>,
     use_it: impl FnOnce(&Path) -> Result<T, String>,
 ) -> Result<T, String> {
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let fd = rustix::fs::openat(CWD, path, flags, Mode::empty()).map_err(folder_words)?;
+    let fd = folder(path)?;
     let place = opened_path(&fd).ok_or("nobody can say where it really lies")?;
     if ceiling.is_some_and(|ceiling| !ceiling.matches(&place.to_string_lossy())) {
         return Err(format!("it is really `{}`, which is more than [plugins.ceiling] dirs allows", place.display()));
@@ -36,6 +35,12 @@ pub(crate) fn with_folder<T>(
         return Err(own::SHOWS_PROCESSES.to_owned());
     }
     use_it(&by_descriptor(&fd))
+}
+
+/// A folder, whatever is in it; the reason, with its cure, where there is none.
+pub(crate) fn folder(path: &Path) -> Result<OwnedFd, String> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    rustix::fs::openat(CWD, path, flags, Mode::empty()).map_err(folder_words)
 }
 
 /// Opens a path of which the first `trusted` components are resolved as the kernel does and the rest stays beneath

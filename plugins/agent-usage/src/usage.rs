@@ -3,7 +3,7 @@
 //! Invariant: no count of an entry is above [`MAX_TOKENS`] and no cost above [`MAX_USD`], so that sums of any number of
 //! them stay exact and finite. Whoever makes an entry checks that with [`Entry::is_sane`].
 
-use sandbeat_common::is_plain;
+use sandbeat_common::plain_within;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -127,11 +127,8 @@ impl Entry {
 
 /// A name from a log in the form in which it may go into a report: bounded and printable. Nothing where nothing is left.
 pub(crate) fn name(text: &str) -> Option<String> {
-    let printable = |c: char| if !is_plain(c) || c == '\u{fffd}' { '_' } else { c };
-    let mut name: String = text.trim().chars().take(MAX_NAME).map(printable).collect();
-    while name.len() > MAX_NAME {
-        name.pop();
-    }
+    let text: String = text.trim().chars().take(MAX_NAME).collect();
+    let name = plain_within(&text, MAX_NAME).replace(char::REPLACEMENT_CHARACTER, "_");
     (!name.is_empty()).then_some(name)
 }
 

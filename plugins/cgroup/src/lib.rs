@@ -18,7 +18,7 @@ use metrics::{
     PIDS, PIDS_LIMIT, PIDS_REFUSED, PRESSURE, PRESSURE_TIME, SWAP_USAGE, THROTTLED_PERIODS, THROTTLED_TIME, VERSION,
     WORKING_SET,
 };
-use sandbeat_common::plain;
+use sandbeat_common::plain_within;
 use sandbeat_sdk::export;
 use sandbeat_sdk::files::Reason;
 use sandbeat_sdk::prelude::*;
@@ -104,10 +104,7 @@ fn grants() -> String {
 
 /// A path as metadata can carry it: who makes a group may give it any name.
 fn bounded(path: &str) -> String {
-    // U+FFFD has three bytes, what it stands for may have one.
-    let mut value = plain(path);
-    value.truncate(value.floor_char_boundary(MAX_VALUE));
-    value
+    plain_within(path, MAX_VALUE)
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ mod notice;
 mod places;
 
 pub use filter::Filter;
-pub use name::{encoded, is_plain, plain};
+pub use name::{encoded, plain, plain_within};
 pub use notice::Notice;
 pub use places::{Places, Share};
+pub use sandbeat_text::is_plain;

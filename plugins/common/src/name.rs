@@ -2,18 +2,23 @@
 
 use std::fmt::Write as _;
 
-/// With U+FFFD for what the agent takes in no attribute and no metadata ([`is_plain`]).
+use sandbeat_text::judged;
+
+/// With U+FFFD for what the agent takes in no attribute and no metadata.
 pub fn plain(name: &str) -> String {
-    name.chars().map(|c| if is_plain(c) { c } else { char::REPLACEMENT_CHARACTER }).collect()
+    let plain = |(c, is_plain)| if is_plain { c } else { char::REPLACEMENT_CHARACTER };
+    judged(name).map(plain).collect()
 }
 
-/// Whether the agent takes a character in an attribute or metadata: not control characters, nor those that make a text look
-/// like another one (the direction of writing, separators of lines, format characters that cannot be seen).
-pub fn is_plain(c: char) -> bool {
-    let misleads = matches!(c,
-        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}');
-    !c.is_control() && !misleads
+/// The same, cut off after so many bytes.
+pub fn plain_within(name: &str, max: usize) -> String {
+    let mut name = plain(name);
+    if name.len() <= max {
+        return name;
+    }
+    name.truncate(name.floor_char_boundary(max));
+    // What a cut leaves without what it joins takes three bytes at least, as U+FFFD does.
+    plain(&name)
 }
 
 /// With all but ASCII letters, digits and `-._~+@/` percent-encoded (RFC 3986), so that it can look like nothing else in a
@@ -33,22 +38,21 @@ pub fn encoded(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use sandbeat_status::names;
-
     use super::*;
 
     #[test]
     fn a_name_is_shown_and_listed_without_what_could_mislead() {
         assert_eq!(plain("a b\n7\u{1b}é"), "a b\u{fffd}7\u{fffd}é");
-        assert_eq!(plain("a\u{202e}b\u{200d}\u{feff}"), "a\u{fffd}b\u{200d}\u{fffd}");
+        assert_eq!(plain("a\u{202e}b\u{200d}\u{feff}👩\u{200d}💻"), "a\u{fffd}b\u{fffd}\u{fffd}👩\u{200d}💻");
         assert_eq!(encoded("next server 4:5 +1"), "next%20server%204%3A5%20+1");
         assert_eq!(encoded("é%\n/usr/bin~"), "%C3%A9%25%0A/usr/bin~");
     }
 
     #[test]
-    fn what_is_plain_is_what_the_agent_takes() {
-        for c in '\0'..=char::MAX {
-            assert_eq!(names::plain_text(&c.to_string(), 4).is_ok(), is_plain(c), "{c:?}");
-        }
+    fn a_name_that_is_cut_is_plain_and_no_longer_than_it_may_be() {
+        assert_eq!(plain_within("a👩\u{200d}💻", 12), "a👩\u{200d}💻");
+        assert_eq!(plain_within("a👩\u{200d}💻", 11), "a👩\u{fffd}");
+        assert_eq!(plain_within("a👩\u{200d}💻", 7), "a👩");
+        assert_eq!(plain_within("\n\n", 4), "\u{fffd}");
     }
 }

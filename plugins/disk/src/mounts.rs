@@ -7,7 +7,7 @@
 
 use std::collections::BTreeSet;
 
-use sandbeat_common::{Notice, plain};
+use sandbeat_common::{Notice, plain_within};
 use sandbeat_sdk::filesystems::{self, Usage};
 use sandbeat_sdk::prelude::*;
 use sandbeat_sdk::{Entry, Metadata, Point};
@@ -80,7 +80,8 @@ impl Mounts {
             }
         }
         say(&troubles, seen.len() > MAX_MOUNTS);
-        let unreadable = (!troubles.is_empty()).then(|| UNREADABLE.value(cut(&plain(&troubles.join("; ")))));
+        let unreadable =
+            (!troubles.is_empty()).then(|| UNREADABLE.value(plain_within(&troubles.join("; "), MAX_TROUBLES)));
         Self { error: error.filter(|_| points.is_empty()), points, unreadable }
     }
 }
@@ -125,9 +126,7 @@ fn of(usage: &Usage, point: &str, mount: Option<&Mount>) -> Vec<Point> {
 
 /// A name as an attribute can carry it: whoever mounts chooses it.
 fn attribute(name: &str) -> String {
-    let mut name = plain(name);
-    name.truncate(name.floor_char_boundary(MAX_VALUE));
-    name
+    plain_within(name, MAX_VALUE)
 }
 
 fn say(troubles: &[String], full: bool) {
@@ -136,8 +135,4 @@ fn say(troubles: &[String], full: bool) {
     let line = format!("only the first {MAX_MOUNTS} file systems are reported");
     CUT.warn(full.then_some(&line));
     TROUBLE.warn_each(troubles);
-}
-
-fn cut(text: &str) -> &str {
-    &text[..text.floor_char_boundary(MAX_TROUBLES)]
 }

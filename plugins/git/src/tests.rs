@@ -131,6 +131,9 @@ fn head_in_its_forms() {
     project.set_head("ref: refs/heads/packed\n");
     let collected = project.collect();
     assert_eq!(collected[0], ("git.branch", "packed".to_owned()));
+    project.set_head("ref: refs/heads/main\u{202e}txt\n");
+    assert_eq!(project.collect()[0], ("git.branch", "main\u{fffd}txt".to_owned()));
+    project.set_head("ref: refs/heads/packed\n");
     assert_eq!(collected[1].0, "git.commit");
     assert_eq!(project.dirty(), dirty("false"), "the tree is the same in all commits");
 

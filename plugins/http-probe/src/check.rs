@@ -134,7 +134,7 @@ impl Check {
             return Err((Some("contains"), "cannot be with HEAD, whose answer has no body".into()));
         }
         let name = bounded(table, "name")?;
-        if name.as_ref().is_some_and(|name| !name.chars().all(is_plain)) {
+        if name.as_ref().is_some_and(|name| !is_plain(name)) {
             return Err((Some("name"), "has characters that cannot be seen or change how text is read".into()));
         }
         if name.is_none() && url.shown().len() > MAX_TEXT {

@@ -4,13 +4,14 @@
 //! - A histogram with its cumulative buckets becomes one with counts per bucket.
 //! - A summary becomes a gauge per quantile (attribute `quantile`) and two counters, `NAME_sum` and `NAME_count`.
 //! - A `:` in a name becomes `.`, which Prometheus' names cannot have, so that no two names become one.
+//! - What is not plain text in a label becomes U+FFFD.
 //!
 //! What the agent would refuse is left out here, so that it is counted under a reason: NaN, infinities and negative
-//! counters, names that begin with `_`, labels that are too many, too long or not plain text, histograms that do not add up.
+//! counters, names that begin with `_`, labels that are too many or too long, histograms that do not add up.
 
 use std::borrow::Cow;
 
-use sandbeat_common::is_plain;
+use sandbeat_common::plain;
 use sandbeat_sdk::{Distribution, Point, Value};
 
 use crate::format::{Data, Family, Kind, Labels, Parts};
@@ -32,7 +33,7 @@ pub(crate) enum Reason {
 
 /// As the agent takes them: of a name or key, and of an attribute's value, in bytes; bounds of a histogram.
 const MAX_NAME: usize = 128;
-const MAX_VALUE: usize = 256;
+pub(crate) const MAX_VALUE: usize = 256;
 const MAX_BOUNDS: usize = 255;
 /// Up to here, each integer is a double of its own.
 const MAX_COUNT: f64 = 9_007_199_254_740_992.0;
@@ -87,7 +88,7 @@ pub(crate) fn of(
         Data::Parts(parts) => summary(family.name, unit, parts).into_iter().map(Ok).collect(),
     };
     let whole = |point: Point| {
-        let labels = labels.iter().map(|(name, value)| (name.to_string(), value));
+        let labels = labels.iter().map(|(name, value)| (name.to_string(), plain(value)));
         let point = labels.fold(point, |point, (name, value)| point.attribute(name, value));
         check(&point, max_attributes).map(|()| point)
     };
@@ -150,11 +151,6 @@ fn last_of_each(marks: &[(f64, f64)]) -> Vec<(f64, f64)> {
     sorted
 }
 
-/// Whether the agent takes this as an attribute's value.
-pub(crate) fn is_text(text: &str) -> bool {
-    text.len() <= MAX_VALUE && text.chars().all(is_plain)
-}
-
 /// Whether the agent takes it.
 fn check(point: &Point, max_attributes: u64) -> Result<(), Reason> {
     let is_name = |name: &str| {
@@ -165,7 +161,7 @@ fn check(point: &Point, max_attributes: u64) -> Result<(), Reason> {
     }
     let attributes = &point.attributes;
     if attributes.len() as u64 > max_attributes
-        || !attributes.iter().all(|one| is_name(&one.key) && is_text(&one.value))
+        || !attributes.iter().all(|one| is_name(&one.key) && one.value.len() <= MAX_VALUE)
     {
         return Err(Reason::Attributes);
     }
@@ -204,6 +200,12 @@ mod tests {
         let expected =
             ["a_bytes_total{x=1} By counter 5", "t_celsius{} Cel gauge -2.5", "job.errors.rate5m{} 1 gauge 0.5"];
         assert_eq!(points(text), expected);
+    }
+
+    #[test]
+    fn labels_are_made_plain() {
+        assert_eq!(points("a{x=\"1\\n2\"} 1\n"), ["a{x=1\u{fffd}2} 1 gauge 1"]);
+        assert_eq!(points("a{x=\"1\u{202e}👩\u{200d}💻\"} 1\n"), ["a{x=1\u{fffd}👩\u{200d}💻} 1 gauge 1"]);
     }
 
     #[test]
@@ -263,8 +265,6 @@ mod tests {
             ("a: 1\n".to_owned(), "Name"),
             (format!("{long} 1\n"), "Name"),
             ("a{_x=\"1\"} 1\n".to_owned(), "Attributes"),
-            ("a{x=\"1\\n2\"} 1\n".to_owned(), "Attributes"),
-            ("a{x=\"1\u{202e}2\"} 1\n".to_owned(), "Attributes"),
             (format!("a{{x=\"{long}{long}\"}} 1\n"), "Attributes"),
             (format!("a{{{labels}}} 1\n"), "Attributes"),
         ] {

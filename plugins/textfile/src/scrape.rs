@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
-use sandbeat_common::{Places, Share};
+use sandbeat_common::{Places, Share, plain};
 use sandbeat_sdk::{Attribute, Point, Value};
 
 use crate::format::{Exposition, Family, Kind};
@@ -114,12 +114,15 @@ impl Scrape {
 
     /// Adds when the content of a good file changed, which is a point of its own.
     pub(crate) fn add_modified(&mut self, file: &str, modified: Duration) {
-        if !points::is_text(file) {
+        let shown = plain(file);
+        if shown.len() > points::MAX_VALUE {
             self.leave_out(Reason::Attributes);
+        } else if self.modified.iter().any(|(other, _)| *other == shown) {
+            self.leave_out(Reason::Duplicate);
         } else if !self.places.admits(("modified", file), file, SHARE) {
             self.leave_out(Reason::Series);
         } else {
-            self.modified.push((file.to_owned(), modified));
+            self.modified.push((shown, modified));
         }
     }
 

@@ -150,15 +150,19 @@ fn a_file_whose_labels_keep_changing_is_named_and_leaves_room_for_others() {
 #[test]
 fn of_a_file_whose_name_cannot_be_reported_the_metrics_are() {
     let long = format!("{}.prom", "x".repeat(250));
-    let mut sandbox = sandbox(&[("a\nb.prom", "a 1\n"), (&long, "b 1\n"), ("c.prom", "c 1\n")]);
+    let mut sandbox =
+        sandbox(&[("a\nb.prom", "a 1\n"), ("a\u{202e}b.prom", "d 1\n"), (&long, "b 1\n"), ("c.prom", "c 1\n")]);
     let contribution = sandbox.run(Textfile::collect).unwrap();
     let lines = [
         ("a{}", "1"),
         ("b{}", "1"),
         ("c{}", "1"),
+        ("d{}", "1"),
+        (&format!("node_textfile_mtime_seconds{{file={DEFAULT_PATH}/a\u{fffd}b.prom}}"), "1763700000"),
         (&format!("node_textfile_mtime_seconds{{file={DEFAULT_PATH}/c.prom}}"), "1763700000"),
         ("node_textfile_scrape_error{}", "0"),
-        ("textfile.points.left_out{textfile.reason=attributes}", "2"),
+        ("textfile.points.left_out{textfile.reason=attributes}", "1"),
+        ("textfile.points.left_out{textfile.reason=duplicate}", "1"),
     ];
     assert_eq!(values(&contribution), expected(&lines));
 }

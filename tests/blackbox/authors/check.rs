@@ -105,6 +105,24 @@ fn what_may_be_otherwise_on_another_machine_is_a_warning() {
 }
 
 #[test]
+fn a_granted_folder_that_is_not_there_hides_nothing_of_the_rest() {
+    let sandbox = Sandbox::new();
+    let folder = sandbox.path("workspace").display().to_string();
+    let sidecar = |config: &str| format!("[config]\n{config} = {folder:?}\n[grant]\ndirs = [{folder:?}]");
+    sandbox.drop_collector("git", bundled("git"), &sidecar("path"));
+    let (code, answer) = check(&sandbox, &["plugins/git.wasm"]);
+    let parts = ["without a granted folder", "; create it or change [grant] dirs", "could not collect here"];
+    assert_eq!((code, named(&answer, "warnings", &parts)), (0, vec![1; 3]), "{answer:#}");
+    assert_eq!((&answer["ok"], &answer["metadata"][0]["key"]), (&true.into(), &"git.branch".into()), "{answer:#}");
+
+    sandbox.drop_collector("git", bundled("git"), &sidecar("paht"));
+    let (code, answer) = check(&sandbox, &["plugins/git.wasm"]);
+    assert_eq!((code, named(&answer, "problems", &["did you mean `path`"])), (1, vec![1]), "{answer:#}");
+    let ended = sandbox.start(&["plugin", "run", "plugins/git.wasm"]).ended();
+    assert!(ended.stderr.starts_with("error: denied: "), "as the agent does: {ended:?}");
+}
+
+#[test]
 fn on_a_narrow_terminal_no_name_is_broken() {
     let sandbox = Sandbox::new();
     for (name, sidecar) in [

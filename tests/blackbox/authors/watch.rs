@@ -98,3 +98,22 @@ fn without_a_terminal_it_collects_at_changes_or_as_often_as_it_is_told() {
     let calls = |answer: &Value| answer["metrics"][1]["value"].as_f64();
     assert_eq!((calls(&line(1)), calls(&line(3))), (Some(1.0), Some(3.0)), "{}", line(1));
 }
+
+#[test]
+fn the_terminal_is_given_back_while_it_is_stopped() {
+    let sandbox = Sandbox::new();
+    sandbox.drop_in("test.wasm", guest("one"));
+    let terminal = sandbox.start_on_terminal((100, 30), &["plugin", "run", "plugins/test.wasm", "--watch"]);
+    for round in 1..=2 {
+        let seen = terminal.frames().len();
+        terminal.frame(seen.saturating_sub(1), "values", |frame| frame.contains("test.value"));
+        terminal.suspend();
+        wait_for("the terminal as it was", || terminal.written().ends_with(CLOSE).then_some(()));
+        let seen = terminal.frames().len();
+        terminal.resume();
+        terminal.frame(seen, "the same anew", |frame| frame.contains("test.value"));
+        assert_eq!(terminal.written().matches(OPEN).count(), round + 1);
+    }
+    let (code, written) = terminal.interrupted();
+    assert_eq!((code, written.matches(OPEN).count(), written.matches(CLOSE).count()), (Some(0), 3, 3));
+}

@@ -77,6 +77,7 @@ fn what_cannot_be_meant_is_told() {
     let sandbox = Sandbox::new();
     for (arguments, code, part) in [
         (&["load"][..], 1, "`sandbeat plugin bundled DIR load`"),
+        (&["load/", "net"], 1, "`sandbeat plugin bundled DIR load`"),
         (&["plugins", "laod"], 2, "'load'"),
         (&["--force"], 2, "<DIR>"),
         (&["file"], 1, "cannot make the folder file"),

@@ -3,12 +3,13 @@
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::OwnedFd;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 
 use rustix::fs::{Mode, OFlags};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 
@@ -45,6 +46,8 @@ impl Terminal {
             .env("TERM", "xterm")
             .envs(environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
+            // As a shell starts it.
+            .process_group(0)
             .stdout(slave.try_clone().expect("a copy"))
             .stderr(slave)
             .spawn()
@@ -82,6 +85,20 @@ impl Terminal {
 
     pub(crate) fn resize(&self, columns: u16, lines: u16) {
         tcsetwinsize(&self.master, size(columns, lines)).expect("a size");
+    }
+
+    /// Asks it to stop as Ctrl-Z does, and waits until it does.
+    pub(crate) fn suspend(&self) {
+        let child = Pid::from_child(&self.child);
+        kill_process(child, Signal::TSTP).expect("our own child can be signalled");
+        let options = WaitOptions::UNTRACED | WaitOptions::NOHANG;
+        let stopped = || waitpid(Some(child), options).expect("our own child can be asked");
+        wait_for("that it stops", || stopped().filter(|(_, status)| status.stopped()));
+    }
+
+    /// Lets it go on as `fg` does.
+    pub(crate) fn resume(&self) {
+        kill_process(Pid::from_child(&self.child), Signal::CONT).expect("our own child can be signalled");
     }
 
     /// Asks it to end as Ctrl-C does, and waits for that: the exit code, and what it has written.

@@ -80,6 +80,20 @@ impl Screen {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Gives the terminal back while something else goes on, and draws the same anew after it.
+    ///
+    /// # Errors
+    /// The terminal is gone.
+    pub(super) fn lent(&self, meanwhile: impl FnOnce()) -> anyhow::Result<()> {
+        self.close();
+        meanwhile();
+        write(OPEN)?;
+        let mut state = self.state();
+        state.is_open = true;
+        state.frame.clear();
+        state.draw(self.size())
+    }
+
     /// Gives the terminal back as it was.
     pub(super) fn close(&self) {
         let mut state = self.state();

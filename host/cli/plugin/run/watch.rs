@@ -6,6 +6,7 @@
 //! what is shown stays for [`PATIENCE`], and only then is told what is wrong with them.
 
 use std::collections::VecDeque;
+use std::convert::Infallible;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError, channel};
 use std::time::{Duration, Instant};
 
@@ -18,7 +19,7 @@ use super::{Json, Ran, view};
 use crate::args::{RunOptions, Subject};
 use crate::config::Source;
 use crate::plugin::{name, sample, start, told};
-use crate::signals::Terminate;
+use crate::signals::{self, Suspend, Terminate};
 use crate::text::{hanging, wrapped};
 use crate::{format, logging, output};
 
@@ -60,6 +61,7 @@ pub(super) fn run(options: &RunOptions) -> anyhow::Result<()> {
         let mut following = tokio::task::spawn_blocking(move || follow(&subject, every, shown, &stopped));
         tokio::select! {
             ended = &mut following => ended.context("the watch failed; please report this")?,
+            Err(gone) = stop_when_asked(screen.as_ref()) => Err(gone),
             _ = terminate.received() => {
                 drop(stop);
                 match tokio::time::timeout(LEAVE, following).await {
@@ -79,6 +81,16 @@ pub(super) fn run(options: &RunOptions) -> anyhow::Result<()> {
         // What was there last is not lost with the screen.
         Some(last) if screen.is_some() => output::line(last),
         _ => Ok(()),
+    }
+}
+
+/// Gives the terminal back at each Ctrl-Z, and stops; where there is no screen a process stops by itself.
+async fn stop_when_asked(screen: Option<&Screen>) -> anyhow::Result<Infallible> {
+    let Some(screen) = screen else { return std::future::pending().await };
+    let mut suspend = Suspend::listen()?;
+    loop {
+        suspend.received().await;
+        screen.lent(signals::stop)?;
     }
 }
 

@@ -192,8 +192,8 @@ impl Workbench {
         self.run(Job { wasm: wasm.to_owned(), sidecar, ..Job::new(&name(wasm), Path::new("")) })
     }
 
-    /// The same under terms that have been read, and with a description that may break the rules:
-    /// [`Specimen::flaws`]. Where the sidecar is wrong, it is as if there were none.
+    /// The same under terms that have been read, with a description that may break the rules ([`Specimen::flaws`]) and
+    /// without the granted folders that are not there ([`Specimen::absent`]). Where the sidecar is wrong, it is as if there were none.
     ///
     /// # Errors
     /// What else the agent would refuse it for.
@@ -292,6 +292,12 @@ impl<'a> Specimen<'a> {
     /// [`Workbench::load_flawed`].
     pub fn flaws(&self) -> &[String] {
         &self.loaded.flaws
+    }
+
+    /// Granted folders that are not there, without which it was loaded, so that the agent would refuse it here; nothing
+    /// unless it was loaded by [`Workbench::load_flawed`].
+    pub fn absent(&self) -> &[String] {
+        &self.loaded.absent
     }
 
     /// How a contribution departs from what the collector describes.

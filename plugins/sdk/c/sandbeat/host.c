@@ -195,7 +195,7 @@ static const char *nearest(const char *above, const char *name, const char *cons
 }
 
 static sandbeat_result unknown(const char *above, const char *name, const char *const *known) {
-    const char *quote = strchr(name, '.') != NULL ? "\"" : "";
+    const char *quote = *name == '\0' || strchr(name, '.') != NULL ? "\"" : "";
     const char *key = sandbeat_format("%s%s%s%s", above, quote, name, quote);
     if (*known == NULL) {
         return sandbeat_config_error(key, "is an unknown key; this collector has none");

@@ -260,6 +260,7 @@ static sandbeat_result misspelt(sandbeat_contribution *out) {
         {"{\"prices\": {}, \"colour\": 1}", "`colour` is an unknown key; " KNOWN},
         {"{\"http\": {\"hots\": 1}}", "`http.hots` is an unknown key; did you mean `http.host`? " KNOWN},
         {"{\"http\": {\"host.name\": 1}}", "`http.\"host.name\"` is an unknown key; " KNOWN},
+        {"{\"\": 1}", "`\"\"` is an unknown key; " KNOWN},
         {"{\"http\": \"h\"}", "`http` is \"h\"; it has to be a table"},
         {"{\"prices\\u0000\": 1}", "`prices` is an unknown key; did you mean `prices`? " KNOWN},
     };

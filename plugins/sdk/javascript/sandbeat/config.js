@@ -148,7 +148,7 @@ function refuseOthers(settings, above, known) {
  * @param {string[]} known
  */
 function unknown(above, name, known) {
-  const key = above + (name.includes('.') ? JSON.stringify(name) : name);
+  const key = above + (name === '' || name.includes('.') ? JSON.stringify(name) : name);
   if (known.length === 0) return new ConfigError(`\`${key}\` is an unknown key; this collector has none`);
   const beside = known.filter((other) => other.startsWith(above)).map((other) => other.slice(above.length));
   const near = nearest(

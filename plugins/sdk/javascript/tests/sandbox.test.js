@@ -136,6 +136,7 @@ test('an unknown key of the config is named with the one that was meant', async 
     [{ colour: 1 }, `\`colour\` is an unknown key; ${known}`],
     [{ http: { hots: 1 } }, `\`http.hots\` is an unknown key; did you mean \`http.host\`? ${known}`],
     [{ http: { 'host.name': 1 } }, `\`http."host.name"\` is an unknown key; ${known}`],
+    [{ '': 1 }, `\`""\` is an unknown key; ${known}`],
     [{ http: 'h' }, '`http` is "h"; it has to be a table'],
     [{ [long]: 1 }, `\`${long}\` is an unknown key; ${known}`],
   ])) {

@@ -126,7 +126,7 @@ def _refuse_others(settings: dict[str, Any], above: str, known: Sequence[str]) -
 
 
 def _unknown(above: str, name: str, known: Sequence[str]) -> ConfigError:
-    key = above + (json.dumps(name, ensure_ascii=False) if "." in name else name)
+    key = above + (json.dumps(name, ensure_ascii=False) if name == "" or "." in name else name)
     if not known:
         return ConfigError(f"`{key}` is an unknown key; this collector has none")
     near = _nearest(name, [other[len(above) :].split(".")[0] for other in known if other.startswith(above)])

@@ -131,6 +131,7 @@ class SandboxTest(unittest.TestCase):
             ({"colour": 1}, f"`colour` is an unknown key; {known}"),
             ({"http": {"hots": 1}}, f"`http.hots` is an unknown key; did you mean `http.host`? {known}"),
             ({"http": {"host.name": 1}}, f'`http."host.name"` is an unknown key; {known}'),
+            ({"": 1}, f'`""` is an unknown key; {known}'),
             ({"http": "h"}, '`http` is "h"; it has to be a table'),
             ({"interfaces" * 10: 1}, f"`{'interfaces' * 10}` is an unknown key; {known}"),
         ]

@@ -122,7 +122,7 @@ fn refuse_others(table: &str, above: &str, known: &[&str]) -> Result<(), Error> 
 }
 
 fn unknown(above: &str, name: &str, known: &[&str]) -> Error {
-    let quote = if name.contains('.') { "\"" } else { "" };
+    let quote = if name.is_empty() || name.contains('.') { "\"" } else { "" };
     let key = format!("{above}{quote}{name}{quote}");
     if known.is_empty() {
         return Error::config(&key, "is an unknown key; this collector has none");
@@ -200,6 +200,8 @@ mod tests {
         assert_eq!(told, "`http` is \"h\"; it has to be a table");
         let told = refused(Sandbox::new().config_json("http", r#"{"host.name":1}"#), &["http.host"]);
         assert!(told.starts_with("`http.\"host.name\"` is an unknown key"), "{told}");
+        let told = refused(Sandbox::new().config_json("http", r#"{"":1}"#), &["http.host"]);
+        assert!(told.starts_with("`http.\"\"` is an unknown key"), "{told}");
     }
 
     #[test]

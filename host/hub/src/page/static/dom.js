@@ -1,9 +1,25 @@
 // Elements. Everything that a sandbox says reaches the page as a text node or an attribute's value made here, so that
-// it can never become markup, and with what would change the order in which it is read written out.
+// it can never become markup, and with what cannot be seen or would change the order in which it is read written out.
 
-// What Unicode has for the direction of writing (UAX #9), separators of lines, and what cannot be seen; the command line
-// writes the same out.
-const MISLEADING = /[\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\u{e0000}-\u{e007f}]/gu;
+// The rule and the tables of `host/text/src/lib.rs`, which the command line goes by.
+const UNSEEN = "\\p{Default_Ignorable_Code_Point}\\u2028\\u2029\\u2800\\ufff9-\\ufffb";
+const JOINING =
+  "\\u0620-\\u077f\\u07c0-\\u0dff\\u1000-\\u109f\\u1780-\\u17b3\\u17b6-\\u17dd\\u1820-\\u18aa\\u1b00-\\u1bff\\ua980-\\ua9df" +
+  "\\u{11000}-\\u{114ff}\\u{1e900}-\\u{1e95f}";
+const EMOJI = "\\u2194-\\u2199\\u2600-\\u27bf\\u2b1b\\u2b1c\\u{1f300}-\\u{1faff}";
+const VARIED =
+  "\\u00a9\\u00ae\\u203c-\\u2049\\u2100-\\u27ff\\u2900-\\u2bff\\u3001-\\u303f\\u3200-\\u33ff\\u3400-\\u9fff\\uf900-\\ufaff" +
+  "\\u{1f000}-\\u{1faff}\\u{20000}-\\u{3ffff}";
+const SEEN = [
+  `(?<=[${JOINING}])\\u200d`,
+  `(?<=[${EMOJI}]|[${VARIED}]\\ufe0f)\\u200d(?=[${EMOJI}])`,
+  `(?<=[${JOINING}0-9A-Za-z])\\u200c(?=[${JOINING}])`,
+  "(?<=[#*0-9])\\ufe0f(?=\\u20e3)",
+  `(?<=[${VARIED}])[\\ufe00-\\ufe0f\\u{e0100}-\\u{e01ef}]`,
+  "(?<=[\\u1820-\\u18aa])[\\u180b-\\u180d\\u180f]",
+  "(?<=\\u{1f3f4})[\\u{e0030}-\\u{e0039}\\u{e0061}-\\u{e007a}]{3,6}\\u{e007f}",
+];
+const HIDDEN = new RegExp(`${SEEN.join("|")}|([${UNSEEN}])`, "gu");
 const SVG = "http://www.w3.org/2000/svg";
 
 /** An element: `el("p.note", { role: "status", onclick: f }, "text", child)`. What is null or undefined is left out. */
@@ -69,6 +85,7 @@ function fill(node, attributes, children) {
   return node;
 }
 
-function inOrder(text) {
-  return String(text ?? "").replace(MISLEADING, (sign) => `\\u{${sign.codePointAt(0).toString(16)}}`);
+/** A text with what hides in it written out. */
+export function inOrder(text) {
+  return String(text ?? "").replace(HIDDEN, (seen, hidden) => (hidden ? `\\u{${hidden.codePointAt(0).toString(16)}}` : seen));
 }
