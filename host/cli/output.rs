@@ -130,10 +130,14 @@ pub(crate) fn keep_whole(table: &mut Table, columns: &[usize]) {
     }
 }
 
-/// Keeps a column from being wrapped, unless it is wider than so many letters; then it is as wide as that on a terminal.
+/// Keeps a column from being wrapped, unless it is wider than so many letters on a terminal that is too narrow for the
+/// whole table; then it is as wide as that.
 pub(crate) fn keep_within(table: &mut Table, column: usize, letters: u16) {
-    let widest = table.column_max_content_widths().get(column).copied().unwrap_or_default();
-    if widest <= letters || table.width().is_none() {
+    let widths = table.column_max_content_widths();
+    let widest = widths.get(column).copied().unwrap_or_default();
+    let whole: usize =
+        table.column_iter().zip(&widths).map(|(column, wide)| usize::from(column.padding_width() + wide)).sum();
+    if widest <= letters || table.width().is_none_or(|width| whole <= usize::from(width)) {
         return keep_whole(table, &[column]);
     }
     if let Some(column) = table.column_mut(column) {

@@ -2,9 +2,11 @@
 //! SIGTSTP, which is Ctrl-Z, is for what has to give a terminal back before it stops.
 
 use std::convert::Infallible;
+use std::io;
 
 use anyhow::Context;
 use rustix::process::{Signal as Number, getpgid, getpid, getsid, kill_process};
+use rustix::termios::tcgetpgrp;
 use sandbeat_supervisor::Handle;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -60,17 +62,23 @@ impl Suspend {
     }
 }
 
-/// Stops the process; returns when it goes on.
+/// Stops the process; returns when it goes on in the foreground of its terminal. In the background it stops again.
 pub(crate) fn stop() {
-    // That a process may not signal itself is nothing that happens; then it does not stop.
-    let _ = kill_process(getpid(), Number::STOP);
+    loop {
+        // That a process may not signal itself is nothing that happens; then it does not stop.
+        let stopped = kill_process(getpid(), Number::STOP);
+        let foreground = tcgetpgrp(io::stdout());
+        if stopped.is_err() || foreground.is_err() || foreground == getpgid(None) {
+            return;
+        }
+    }
 }
 
 /// Hands signals that say nothing to the agent to the processes that have a handler for them.
 pub(crate) async fn forward(processes: Handle) -> Infallible {
     let listen = || {
         let listen = |kind, number| signal(kind).map(|signal| (signal, number));
-        std::io::Result::Ok([
+        io::Result::Ok([
             listen(SignalKind::user_defined1(), Number::USR1)?,
             listen(SignalKind::user_defined2(), Number::USR2)?,
             listen(SignalKind::window_change(), Number::WINCH)?,

@@ -72,8 +72,9 @@ fn call(bench: &Workbench, options: &CheckOptions, terms: &Terms, sample: &Arc<S
         Err(failing) => return findings.problems.push(told(&failing)),
     };
     findings.take_about(specimen.about(), specimen.flaws());
+    findings.lacks_folders = !specimen.absent().is_empty();
     findings.warnings.extend(specimen.absent().iter().map(|folder| {
-        format!("it is called without a granted folder, for which the agent would refuse it here: {folder}")
+        format!("the granted folder {folder}: here the agent would refuse the collector; it was called without")
     }));
     if options.no_collect {
         return;
@@ -124,7 +125,13 @@ fn print(findings: &Findings) -> anyhow::Result<()> {
     for problem in &findings.problems {
         output::hanging(&format!("wrong    {problem}"), LABEL)?;
     }
-    if findings.ok { output::line("the agent would take it") } else { Ok(()) }
+    match findings {
+        Findings { ok: false, .. } => Ok(()),
+        Findings { lacks_folders: true, .. } => {
+            output::line("the agent would take it where the granted folders are there")
+        }
+        _ => output::line("the agent would take it"),
+    }
 }
 
 fn print_tables(findings: &Findings) -> anyhow::Result<()> {

@@ -37,6 +37,9 @@ pub(super) struct Findings {
     /// Absent where it was not called.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) collect: Option<Collect>,
+    /// It is judged for a machine on which the granted folders are there.
+    #[serde(skip)]
+    pub(super) lacks_folders: bool,
     /// What the agent would refuse, and what its author did wrong.
     pub(super) problems: Vec<String>,
     /// What may be meant, or different on another machine.

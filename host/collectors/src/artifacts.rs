@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::SystemTime;
 
+use rustix::fs::StatVfsMountFlags;
 use tokio::runtime;
 use tokio::sync::{Semaphore, watch};
 use wasmtime::component::Component;
@@ -63,11 +64,12 @@ impl Artifacts {
         }
     }
 
-    /// The digest of a component's file, or why it is plainly none. The content is not kept: there may be many.
-    pub(crate) async fn digest(&self, wasm: &Path) -> Result<String, String> {
+    /// The digest of a component's file, read again or as it is remembered, or why it is plainly none. The content is not
+    /// kept: there may be many.
+    pub(crate) async fn digest(&self, wasm: &Path, reread: bool) -> Result<String, String> {
         // Without a cache this is no error yet.
         let (cache, wasm) = (self.cache().ok().cloned(), wasm.to_owned());
-        self.blocking(move || digest_of(&wasm, cache.as_ref())).await.map_err(|e| e.to_string())?
+        self.blocking(move || digest_of(&wasm, cache.as_ref(), reread)).await.map_err(|e| e.to_string())?
     }
 
     /// The artifact of a component in a file; how far it is, `told` has from when it has to be made. The file is read
@@ -149,13 +151,15 @@ impl Artifacts {
     }
 }
 
-fn digest_of(wasm: &Path, cache: Option<&Cache>) -> Result<String, String> {
+fn digest_of(wasm: &Path, cache: Option<&Cache>, reread: bool) -> Result<String, String> {
     let of_file = |e: ReadError| e.of("the file");
     let stamp_of = |file: &File| file.metadata().ok().map(|found| Stamp::from(&found));
     let mut file = read::open(wasm).map_err(of_file)?;
     let (before, since) = (stamp_of(&file), SystemTime::now());
-    let known = before.zip(cache.map(Cache::known));
-    if let Some(digest) = known.and_then(|(stamp, known)| known.digest(&stamp)) {
+    // An image that is only read may be another one at the next mount, whose files have the same stamps.
+    let is_written = rustix::fs::fstatvfs(&file).is_ok_and(|found| !found.f_flag.contains(StatVfsMountFlags::RDONLY));
+    let known = before.filter(|_| is_written).zip(cache.map(Cache::known));
+    if let Some(digest) = known.filter(|_| !reread).and_then(|(stamp, known)| known.digest(&stamp)) {
         return Ok(digest);
     }
     let bytes = read::content(&mut file, MAX_COMPONENT).map_err(of_file)?;
@@ -199,14 +203,15 @@ mod tests {
         component.resize(2 << 20, 0);
         std::fs::write(&wasm, &component).unwrap();
         let right = digest(&component);
-        assert_eq!(digest_of(&wasm, Some(&cache)), Ok(right.clone()));
+        assert_eq!(digest_of(&wasm, Some(&cache), false), Ok(right.clone()));
         let stamp = Stamp::of(&wasm).unwrap();
         // It is too young for that.
         assert_eq!(cache.known().digest(&stamp), None);
         cache.known().remember(stamp, "another", SystemTime::now() + Duration::from_secs(60));
-        assert_eq!(digest_of(&wasm, Some(&cache)), Ok("another".into()));
+        assert_eq!(digest_of(&wasm, Some(&cache), false), Ok("another".into()));
+        assert_eq!(digest_of(&wasm, Some(&cache), true), Ok(right.clone()));
+        assert_eq!(digest_of(&wasm, None, false), Ok(right.clone()));
         cache.known().forget("another");
-        assert_eq!(digest_of(&wasm, Some(&cache)), Ok(right.clone()));
-        assert_eq!(digest_of(&wasm, None), Ok(right));
+        assert_eq!(digest_of(&wasm, Some(&cache), false), Ok(right));
     }
 }

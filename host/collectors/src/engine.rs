@@ -85,7 +85,7 @@ fn settings(stack: u64) -> Config {
     config.memory_reservation_for_growth(16 << 20);
     config.memory_guard_size(64 << 10);
     // What only other unwinders than wasmtime's read, and the offsets of instructions, which a trap's names do not
-    // need: a seventh of an artifact, and each of its functions would be registered when it is loaded.
+    // need: a tenth of an artifact, and each of its functions would be registered when it is loaded.
     config.native_unwind_info(false);
     config.generate_address_map(false);
     config

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use rustix::io::Errno;
 use sandbeat_status::settings::Problem;
 use sandbeat_status::{Failure, Sample};
 use tokio::runtime;
@@ -25,7 +26,7 @@ use crate::files::Granted;
 use crate::filesystem::Asked;
 use crate::guest::{LogBudget, Shared};
 use crate::http::{self, Connector, HttpLimits};
-use crate::open::folder;
+use crate::open;
 use crate::policy;
 use crate::progress::Told;
 use crate::read::{self, ReadError};
@@ -69,6 +70,8 @@ pub(crate) struct Job {
     pub(crate) log: Arc<LogBudget>,
     /// What is at work; equal files are not loaded again.
     pub(crate) before: Option<Version>,
+    /// Somebody asked for it: the file is read even if its digest is remembered.
+    pub(crate) reread: bool,
     /// Before it replaces another component that worked.
     pub(crate) probe: Option<Probe>,
     /// Whether a description that breaks the rules is taken all the same, to be shown to its author, and granted folders
@@ -134,6 +137,7 @@ impl Job {
             sidecar: dir.join(format!("{name}.toml")),
             log: Arc::default(),
             before: None,
+            reread: false,
             probe: None,
             tolerant: false,
         }
@@ -168,7 +172,7 @@ impl Loader {
         self.settle(&job.wasm, &job.sidecar).await;
         let mut refused = Refused { digest: None, failed: invalid(String::new()), again: false, grants: None };
         let refuse = |refused: &Refused, failed| Refused { failed, ..refused.clone() };
-        let digest = self.artifacts.digest(&job.wasm).await;
+        let digest = self.artifacts.digest(&job.wasm, job.reread).await;
         let (text, sidecar) = self.sidecar(&job.sidecar).await.map_err(|failed| refuse(&refused, failed))?;
         refused.grants = Some(sidecar.grant.clone());
         let digest = digest.map_err(|reason| refuse(&refused, invalid(reason)))?;
@@ -342,9 +346,11 @@ impl Loader {
 fn take_absent(grant: &mut Grants) -> Vec<String> {
     let mut absent = Vec::new();
     grant.dirs.retain(|dir| {
-        let why = folder(&dir.path).err().map(|why| format!("`{}`: {why}", dir.path.display()));
-        absent.extend(why.clone());
-        why.is_none()
+        let is_absent = matches!(open::folder(&dir.path), Err(Errno::NOENT));
+        if is_absent {
+            absent.push(format!("`{}`: {}", dir.path.display(), open::folder_words(Errno::NOENT)));
+        }
+        !is_absent
     });
     absent
 }

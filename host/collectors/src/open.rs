@@ -26,7 +26,7 @@ pub(crate) fn with_folder<T>(
     ceiling: Option<&Globs>,
     use_it: impl FnOnce(&Path) -> Result<T, String>,
 ) -> Result<T, String> {
-    let fd = folder(path)?;
+    let fd = folder(path).map_err(folder_words)?;
     let place = opened_path(&fd).ok_or("nobody can say where it really lies")?;
     if ceiling.is_some_and(|ceiling| !ceiling.matches(&place.to_string_lossy())) {
         return Err(format!("it is really `{}`, which is more than [plugins.ceiling] dirs allows", place.display()));
@@ -37,10 +37,10 @@ pub(crate) fn with_folder<T>(
     use_it(&by_descriptor(&fd))
 }
 
-/// A folder, whatever is in it; the reason, with its cure, where there is none.
-pub(crate) fn folder(path: &Path) -> Result<OwnedFd, String> {
+/// A folder, whatever is in it.
+pub(crate) fn folder(path: &Path) -> Result<OwnedFd, Errno> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    rustix::fs::openat(CWD, path, flags, Mode::empty()).map_err(folder_words)
+    rustix::fs::openat(CWD, path, flags, Mode::empty())
 }
 
 /// Opens a path of which the first `trusted` components are resolved as the kernel does and the rest stays beneath
@@ -96,7 +96,8 @@ fn open_without_links(base: BorrowedFd<'_>, path: &str, flags: OFlags) -> Result
     rustix::fs::openat(&folder, name, flags | OFlags::NOFOLLOW, Mode::empty()).map_err(denied)
 }
 
-fn folder_words(e: Errno) -> String {
+/// Why a granted folder cannot be opened, with the cure.
+pub(crate) fn folder_words(e: Errno) -> String {
     let cure = match e {
         Errno::NOENT => "create it or change [grant] dirs",
         Errno::ACCESS | Errno::PERM => "let the agent's user read it or change [grant] dirs",

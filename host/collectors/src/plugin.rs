@@ -184,7 +184,7 @@ impl Plugin {
         };
         let sample = self.sample.clone().unwrap_or_default();
         let probe = proven.map(|digest| Probe { digest, sample, state: self.state.clone() });
-        let job = Job { probe, ..self.job.clone() };
+        let job = Job { probe, reread: !self.answers.is_empty(), ..self.job.clone() };
         let loading = Loading::start(self.loader.clone(), job, delay);
         self.slot.follow(Some(loading.told()));
         self.loading = Some(loading);

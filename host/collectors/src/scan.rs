@@ -41,6 +41,12 @@ impl Stamp {
         self.size
     }
 
+    /// Whether its time of change is finer than a second. Others are those of images that were built, and two of those
+    /// may be alike.
+    pub(crate) fn is_fine(&self) -> bool {
+        self.changed.1 != 0
+    }
+
     /// Whether both are of one inode.
     pub(crate) fn is_same_file(&self, other: &Stamp) -> bool {
         self.inode == other.inode

@@ -2,8 +2,9 @@
 //!
 //! The rule, which `docs/plugins.md` states for authors: nothing is plain that ends a line, controls a terminal, turns the
 //! direction of reading, or is seen as nothing. What is seen as nothing is Unicode's `Default_Ignorable_Code_Point` and the
-//! blank of braille; it is plain where it changes what its neighbours look like: joiners in scripts that join (UAX #31)
-//! and between emoji, variation selectors behind what has variations (UTS #51, UTS #37), and the tags of a flag (UTS #51).
+//! blank of braille; it is plain where it can change what its neighbours look like: joiners at a virama and non-joiners in
+//! scripts that join (UAX #31), joiners between emoji, variation selectors behind what has such variations (UTS #51,
+//! UTS #37), and the tags of the three flags that there are (UTS #51).
 //! A soft hyphen, U+200B and the marks of direction have no such place: alike texts could differ by them anywhere.
 //!
 //! It is the same for the agent, which refuses or escapes by it, and for the bundled collectors, which replace by it. The
@@ -53,25 +54,50 @@ const JOINING: [Range; 10] = [
 ];
 /// Emoji that others are joined of.
 const EMOJI: [Range; 4] = [(0x2194, 0x2199), (0x2600, 0x27bf), (0x2b1b, 0x2b1c), (0x1_f300, 0x1_faff)];
-/// Signs, emoji and ideographs, which have variations.
-const VARIED: [Range; 11] = [
+/// What takes away the vowel of an Indic letter, and makes it join the next one.
+const VIRAMAS: [Range; 19] = [
+    (0x94d, 0x94d),
+    (0x9cd, 0x9cd),
+    (0xa4d, 0xa4d),
+    (0xacd, 0xacd),
+    (0xb4d, 0xb4d),
+    (0xbcd, 0xbcd),
+    (0xc4d, 0xc4d),
+    (0xccd, 0xccd),
+    (0xd4d, 0xd4d),
+    (0xdca, 0xdca),
+    (0x1039, 0x103a),
+    (0x17d2, 0x17d2),
+    (0x1b44, 0x1b44),
+    (0x1baa, 0x1bab),
+    (0xa9c0, 0xa9c0),
+    (0x1_1046, 0x1_1046),
+    (0x1_10b9, 0x1_10b9),
+    (0x1_1133, 0x1_1134),
+    (0x1_134d, 0x1_134d),
+];
+/// Latin letters, digits, and signs after which an ending in another script may follow.
+const LATIN: [Range; 6] = [(0x29, 0x29), (0x30, 0x39), (0x41, 0x5a), (0x61, 0x7a), (0xbb, 0xbb), (0xc0, 0x24f)];
+/// Signs and emoji that have a form as text and one as emoji.
+const SIGNS: [Range; 8] = [
     (0xa9, 0xa9),
     (0xae, 0xae),
     (0x203c, 0x2049),
     (0x2100, 0x27ff),
     (0x2900, 0x2bff),
-    (0x3001, 0x303f),
-    (0x3200, 0x33ff),
-    (0x3400, 0x9fff),
-    (0xf900, 0xfaff),
+    (0x3030, 0x303d),
+    (0x3297, 0x3299),
     (0x1_f000, 0x1_faff),
-    (0x2_0000, 0x3_ffff),
 ];
-const SELECTORS: [Range; 2] = [(0xfe00, 0xfe0f), (0xe_0100, 0xe_01ef)];
+const SIGN_SELECTORS: [Range; 1] = [(0xfe0e, 0xfe0f)];
+const IDEOGRAPHS: [Range; 4] = [(0x3400, 0x4dbf), (0x4e00, 0x9fff), (0xf900, 0xfaff), (0x2_0000, 0x3_ffff)];
+const IDEOGRAPH_SELECTORS: [Range; 2] = [(0xfe00, 0xfe02), (0xe_0100, 0xe_01ef)];
 const MONGOLIAN: [Range; 1] = [(0x1820, 0x18aa)];
 const MONGOLIAN_SELECTORS: [Range; 2] = [(0x180b, 0x180d), (0x180f, 0x180f)];
-/// Letters and digits in the form in which a flag's region is written.
-const TAGS: [Range; 2] = [(0xe_0030, 0xe_0039), (0xe_0061, 0xe_007a)];
+/// The flags of England, Scotland and Wales, as tags. Those of other regions look like a black one.
+const REGIONS: [&str; 3] = ["gbeng", "gbsct", "gbwls"];
+/// What is added to an ASCII character to make a tag of it.
+const TAG: u32 = 0xe_0000;
 const BLACK_FLAG: char = '\u{1f3f4}';
 const END_OF_TAGS: char = '\u{e007f}';
 const NON_JOINER: char = '\u{200c}';
@@ -123,12 +149,13 @@ impl Judged<'_> {
         let Some(before) = self.before else { return false };
         let follows = |ranges: &[Range]| self.rest.clone().next().is_some_and(|after| is_in(ranges, after));
         match c {
-            JOINER if is_in(&JOINING, before) => true,
+            JOINER if is_in(&JOINING, before) => is_in(&VIRAMAS, before) || follows(&VIRAMAS),
             JOINER => (is_in(&EMOJI, before) || before == EMOJI_SELECTOR) && follows(&EMOJI),
-            // Between letters of other scripts and an ending of these as well, as in Persian.
-            NON_JOINER => (is_in(&JOINING, before) || before.is_ascii_alphanumeric()) && follows(&JOINING),
+            // Between a word of another script and an ending of these as well, as in Persian.
+            NON_JOINER => (is_in(&JOINING, before) || is_in(&LATIN, before)) && follows(&JOINING),
             EMOJI_SELECTOR if matches!(before, '#' | '*' | '0'..='9') => self.rest.clone().next() == Some(KEYCAP),
-            _ if is_in(&SELECTORS, c) => is_in(&VARIED, before),
+            _ if is_in(&SIGN_SELECTORS, c) && is_in(&SIGNS, before) => true,
+            _ if is_in(&IDEOGRAPH_SELECTORS, c) => is_in(&IDEOGRAPHS, before),
             _ if is_in(&MONGOLIAN_SELECTORS, c) => is_in(&MONGOLIAN, before),
             _ => false,
         }
@@ -136,10 +163,12 @@ impl Judged<'_> {
 }
 
 /// How many characters after a black flag make it that of a region.
-fn tags(mut rest: Chars<'_>) -> usize {
-    let region = rest.clone().take_while(|c| is_in(&TAGS, *c)).count();
-    let is_region = (3..=6).contains(&region) && rest.nth(region) == Some(END_OF_TAGS);
-    if is_region { region + 1 } else { 0 }
+fn tags(rest: Chars<'_>) -> usize {
+    let is_flag = |region: &str| {
+        let tags = region.chars().filter_map(|c| char::from_u32(TAG + u32::from(c)));
+        rest.clone().take(region.len() + 1).eq(tags.chain([END_OF_TAGS]))
+    };
+    REGIONS.iter().find(|region| is_flag(region)).map_or(0, |region| region.len() + 1)
 }
 
 fn is_in(ranges: &[Range], c: char) -> bool {
@@ -176,19 +205,26 @@ mod tests {
         }
     }
 
-    /// As `[first, last]`, without control characters.
-    #[test]
-    fn of_single_characters_the_samples_name_all_that_are_not_plain() {
+    /// Those of all characters but controls, as `FIRST-LAST`, in the planes that have any.
+    fn ranges(is_one: impl Fn(char) -> bool) -> Value {
         let mut ranges: Vec<(u32, u32)> = Vec::new();
-        for c in ('\0'..=char::MAX).filter(|c| !c.is_control() && !is_plain(c.encode_utf8(&mut [0; 4]))).map(u32::from)
-        {
+        let planes = ('\0'..='\u{3ffff}').chain('\u{e0000}'..='\u{effff}');
+        for c in planes.filter(|c| !c.is_control() && is_one(*c)).map(u32::from) {
             match ranges.last_mut() {
                 Some((_, last)) if *last + 1 == c => *last = c,
                 _ => ranges.push((c, c)),
             }
         }
-        let ranges: Vec<_> = ranges.into_iter().map(|(first, last)| format!("{first:X}-{last:X}")).collect();
-        assert_eq!(serde_json::json!(ranges), samples()["alone"]);
+        ranges.into_iter().map(|(first, last)| format!("{first:X}-{last:X}")).collect()
+    }
+
+    #[test]
+    fn the_samples_name_all_characters_of_each_kind() {
+        let samples = samples();
+        assert_eq!(ranges(|c| !is_plain(&c.to_string())), samples["alone"]);
+        for (pattern, expected) in samples["within"].as_object().unwrap() {
+            assert_eq!(ranges(|c| is_plain(&pattern.replace('x', &c.to_string()))), *expected, "{pattern:?}");
+        }
         assert!(('\0'..=char::MAX).filter(|c| c.is_control()).all(|c| !is_plain(&format!("a{c}b"))));
     }
 

@@ -104,7 +104,7 @@ const FILES: Gauge = Gauge::new("agent_usage.files", "{file}", "Files of logs.")
 const UNREAD: Gauge = Gauge::new(
     "agent_usage.unread",
     "{file}",
-    "Folders, files and databases that cannot be read, and files beyond the bound of 50,000.",
+    "Folders, files, links and databases that cannot be read, and files beyond the bound of 50,000.",
 );
 const UNREADABLE: Counter = Counter::new(
     "agent_usage.unreadable",

@@ -1,7 +1,7 @@
 //! Looks through the folders for logs that have something new.
 //!
 //! A round goes through all folders, in the order of their paths. As a rule it is done within one collect; a round that
-//! would take too many calls or too long stops where it is, and the next collect goes on from there .
+//! would take too many calls or too long stops where it is, and the next collect goes on from there.
 //! Symbolic links are not followed. A link that is named like a log, and a folder that cannot be listed, is counted as
 //! unread and named; a folder that is not there is none.
 

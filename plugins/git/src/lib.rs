@@ -30,7 +30,7 @@ use std::path::Path;
 
 use budget::{Budget, Unknown};
 use repository::Repository;
-use sandbeat_common::plain;
+use sandbeat_common::plain_within;
 use sandbeat_sdk::export;
 use sandbeat_sdk::prelude::*;
 
@@ -64,12 +64,7 @@ impl Collector for Git {
         let (head, dirty) = dirty::observe(&repository, &mut Budget::new())?;
         say_why_unknown(dirty.as_ref().err());
         Ok(Contribution::new()
-            .with(
-                head.branch
-                    .map(|branch| plain(&branch))
-                    .filter(|branch| branch.len() <= MAX_VALUE)
-                    .map(|branch| BRANCH.value(branch)),
-            )
+            .with(head.branch.map(|branch| BRANCH.value(plain_within(&branch, MAX_VALUE))))
             .with(head.commit.map(|commit| COMMIT.value(commit)))
             .with(dirty.ok().map(|dirty| DIRTY.value(if dirty { "true" } else { "false" }))))
     }

@@ -111,7 +111,7 @@ fn a_granted_folder_that_is_not_there_hides_nothing_of_the_rest() {
     let sidecar = |config: &str| format!("[config]\n{config} = {folder:?}\n[grant]\ndirs = [{folder:?}]");
     sandbox.drop_collector("git", bundled("git"), &sidecar("path"));
     let (code, answer) = check(&sandbox, &["plugins/git.wasm"]);
-    let parts = ["without a granted folder", "; create it or change [grant] dirs", "could not collect here"];
+    let parts = ["it was called without", "; create it or change [grant] dirs", "could not collect here"];
     assert_eq!((code, named(&answer, "warnings", &parts)), (0, vec![1; 3]), "{answer:#}");
     assert_eq!((&answer["ok"], &answer["metadata"][0]["key"]), (&true.into(), &"git.branch".into()), "{answer:#}");
 
@@ -120,6 +120,10 @@ fn a_granted_folder_that_is_not_there_hides_nothing_of_the_rest() {
     assert_eq!((code, named(&answer, "problems", &["did you mean `path`"])), (1, vec![1]), "{answer:#}");
     let ended = sandbox.start(&["plugin", "run", "plugins/git.wasm"]).ended();
     assert!(ended.stderr.starts_with("error: denied: "), "as the agent does: {ended:?}");
+
+    std::fs::write(&folder, "a file").unwrap();
+    let (code, answer) = check(&sandbox, &["plugins/git.wasm"]);
+    assert_eq!((code, named(&answer, "problems", &["Not a directory"])), (1, vec![1]), "{answer:#}");
 }
 
 #[test]

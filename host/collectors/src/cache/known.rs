@@ -4,7 +4,11 @@
 //! rest of a load. So the digest of a large file is kept beside the artifacts, with what the system says of the file: its
 //! inode, size and times. While those are the same, the file is not read again, as git does it with its index. A file
 //! that was still young when it was read is not remembered: what is written to it within the clock's grain would leave
-//! its times as they are (git's "racy" entries).
+//! its times as they are (git's "racy" entries). Nor is one whose times another file may have that comes into its place
+//! with another image: where they are in whole seconds, and where the file system is mounted to be read only.
+//!
+//! Not noticed is what is written through a shared mapping of the file without a further change to it, neither here nor by
+//! the scan of the directory; a reload that is asked for reads the file.
 //!
 //! Owner: the cache, in whose private folder it lies. Several agents may share it: it is replaced as a whole, the last
 //! one stays, and what has been lost is only read once more. The same goes for a file that is damaged or cannot be
@@ -57,7 +61,7 @@ impl Known {
 
     /// The digest of the file that has this stamp.
     pub(crate) fn digest(&self, stamp: &Stamp) -> Option<String> {
-        if stamp.size() < LARGE {
+        if !is_worth(stamp) {
             return None;
         }
         self.entries().into_iter().find(|entry| entry.stamp == *stamp).map(|entry| entry.digest)
@@ -65,7 +69,7 @@ impl Known {
 
     /// Remembers the digest of a file that had this stamp before and after it was read, which was begun at `since`.
     pub(crate) fn remember(&self, stamp: Stamp, digest: &str, since: SystemTime) {
-        if stamp.size() >= LARGE && is_settled(Some(stamp), GRAIN, since) {
+        if is_worth(&stamp) && is_settled(Some(stamp), GRAIN, since) {
             self.change(|entries| {
                 entries.retain(|entry| !entry.stamp.is_same_file(&stamp));
                 entries.insert(0, Entry { stamp, digest: digest.to_owned() });
@@ -101,6 +105,11 @@ impl Known {
         file.write_all(&content)?;
         file.persist(self.dir.join(NAME)).map(drop).map_err(|e| e.error)
     }
+}
+
+/// Whether a file is large, and its stamp its own.
+fn is_worth(stamp: &Stamp) -> bool {
+    stamp.size() >= LARGE && stamp.is_fine()
 }
 
 #[cfg(test)]
@@ -145,6 +154,17 @@ mod tests {
         known.remember(stamp, "young", SystemTime::now());
         file.set_len(LARGE - 1).unwrap();
         known.remember(Stamp::of(&dir.path().join("a.wasm")).unwrap(), "small", later());
+        assert!(!dir.path().join(NAME).exists());
+    }
+
+    #[test]
+    fn files_of_an_image_that_was_built_are_not_remembered() {
+        let dir = tempfile::tempdir().unwrap();
+        let known = Known::within(dir.path());
+        let (_file, stamp) = large(dir.path(), "a.wasm");
+        let mut whole = serde_json::to_value(stamp).unwrap();
+        whole["changed"][1] = 0.into();
+        known.remember(serde_json::from_value(whole).unwrap(), "one", later());
         assert!(!dir.path().join(NAME).exists());
     }
 

@@ -7,7 +7,8 @@
 //! small file with its length, its checksum and the component's shape: an artifact that the disk has damaged, or whose
 //! small file is not as it should be, counts as absent, and the next one that is kept takes its place.
 //!
-//! The folder is bounded: what was used longest ago goes first, as told by the time of modification, which each use
+//! In the same folder the digests of large components are remembered (see [`known`]); that file is no artifact and
+//! small. The folder is bounded: what was used longest ago goes first, as told by the time of modification, which each use
 //! sets. Several agents may share a folder: files are replaced and unlinked as a whole, and one that has gone is
 //! compiled again.
 

@@ -193,7 +193,8 @@ impl Workbench {
     }
 
     /// The same under terms that have been read, with a description that may break the rules ([`Specimen::flaws`]) and
-    /// without the granted folders that are not there ([`Specimen::absent`]). Where the sidecar is wrong, it is as if there were none.
+    /// without the granted folders that are not there ([`Specimen::absent`]). Where the sidecar is wrong, it is as if
+    /// there were none.
     ///
     /// # Errors
     /// What else the agent would refuse it for.

@@ -18,8 +18,8 @@ typedef struct collector_string_t {
 typedef struct sandbeat_collector_types_attribute_t {
   // Formed like a metric's name: words joined by `_`, namespaces by `.`; at most 128 bytes.
   collector_string_t   key;
-  // Free text without control characters and what cannot be seen or changes how text is read; at most 256
-  // bytes.
+  // Free text without control characters and what shows nothing where it stands or changes how text is read; at
+  // most 256 bytes.
   collector_string_t   value;
 } sandbeat_collector_types_attribute_t;
 

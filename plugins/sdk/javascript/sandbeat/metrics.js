@@ -65,7 +65,7 @@ export class Point {
 export class Entry {
   /**
    * @param {string} key
-   * @param {string} value Free text without control characters and what cannot be seen or changes how text is read, 1024
+   * @param {string} value Free text without control characters and what shows nothing where it stands or changes how text is read, 1024
    *   bytes at most.
    */
   constructor(key, value) {

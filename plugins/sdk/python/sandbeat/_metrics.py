@@ -63,7 +63,7 @@ class Entry:
 
     key: str
     value: str
-    """Free text without control characters and what cannot be seen or changes how text is read, 1024 bytes at most."""
+    """Free text without control characters and what shows nothing where it stands or changes how text is read, 1024 bytes at most."""
 
 
 @dataclass(slots=True)

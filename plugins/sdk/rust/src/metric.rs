@@ -78,7 +78,7 @@ pub enum Value {
 pub struct Attribute {
     /// Words joined by `_`, namespaces by `.`.
     pub key: Cow<'static, str>,
-    /// Free text without control characters and what cannot be seen or changes how text is read, 256 bytes at most.
+    /// Free text without control characters and what shows nothing where it stands or changes how text is read, 256 bytes at most.
     pub value: String,
 }
 
@@ -87,7 +87,7 @@ pub struct Attribute {
 pub struct Entry {
     /// The key.
     pub key: &'static str,
-    /// Free text without control characters and what cannot be seen or changes how text is read, 1024 bytes at most.
+    /// Free text without control characters and what shows nothing where it stands or changes how text is read, 1024 bytes at most.
     pub value: String,
 }
 

@@ -7,17 +7,25 @@ const JOINING =
   "\\u0620-\\u077f\\u07c0-\\u0dff\\u1000-\\u109f\\u1780-\\u17b3\\u17b6-\\u17dd\\u1820-\\u18aa\\u1b00-\\u1bff\\ua980-\\ua9df" +
   "\\u{11000}-\\u{114ff}\\u{1e900}-\\u{1e95f}";
 const EMOJI = "\\u2194-\\u2199\\u2600-\\u27bf\\u2b1b\\u2b1c\\u{1f300}-\\u{1faff}";
-const VARIED =
-  "\\u00a9\\u00ae\\u203c-\\u2049\\u2100-\\u27ff\\u2900-\\u2bff\\u3001-\\u303f\\u3200-\\u33ff\\u3400-\\u9fff\\uf900-\\ufaff" +
-  "\\u{1f000}-\\u{1faff}\\u{20000}-\\u{3ffff}";
+const VIRAMAS =
+  "\\u094d\\u09cd\\u0a4d\\u0acd\\u0b4d\\u0bcd\\u0c4d\\u0ccd\\u0d4d\\u0dca\\u1039\\u103a\\u17d2\\u1b44\\u1baa\\u1bab\\ua9c0" +
+  "\\u{11046}\\u{110b9}\\u{11133}\\u{11134}\\u{1134d}";
+const LATIN = "\\u00290-9A-Za-z\\u00bb\\u00c0-\\u024f";
+const SIGNS =
+  "\\u00a9\\u00ae\\u203c-\\u2049\\u2100-\\u27ff\\u2900-\\u2bff\\u3030-\\u303d\\u3297-\\u3299\\u{1f000}-\\u{1faff}";
+const IDEOGRAPHS = "\\u3400-\\u4dbf\\u4e00-\\u9fff\\uf900-\\ufaff\\u{20000}-\\u{3ffff}";
+const REGIONS = ["gbeng", "gbsct", "gbwls"];
+const TAGS = REGIONS.map((region) => String.fromCodePoint(...[...region].map((letter) => 0xe0000 + letter.codePointAt(0))));
 const SEEN = [
-  `(?<=[${JOINING}])\\u200d`,
-  `(?<=[${EMOJI}]|[${VARIED}]\\ufe0f)\\u200d(?=[${EMOJI}])`,
-  `(?<=[${JOINING}0-9A-Za-z])\\u200c(?=[${JOINING}])`,
+  `(?<=[${VIRAMAS}])\\u200d`,
+  `(?<=[${JOINING}])\\u200d(?=[${VIRAMAS}])`,
+  `(?<=[${EMOJI}]|[${SIGNS}]\\ufe0f)\\u200d(?=[${EMOJI}])`,
+  `(?<=[${JOINING}${LATIN}])\\u200c(?=[${JOINING}])`,
   "(?<=[#*0-9])\\ufe0f(?=\\u20e3)",
-  `(?<=[${VARIED}])[\\ufe00-\\ufe0f\\u{e0100}-\\u{e01ef}]`,
+  `(?<=[${SIGNS}])[\\ufe0e\\ufe0f]`,
+  `(?<=[${IDEOGRAPHS}])[\\ufe00-\\ufe02\\u{e0100}-\\u{e01ef}]`,
   "(?<=[\\u1820-\\u18aa])[\\u180b-\\u180d\\u180f]",
-  "(?<=\\u{1f3f4})[\\u{e0030}-\\u{e0039}\\u{e0061}-\\u{e007a}]{3,6}\\u{e007f}",
+  `(?<=\\u{1f3f4})(?:${TAGS.join("|")})\\u{e007f}`,
 ];
 const HIDDEN = new RegExp(`${SEEN.join("|")}|([${UNSEEN}])`, "gu");
 const SVG = "http://www.w3.org/2000/svg";
