@@ -21,6 +21,7 @@ use crate::opencode::snapshot::{self, Attempt};
 use crate::prices::Prices;
 use crate::reading::{self, Budget, Reader};
 use crate::settings::Logs;
+use crate::sqlite::Trouble;
 use crate::usage::{Agent, Entry, fingerprint};
 use crate::walk::Behind;
 
@@ -151,7 +152,9 @@ impl Counting<'_> {
             self.books.page.round.unread += 1;
             return Ok(Mark { ahead: file.size, modified: AGAIN, broken: true, ..Mark::default() });
         }
-        let known = self.books.databases.get(path);
+        let is_settled = is_older(file.modified, FRESH);
+        let form = is_settled.then_some([file.size, file.modified]);
+        let known = self.books.databases.get(path).of_form(form);
         let slice = match snapshot::read(&file.path, (path, &known), budget)? {
             Attempt::Read(slice) => slice,
             Attempt::Later(why) => return Ok(self.later((path, known), file, mark, why)),
@@ -162,13 +165,15 @@ impl Counting<'_> {
         for row in &slice.unreadable {
             self.books.page.unreadable += u64::from(self.books.seen.insert(*row));
         }
+        // What the operator can mend, such as a grant or a limit, leaves no trace in the file.
+        let is_mendable = matches!(slice.trouble, Some(Trouble::Failed(_)));
         let trouble = slice.trouble.map(|trouble| snapshot::explain(&file.path, trouble.why()));
         let broken = trouble.is_some();
         self.books.page.round.unread += u64::from(broken);
         self.books.databases.set(path, slice.known.with(0, trouble));
         // What cannot be read is not left to be read.
         let left = if broken { 0 } else { (file.size as f64 * slice.left).ceil() as u64 };
-        let modified = if is_older(file.modified, FRESH) { 0 } else { AGAIN };
+        let modified = if is_settled && !slice.open && !is_mendable { 0 } else { AGAIN };
         Ok(Mark { ahead: file.size.saturating_sub(left), modified, broken, ..Mark::default() })
     }
 

@@ -26,7 +26,7 @@ const SLOW: &str = "half of `limits.cpu` or `limits.timeout` is not enough to re
 
 /// What came of an attempt.
 pub(crate) enum Attempt {
-    Read(Slice),
+    Read(Box<Slice>),
     /// Nothing, and why, should it stay so. The next attempt may be lucky.
     Later(&'static str),
 }
@@ -78,7 +78,7 @@ pub(crate) fn read(path: &str, (print, known): (u64, &Known), budget: &mut Budge
             )
         });
     }
-    Ok(Attempt::Read(slice))
+    Ok(Attempt::Read(Box::new(slice)))
 }
 
 /// Whether so much is left of what a collect may take that it has to be enough for a part of any database.

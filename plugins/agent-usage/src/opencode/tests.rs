@@ -7,6 +7,8 @@ use sandbeat_sdk::limits::Limits;
 use sandbeat_sdk::testing::Sandbox;
 use tempfile::TempDir;
 
+use super::database::{self, Known};
+use crate::sqlite::{self, File, Storage, Trouble};
 use crate::tests::{OPENCODE, OPENCODE_MESSAGE, collect, value};
 
 const PATH: &str = "/root/.local/share/opencode/opencode.db";
@@ -76,7 +78,8 @@ impl Database {
 
 /// As much time as it takes, also on a busy machine.
 fn plenty() -> Limits {
-    Limits { cpu: Duration::from_secs(60), timeout: Duration::from_secs(60), ..Limits::default() }
+    let time = Duration::from_secs(60);
+    Limits { cpu: time, timeout: time, file_bytes: 96 << 20, state: 1 << 20, ..Limits::default() }
 }
 
 fn data(output: u64) -> String {
@@ -173,12 +176,12 @@ fn answers_of_opencode_2_are_counted_beside_the_messages() {
 fn an_old_database_is_read_in_slices() {
     let mut database = Database::new();
     database.sql("BEGIN");
-    for id in 0..3_000 {
-        database.write(&format!("msg_{id}"), "ses_1", &format!("{}{}", data(1), " ".repeat(2_000)));
+    for id in 0..2_000 {
+        database.write(&format!("msg_{id}"), "ses_1", &format!("{}{}", data(1), " ".repeat(10_000)));
     }
     database.sql("COMMIT");
     database.checkpoint();
-    let limits = Limits { file_bytes: (10 << 20) + (2 << 20), state: 1 << 20, ..plenty() };
+    let limits = Limits { file_bytes: (10 << 20) + (6 << 20), ..plenty() };
     database.sandbox = std::mem::take(&mut database.sandbox).limits(limits);
     let mut left = f64::INFINITY;
     for slice in 1..20 {
@@ -187,7 +190,7 @@ fn an_old_database_is_read_in_slices() {
         assert!(pending < left, "{pending} after {left}");
         left = pending;
         if pending == 0.0 {
-            assert_eq!(value(&lines, OUTPUT), Some(3_000.0));
+            assert_eq!(value(&lines, OUTPUT), Some(2_000.0));
             assert!(slice > 3, "{slice}");
             return;
         }
@@ -365,4 +368,103 @@ fn messages_that_are_never_finished_do_not_hold_up_the_others() {
     assert_eq!(value(&database.collect(), OUTPUT), Some(400.0), "the last hundred are looked at again");
     database.write("msg_new", "ses_1", &data(1000));
     assert_eq!(value(&database.collect(), OUTPUT), Some(1400.0));
+}
+
+#[test]
+fn messages_that_are_not_complete_and_long_hold_back_no_new_ones() {
+    let long = |text: &str| format!("{text}{}", " ".repeat(100_000));
+    let mut database = Database::new();
+    for id in 0..100 {
+        database.write(&format!("msg_{id}"), "ses_1", &long(&streaming(1)));
+    }
+    database.checkpoint();
+    assert_eq!(value(&database.collect(), OUTPUT), Some(100.0));
+    let limits = Limits { file_bytes: (10 << 20) + (3 << 20), ..plenty() };
+    database.sandbox = std::mem::take(&mut database.sandbox).limits(limits);
+    for id in [0, 50, 99] {
+        database.write(&format!("msg_{id}"), "ses_1", &data(1001));
+    }
+    database.write("msg_new", "ses_1", &data(100_000));
+    let mut counted = Vec::new();
+    for _ in 0..6 {
+        let lines = database.collect();
+        assert_eq!(value(&lines, "agent_usage.pending "), Some(0.0), "nothing is held back: {lines:?}");
+        assert_eq!(value(&lines, "agent_usage.unread "), Some(0.0));
+        counted.push(value(&lines, OUTPUT).unwrap());
+    }
+    assert!((100_100.0..103_100.0).contains(&counted[0]), "the new one at once: {counted:?}");
+    assert_eq!(counted[5], 103_100.0, "and each of the others in its turn: {counted:?}");
+    // Nobody does this; it shows that nothing is read any more.
+    let unseen = |main: &mut Vec<u8>, _: &mut Vec<u8>| {
+        let text = br#""output":1,"#;
+        let at = main.windows(text.len()).position(|window| window == text).unwrap();
+        main[at + text.len() - 2] = b'9';
+    };
+    assert_eq!(value(&database.collect_with(unseen), OUTPUT), Some(103_100.0));
+}
+
+/// The main file of a database, without a log.
+struct Main(Vec<u8>);
+
+impl Storage for Main {
+    fn read(&mut self, file: File, offset: u64, length: usize) -> Result<Vec<u8>, Trouble> {
+        let rest = self.0.get(offset as usize..).filter(|_| file == File::Main).unwrap_or_default();
+        Ok(rest[..length.min(rest.len())].to_vec())
+    }
+
+    fn has_time(&self) -> bool {
+        true
+    }
+}
+
+#[test]
+fn a_message_is_looked_at_for_a_day_whatever_it_says_of_its_begin() {
+    const HOUR: i64 = 3_600_000;
+    let database = Database::new();
+    for (id, time) in ["{}", r#"{"created":1.5}"#, r#"{"created":9000000000000000}"#].into_iter().enumerate() {
+        database.write(&format!("msg_{id}"), "ses_1", &message(1, time));
+    }
+    database.checkpoint();
+    let mut main = Main(std::fs::read(database.folder.path().join("db")).unwrap());
+    let size = main.0.len() as u64;
+    let mut known = Known::default();
+    let mut read = |now: i64| {
+        let mut database = sqlite::Database::open(&mut main, size).unwrap().unwrap();
+        let slice = database::read(&mut database, &known.clone().of_form(None), (1, now));
+        known = slice.known;
+        slice.messages.len()
+    };
+    let begun = 500_000 * HOUR;
+    let looks = [0, 1, 23, 25, 26].map(|hours| read(begun + hours * HOUR));
+    assert_eq!(looks, [3, 3, 3, 3, 0]);
+}
+
+#[test]
+fn a_grant_or_limit_that_is_mended_helps_a_database_that_does_not_change() {
+    let database = Database::new();
+    database.write("msg_1", "ses_1", &format!("{}{}", data(10), " ".repeat(3_000_000)));
+    database.checkpoint();
+    let main = std::fs::read(database.folder.path().join("db")).unwrap();
+    let denied = Sandbox::new().limits(plenty()).file(PATH, main).modified(PATH, Duration::from_secs(1));
+    let small = denied.clone().missing(LOG).limits(Limits { file_bytes: 11 << 20, ..plenty() });
+    for mut sandbox in [denied, small] {
+        for _ in 0..2 {
+            let lines = collect(&mut sandbox);
+            assert_eq!((value(&lines, "agent_usage.unread "), value(&lines, OUTPUT)), (Some(1.0), None));
+        }
+        let lines = collect(&mut sandbox.missing(LOG).limits(plenty()));
+        assert_eq!((value(&lines, "agent_usage.unread "), value(&lines, OUTPUT)), (Some(0.0), Some(10.0)));
+    }
+}
+
+#[test]
+fn rows_that_cannot_be_read_come_in_slices() {
+    let mut database = Database::new();
+    database.sql("BEGIN");
+    for id in 0..12_000 {
+        database.write(&format!("msg_{id}"), "ses_1", "{");
+    }
+    database.sql("COMMIT");
+    let counts = [(); 4].map(|()| value(&database.collect(), "agent_usage.unreadable ").unwrap());
+    assert_eq!(counts, [5_000.0, 10_000.0, 12_000.0, 12_000.0]);
 }
