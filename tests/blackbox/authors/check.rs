@@ -123,7 +123,11 @@ fn a_granted_folder_that_is_not_there_hides_nothing_of_the_rest() {
 
     std::fs::write(&folder, "a file").unwrap();
     let (code, answer) = check(&sandbox, &["plugins/git.wasm"]);
-    assert_eq!((code, named(&answer, "warnings", &["it was called without", "Not a directory"])), (0, vec![0, 1]), "{answer:#}");
+    assert_eq!(
+        (code, named(&answer, "warnings", &["it was called without", "Not a directory"])),
+        (0, vec![0, 1]),
+        "{answer:#}"
+    );
 }
 
 #[test]
