@@ -12,7 +12,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::{DirEntry, File, OpenOptions};
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -176,9 +176,7 @@ impl Home {
         if content.len() as u64 > kind.most {
             return Err(too_large());
         }
-        let mut file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(&self.dir)?;
-        file.write_all(&sealed::header(kind.version, content))?;
-        file.write_all(content)?;
+        let file = sealed::unfinished(&self.dir, kind.version, content)?;
         file.as_file().sync_all()?;
         file.persist(path).map_err(|e| e.error)?;
         Ok(())

@@ -2,17 +2,34 @@
 //! checksum, the content. It tells what a disk has damaged and what another version wrote from what can be read; it
 //! does not guard against someone who may write to the agent's own folder.
 //!
-//! Pure.
+//! Pure, but for [`unfinished`], which blocks as the disk does.
 
+use std::io::{self, Write};
+use std::path::Path;
+
+use tempfile::NamedTempFile;
 use xxhash_rust::xxh3::xxh3_64;
+
+use crate::private::UNFINISHED;
 
 /// How many bytes come before the content.
 pub(crate) const HEADER: usize = 8 + 4 + 8;
 /// How a file begins.
 const MAGIC: [u8; 8] = *b"sandbeat";
 
+/// A file of a content in a folder, not yet in its place and not synced. Left alone, it is removed.
+///
+/// # Errors
+/// Those of the disk.
+pub(crate) fn unfinished(dir: &Path, version: u32, content: &[u8]) -> io::Result<NamedTempFile> {
+    let mut file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(dir)?;
+    file.write_all(&header(version, content))?;
+    file.write_all(content)?;
+    Ok(file)
+}
+
 /// What comes before a content; `version` says which form the content has.
-pub(crate) fn header(version: u32, content: &[u8]) -> [u8; HEADER] {
+fn header(version: u32, content: &[u8]) -> [u8; HEADER] {
     let mut header = [0; HEADER];
     header[..8].copy_from_slice(&MAGIC);
     header[8..12].copy_from_slice(&version.to_le_bytes());

@@ -14,14 +14,13 @@
 //! one stays, and what has been lost is only read once more. The same goes for a file that is damaged or cannot be
 //! written. Everything here blocks as the disk does.
 
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-use crate::private::UNFINISHED;
 use crate::read;
 use crate::scan::{Stamp, is_settled};
 use crate::sealed::{self, HEADER};
@@ -100,9 +99,7 @@ impl Known {
 
     fn replace(&self, entries: &[Entry]) -> io::Result<()> {
         let content = serde_json::to_vec(entries)?;
-        let mut file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(&self.dir)?;
-        file.write_all(&sealed::header(VERSION, &content))?;
-        file.write_all(&content)?;
+        let file = sealed::unfinished(&self.dir, VERSION, &content)?;
         file.persist(self.dir.join(NAME)).map(drop).map_err(|e| e.error)
     }
 }

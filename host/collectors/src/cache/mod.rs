@@ -8,8 +8,8 @@
 //! small file is not as it should be, counts as absent, and the next one that is kept takes its place.
 //!
 //! In the same folder the digests of large components are remembered (see [`known`]); that file is no artifact and
-//! small. The folder is bounded: what was used longest ago goes first, as told by the time of modification, which each use
-//! sets. Several agents may share a folder: files are replaced and unlinked as a whole, and one that has gone is
+//! small. The folder is bounded: what was used longest ago goes first, as told by the time of modification, which each
+//! use sets. Several agents may share a folder: files are replaced and unlinked as a whole, and one that has gone is
 //! compiled again.
 
 mod known;
@@ -229,8 +229,8 @@ fn stem_of(name: &str) -> Option<&str> {
 fn checksum(file: &File) -> io::Result<(u64, u64)> {
     let length = file.metadata()?.len();
     let half = length / 2;
-    let first = move || digest_of(file, 0..half);
-    let second = move || digest_of(file, half..length);
+    let first = move || checksum_of(file, 0..half);
+    let second = move || checksum_of(file, half..length);
     let both = if length < LARGE {
         [first()?, second()?]
     } else {
@@ -247,7 +247,7 @@ fn checksum(file: &File) -> io::Result<(u64, u64)> {
     Ok((length, xxh3_64(both.as_flattened())))
 }
 
-fn digest_of(file: &File, mut part: Range<u64>) -> io::Result<u64> {
+fn checksum_of(file: &File, mut part: Range<u64>) -> io::Result<u64> {
     let mut hasher = Xxh3::new();
     let mut chunk = vec![0; CHUNK];
     while !part.is_empty() {
