@@ -3,10 +3,11 @@
 
 use std::convert::Infallible;
 use std::io;
+use std::mem::zeroed;
+use std::ptr::null_mut;
 
 use anyhow::Context;
-use rustix::process::{Signal as Number, getpgid, getpid, getsid, kill_process};
-use rustix::termios::tcgetpgrp;
+use rustix::process::{Signal as Number, getpid, kill_process};
 use sandbeat_supervisor::Handle;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -50,28 +51,49 @@ impl Suspend {
         Ok(Suspend(signal(kind).context("cannot listen for signals")?))
     }
 
-    /// Waits until the process is to stop.
+    /// Waits until the process is asked to stop.
     pub(crate) async fn received(&mut self) {
-        loop {
-            self.0.recv().await;
-            // In the group of the session's leader nobody could let it go on; the kernel does not stop it then either.
-            if getpgid(None).ok() != getsid(None).ok() {
-                return;
-            }
+        self.0.recv().await;
+    }
+}
+
+/// Stops the process as Ctrl-Z stops one that does not listen for it; returns when it goes on in the foreground of its
+/// terminal. In the background it stops again. Returns at once where the kernel knows of nobody who could let it go on:
+/// in the group of a session's leader (an orphaned process group of POSIX), and as the first process of a container.
+pub(crate) fn stop() {
+    stop_by_default();
+    // The first process of a container cannot stop itself at all.
+    while is_in_background() && !getpid().is_init() {
+        // That a process may not signal itself is nothing that happens.
+        if kill_process(getpid(), Number::STOP).is_err() {
+            return;
         }
     }
 }
 
-/// Stops the process; returns when it goes on in the foreground of its terminal. In the background it stops again.
-pub(crate) fn stop() {
-    loop {
-        // That a process may not signal itself is nothing that happens; then it does not stop.
-        let stopped = kill_process(getpid(), Number::STOP);
-        let foreground = tcgetpgrp(io::stdout());
-        if stopped.is_err() || foreground.is_err() || foreground == getpgid(None) {
-            return;
+/// The kernel decides about orphaned groups: they cannot be told from here where a PID namespace hides the session.
+#[expect(unsafe_code, reason = "there is no safe interface to signal dispositions")]
+fn stop_by_default() {
+    // SAFETY: all zeros is a valid `sigaction`, the default disposition, which has no handler that would have to stay
+    // valid. What is put back is what was there.
+    unsafe {
+        let default: libc::sigaction = zeroed();
+        let mut listening: libc::sigaction = zeroed();
+        if libc::sigaction(libc::SIGTSTP, &raw const default, &raw mut listening) == 0 {
+            // To this thread, so that it has stopped and gone on when this returns.
+            libc::raise(libc::SIGTSTP);
+            libc::sigaction(libc::SIGTSTP, &raw const listening, null_mut());
         }
     }
+}
+
+/// Whether standard output is the terminal of this session, and another group has it.
+#[expect(unsafe_code, reason = "rustix's are undefined where the group's leader is outside of the PID namespace")]
+fn is_in_background() -> bool {
+    // SAFETY: both take and give numbers alone.
+    let (foreground, own) = unsafe { (libc::tcgetpgrp(libc::STDOUT_FILENO), libc::getpgrp()) };
+    // 0: outside of the namespace.
+    foreground > 0 && foreground != own
 }
 
 /// Hands signals that say nothing to the agent to the processes that have a handler for them.

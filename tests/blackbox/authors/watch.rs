@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::harness::{Sandbox, bundled, guest, wait_for};
 
+const WATCH: [&str; 5] = ["plugin", "run", "plugins/test.wasm", "--watch", "--every=200ms"];
 const OPEN: &str = "\u{1b}[?1049h";
 const CLOSE: &str = "\u{1b}[?1049l";
 
@@ -11,8 +12,7 @@ const CLOSE: &str = "\u{1b}[?1049l";
 fn one_screen_shows_the_newest() {
     let sandbox = Sandbox::new();
     sandbox.drop_in("test.wasm", guest("one"));
-    let watch = ["plugin", "run", "plugins/test.wasm", "--watch", "--every", "200ms"];
-    let terminal = sandbox.start_on_terminal((100, 30), &watch);
+    let terminal = sandbox.start_on_terminal((100, 30), &WATCH);
     let first = terminal.frame(0, "the first version's values", |frame| frame.contains("test.value"));
     for part in ["plugins/test.wasm  1.0.0  ", "took ", "(CPU ", "peak memory ", "output "] {
         assert!(first.contains(part), "{part} in\n{first}");
@@ -103,17 +103,39 @@ fn without_a_terminal_it_collects_at_changes_or_as_often_as_it_is_told() {
 fn the_terminal_is_given_back_while_it_is_stopped() {
     let sandbox = Sandbox::new();
     sandbox.drop_in("test.wasm", guest("one"));
-    let terminal = sandbox.start_on_terminal((100, 30), &["plugin", "run", "plugins/test.wasm", "--watch"]);
-    for round in 1..=2 {
-        let seen = terminal.frames().len();
-        terminal.frame(seen.saturating_sub(1), "values", |frame| frame.contains("test.value"));
-        terminal.suspend();
-        wait_for("the terminal as it was", || terminal.written().ends_with(CLOSE).then_some(()));
-        let seen = terminal.frames().len();
-        terminal.resume();
-        terminal.frame(seen, "the same anew", |frame| frame.contains("test.value"));
-        assert_eq!(terminal.written().matches(OPEN).count(), round + 1);
+    // In a PID namespace of its own the numbers of its group and session are those of nobody there.
+    let namespace = ["bwrap", "--dev-bind", "/", "/", "--unshare-user", "--unshare-pid", "--proc", "/proc"];
+    for wrapper in [&[] as &[&str], &namespace] {
+        let terminal = sandbox.start_on_terminal_by(wrapper, (100, 30), &WATCH);
+        for round in 1..=2 {
+            let seen = terminal.frames().len();
+            terminal.frame(seen.saturating_sub(1), "values", |frame| frame.contains("test.value"));
+            terminal.suspend();
+            terminal.stopped();
+            wait_for("the terminal as it was", || terminal.written().ends_with(CLOSE).then_some(()));
+            let seen = terminal.frames().len();
+            terminal.resume();
+            terminal.frame(seen, "the same anew", |frame| frame.contains("test.value"));
+            assert_eq!(terminal.written().matches(OPEN).count(), round + 1);
+        }
+        let (code, written) = terminal.interrupted();
+        assert_eq!((code, written.matches(OPEN).count(), written.matches(CLOSE).count()), (Some(0), 3, 3));
     }
-    let (code, written) = terminal.interrupted();
-    assert_eq!((code, written.matches(OPEN).count(), written.matches(CLOSE).count()), (Some(0), 3, 3));
+}
+
+#[test]
+fn it_does_not_stop_where_nobody_could_let_it_go_on() {
+    let sandbox = Sandbox::new();
+    sandbox.drop_in("test.wasm", guest("one"));
+    let leader = ["setsid", "--fork", "--wait"];
+    let first = ["bwrap", "--dev-bind", "/", "/", "--unshare-user", "--unshare-pid", "--as-pid-1", "--proc", "/proc"];
+    for wrapper in [&leader as &[&str], &first] {
+        let terminal = sandbox.start_on_terminal_by(wrapper, (100, 30), &WATCH);
+        terminal.frame(0, "values", |frame| frame.contains("test.value"));
+        terminal.suspend();
+        wait_for("the screen again", || (terminal.written().matches(OPEN).count() == 2).then_some(()));
+        let seen = terminal.frames().len();
+        terminal.frame(seen, "a further call", |frame| frame.contains("test.value"));
+        assert_eq!(terminal.interrupted().0, Some(0));
+    }
 }

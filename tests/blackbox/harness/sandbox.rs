@@ -96,7 +96,12 @@ impl Sandbox {
 
     /// Starts it on a terminal of so many columns and lines.
     pub(crate) fn start_on_terminal(&self, size: (u16, u16), arguments: &[&str]) -> Terminal {
-        Terminal::start(self.dir.path(), &self.environment, arguments, size)
+        self.start_on_terminal_by(&[], size, arguments)
+    }
+
+    /// The same, by a command that takes the binary and its arguments behind its own.
+    pub(crate) fn start_on_terminal_by(&self, wrapper: &[&str], size: (u16, u16), arguments: &[&str]) -> Terminal {
+        Terminal::start_by(wrapper, self.dir.path(), &self.environment, arguments, size)
     }
 
     /// The same, by a command that takes the binary and its arguments behind its own.

@@ -9,12 +9,13 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 
 use rustix::fs::{Mode, OFlags};
-use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
+use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 
 use super::wait_for;
 
+const BINARY: &str = env!("CARGO_BIN_EXE_sandbeat");
 /// What begins a frame, and what ends it.
 const FRAME: (&str, &str) = ("\u{1b}[?2026h\u{1b}[H", "\u{1b}[?2026l");
 
@@ -26,8 +27,10 @@ pub(crate) struct Terminal {
 }
 
 impl Terminal {
-    /// Starts the binary in a folder on a terminal of so many columns and lines.
-    pub(super) fn start(
+    /// Starts the binary in a folder on a terminal of so many columns and lines, by a command that takes it and its
+    /// arguments behind its own.
+    pub(super) fn start_by(
+        wrapper: &[&str],
         dir: &Path,
         environment: &[(String, String)],
         arguments: &[&str],
@@ -38,8 +41,9 @@ impl Terminal {
         let name = ptsname(&master, Vec::new()).expect("a name");
         let slave = rustix::fs::open(name, OFlags::RDWR | OFlags::NOCTTY, Mode::empty()).expect("the other end");
         tcsetwinsize(&slave, size(columns, lines)).expect("a size");
-        let child = Command::new(env!("CARGO_BIN_EXE_sandbeat"))
-            .args(arguments)
+        let mut words = wrapper.iter().chain([&BINARY]).chain(arguments);
+        let child = Command::new(words.next().expect("a program"))
+            .args(words)
             .current_dir(dir)
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
@@ -87,25 +91,43 @@ impl Terminal {
         tcsetwinsize(&self.master, size(columns, lines)).expect("a size");
     }
 
-    /// Asks it to stop as Ctrl-Z does, and waits until it does.
+    /// Asks it to stop as Ctrl-Z does.
     pub(crate) fn suspend(&self) {
-        let child = Pid::from_child(&self.child);
-        kill_process(child, Signal::TSTP).expect("our own child can be signalled");
-        let options = WaitOptions::UNTRACED | WaitOptions::NOHANG;
-        let stopped = || waitpid(Some(child), options).expect("our own child can be asked");
-        wait_for("that it stops", || stopped().filter(|(_, status)| status.stopped()));
+        kill_process(self.id(), Signal::TSTP).expect("our own child can be signalled");
+    }
+
+    /// Waits until it has stopped.
+    pub(crate) fn stopped(&self) {
+        let stat = format!("/proc/{}/stat", self.id());
+        wait_for("that it stops", || std::fs::read_to_string(&stat).ok().filter(|stat| stat.contains(") T ")));
     }
 
     /// Lets it go on as `fg` does.
     pub(crate) fn resume(&self) {
-        kill_process(Pid::from_child(&self.child), Signal::CONT).expect("our own child can be signalled");
+        kill_process(self.id(), Signal::CONT).expect("our own child can be signalled");
     }
 
     /// Asks it to end as Ctrl-C does, and waits for that: the exit code, and what it has written.
     pub(crate) fn interrupted(mut self) -> (Option<i32>, String) {
-        kill_process(Pid::from_child(&self.child), Signal::INT).expect("our own child can be signalled");
+        kill_process(self.id(), Signal::INT).expect("our own child can be signalled");
         let status = wait_for("the end", || self.child.try_wait().expect("our own child can be asked"));
         (status.code(), self.written())
+    }
+
+    /// The binary's number, which is not the child's where something else has started it.
+    fn id(&self) -> Pid {
+        let is_it = |id: &u32| std::fs::read_link(format!("/proc/{id}/exe")).is_ok_and(|exe| exe == Path::new(BINARY));
+        let child_of = |id: u32| -> Option<u32> {
+            std::fs::read_to_string(format!("/proc/{id}/task/{id}/children"))
+                .ok()?
+                .split_whitespace()
+                .next()?
+                .parse()
+                .ok()
+        };
+        let find = || std::iter::successors(Some(self.child.id()), |id| child_of(*id)).find(is_it);
+        let id = wait_for("the binary", find);
+        i32::try_from(id).ok().and_then(Pid::from_raw).expect("a number")
     }
 }
 

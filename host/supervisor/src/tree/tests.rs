@@ -18,15 +18,16 @@ fn named(tree: &mut Tree) -> (Option<i32>, Option<i32>) {
 
 #[tokio::test]
 async fn the_number_of_a_group_is_given_up_with_its_last_member() {
-    let mut tree = tree("exit 0");
+    let (mut tree, mut stranger) = (tree("exit 0"), tree("exec sleep 1000"));
     let id = i32::try_from(tree.id()).unwrap();
     tree.exited().await;
     assert_eq!(named(&mut tree), (Some(id), Some(id)), "not reaped, it is taken");
     tree.child.wait().await.unwrap();
     assert_eq!(named(&mut tree), (None, None));
-    // Whoever has the number now: this process's own group stands for a stranger's.
-    tree.id = rustix::process::getpgrp();
+    // Whoever has the number now.
+    tree.id = stranger.id;
     assert_eq!(named(&mut tree), (None, None), "it is not taken up again");
+    stranger.signal_group(Signal::KILL);
 }
 
 #[tokio::test]
