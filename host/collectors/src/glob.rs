@@ -2,22 +2,36 @@
 //!
 //! `*`, `?`, `[…]` and `{…}` stay within one path component, `**` spans several. A pattern is matched against the
 //! path that was asked for and, by `files`, again against the file that was really opened.
+//!
+//! A path is matched component by component, so that most of a pattern is compared as text. What is wild in a component
+//! is the library's regular expression, run by the engine that keeps nothing between calls: those that are faster keep a
+//! table for each pattern and each thread, which a hundred patterns would make megabytes of.
 
-use globset::{GlobBuilder, GlobMatcher, GlobSet, GlobSetBuilder};
+use globset::{Glob, GlobBuilder, GlobSet, GlobSetBuilder};
+use regex_automata::nfa::thompson;
+use regex_automata::nfa::thompson::backtrack::BoundedBacktracker;
+use regex_automata::util::syntax;
+use regex_automata::{Anchored, Input};
+
+/// The longest name of a file, in bytes (`NAME_MAX`).
+const MAX_NAME: usize = 255;
+/// The most memory for what is wild in one component, in bytes.
+const MAX_COMPONENT: usize = 256 << 10;
 
 /// One granted glob.
 #[derive(Clone, Debug)]
 pub(crate) struct Pattern {
     text: String,
-    whole: GlobMatcher,
     components: Vec<Component>,
 }
 
 #[derive(Clone, Debug)]
 enum Component {
     Literal(String),
-    Wild(GlobMatcher),
-    /// `**`
+    /// `*`
+    One,
+    Wild(BoundedBacktracker),
+    /// `**`: none, or several.
     Any,
 }
 
@@ -34,11 +48,20 @@ impl Pattern {
         };
         let component = |part: &str| match part {
             "**" => Ok(Component::Any),
-            _ if is_wild(part) => glob(part).map(Component::Wild),
+            "*" => Ok(Component::One),
+            _ if is_wild(part) => wild(part).map(Component::Wild),
             _ => Ok(Component::Literal(part.to_owned())),
         };
-        let components = parts.into_iter().map(component).collect::<Result<_, _>>()?;
-        Ok(Pattern { text: text.to_owned(), whole: glob(text)?, components })
+        let mut components = parts
+            .into_iter()
+            .map(component)
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|why| format!("`{text}` is not a glob: {why}"))?;
+        // At the end it is what lies below, and not the folder itself.
+        if let Some(Component::Any) = components.last() {
+            components.insert(components.len() - 1, Component::One);
+        }
+        Ok(Pattern { text: text.to_owned(), components })
     }
 
     /// The text as it was written.
@@ -51,8 +74,30 @@ impl Pattern {
         self.components.iter().all(|part| matches!(part, Component::Literal(_))).then_some(&self.text)
     }
 
+    /// Whether a path in plain form is matched.
     pub(crate) fn matches(&self, path: &str) -> bool {
-        self.whole.is_match(path)
+        let Some(parts) = components(path) else { return false };
+        let (mut at, mut part) = (0, 0);
+        // Behind the last `**`, and from which part on that was tried. What comes before it need not be tried again.
+        let mut again = None;
+        while let Some(name) = parts.get(part) {
+            match self.components.get(at) {
+                Some(Component::Any) => {
+                    at += 1;
+                    again = Some((at, part));
+                }
+                Some(component) if component.is(name) => {
+                    at += 1;
+                    part += 1;
+                }
+                _ => {
+                    let Some((behind, tried)) = again.as_mut() else { return false };
+                    *tried += 1;
+                    (at, part) = (*behind, *tried);
+                }
+            }
+        }
+        self.components[at..].iter().all(|rest| matches!(rest, Component::Any))
     }
 
     /// Whether a folder can hold, at some depth, something that matches.
@@ -60,8 +105,7 @@ impl Pattern {
         for (at, part) in folder.iter().enumerate() {
             match self.components.get(at) {
                 Some(Component::Any) => return true,
-                Some(Component::Literal(name)) if name == part => {}
-                Some(Component::Wild(glob)) if glob.is_match(part) => {}
+                Some(component) if component.is(part) => {}
                 _ => return false,
             }
         }
@@ -76,17 +120,32 @@ impl Pattern {
     }
 }
 
+impl Component {
+    /// Whether it is this name.
+    fn is(&self, name: &str) -> bool {
+        match self {
+            Component::Literal(literal) => literal == name,
+            Component::One | Component::Any => true,
+            // A longer name is no file's, and would not fit into what the engine may use.
+            Component::Wild(wild) => {
+                let whole = Input::new(name).anchored(Anchored::Yes);
+                name.len() <= MAX_NAME && wild.try_is_match(&mut wild.create_cache(), whole).unwrap_or(false)
+            }
+        }
+    }
+}
+
 impl Globs {
     /// The set, and for each text that is no glob its index and why.
     pub(crate) fn new(texts: &[String]) -> (Self, Vec<(usize, String)>) {
         let mut wrong = Vec::new();
         let mut set = GlobSetBuilder::new();
         for (at, text) in texts.iter().enumerate() {
-            match builder(text).build() {
+            match glob(text) {
                 Ok(glob) => {
                     set.add(glob);
                 }
-                Err(e) => wrong.push((at, format!("`{text}` is not a glob: {}", e.kind()))),
+                Err(why) => wrong.push((at, format!("`{text}` is not a glob: {why}"))),
             }
         }
         let set = set.build().unwrap_or_else(|e| {
@@ -123,11 +182,20 @@ fn builder(text: &str) -> GlobBuilder<'_> {
     builder
 }
 
-fn glob(text: &str) -> Result<GlobMatcher, String> {
-    builder(text)
-        .build()
-        .map(|glob| glob.compile_matcher())
-        .map_err(|e| format!("`{text}` is not a glob: {}", e.kind()))
+fn glob(text: &str) -> Result<Glob, String> {
+    builder(text).build().map_err(|e| e.kind().to_string())
+}
+
+/// What is wild in one component. The library says how its regular expressions are to be taken: of bytes, where `.` is
+/// also a line's end.
+fn wild(part: &str) -> Result<BoundedBacktracker, String> {
+    const TOO_LARGE: &str = "a part between two slashes is too large; write several globs";
+    let engine = BoundedBacktracker::builder()
+        .syntax(syntax::Config::new().utf8(false).dot_matches_new_line(true))
+        .thompson(thompson::Config::new().utf8(false).nfa_size_limit(Some(MAX_COMPONENT)))
+        .build(glob(part)?.regex())
+        .map_err(|_| TOO_LARGE.to_owned())?;
+    if engine.max_haystack_len() < MAX_NAME { Err(TOO_LARGE.to_owned()) } else { Ok(engine) }
 }
 
 #[cfg(test)]
@@ -145,6 +213,51 @@ mod tests {
         assert!(pattern("/var/log/**").matches("/var/log/a/b.log"));
         assert!(pattern("/proc/*/stat").matches("/proc/17/stat"));
         assert!(!pattern("/proc/*/stat").matches("/proc/17/environ"));
+    }
+
+    #[test]
+    fn component_by_component_is_what_the_library_matches_as_a_whole() {
+        let wild = ["a", "*", "a*", "?", "[ab]", "[!a]", "{a,ab}", "{a,b}*", "\\a", "*\\*", "a**", "**"];
+        let texts = paths(&wild, 3);
+        let names = paths(&["a", "ab", "*", "\n"], 4);
+        let mut matched = 0;
+        for text in &texts {
+            let (ours, theirs) = (pattern(text), glob(text).unwrap().compile_matcher());
+            for name in &names {
+                assert_eq!(ours.matches(name), theirs.is_match(name), "{text:?} of {name:?}");
+                matched += usize::from(ours.matches(name));
+            }
+        }
+        assert!(matched > 10_000 && matched < texts.len() * names.len() / 2, "{matched}");
+    }
+
+    /// All paths of up to so many of these parts, but not `/`.
+    fn paths(parts: &[&str], most: usize) -> Vec<String> {
+        let mut longest = vec![String::new()];
+        let mut all = Vec::new();
+        for _ in 0..most {
+            let next = |path: &String| parts.iter().map(|part| format!("{path}/{part}")).collect::<Vec<_>>();
+            longest = longest.iter().flat_map(next).collect();
+            all.extend_from_slice(&longest);
+        }
+        all
+    }
+
+    #[test]
+    fn what_is_no_name_of_a_file_is_not_matched() {
+        assert!(pattern("/a/x*").matches(&format!("/a/x{}", "y".repeat(MAX_NAME - 1))));
+        assert!(!pattern("/a/x*").matches(&format!("/a/x{}", "y".repeat(MAX_NAME))));
+        for path in ["/a/../x", "/a//x", "/a/x/", "a/x"] {
+            assert!(!pattern("/**").matches(path), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_component_is_bounded() {
+        let part = |count: usize| format!("/{{{}}}", vec!["abcdefgh*"; count].join(","));
+        assert!(pattern(&part(50)).matches("/abcdefghi"));
+        let why = Pattern::new(&part(5000)).unwrap_err();
+        assert!(why.ends_with("is not a glob: a part between two slashes is too large; write several globs"), "{why}");
     }
 
     #[test]
