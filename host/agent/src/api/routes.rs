@@ -2,9 +2,10 @@
 //! reload changes something and waits: on a task of its own, for [`RELOAD_PATIENCE`] at most; it goes on when nobody
 //! waits for it any more.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
-use axum::extract::{Extension, OriginalUri, State as Known};
+use axum::extract::{OriginalUri, State as Known};
 use axum::http::header::{ACCEPT, CONTENT_TYPE, VARY};
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Json, Response};
@@ -33,12 +34,8 @@ const RELOAD_PATIENCE: Duration = Duration::from_secs(10);
 
 /// All routes behind the guard; unknown ones and wrong methods are problems as well.
 pub(super) fn router(shared: Shared, rules: Guard) -> Router {
-    let (router, mut document) = documented().split_for_parts();
-    describe::complete(&mut document);
-    // Made once: it does not change while the agent runs. Names and words: this cannot fail.
-    let document = Bytes::from(document.to_json().unwrap_or_default());
+    let (router, _) = documented().split_for_parts();
     router
-        .layer(Extension(Description(document)))
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
         .with_state(shared)
@@ -56,9 +53,13 @@ pub(super) fn router(shared: Shared, rules: Guard) -> Router {
 )]
 struct Document;
 
-/// It, as JSON.
-#[derive(Clone, Debug)]
-struct Description(Bytes);
+/// It, as JSON. Made once, and when somebody asks: most agents are never asked, and it is 100 KB.
+static DESCRIPTION: LazyLock<Bytes> = LazyLock::new(|| {
+    let (_, mut document) = documented().split_for_parts();
+    describe::complete(&mut document);
+    // Names and words: this cannot fail.
+    document.to_json().unwrap_or_default().into_bytes().into_boxed_slice().into()
+});
 
 /// All routes with their descriptions.
 fn documented() -> OpenApiRouter<Shared> {
@@ -85,8 +86,8 @@ struct Plugins {
 
 /// This description.
 #[utoipa::path(get, path = "/openapi.json", tag = "agent", responses((status = 200, content_type = "application/json")))]
-async fn get_description(Extension(Description(json)): Extension<Description>) -> Response {
-    ([(CONTENT_TYPE, "application/json")], json).into_response()
+async fn get_description() -> Response {
+    ([(CONTENT_TYPE, "application/json")], DESCRIPTION.clone()).into_response()
 }
 
 /// Whether the agent beats, and how its reports fare.
