@@ -251,7 +251,7 @@ impl Beat {
     fn settle(&mut self) {
         if self.settle_at.is_some_and(|at| at <= Instant::now()) {
             self.settle_at = None;
-            footprint::drop_start_up_code();
+            footprint::give_back();
         }
     }
 

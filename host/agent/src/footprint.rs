@@ -2,7 +2,8 @@
 //!
 //! Most of what a small agent has resident is its own code, read in around every page that was ever touched: parsing
 //! settings, reading certificates, making engines. Once it beats, it needs little of that. The mappings of the code are
-//! dropped once; what is needed comes back, page by page, from the page cache. Nothing is lost on failure.
+//! dropped once; what is needed comes back, page by page, from the page cache. What was allocated meanwhile and is free
+//! again lies between what is not, where the allocator keeps it; it is told to give it back. Nothing is lost on failure.
 
 use std::io::{BufRead, BufReader};
 use std::ops::Range;
@@ -10,8 +11,24 @@ use std::os::unix::fs::MetadataExt;
 
 use rustix::mm::{Advice, madvise};
 
+/// Gives back the memory that only the start needed.
+pub(crate) fn give_back() {
+    drop_start_up_code();
+    trim();
+}
+
+/// Gives the pages of the heap that are free back to the system.
+fn trim() {
+    #[cfg(target_env = "gnu")]
+    #[expect(unsafe_code, reason = "there is no safe interface to the allocator")]
+    // SAFETY: it touches only what is free, under the allocator's own locks.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
+
 /// Drops the pages of the own executable's code and constants from this process, as far as the system lets it.
-pub(crate) fn drop_start_up_code() {
+fn drop_start_up_code() {
     for range in unwritten() {
         #[expect(unsafe_code, reason = "there is no safe way to say which pages are not needed")]
         // SAFETY: the range is a private mapping of a file that was never writable, so none of its pages differ from
@@ -62,6 +79,22 @@ mod tests {
             assert_eq!(unwritten_of(line, 42).is_some(), dropped, "{line}");
         }
         assert_eq!(unwritten_of("1000-3000 r--p 00000000 fe:00 42    /x", 42), Some(0x1000..0x3000));
+    }
+
+    #[cfg(target_env = "gnu")]
+    #[test]
+    fn what_is_free_between_what_is_not_is_given_back() {
+        let resident = || {
+            let all = std::fs::read_to_string("/proc/self/statm").unwrap();
+            all.split(' ').nth(1).unwrap().parse::<usize>().unwrap()
+        };
+        // Small enough to come from the heap; every 17th stays, so that the heap does not end earlier.
+        let blocks: Vec<_> = (0..2_000).map(|at| Box::new([at; 1024])).collect();
+        let kept: Vec<_> = blocks.into_iter().step_by(17).collect();
+        let before = resident();
+        trim();
+        assert!(resident() + 1_000 < before, "{before} pages before, {} after", resident());
+        assert_eq!(kept[1][0], 17);
     }
 
     #[test]
