@@ -25,10 +25,6 @@ const MAX_RELOADS: usize = 8;
 #[cfg(target_env = "gnu")]
 const ARENAS: i32 = 8;
 
-/// Blocks of so many bytes are the system's own, and so much may be free at the end of an arena; what glibc begins with.
-#[cfg(target_env = "gnu")]
-const MOST_KEPT: i32 = 128 << 10;
-
 /// How long the last report waits for the end of the processes.
 const STOP_BEFORE_LAST_REPORT: Duration = Duration::from_secs(4);
 
@@ -70,7 +66,7 @@ pub(crate) fn guard() -> Option<Guard> {
 }
 
 fn start(options: &ConfigFile, guard: Option<&Guard>) -> anyhow::Result<ExitCode> {
-    bound_allocator();
+    bound_arenas();
     sandbeat_supervisor::keep_inherited();
     let source = Source::read(options)?;
     let config = source.agent()?;
@@ -88,27 +84,17 @@ fn start(options: &ConfigFile, guard: Option<&Guard>) -> anyhow::Result<ExitCode
     result
 }
 
-/// Bounds what the allocator keeps; what the operator has set stands.
-/// - The number of arenas: without one, glibc asks for the number of processors when the ninth thread allocates, and reads
-///   that from `/sys` or `/proc/stat`: where such a file hangs, so would that thread, the beat for one. And each further
-///   arena would keep what is free in it for itself.
-/// - What is free: glibc raises both bounds whenever a large block is freed, up to 32 and 64 MiB, and each arena would
-///   keep as much.
-fn bound_allocator() {
+/// Gives the allocator a number of arenas. Without one, glibc asks for the number of processors when the ninth thread
+/// allocates, and reads that from `/sys` or `/proc/stat`: where such a file hangs, so would that thread, the beat for
+/// one. And each further arena would keep what is free in it for itself. The operator's own number stands.
+fn bound_arenas() {
     #[cfg(target_env = "gnu")]
-    for (variable, parameter, value) in [
-        ("MALLOC_ARENA_MAX", libc::M_ARENA_MAX, ARENAS),
-        ("MALLOC_MMAP_THRESHOLD_", libc::M_MMAP_THRESHOLD, MOST_KEPT),
-        ("MALLOC_TRIM_THRESHOLD_", libc::M_TRIM_THRESHOLD, MOST_KEPT),
-    ] {
-        if std::env::var_os(variable).is_some() {
-            continue;
-        }
+    if std::env::var_os("MALLOC_ARENA_MAX").is_none() {
         #[expect(unsafe_code, reason = "there is no safe interface to the allocator's settings")]
         // SAFETY: it sets a number inside the allocator, under the allocator's own lock.
-        let set = unsafe { libc::mallopt(parameter, value) };
+        let set = unsafe { libc::mallopt(libc::M_ARENA_MAX, ARENAS) };
         if set == 0 {
-            tracing::debug!("the allocator does not take what {variable} sets");
+            tracing::debug!("the allocator takes no number of arenas");
         }
     }
 }

@@ -42,6 +42,8 @@ const DISTRUST: Duration = Duration::from_millis(5);
 const MOST_SPARE: Duration = Duration::from_millis(50);
 /// By then collectors are loaded and the first reports are out.
 const START_UP: Duration = Duration::from_secs(10);
+/// How often memory that is free is given back after that.
+const GIVE_BACK: Duration = Duration::from_secs(60);
 /// That the agent is stopping is not worth a report of its own where the last one follows within this time.
 const SHORT_STOP: Duration = Duration::from_millis(100);
 /// Upper bounds of the buckets for lateness, in seconds.
@@ -96,7 +98,8 @@ pub(crate) struct Beat {
     woke: Option<Instant>,
     stopping: bool,
     /// When what only the start needed is to be given back.
-    settle_at: Option<Instant>,
+    settle_at: Instant,
+    has_settled: bool,
     sampler: Sampler,
     outbox: Outbox,
     delivery: watch::Receiver<Delivery>,
@@ -157,7 +160,8 @@ impl Beat {
             standstill: None,
             woke: None,
             stopping: false,
-            settle_at: Some(started + START_UP),
+            settle_at: started + START_UP,
+            has_settled: false,
             sampler: Sampler::new(config.sample.clone(), Path::new("/"), started),
             outbox,
             delivery,
@@ -246,13 +250,18 @@ impl Beat {
         Collected::of(self.metadata.clone(), self.sources.collectors.contributions())
     }
 
-    /// Gives back once what only the start needed. Here, so that what the beat itself needs of it comes back at once,
-    /// and is not to be waited for when a report is due.
+    /// Gives back what is free, and the first time what only the start needed. Here, so that what the beat itself needs
+    /// of it comes back at once, and is not to be waited for when a report is due.
     fn settle(&mut self) {
-        if self.settle_at.is_some_and(|at| at <= Instant::now()) {
-            self.settle_at = None;
-            footprint::give_back();
+        let now = Instant::now();
+        if now < self.settle_at {
+            return;
         }
+        self.settle_at = now + GIVE_BACK;
+        if !std::mem::replace(&mut self.has_settled, true) {
+            footprint::drop_start_up_code();
+        }
+        footprint::trim();
     }
 
     /// sample → merge → report.

@@ -1,9 +1,12 @@
-//! Gives the memory back that only the start needed.
+//! Gives memory back: once what only the start needed, and from time to time what is free.
 //!
 //! Most of what a small agent has resident is its own code, read in around every page that was ever touched: parsing
 //! settings, reading certificates, making engines. Once it beats, it needs little of that. The mappings of the code are
-//! dropped once; what is needed comes back, page by page, from the page cache. What was allocated meanwhile and is free
-//! again lies between what is not, where the allocator keeps it; it is told to give it back. Nothing is lost on failure.
+//! dropped once; what is needed comes back, page by page, from the page cache. Nothing is lost on failure.
+//!
+//! What is free lies between what is not, and at the ends of arenas, where the allocator keeps it: glibc keeps the more
+//! the larger the blocks are that are freed, up to 64 MiB in each arena. Lower bounds would make it give back and take at
+//! every large report, which costs the beat milliseconds; told from time to time, it costs nothing that is seen.
 
 use std::io::{BufRead, BufReader};
 use std::ops::Range;
@@ -11,14 +14,8 @@ use std::os::unix::fs::MetadataExt;
 
 use rustix::mm::{Advice, madvise};
 
-/// Gives back the memory that only the start needed.
-pub(crate) fn give_back() {
-    drop_start_up_code();
-    trim();
-}
-
 /// Gives the pages of the heap that are free back to the system.
-fn trim() {
+pub(crate) fn trim() {
     #[cfg(target_env = "gnu")]
     #[expect(unsafe_code, reason = "there is no safe interface to the allocator")]
     // SAFETY: it touches only what is free, under the allocator's own locks.
@@ -28,7 +25,7 @@ fn trim() {
 }
 
 /// Drops the pages of the own executable's code and constants from this process, as far as the system lets it.
-fn drop_start_up_code() {
+pub(crate) fn drop_start_up_code() {
     for range in unwritten() {
         #[expect(unsafe_code, reason = "there is no safe way to say which pages are not needed")]
         // SAFETY: the range is a private mapping of a file that was never writable, so none of its pages differ from

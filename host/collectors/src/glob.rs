@@ -15,6 +15,8 @@ use regex_automata::{Anchored, Input};
 
 /// The longest name of a file, in bytes (`NAME_MAX`).
 const MAX_NAME: usize = 255;
+/// The longest path that the kernel takes or tells, in bytes (`PATH_MAX`, without the NUL that it counts).
+const MAX_PATH: usize = 4095;
 /// The most memory for what is wild in one component, in bytes.
 const MAX_COMPONENT: usize = 256 << 10;
 
@@ -160,9 +162,10 @@ impl Globs {
     }
 }
 
-/// The components of an absolute path in plain form: no `.`, no `..`, no empty part, no NUL. `/` has none.
+/// The components of an absolute path in plain form: no `.`, no `..`, no empty part, no NUL, and no longer than a path
+/// can be. `/` has none.
 pub(crate) fn components(path: &str) -> Option<Vec<&str>> {
-    let rest = path.strip_prefix('/')?;
+    let rest = path.strip_prefix('/').filter(|_| path.len() <= MAX_PATH)?;
     if rest.is_empty() {
         return Some(Vec::new());
     }
@@ -254,10 +257,11 @@ mod tests {
 
     #[test]
     fn a_component_is_bounded() {
-        let part = |count: usize| format!("/{{{}}}", vec!["abcdefgh*"; count].join(","));
-        assert!(pattern(&part(50)).matches("/abcdefghi"));
-        let why = Pattern::new(&part(5000)).unwrap_err();
-        assert!(why.ends_with("is not a glob: a part between two slashes is too large; write several globs"), "{why}");
+        let several = format!("/{{{}}}", vec!["abcdefgh*"; 50].join(","));
+        assert!(pattern(&several).matches("/abcdefghi"));
+        let why = Pattern::new(&format!("/{}", "*".repeat(4_000))).unwrap_err();
+        let is_told = why.ends_with("is not a glob: a part between two slashes is too large; write several globs");
+        assert!(is_told, "{}", &why[4_000..]);
     }
 
     #[test]
@@ -291,6 +295,10 @@ mod tests {
             assert_eq!(components(path), None, "{path:?}");
         }
         assert_eq!(components("/"), Some(vec![]));
+        // A collector may ask for any: what it asks for must not take more memory than the path.
+        let (longest, longer) = ("/a".repeat(2047) + "b", "/a".repeat(2048));
+        assert_eq!(components(&longest).map(|parts| parts.len()), Some(2047));
+        assert_eq!(components(&longer), None);
         assert!(Pattern::new("/a/[").unwrap_err().contains("not a glob"));
     }
 }
