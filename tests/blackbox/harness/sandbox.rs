@@ -94,6 +94,11 @@ impl Sandbox {
         Process::start(self.dir.path(), &self.environment, arguments)
     }
 
+    /// The same, by a command that takes the binary and its arguments behind its own.
+    pub(crate) fn start_by(&self, wrapper: &[&str], arguments: &[&str]) -> Process {
+        Process::start_by(wrapper, self.dir.path(), &self.environment, arguments)
+    }
+
     /// Starts it on a terminal of so many columns and lines.
     pub(crate) fn start_on_terminal(&self, size: (u16, u16), arguments: &[&str]) -> Terminal {
         self.start_on_terminal_by(&[], size, arguments)
@@ -102,10 +107,5 @@ impl Sandbox {
     /// The same, by a command that takes the binary and its arguments behind its own.
     pub(crate) fn start_on_terminal_by(&self, wrapper: &[&str], size: (u16, u16), arguments: &[&str]) -> Terminal {
         Terminal::start_by(wrapper, self.dir.path(), &self.environment, arguments, size)
-    }
-
-    /// The same, by a command that takes the binary and its arguments behind its own.
-    pub(crate) fn start_by(&self, wrapper: &[&str], arguments: &[&str]) -> Process {
-        Process::start_by(wrapper, self.dir.path(), &self.environment, arguments)
     }
 }

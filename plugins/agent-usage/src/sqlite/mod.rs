@@ -8,8 +8,9 @@
 //!
 //! Invariants: nothing in a file makes it panic, go on without end or hold more than some megabytes, and whatever it
 //! takes ends soon when there is no more time; what cannot be read is a [`Trouble`]. A guest can take no lock, so **what
-//! was read holds only if the file has not been written to meanwhile**, which whoever has the [`Storage`] has to see to: a checkpoint writes pages into it that are newer than
-//! those of the log. Additions to the log do no harm; [`Database::log_header`] is to know it by, should it be begun anew.
+//! was read holds only if the file has not been written to meanwhile**, which whoever has the [`Storage`] has to see to:
+//! a checkpoint writes pages into it that are newer than those of the log. Additions to the log do no harm;
+//! [`Database::log_header`] is to know it by, should it be begun anew.
 
 mod pager;
 mod record;
