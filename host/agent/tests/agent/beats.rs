@@ -16,11 +16,11 @@ async fn the_first_report_leaves_at_the_start_and_the_others_keep_to_a_grid() {
     // The phase of `sbox-1`: 0.405873 of an interval after the start, which is a little before the first report.
     let first = at[1] - at[0];
     assert!(first > Duration::from_millis(60) && first < Duration::from_millis(250), "{at:?}");
-    // Lateness does not add up, so that one of them being late does not matter.
-    let places = Duration::from_millis(300) * 10;
-    let tolerance = Duration::from_millis(100);
-    let last = at[11] - at[1];
-    assert!(last + tolerance > places && last < places + tolerance, "{at:?}");
+    // Lateness does not add up. Of a busy machine's reports only the most punctual ones tell where the grid is; that of
+    // the second one is its own where the first was late.
+    let offset = |place: u32| at[place as usize] + Duration::from_millis(300) * (12 - place);
+    let [early, late] = [2..7, 7..12].map(|places| places.map(offset).min().unwrap());
+    assert!(late.abs_diff(early) < Duration::from_millis(40), "{at:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
