@@ -202,7 +202,7 @@ impl Beat {
                     self.report(collected, Trigger::Interval);
                 }
                 () = sleep_until(ask.into()), if collecting.is_none() => collecting = Some(self.collect_for(next)),
-                () = at(self.urgency.due()) => {
+                () = at(self.urgency.due(next)) => {
                     self.report(self.last_values(), Trigger::Change);
                 }
                 () = at(self.look_at) => self.look_at_processes(),

@@ -4,7 +4,7 @@
 //! apart, which doubles while the same processes keep changing, up to one interval, and is the shortest again after an
 //! interval without any change. A process that had not changed for an interval does not wait for those that do all the
 //! time: of it the shortest time is asked alone. What is held back is in the next report, whichever that is; no change
-//! moves those that are due.
+//! moves those that are due, and none has a report of its own within a moment of one of them.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -24,6 +24,8 @@ pub(crate) struct Urgency {
     pause: Duration,
     /// When the last report on change was made, and before when none follows it for what changes all the time.
     made: Option<(Instant, Instant)>,
+    /// When the last report was made, on change or not.
+    last: Option<Instant>,
     /// When each process that has changed within an interval did so last.
     restless: BTreeMap<String, Instant>,
     due: Option<Instant>,
@@ -44,7 +46,8 @@ struct Mark {
 impl Urgency {
     /// Nothing has changed yet.
     pub(crate) fn new(interval: Duration) -> Self {
-        Urgency { interval, pause: shortest(interval), made: None, restless: BTreeMap::new(), due: None }
+        let pause = shortest(interval);
+        Urgency { interval, pause, made: None, last: None, restless: BTreeMap::new(), due: None }
     }
 
     /// Reports that are due come at another interval.
@@ -53,9 +56,9 @@ impl Urgency {
         self.pause = self.pause.clamp(shortest(interval), interval.max(shortest(interval)));
     }
 
-    /// When a report on change is to leave.
-    pub(crate) fn due(&self) -> Option<Instant> {
-        self.due
+    /// When a report on change is to leave; not where the one that is due at `next` follows it so soon that it does.
+    pub(crate) fn due(&self, next: Instant) -> Option<Instant> {
+        self.due.filter(|due| next.saturating_duration_since(*due) >= moment(self.interval))
     }
 
     /// Something that matters has changed about these processes.
@@ -72,7 +75,8 @@ impl Urgency {
             true => made + shortest(self.interval),
             false => restless_from,
         });
-        let due = not_before.map_or(now, |not_before| not_before.max(now));
+        let apart = self.last.map(|last| last + moment(self.interval));
+        let due = [not_before, apart].into_iter().flatten().fold(now, Instant::max);
         self.due = Some(self.due.map_or(due, |earlier| earlier.min(due)));
     }
 
@@ -83,6 +87,7 @@ impl Urgency {
 
     /// A report has been made; everything is in it.
     pub(crate) fn reported(&mut self, now: Instant) {
+        self.last = Some(now);
         if self.due.take().is_some_and(|due| due <= now) {
             self.made = Some((now, now + self.pause));
             self.pause = self.pause.saturating_mul(2).min(self.interval);
@@ -125,6 +130,11 @@ fn shortest(interval: Duration) -> Duration {
     SHORTEST_PAUSE.min(interval / 4)
 }
 
+/// Between a report on change and one that is due.
+fn moment(interval: Duration) -> Duration {
+    GATHER.min(shortest(interval))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -133,13 +143,18 @@ mod tests {
         Duration::from_millis(millis)
     }
 
+    /// When a report on change is to leave, with none due soon.
+    fn leaves(urgency: &Urgency) -> Option<Instant> {
+        urgency.due(Instant::now() + Duration::from_secs(86_400))
+    }
+
     /// When reports on change are made while something changes all the time, in milliseconds after the first change.
     fn while_changing(urgency: &mut Urgency, start: Instant, millis: u64) -> Vec<u64> {
         let mut made = Vec::new();
         for at in (0..millis).step_by(50) {
             let now = start + ms(at);
             urgency.changed(now, ["a"]);
-            if urgency.due().is_some_and(|due| due <= now) {
+            if leaves(urgency).is_some_and(|due| due <= now) {
                 urgency.reported(now);
                 made.push(at);
             }
@@ -171,7 +186,7 @@ mod tests {
         urgency.changed(start, ["a"]);
         urgency.reported(start);
         urgency.changed(start + ms(1), ["a"]);
-        assert!(urgency.due().is_some_and(|due| due <= start + ms(10)));
+        assert!(leaves(&urgency).is_some_and(|due| due <= start + ms(10)));
     }
 
     #[test]
@@ -181,12 +196,24 @@ mod tests {
         urgency.changed(start, ["a"]);
         urgency.reported(start);
         urgency.changed(start + ms(100), ["a"]);
-        assert_eq!(urgency.due(), Some(start + ms(1000)));
+        assert_eq!(leaves(&urgency), Some(start + ms(1000)));
         // One that was due anyhow, and says it.
         urgency.reported(start + ms(500));
-        assert_eq!(urgency.due(), None);
+        assert_eq!(leaves(&urgency), None);
         urgency.changed(start + ms(600), ["a"]);
-        assert_eq!(urgency.due(), Some(start + ms(1000)), "the pause goes on");
+        assert_eq!(leaves(&urgency), Some(start + ms(1000)), "the pause goes on");
+    }
+
+    #[test]
+    fn a_moment_before_a_report_and_after_it_changes_have_none_of_their_own() {
+        let start = Instant::now();
+        let mut urgency = Urgency::new(ms(30_000));
+        urgency.reported(start);
+        urgency.changed(start + ms(10), ["a"]);
+        let due = start + ms(50);
+        assert_eq!(urgency.due(due + ms(50)), Some(due));
+        assert_eq!(urgency.due(due + ms(49)), None);
+        assert_eq!(urgency.due(start), None, "one that is late comes first");
     }
 
     #[test]
@@ -195,13 +222,13 @@ mod tests {
         let mut urgency = Urgency::new(ms(30_000));
         assert_eq!(while_changing(&mut urgency, start, 10_000), [0, 1000, 3000, 7000]);
         urgency.changed(start + ms(10_000), ["b"]);
-        assert_eq!(urgency.due(), Some(start + ms(10_000)));
+        assert_eq!(leaves(&urgency), Some(start + ms(10_000)));
         urgency.reported(start + ms(10_000));
         urgency.changed(start + ms(10_100), ["a", "c"]);
-        assert_eq!(urgency.due(), Some(start + ms(11_000)), "the shortest pause holds for all");
+        assert_eq!(leaves(&urgency), Some(start + ms(11_000)), "the shortest pause holds for all");
         urgency.reported(start + ms(11_000));
         urgency.changed(start + ms(11_100), ["b"]);
-        assert!(urgency.due().is_some_and(|due| due > start + ms(13_000)), "it is not calm any more");
+        assert!(leaves(&urgency).is_some_and(|due| due > start + ms(13_000)), "it is not calm any more");
     }
 
     #[test]
@@ -212,9 +239,9 @@ mod tests {
         urgency.reported(start);
         urgency.changed(start + ms(10), ["a"]);
         urgency.insist(start + ms(20));
-        assert_eq!(urgency.due(), Some(start + ms(20)));
+        assert_eq!(leaves(&urgency), Some(start + ms(20)));
         urgency.insist(start + ms(90));
-        assert_eq!(urgency.due(), Some(start + ms(20)));
+        assert_eq!(leaves(&urgency), Some(start + ms(20)));
     }
 
     fn process(status: ProcessState, phase: ProcessPhase, restarts: u32) -> ProcessStatus {

@@ -12,11 +12,14 @@ use regex_automata::nfa::thompson;
 use regex_automata::nfa::thompson::backtrack::BoundedBacktracker;
 use regex_automata::util::syntax;
 use regex_automata::{Anchored, Input};
+use sandbeat_status::names;
 
 /// The longest name of a file, in bytes (`NAME_MAX`).
 const MAX_NAME: usize = 255;
 /// The longest path that the kernel takes or tells, in bytes (`PATH_MAX`, without the NUL that it counts).
 const MAX_PATH: usize = 4095;
+/// So much of a bad path is shown, in bytes.
+const MAX_SHOWN: usize = 200;
 /// The most memory for what is wild in one component, in bytes.
 const MAX_COMPONENT: usize = 256 << 10;
 
@@ -46,7 +49,7 @@ impl Pattern {
     /// What is wrong with the text, for the person who wrote it.
     pub(crate) fn new(text: &str) -> Result<Self, String> {
         let Some(parts) = components(text) else {
-            return Err(format!("`{text}` is not an absolute path without `.` and `..`; write it out from `/`"));
+            return Err(not_plain(text));
         };
         let component = |part: &str| match part {
             "**" => Ok(Component::Any),
@@ -174,6 +177,15 @@ pub(crate) fn components(path: &str) -> Option<Vec<&str>> {
     parts.iter().all(plain).then_some(parts)
 }
 
+/// What is wrong with a path that has no [`components`], for the person who wrote it.
+pub(crate) fn not_plain(path: &str) -> String {
+    let shown = names::shown(path, MAX_SHOWN);
+    match path.len() {
+        0..=MAX_PATH => format!("`{shown}` is not an absolute path without `.` and `..`; write it out from `/`"),
+        bytes => format!("`{shown}` has {bytes} bytes; no path has more than {MAX_PATH}"),
+    }
+}
+
 /// Whether a text is more than the plain name that it looks like.
 pub(crate) fn is_wild(part: &str) -> bool {
     part.contains(['*', '?', '[', ']', '{', '}', '\\', '!'])
@@ -299,6 +311,8 @@ mod tests {
         let (longest, longer) = ("/a".repeat(2047) + "b", "/a".repeat(2048));
         assert_eq!(components(&longest).map(|parts| parts.len()), Some(2047));
         assert_eq!(components(&longer), None);
+        let told = Pattern::new(&longer).unwrap_err();
+        assert!(told.len() < 300 && told.ends_with("has 4096 bytes; no path has more than 4095"), "{told}");
         assert!(Pattern::new("/a/[").unwrap_err().contains("not a glob"));
     }
 }

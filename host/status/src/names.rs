@@ -126,6 +126,8 @@ pub fn shown(text: &str, max: usize) -> String {
         }
         if out.len() > max {
             out.truncate(before);
+            // They join nothing any more, and would not be seen.
+            out.truncate(out.trim_end_matches(['\u{200c}', '\u{200d}']).len());
             out.push('…');
             break;
         }
@@ -204,5 +206,6 @@ mod tests {
         assert_eq!(shown("a\nb\u{1b}[0m", 100), "a\\nb\\u{1b}[0m");
         assert_eq!(shown("a\u{202e}b\u{2028}c\u{2066}", 100), "a\\u{202e}b\\u{2028}c\\u{2066}");
         assert_eq!(shown("äöü", 4), "äö…");
+        assert_eq!(shown("👩\u{200d}👩", 8), "👩…");
     }
 }

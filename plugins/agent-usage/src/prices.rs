@@ -82,11 +82,7 @@ impl Rates {
             return Err(Error::config(key, format_args!("is {table}; it has to be a table of {known}")));
         };
         if let Some(other) = table.keys().find(|name| !KEYS.contains(&name.as_str())) {
-            let near = config::nearest(other, &KEYS).map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
-            return Err(Error::config(
-                &format!("{key}.{other}"),
-                format_args!("is an unknown key; {near}known here: {known}"),
-            ));
+            return Err(config::unknown(&format!("{key}."), other, &KEYS));
         }
         let rate = |name: &str| {
             let Some(value) = table.get(name) else { return Ok(None) };
@@ -315,11 +311,15 @@ mod tests {
             (r#"{"a":{"input":1,"output":"1"}}"#, r#"`prices."a".output` is "1"; it has to be 0 or more"#),
             (
                 r#"{"b.c":{"input":1,"output":1},"a":{"input":1,"outptu":1}}"#,
-                r#"`prices."a".outptu` is an unknown key; did you mean `output`? known here: input, output, cache_read, cache_write"#,
+                r#"`prices."a".outptu` is an unknown key; did you mean `prices."a".output`? known here: input, output, cache_read, cache_write"#,
             ),
             (
                 r#"{"gpt-5.5":{"input":1,"output":1,"x":1}}"#,
                 r#"`prices."gpt-5.5".x` is an unknown key; known here: input, output, cache_read, cache_write"#,
+            ),
+            (
+                r#"{"a":{"input":1,"output":1,"":1}}"#,
+                r#"`prices."a".""` is an unknown key; known here: input, output, cache_read, cache_write"#,
             ),
         ] {
             assert_eq!(Prices::new(Some(wrong)).unwrap_err(), Error::Config(told.to_owned()), "{wrong}");

@@ -73,6 +73,10 @@ impl Check {
             return Err(Error::config("urls", format_args!("has {} URLs; limits.http_requests is {most}", urls.len())));
         }
         let one = |(at, value): (usize, &Value)| {
+            let mut keys = value.as_object().into_iter().flat_map(Map::keys);
+            if let Some(other) = keys.find(|key| !KEYS.contains(&key.as_str())) {
+                return Err(config::unknown(&format!("urls.{at}."), other, &KEYS));
+            }
             Self::parse(value, timeout).map_err(|(key, why)| match key {
                 Some(key) => Error::config(&format!("urls.{at}.{key}"), why),
                 None => Error::config(&format!("urls.{at}"), why),
@@ -116,11 +120,6 @@ impl Check {
             Value::Object(table) => table,
             _ => return Err((None, "has to be a URL or a table".into())),
         };
-        if let Some(unknown) = table.keys().find(|key| !KEYS.contains(&key.as_str())) {
-            let meant = config::nearest(unknown, &KEYS).map(|near| format!("did you mean `{near}`? "));
-            let (meant, known) = (meant.unwrap_or_default(), KEYS.join(", "));
-            return Err((None, format!("has the unknown key `{unknown}`; {meant}known here: {known}")));
-        }
         let url = text(table, "url")?.ok_or((None, "has no `url`".to_owned()))?;
         let url = Url::parse(url).map_err(|why| (None, why.to_owned()))?;
         let method = match text(table, "method")? {
@@ -271,8 +270,9 @@ mod tests {
             (r#"[{"url":1}]"#, "`urls.0.url` has to be a string"),
             (
                 r#"[{"url":"http://a","stauts":1}]"#,
-                "`urls.0` has the unknown key `stauts`; did you mean `status`? known here: url",
+                "`urls.0.stauts` is an unknown key; did you mean `urls.0.status`? known here: url",
             ),
+            (r#"[{"url":"http://a","":1}]"#, "`urls.0.\"\"` is an unknown key; known here: url"),
             (r#"[{"url":"http://a","method":"POST"}]"#, "`urls.0.method` has to be"),
             (r#"[{"url":"http://a","status":"2x"}]"#, "`urls.0.status` has to be"),
             (r#"[{"url":"http://a","status":[]}]"#, "`urls.0.status` has to be"),

@@ -192,7 +192,7 @@ impl RawGrants {
 fn filesystem_grants(paths: Vec<String>, ceiling: &Ceiling, wrong: &mut Wrong) -> Vec<String> {
     for (at, path) in paths.iter().enumerate() {
         let words = if glob::components(path).is_none() {
-            format!("`{path}` is not an absolute path without `..`")
+            glob::not_plain(path)
         } else if glob::is_wild(path) {
             format!("`{path}` is a glob, and file systems are granted by path; write each one out")
         } else if above(&ceiling.filesystems, path) {
@@ -234,7 +234,7 @@ fn dir_grants(raw: Vec<RawDir>, ceiling: &Ceiling, wrong: &mut Wrong) -> Vec<Dir
         };
         let text = dir.path.to_string_lossy().into_owned();
         match glob::components(&text) {
-            None => wrong.push((format!("dirs.{at}"), format!("`{text}` is not an absolute path without `..`"))),
+            None => wrong.push((format!("dirs.{at}"), glob::not_plain(&text))),
             Some(_) if own::names_processes(&text) => {
                 let words = format!("the folder `{text}` cannot be granted: {}", own::SHOWS_PROCESSES);
                 wrong.push((format!("dirs.{at}"), words));

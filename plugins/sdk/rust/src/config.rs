@@ -17,8 +17,24 @@ pub fn only(known: &[&str]) -> Result<(), Error> {
     refuse_others(&json(), "", known)
 }
 
+/// The error of a key in a table that the collector reads itself, as [`only`] has it: `above` is the table's own key with
+/// a dot behind it, and `known` what the table may have.
+pub fn unknown(above: &str, name: &str, known: &[&str]) -> Error {
+    let is_bare = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'));
+    let key = if is_bare { format!("{above}{name}") } else { format!("{above}{name:?}") };
+    if known.is_empty() {
+        return Error::config(&key, "is an unknown key; this collector has none");
+    }
+    let beside = known.iter().filter_map(|known| known.strip_prefix(above).unwrap_or(known).split('.').next());
+    let meant = match nearest(name, &beside.collect::<Vec<_>>()) {
+        Some(near) => format!("did you mean `{above}{near}`? "),
+        None => String::new(),
+    };
+    Error::config(&key, format_args!("is an unknown key; {meant}known here: {}", known.join(", ")))
+}
+
 /// The known word that is nearest to a misspelt one, if one is near enough to be meant.
-pub fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
+fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
     let mut nearest = None;
     let mut least = usize::MAX;
     for other in known {
@@ -119,20 +135,6 @@ fn refuse_others(table: &str, above: &str, known: &[&str]) -> Result<(), Error> 
         refuse_others(value, &below, known)?;
     }
     Ok(())
-}
-
-fn unknown(above: &str, name: &str, known: &[&str]) -> Error {
-    let quote = if name.is_empty() || name.contains('.') { "\"" } else { "" };
-    let key = format!("{above}{quote}{name}{quote}");
-    if known.is_empty() {
-        return Error::config(&key, "is an unknown key; this collector has none");
-    }
-    let beside = known.iter().filter_map(|known| known.strip_prefix(above)?.split('.').next());
-    let meant = match nearest(name, &beside.collect::<Vec<_>>()) {
-        Some(near) => format!("did you mean `{above}{near}`? "),
-        None => String::new(),
-    };
-    Error::config(&key, format_args!("is an unknown key; {meant}known here: {}", known.join(", ")))
 }
 
 /// How many letters have to be added, left out, changed or swapped with the next one; in bytes.
