@@ -149,6 +149,7 @@ impl Bench {
             folders: None,
             filesystems: None,
             asked: Default::default(),
+            lanes: Default::default(),
             sidecar: self.sidecar.clone(),
             config_json: serde_json::json!({ "a": "b" }),
             http: self.http.clone(),

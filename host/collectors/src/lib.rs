@@ -42,6 +42,7 @@ mod guest;
 mod home;
 mod http;
 mod key;
+mod lanes;
 mod limiter;
 mod load;
 mod loading;
