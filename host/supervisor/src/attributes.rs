@@ -23,6 +23,7 @@ use rustix::stdio::{stderr, stdin, stdout};
 use rustix::thread::{set_thread_gid, set_thread_groups, set_thread_uid};
 
 use crate::config::{Command, Limit, Stdio};
+use crate::guard;
 use crate::memory_pressure;
 use crate::users::{self, Unknown, User};
 
@@ -140,6 +141,7 @@ impl Attributes {
                 libc::signal(signal, libc::SIG_DFL);
             }
         }
+        guard::note_own();
         Ok(())
     }
 

@@ -1,9 +1,9 @@
 //! A process that outlives the agent for a moment, so that a killed agent leaves nothing behind.
 //!
 //! The parent-death signal reaches the agent's own children and nothing that they have started. So the agent forks this
-//! process before it does anything else: it has next to no memory of its own, a session of its own, is told of the
-//! group of each child (which what never left it is found by, even where it has erased its environment), and waits for
-//! the agent's end. When the agent has ended without having said that it is done, it kills everything that carries the
+//! process before it does anything else: it has next to no memory of its own, a session of its own, is told by each child
+//! of its group, before that becomes the program (what never left the group is found by it, even where it has erased its
+//! environment), and waits for the agent's end. When the agent has ended without having said that it is done, it kills everything that carries the
 //! agent's mark and the agent's cgroups, says so on standard error, and ends. It ends with the agent in every case, and
 //! of what the agent had open it keeps standard error only.
 //!
@@ -20,8 +20,11 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
-use rustix::process::{Pid, PidfdFlags, WaitOptions, getpid, getppid, pidfd_open, setsid, waitpid};
+use rustix::process::{
+    Pid, PidfdFlags, WaitOptions, getpid, getppid, pidfd_open, setsid, test_kill_process_group, waitpid,
+};
 use rustix::thread::set_name;
 use tracing::warn;
 
@@ -39,17 +42,25 @@ const NAME: &CStr = c"sandbeat-guard";
 const GRACE: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// What the agent writes: a group of a child, above zero while it has members and below when it has none any more; zero
-/// when it is done. Each is written in one piece.
+/// What the agent and its children write: a group of a child, above zero while it has members and below when it has none
+/// any more; zero when the agent is done. Each is written in one piece.
 const RECORD: usize = size_of::<i32>();
 const DONE: i32 = 0;
+/// A child has not become its program: its group has no member.
+const SIFT: i32 = i32::MIN;
 
-/// Where the agent writes, for those that start children. What does not fit any more (the guard is stopped) is lost.
+/// Where they write. What does not fit any more (the guard is stopped) is lost.
 static TOLD: OnceLock<fs::File> = OnceLock::new();
 
-/// Tells the guard of a child, which leads a group: what never leaves that is found without a mark, too.
-pub(crate) fn note(group: i32) {
-    tell(group);
+/// Tells the guard of the calling process, a child that leads a group: what never leaves that is found without a mark,
+/// too. For between fork and exec, since the agent may be killed before it knows of the child. Async-signal-safe.
+pub(crate) fn note_own() {
+    tell(getpid().as_raw_nonzero().get());
+}
+
+/// Tells the guard that a start has failed, after which it may know of a group that there is not.
+pub(crate) fn sift() {
+    tell(SIFT);
 }
 
 /// Tells the guard that a group has no member any more, so that its number may become somebody else's.
@@ -181,7 +192,7 @@ fn is_dismissed(told: &mut fs::File, end: Option<&OwnedFd>, groups: &mut BTreeSe
         descriptors.extend(end.map(|end| PollFd::from_borrowed_fd(end.as_fd(), PollFlags::IN)));
         match poll(&mut descriptors, None) {
             Ok(_) => {}
-            Err(rustix::io::Errno::INTR) => continue,
+            Err(Errno::INTR) => continue,
             Err(_) => return false,
         }
         match hear(told, groups) {
@@ -210,11 +221,16 @@ fn hear(told: &mut fs::File, groups: &mut BTreeSet<i32>) -> io::Result<Heard> {
     for record in records.chunks_exact(RECORD).filter_map(|record| record.try_into().ok()).map(i32::from_ne_bytes) {
         match record {
             DONE => return Ok(Heard::Done),
+            SIFT => groups.retain(|group| has_members(*group)),
             1.. => drop(groups.insert(record)),
             _ => drop(groups.remove(&-record)),
         }
     }
     Ok(if count == 0 { Heard::Nothing } else { Heard::Groups })
+}
+
+fn has_members(group: i32) -> bool {
+    Pid::from_raw(group).is_some_and(|group| test_kill_process_group(group) != Err(Errno::SRCH))
 }
 
 /// Away from the agent's session, terminal, files and signals.
@@ -244,5 +260,34 @@ fn stand_apart(kept: &[Option<RawFd>]) {
         unsafe {
             libc::close(descriptor);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::CommandExt;
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn what_is_told_is_known_until_it_is_over() {
+        let (told, write) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).unwrap();
+        let (mut told, mut write) = (fs::File::from(told), fs::File::from(write));
+        let mut groups = BTreeSet::new();
+        let mut after = |records: &[i32]| {
+            records.iter().for_each(|record| write.write_all(&record.to_ne_bytes()).unwrap());
+            let heard = hear(&mut told, &mut groups).unwrap();
+            (matches!(heard, Heard::Done), groups.iter().copied().collect::<Vec<_>>())
+        };
+        let mut child = Command::new("sleep").arg("1000").process_group(0).spawn().unwrap();
+        let lives = i32::try_from(child.id()).unwrap();
+        assert_eq!(after(&[lives, lives]), (false, vec![lives]));
+        assert_eq!(after(&[SIFT]), (false, vec![lives]));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(after(&[SIFT]), (false, vec![]));
+        assert_eq!(after(&[7, -7]), (false, vec![]));
+        assert_eq!(after(&[DONE]), (true, vec![]));
     }
 }

@@ -33,6 +33,7 @@ use tracing::error;
 
 use crate::attributes::{Attributes, Failed};
 use crate::config::Command;
+use crate::guard;
 use crate::nursery::{Born, Nursery};
 use crate::stdio;
 use crate::tree::Tree;
@@ -237,7 +238,10 @@ fn start(command: &Command, mut born: Born) -> Result<Tree, NotStarted> {
     prepare(&mut built, attributes);
     let started = built.spawn();
     let heard = ear.heard();
-    let mut child = started.map_err(|error| explain(command, &heard, &error))?;
+    let mut child = started.map_err(|error| {
+        guard::sift();
+        explain(command, &heard, &error)
+    })?;
     if born.kin.sealed && heard.contains(&Failed::Cgroup) {
         born.kin.sealed = false;
     }

@@ -119,7 +119,6 @@ impl Tree {
             return Err(std::io::Error::other("the child has no process id"));
         };
         let exit = pidfd_open(id, PidfdFlags::empty()).ok().and_then(watched);
-        guard::note(id.as_raw_nonzero().get());
         Ok(Tree { child, ends, id, exit, kin, known: Vec::new(), killed: false, group_gone: false, empty: false })
     }
 
