@@ -12,7 +12,7 @@ fn keys(path: &Path, more: &str) -> String {
     format!("restart = \"never\"\nlog = {{ file = \"{}\"{more} }}", path.display())
 }
 
-/// The lines of a file without their times, which must be there.
+/// The lines of a file without their times, which must be there; not one that is being written.
 fn lines(path: &Path) -> Vec<String> {
     let text = fs::read_to_string(path).unwrap_or_default();
     let rest = |line: &str| {
@@ -20,7 +20,7 @@ fn lines(path: &Path) -> Vec<String> {
         assert!(at.len() == "2026-11-20T12:00:00.000Z".len() && at.ends_with('Z'), "{line}");
         rest.to_owned()
     };
-    text.lines().map(rest).collect()
+    text.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n')).map(rest).collect()
 }
 
 #[tokio::test]
