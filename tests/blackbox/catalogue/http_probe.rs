@@ -235,9 +235,10 @@ fn those_that_hang_are_waited_for_together() {
     let took = Duration::from_secs_f64(ran.json["tookMs"].as_f64().unwrap() / 1e3);
     assert!(took >= Duration::from_secs(2) && took < Duration::from_secs(7), "four times 2 s at once: {took:?}");
 
-    // What the call has no time for is not asked, and the rest is reported.
+    // What the call has no time for is not asked, and the rest is reported, for which a tenth of the time is left.
     let sidecar = format!(
-        "[config]\ntimeout = \"2s\"\nurls = [{}]\n[grant]\nhttp = [\"{origin}\"]\n[limits]\ntimeout = \"2s\"",
+        "[config]\ntimeout = \"15s\"\nurls = [{}]\n[grant]\nhttp = [\"{origin}\"]\n[limits]\ntimeout = \"8s\"\n\
+         http_timeout = \"20s\"",
         names(0..6)
     );
     let ran = Ran::of(&Sandbox::new(), "http-probe", &sidecar);

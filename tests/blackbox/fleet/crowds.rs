@@ -16,7 +16,7 @@ const CONNECTIONS: usize = 64;
 /// Agents report beside such clients, all of them, in good time, and none of them is lost.
 #[track_caller]
 fn agents_are_heard_beside(fault: Fault, clients: usize) {
-    let hub = Hub::start(&format!("max_connections = {CONNECTIONS}\nlost_grace = \"1s\"\nsuspect_fraction = 1.0"));
+    let hub = Hub::start(&format!("max_connections = {CONNECTIONS}\nlost_grace = \"5s\"\nsuspect_fraction = 1.0"));
     let faults = Faults::start(fault, hub.address, Some(STRANGER), clients).unwrap();
     let is_there = || faults.open() >= CONNECTIONS / 2 || faults.closed() + faults.answered() > 100;
     wait_for("the crowd", || is_there().then_some(()));
