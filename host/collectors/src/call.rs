@@ -188,7 +188,7 @@ impl Callable {
             return Host::granted(shared).map(|host| self.instance(host)).map_err(denied);
         }
         let timeout = shared.sidecar.limits.timeout;
-        let opened = self.shared.lanes.run(move || Host::granted(shared));
+        let opened = tokio::task::spawn_blocking(move || Host::granted(shared));
         match tokio::time::timeout(timeout, opened).await {
             Ok(Ok(host)) => host.map(|host| self.instance(host)).map_err(denied),
             Ok(Err(e)) => Err(Failed::new(Failure::Invalid, format!("the host failed to open its folders: {e}"))),

@@ -149,7 +149,6 @@ impl Bench {
             folders: None,
             filesystems: None,
             asked: Default::default(),
-            lanes: Default::default(),
             sidecar: self.sidecar.clone(),
             config_json: serde_json::json!({ "a": "b" }),
             http: self.http.clone(),

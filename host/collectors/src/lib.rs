@@ -42,7 +42,6 @@ mod guest;
 mod home;
 mod http;
 mod key;
-mod lanes;
 mod limiter;
 mod load;
 mod loading;

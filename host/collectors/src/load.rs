@@ -26,7 +26,6 @@ use crate::files::Granted;
 use crate::filesystem::Asked;
 use crate::guest::{LogBudget, Shared};
 use crate::http::{self, Connector, HttpLimits};
-use crate::lanes::Lanes;
 use crate::open;
 use crate::policy;
 use crate::progress::Told;
@@ -54,7 +53,6 @@ pub(crate) struct Loader {
     ceiling: Ceiling,
     connector: Arc<Connector>,
     asked: Asked,
-    lanes: Lanes,
     /// Threads for the host's own reads, apart from those that a guest's reads may hold.
     pool: runtime::Handle,
     /// So many guests run at the same time; a call's wall clock starts when it is one of them.
@@ -163,7 +161,6 @@ impl Loader {
             ceiling: config.ceiling.clone(),
             connector: Arc::new(Connector::system()),
             asked: Asked::default(),
-            lanes: Lanes::default(),
             pool,
             places: Arc::new(Semaphore::new(MAX_RUNNING)),
             budget: Budget::new(&config.budget),
@@ -289,7 +286,6 @@ impl Loader {
             folders: self.ceiling.dirs.clone(),
             filesystems: self.ceiling.filesystems.clone(),
             asked: self.asked.clone(),
-            lanes: self.lanes.clone(),
             sidecar,
             config_json,
             http,

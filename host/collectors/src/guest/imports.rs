@@ -256,7 +256,7 @@ impl Host {
             return Err(past("calls of `files` and its like", "file_calls", limit));
         }
         let cpu = self.cpu.clone();
-        let ended = self.shared.lanes.run(move || cpu.measure_host(job)).await;
+        let ended = tokio::task::spawn_blocking(move || cpu.measure_host(job)).await;
         Ok(ended.map_err(|e| format!("it failed inside the host: {e}")))
     }
 

@@ -22,7 +22,6 @@ use crate::files::Granted;
 use crate::filesystem::Asked;
 use crate::glob::Globs;
 use crate::http::{self, Http, HttpAccess, HttpView};
-use crate::lanes::Lanes;
 use crate::limiter::Memory;
 use crate::open::with_folder;
 use crate::sidecar::{Grants, Limits, Sidecar};
@@ -46,8 +45,6 @@ pub(crate) struct Shared {
     pub(crate) filesystems: Option<Globs>,
     /// Shared by all collectors, over their reloads.
     pub(crate) asked: Asked,
-    /// Shared in the same way.
-    pub(crate) lanes: Lanes,
     pub(crate) http: Arc<http::Granted>,
     pub(crate) log: Arc<LogBudget>,
     pub(crate) budget: Budget,
