@@ -253,6 +253,19 @@ fn the_guard_holds_nothing_of_the_agents_and_ends_with_it() {
 }
 
 #[test]
+fn an_agent_without_its_guard_starts_processes_as_before() {
+    let family = Family::new().with("web", "exec sleep 1000", "");
+    let agent = family.sandbox.start(&["run"]);
+    let first = family.grows_to(1);
+    let guard = guard_of(agent.id());
+    kill(guard, Signal::KILL);
+    wait_for("the guard's end", || (!is_alive(guard)).then_some(()));
+    kill(first[0], Signal::KILL);
+    wait_for("its replacement", || family.living().iter().any(|id| *id != first[0]).then_some(()));
+    stops_well(agent, &family);
+}
+
+#[test]
 fn what_a_killed_agent_and_its_guard_leave_is_killed_at_the_next_start() {
     both_ways(|wrapper| {
         let family = Family::new().with("web", &format!("{ESCAPES}; exec sleep 1000"), "");

@@ -134,6 +134,12 @@ impl Attributes {
         if getppid() != Some(self.agent) {
             return Err(io::Error::from_raw_os_error(libc::ESRCH));
         }
+        // SAFETY: to ignore a signal needs no handler that would have to stay valid. The standard library has put it to
+        // the default, which would end this process where the guard is gone.
+        unsafe {
+            libc::signal(libc::SIGPIPE, libc::SIG_IGN);
+        }
+        guard::note_own();
         for signal in 1..=LAST_STANDARD_SIGNAL {
             // SAFETY: the default disposition needs no handler that would have to stay valid; for KILL and STOP, whose
             // disposition is fixed, the call fails and changes nothing.
@@ -141,7 +147,6 @@ impl Attributes {
                 libc::signal(signal, libc::SIG_DFL);
             }
         }
-        guard::note_own();
         Ok(())
     }
 
