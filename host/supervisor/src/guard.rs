@@ -1,11 +1,11 @@
 //! A process that outlives the agent for a moment, so that a killed agent leaves nothing behind.
 //!
 //! The parent-death signal reaches the agent's own children and nothing that they have started. So the agent forks this
-//! process before it does anything else: it has next to no memory of its own, a session of its own, is told by each child
-//! of its group, before that becomes the program (what never left the group is found by it, even where it has erased its
-//! environment), and waits for the agent's end. When the agent has ended without having said that it is done, it kills everything that carries the
-//! agent's mark and the agent's cgroups, says so on standard error, and ends. It ends with the agent in every case, and
-//! of what the agent had open it keeps standard error only.
+//! process before it does anything else: it has next to no memory of its own, a session of its own, is told by each
+//! child of its group, before that becomes the program (what never left the group is found by it, even where it has
+//! erased its environment), and waits for the agent's end. When the agent has ended without having said that it is done,
+//! it kills everything that carries the agent's mark and the agent's cgroups, says so on standard error, and ends. It
+//! ends with the agent in every case, and of what the agent had open it keeps standard error only.
 //!
 //! It is a convenience of the agent's and no part of what is supervised: without it (there is none where the agent is
 //! PID 1, whose end ends all, or where the fork was refused) the next start finds what was left behind. What neither
@@ -42,11 +42,11 @@ const NAME: &CStr = c"sandbeat-guard";
 const GRACE: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// What the agent and its children write: a group of a child, above zero while it has members and below when it has none
-/// any more; zero when the agent is done. Each is written in one piece.
+/// What the agent and its children write: a group of a child, above zero while it has members and below when it has
+/// none any more; zero when the agent is done. Each is written in one piece.
 const RECORD: usize = size_of::<i32>();
 const DONE: i32 = 0;
-/// A child has not become its program: its group has no member.
+/// Groups may have lost their last member unseen.
 const SIFT: i32 = i32::MIN;
 
 /// Where they write. What does not fit any more (the guard is stopped) is lost.
@@ -58,7 +58,8 @@ pub(crate) fn note_own() {
     tell(getpid().as_raw_nonzero().get());
 }
 
-/// Tells the guard that a start has failed, after which it may know of a group that there is not.
+/// Tells the guard to forget the groups that have no member: after a start that has failed, and when nobody waits for
+/// the end of one.
 pub(crate) fn sift() {
     tell(SIFT);
 }

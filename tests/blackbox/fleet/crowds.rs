@@ -16,13 +16,14 @@ const CONNECTIONS: usize = 64;
 /// Agents report beside such clients, all of them, in good time, and none of them is lost.
 #[track_caller]
 fn agents_are_heard_beside(fault: Fault, clients: usize) {
-    let hub = Hub::start(&format!("max_connections = {CONNECTIONS}\nlost_grace = \"5s\"\nsuspect_fraction = 1.0"));
+    let hub = Hub::start(&format!("max_connections = {CONNECTIONS}\nlost_grace = \"3s\"\nsuspect_fraction = 1.0"));
     let faults = Faults::start(fault, hub.address, Some(STRANGER), clients).unwrap();
     let is_there = || faults.open() >= CONNECTIONS / 2 || faults.closed() + faults.answered() > 100;
     wait_for("the crowd", || is_there().then_some(()));
     let load = hub.load(Duration::from_millis(500)).from(IpAddr::V4(Ipv4Addr::LOCALHOST));
     let running = hub.play(&load, AGENTS);
-    more_reports(&running, 0.0, 8);
+    // More time than a loss takes.
+    more_reports(&running, 0.0, 10);
     assert_eq!((hub.count("live"), hub.events("lost,suspect").len()), (AGENTS.into(), 0));
     let figures = running.stop().unwrap();
     assert!(figures.latency(0.99) < Duration::from_secs(2), "{figures}");

@@ -352,6 +352,8 @@ impl Drop for Tree {
             self.signal_group(Signal::KILL);
             let leaf = self.kin.leaf.take();
             self.abandon(leaf);
+            // Nobody sees the end of this group; that of those before it is seen by now.
+            guard::sift();
         }
     }
 }

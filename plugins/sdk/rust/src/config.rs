@@ -17,16 +17,18 @@ pub fn only(known: &[&str]) -> Result<(), Error> {
     refuse_others(&json(), "", known)
 }
 
-/// The error of a key in a table that the collector reads itself, as [`only`] has it: `above` is the table's own key with
-/// a dot behind it, and `known` what the table may have.
+/// The error of a key in a table that the collector reads itself, as [`only`] has it: `above` is the table's own key
+/// with a dot behind it, and `known` what the table may have.
 pub fn unknown(above: &str, name: &str, known: &[&str]) -> Error {
     let is_bare = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'));
     let key = if is_bare { format!("{above}{name}") } else { format!("{above}{name:?}") };
     if known.is_empty() {
         return Error::config(&key, "is an unknown key; this collector has none");
     }
-    let beside = known.iter().filter_map(|known| known.strip_prefix(above).unwrap_or(known).split('.').next());
-    let meant = match nearest(name, &beside.collect::<Vec<_>>()) {
+    let of_table: Vec<&str> = known.iter().filter_map(|known| known.strip_prefix(above)).collect();
+    let beside = if of_table.is_empty() { known } else { &of_table };
+    let beside: Vec<&str> = beside.iter().filter_map(|known| known.split('.').next()).collect();
+    let meant = match nearest(name, &beside) {
         Some(near) => format!("did you mean `{above}{near}`? "),
         None => String::new(),
     };
@@ -204,6 +206,8 @@ mod tests {
         assert!(told.starts_with("`http.\"host.name\"` is an unknown key"), "{told}");
         let told = refused(Sandbox::new().config_json("http", r#"{"":1}"#), &["http.host"]);
         assert!(told.starts_with("`http.\"\"` is an unknown key"), "{told}");
+        let told = refused(Sandbox::new().config_json("http", r#"{"exclude":1}"#), &["exclude", "http.host"]);
+        assert_eq!(told, "`http.exclude` is an unknown key; known here: exclude, http.host");
     }
 
     #[test]
